@@ -1,0 +1,37 @@
+"""The one narrow seam between the application and whatever makes images."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, ModelInfo, OnProgress
+
+
+class Engine(Protocol):
+    """Makes images. One `generate` at a time; every method may be called from any thread."""
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """What can be chosen, the default first. Quick: reads no weights and never waits for the warm-up."""
+        ...
+
+    def adapters(self) -> tuple[ModelInfo, ...]:
+        """LoRAs, textual inversions and VAEs in the models folders, by name. As quick as `models`."""
+        ...
+
+    def check(self, request: GenerationRequest) -> None:
+        """Raises `InvalidRequest` for what can be known before `generate`: a LoRA that is not there or does not fit
+        the model. As quick as `models`."""
+        ...
+
+    def describe(self) -> EngineState:
+        """Whether it is warm, on what device. Never blocks."""
+        ...
+
+    def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        """One result per seed, in order. Waits for the warm-up. Raises `SeedprintError`s; `on_progress` may raise
+        `Stopped`, which comes out unchanged within one step."""
+        ...
+
+    def close(self) -> None:
+        """Ends processes and frees memory. May be called twice."""
+        ...
