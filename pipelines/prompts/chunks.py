@@ -1,0 +1,112 @@
+"""Weighted pieces -> chunks of token ids. No torch: any CLIP tokenizer will do.
+
+A chunk holds 75 tokens between the begin mark and the end mark. A word group is not torn apart where it can be helped:
+when a chunk is full and a comma stands among its last 20 tokens, what follows the comma moves to the next chunk. BREAK
+ends a chunk early. This is A1111's rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.prompts.grammar import parse
+from pipelines.prompts.schedule import MOST_STEPS
+from pipelines.prompts.weights import Sections
+
+COMMA_REACH = 20  # tokens
+COMMA = ",</w>"
+
+Token = tuple[int, float]  # id and weight
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """One input of the text encoder: begin mark, tokens, end mark, padding. As many weights as ids."""
+
+    ids: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def chunks_of(tokenizer: Any, sections: Sections) -> list[Chunk]:
+    """At least one chunk; every token of the text is in one of them."""
+    length = tokenizer.model_max_length
+    return [_framed(tokenizer, tokens, length) for tokens in _cut(tokenizer, sections, length - 2)]
+
+
+def token_map(tokenizer: Any, text: str) -> list[list[tuple[str, int, float]]]:
+    """The chunks of a prompt as the first step sees it, each a list of (token, id, weight). A token that ends a word
+    ends with a space."""
+    chunks = []
+    for part in parse(text).at(1, MOST_STEPS):  # so many that no share of them rounds to none
+        for tokens in _cut(tokenizer, part.sections, tokenizer.model_max_length - 2):
+            names = tokenizer.convert_ids_to_tokens([token for token, _ in tokens])
+            texts = map(_readable, names)
+            chunks.append([(text, token, weight) for text, (token, weight) in zip(texts, tokens, strict=True)])
+    return chunks
+
+
+def _cut(tokenizer: Any, sections: Sections, size: int) -> list[list[Token]]:
+    comma = tokenizer.convert_tokens_to_ids(COMMA)
+    chunks: list[list[Token]] = []
+    for section in _tokenized(tokenizer, sections):
+        chunks += _cut_section(section, size, comma)
+    if len(chunks) > 1 and not chunks[-1]:
+        chunks.pop()  # a BREAK at the very end
+    return chunks
+
+
+def _cut_section(tokens: Iterable[Token], size: int, comma: int) -> list[list[Token]]:
+    chunks: list[list[Token]] = [[]]
+    last_comma = -1  # its place in the current chunk
+    for token in tokens:
+        current = chunks[-1]
+        if len(current) == size:
+            reach = size - last_comma
+            near = token[0] != comma and last_comma >= 0 and reach <= COMMA_REACH
+            kept = last_comma + 1 if near else size
+            chunks[-1:] = [current[:kept], current[kept:]]
+            last_comma = -1
+        if token[0] == comma:
+            last_comma = len(chunks[-1])
+        chunks[-1].append(token)
+    return chunks
+
+
+def _tokenized(tokenizer: Any, sections: Sections) -> list[list[Token]]:
+    texts = [piece.text for section in sections for piece in section]
+    if not texts:
+        return [[] for _ in sections]
+    ids = iter(tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+    return [[(token, piece.weight) for piece in section for token in next(ids)] for section in sections]
+
+
+def _framed(tokenizer: Any, tokens: Sequence[Token], length: int) -> Chunk:
+    padding = length - 2 - len(tokens)
+    return Chunk(
+        ids=(
+            tokenizer.bos_token_id,
+            *(token for token, _ in tokens),
+            tokenizer.eos_token_id,
+            *[tokenizer.pad_token_id] * padding,
+        ),
+        weights=(1.0, *(weight for _, weight in tokens), *[1.0] * (padding + 1)),
+    )
+
+
+def _bytes_of() -> dict[str, int]:
+    """CLIP writes each byte of its vocabulary as one visible character; back to the byte (GPT-2's table)."""
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return {chr(byte): byte for byte in visible} | {chr(256 + index): byte for index, byte in enumerate(hidden)}
+
+
+_BYTES = _bytes_of()
+
+
+def _readable(name: str) -> str:
+    word, end = (name[:-4], " ") if name.endswith("</w>") else (name, "")
+    if not all(character in _BYTES for character in word):
+        return word + end  # an added token, as of a textual inversion
+    return bytes(_BYTES[character] for character in word).decode("utf-8", "replace") + end
