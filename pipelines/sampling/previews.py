@@ -1,0 +1,96 @@
+"""What a picture will look like, guessed from its latents in no time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from PIL import Image
+
+from pipelines import images
+
+Factors = torch.Tensor  # (latent channels + 1, 3): latents and a constant -> RGB in 0 … 1
+
+# Linear fits of the VAEs' colours, from InvokeAI (Apache-2.0), which has -1 … 1; the last row makes it 0 … 1
+_SD1 = (
+    (0.3444, 0.1385, 0.0670),
+    (0.1247, 0.4027, 0.1494),
+    (-0.3192, 0.2513, 0.2103),
+    (-0.1307, -0.1874, -0.7445),
+)
+_SDXL = (
+    (0.3816, 0.4930, 0.5320),
+    (-0.3753, 0.1631, 0.1739),
+    (0.1770, 0.3588, -0.2048),
+    (-0.4350, -0.2644, -0.4289),
+)
+
+
+def known_factors(family: str) -> Factors | None:
+    """The published factors of a family's VAE."""
+    rows = {"sd1": _SD1, "sd2": _SD1, "sdxl": _SDXL}.get(family)
+    if rows is None:
+        return None
+    return torch.tensor([*((red / 2, green / 2, blue / 2) for red, green, blue in rows), (0.5, 0.5, 0.5)])
+
+
+def measured_factors(vae: Any, vae_factor: int) -> Factors:
+    """Factors of any VAE, by least squares: patches of plain colours encoded, latents against their colours."""
+    generator = torch.Generator().manual_seed(0)
+    patches, side = 8, 4 * vae_factor  # a patch is 4 latents wide, so that its middle sees one colour only
+    colours = torch.rand((1, 3, patches, patches), generator=generator)
+    picture = colours.repeat_interleave(side, 2).repeat_interleave(side, 3)  # (1, 3, patches * side, …)
+    weight = next(vae.parameters())
+    encoded = vae.encode((picture * 2 - 1).to(weight.device, weight.dtype)).latent_dist.mean
+    latents = (encoded * vae.config.scaling_factor).float().cpu()[:, :, 2::4, 2::4]  # (1, channels, patches, patches)
+    known = latents[0].flatten(1).T  # (patches², channels)
+    known = torch.cat([known, torch.ones(len(known), 1)], 1)
+    solution: Factors = torch.linalg.lstsq(known, colours[0].flatten(1).T).solution
+    return solution
+
+
+def draw(latents: torch.Tensor, factors: Factors, vae_factor: int) -> bytes:
+    """JPEG of one image's latents (channels, height / factor, width / factor), at most 256 pixels a side."""
+    values = latents.float().cpu()
+    rgb = torch.einsum("chw,cn->hwn", values, factors[:-1]) + factors[-1]
+    pixels = (rgb.nan_to_num(0.5).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    small = Image.fromarray(pixels)
+    scale = min(vae_factor, 256 / max(small.size))
+    return images.jpeg(small.resize((max(1, int(small.width * scale)), max(1, int(small.height * scale)))))
+
+
+def predicted(latents: torch.Tensor, prediction: torch.Tensor, timestep: torch.Tensor, scheduler: Any) -> torch.Tensor:
+    """The clean latents that a model's prediction implies, for every parameterisation (Salimans & Ho 2022, §4).
+
+    latents, prediction: any shape, at `timestep`. Schedulers that start from noise of deviation 1 keep alpha² + sigma²
+    = 1; the others keep the picture at scale 1 under noise of deviation sigma / alpha.
+    """
+    alphas = scheduler.alphas_cumprod.to(torch.float64)
+    position = float(timestep)
+    low = int(min(max(position, 0), len(alphas) - 1))
+    high = min(low + 1, len(alphas) - 1)
+    squared = float(torch.lerp(alphas[low], alphas[high], min(max(position - low, 0.0), 1.0)))
+    alpha, sigma = squared**0.5, (1 - squared) ** 0.5
+    noisy: torch.Tensor = latents.float()
+    if float(scheduler.init_noise_sigma) != 1.0:
+        noisy = noisy * alpha
+    clean: torch.Tensor = (noisy - sigma * prediction.float()) / alpha
+    if scheduler.config.prediction_type == "v_prediction":
+        clean = alpha * noisy - sigma * prediction.float()
+    return clean
+
+
+class Throttle:
+    """Says yes at most once in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
