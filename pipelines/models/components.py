@@ -1,0 +1,54 @@
+"""A model taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pipelines.models.device import Placement
+from pipelines.types import ModelInfo
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Components:
+    """A model taken apart. Everything about its shape is read from its own configs."""
+
+    info: ModelInfo
+    placement: Placement
+    unet: Any
+    vae: Any
+    text_encoders: tuple[Any, ...]
+    tokenizers: tuple[Any, ...]  # one for each text encoder
+    scheduler_config: Mapping[str, Any]
+
+    @property
+    def modules(self) -> tuple[Any, ...]:
+        """All that holds weights."""
+        return (self.unet, self.vae, *self.text_encoders)
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels a side for one latent: each VAE level but the last halves the picture."""
+        levels: int = len(self.vae.config.block_out_channels)
+        return int(2 ** (levels - 1))
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def inpainting(self) -> bool:
+        """The UNet takes mask and masked picture beside the latents: 4 + 1 + 4 channels."""
+        return int(self.unet.config.in_channels) == 2 * self.latent_channels + 1
+
+    @property
+    def like(self) -> torch.Tensor:
+        """An empty tensor of the model's device and type."""
+        return torch.empty(0, device=self.placement.device, dtype=self.placement.dtype)
+
+    @property
+    def is_sdxl(self) -> bool:
+        return bool(self.unet.config.addition_embed_type == "text_time")

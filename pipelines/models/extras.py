@@ -1,0 +1,192 @@
+"""What a request wants beside its model: LoRAs by name, learned words by their trigger, a VAE. No torch, no weights.
+
+Nothing that is named is ever left out in silence: what cannot be used is one sentence at its field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines.errors import InvalidRequest, ModelError
+from pipelines.models import conversion
+from pipelines.models.families import NOUNS, TITLES
+from pipelines.models.listing import Listing
+from pipelines.prompts.grammar import parse, render
+from pipelines.types import GenerationRequest, ModelInfo
+
+KINDS = ("lora", "embedding", "vae")
+AUTOMATIC = "automatic"
+# A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
+# small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
+WORD_SUFFIXES = (".pt", ".bin")
+WORD_LIMIT = 16 * 2**20  # bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedLora:
+    """A LoRA's file and how strongly it counts; named twice, its weights add."""
+
+    info: ModelInfo
+    text_weight: float
+    unet_weight: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extras:
+    """In the order of the prompt."""
+
+    loras: tuple[WantedLora, ...] = ()
+    embeddings: tuple[ModelInfo, ...] = ()
+    vae: ModelInfo | None = None
+
+
+def prepared(listing: Listing, request: GenerationRequest, family: str) -> Extras:
+    """What to load for a model of `family`; old pickles among it are converted now. Raises `InvalidRequest`,
+    `ModelError` for a pickle that was refused."""
+    files = listing.everything()
+    pickles = _pickles(files, request)
+    for info in pickles:
+        conversion.loadable(info)
+    return resolve(listing.everything() if pickles else files, request, family)
+
+
+def usable(listing: Listing) -> tuple[ModelInfo, ...]:
+    """LoRAs, learned words and VAEs, by name, without those that cannot be loaded."""
+    return tuple(info for info in listing.everything() if info.kind in KINDS)
+
+
+def check(listing: Listing, request: GenerationRequest) -> None:
+    """Raises `InvalidRequest` for what can be known before the request is queued."""
+    files = listing.everything()
+    try:
+        model = listing.find(request.model)
+    except ModelError as error:
+        raise InvalidRequest("model", str(error)) from error
+    if model.family == "unknown" or _pickles(files, request):
+        return  # said when it runs: only converting tells
+    resolve(files, request, model.family)
+
+
+def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:
+    """Finds all that is named among `files`. Raises `InvalidRequest`."""
+    misplaced = parse(request.negative_prompt, composed=False).loras
+    if misplaced:
+        raise InvalidRequest("negative_prompt", f"must not name a LoRA, which changes both, got {misplaced[0].name!r}")
+    loras: dict[str, WantedLora] = {}
+    for lora in parse(request.prompt).loras:
+        info = _find_lora(files, lora.name, family)
+        known = loras.get(info.path, WantedLora(info=info, text_weight=0, unet_weight=0))
+        loras[info.path] = replace(
+            known,
+            text_weight=known.text_weight + lora.text_weight,
+            unet_weight=known.unet_weight + lora.unet_weight,
+        )
+    vae = None if request.vae == AUTOMATIC else _find_vae(files, request.vae, family)
+    return Extras(loras=tuple(loras.values()), embeddings=_find_words(files, request, family), vae=vae)
+
+
+def mentions(text: str, stems: Iterable[str]) -> list[str]:
+    """Those of `stems` that stand in the text as words of their own."""
+    found = trigger_pattern(stems).findall(text)
+    return list(dict.fromkeys(word.casefold() for word in found))
+
+
+def trigger_pattern(stems: Iterable[str]) -> re.Pattern[str]:
+    """Matches any of them, the longest first, as words of their own, in either case; none matches nothing."""
+    options = "|".join(re.escape(stem) for stem in sorted(stems, key=len, reverse=True))
+    return re.compile(rf"(?<![\w-])(?:{options})(?![\w-])" if options else r"(?!)", re.IGNORECASE)
+
+
+def _pickles(files: Sequence[ModelInfo], request: GenerationRequest) -> list[ModelInfo]:
+    """Pickles that nobody has looked into yet and that the request may mean."""
+    unknown = [info for info in files if info.layout == "pickle" and info.kind == "unknown" and info.problem is None]
+    wanted = [*(lora.name for lora in parse(request.prompt).loras), request.vae]
+    words = set(mentions(_words_of(request), (_stem(info) for info in unknown)))
+    return [
+        info
+        for info in unknown
+        if any(_is_called(info, name) for name in wanted)
+        or (
+            _stem(info).casefold() in words
+            and info.bytes <= WORD_LIMIT
+            and Path(info.path).suffix.lower() in WORD_SUFFIXES
+        )
+    ]
+
+
+def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
+    called = [info for info in files if _is_called(info, name)]
+    loras = [info for info in called if info.kind in ("lora", "lycoris")]
+    if not loras:
+        other = next((info for info in called if info.kind in NOUNS or info.kind == "checkpoint"), None)
+        what = "" if other is None else f", which is {NOUNS.get(other.kind, 'a checkpoint')}"
+        if called and other is None:
+            what = f": {called[0].problem}"
+        raise InvalidRequest("prompt", f"must name LoRAs that are in the models folder, got {name!r}{what}".rstrip("."))
+    info = _fitting(loras, "prompt", name, family)
+    if info.kind == "lycoris":
+        kinds = f"LyCORIS of the kind {info.variant}"
+        raise InvalidRequest("prompt", f"must name LoRAs of a kind that can be loaded, got {name!r}, a {kinds}")
+    return info
+
+
+def _find_words(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> tuple[ModelInfo, ...]:
+    embeddings = [info for info in files if info.kind == "embedding"]
+    found = []
+    for word in mentions(_words_of(request), (_stem(info) for info in embeddings)):
+        same = [info for info in embeddings if _stem(info).casefold() == word]
+        in_prompt = mentions(_text_of(request.prompt), [word])
+        found.append(_fitting(same, "prompt" if in_prompt else "negative_prompt", word, family))
+    return tuple(found)
+
+
+def _find_vae(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
+    vaes = [info for info in files if info.kind == "vae" and _is_called(info, name)]
+    if not vaes:
+        raise InvalidRequest("vae", f"must be {AUTOMATIC} or a VAE in the models folder, got {name!r}")
+    fitting = [info for info in vaes if family in re.split(r", | or ", info.family)]
+    if not fitting:
+        raise InvalidRequest("vae", f"must be made for {_title(family)}, got {name!r}, for {vaes[0].family}")
+    return _only(fitting, "vae", name)
+
+
+def _fitting(found: Sequence[ModelInfo], field: str, name: str, family: str) -> ModelInfo:
+    """The one for this family, or one whose family its file does not tell."""
+    fitting = [info for info in found if info.family == family] or [i for i in found if i.family == "unknown"]
+    if not fitting:
+        what, theirs = NOUNS[found[0].kind], _title(found[0].family)
+        raise InvalidRequest(field, f"must fit the model, {_title(family)}, got {name!r}, {what} for {theirs}")
+    return _only(fitting, field, name)
+
+
+def _only(found: Sequence[ModelInfo], field: str, name: str) -> ModelInfo:
+    exact = [info for info in found if info.name == name] or found
+    if len(exact) > 1:
+        names = " or ".join(repr(info.name) for info in exact)
+        raise InvalidRequest(field, f"must say which file is meant, {names}, got {name!r}")
+    return exact[0]
+
+
+def _is_called(info: ModelInfo, name: str) -> bool:
+    """By the name in the list, or the file's own; people write either case."""
+    return name.casefold() in (info.name.casefold(), _stem(info).casefold())
+
+
+def _stem(info: ModelInfo) -> str:
+    return Path(info.path).stem
+
+
+def _words_of(request: GenerationRequest) -> str:
+    return f"{_text_of(request.prompt)}\n{_text_of(request.negative_prompt)}"
+
+
+def _text_of(prompt: str) -> str:
+    """Without comments and LoRAs."""
+    return render(replace(parse(prompt, composed=False), loras=()))
+
+
+def _title(family: str) -> str:
+    return "the built-in model" if family == "builtin" else TITLES.get(family, family)

@@ -1,0 +1,92 @@
+"""Which models an engine offers: what lies in the models folders, and the built-in one. Standard library only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import ModelError
+from pipelines.models import checkpoints
+from pipelines.models.families import TITLES
+from pipelines.models.remembering import Memory
+from pipelines.types import ModelInfo
+
+BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
+FAMILIES = ("sd1", "sd2", "sdxl")
+VARIANTS = ("", "inpaint")
+
+
+class Listing:
+    """The models of some folders; unchanged files are not opened twice."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+        self._memory = Memory()
+
+    def usable(self) -> tuple[ModelInfo, ...]:
+        """What can be chosen, by name; a person's own before the built-in model, so that they are the default. What
+        is no more than a guess, a pickle that nobody has looked into, is never the default."""
+        found = [info for info in self._scan() if why_not(info) is None]
+        sure = [info for info in found if info.kind == "checkpoint"]
+        guesses = [info for info in found if info.kind != "checkpoint"]
+        return (*sure, *guesses, builtin()) if sure else (builtin(), *guesses)
+
+    def everything(self) -> tuple[ModelInfo, ...]:
+        """Every file, LoRAs and broken ones too, without the built-in model."""
+        return self._scan()
+
+    def find(self, name: str) -> ModelInfo:
+        """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
+        if name == "builtin":
+            return builtin()
+        info = next((info for info in self._scan() if info.name == name), None)
+        if info is None:
+            raise ModelError(f"There is no model called {name!r} in the models folder.")
+        reason = why_not(info)
+        if reason is not None:
+            raise ModelError(f"{name}: {reason}")
+        return info
+
+    def _scan(self) -> tuple[ModelInfo, ...]:
+        return checkpoints.scan(self._folders, self._memory)
+
+
+def why_not(info: ModelInfo) -> str | None:
+    """One sentence when this program cannot run a file as its model."""
+    if info.problem is not None:
+        return info.problem
+    if info.layout == "pickle" and info.kind == "unknown":
+        return None  # nobody knows what it is before it is converted, which happens when it is first used
+    if info.kind != "checkpoint":
+        return "It is not a checkpoint."
+    if info.family not in FAMILIES:
+        return f"It is a model of the family {TITLES.get(info.family, info.family)}, which is not supported yet."
+    if info.variant not in VARIANTS:
+        return f"It is a {info.variant} model, which is not supported yet."
+    return None
+
+
+def builtin() -> ModelInfo:
+    """The model that ships with the project, as its own configs describe it."""
+    unet, vae = _config("unet"), _config("vae")
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    return ModelInfo(
+        name="builtin",
+        family="builtin",
+        path=str(BUILTIN),
+        bytes=sum(file.stat().st_size for file in BUILTIN.glob("*/*.safetensors")),
+        native_size=int(unet["sample_size"]) * factor,
+        guidance=3.0,  # its judge's best: above, colours and edges overshoot (docs/builtin/figures.json)
+        layout="folder",
+        inpainting=unet["in_channels"] == 2 * vae["latent_channels"] + 1,
+    )
+
+
+def _config(part: str) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((BUILTIN / part / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The built-in model is damaged: {part}/config.json cannot be read ({error}).") from error
+    return config

@@ -1,0 +1,195 @@
+"""Which models are in memory: the one in use, and those used lately while they fit a budget."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from pipelines.errors import ModelError
+from pipelines.models import conversion
+from pipelines.models.adapters import Adapters, Words
+from pipelines.models.components import Components
+from pipelines.models.device import Placement
+from pipelines.models.hashes import stamp_of
+from pipelines.models.listing import Listing
+from pipelines.models.loading import model_errors, place, read
+from pipelines.models.vae import read_vae
+from pipelines.prompts.encoding import PromptEncoder
+from pipelines.sampling import previews
+from pipelines.types import ModelInfo
+
+BUDGET_SHARE = 3  # of the machine's memory, one part in so many is for models not in use
+OFF_DEVICE = "cpu"
+
+Stamp = tuple[int, int]  # bytes and time of change (nanoseconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resident:
+    """A model in memory and what belongs to it. One set of parts serves every task."""
+
+    parts: Components
+    prompts: PromptEncoder
+    adapters: Adapters
+    factors: previews.Factors
+    stamp: Stamp  # of its file or folder when it was read
+
+    @property
+    def bytes(self) -> int:
+        """Of its weights."""
+        return sum(_bytes(part) for part in self.parts.modules)
+
+
+class PipelineManager:
+    """Loads, switches and lets go. Not for several threads at once."""
+
+    def __init__(self, listing: Listing, placement: Placement, *, budget: int | None = None) -> None:
+        """`budget`: bytes of main memory for models that are not in use; None: a third of what the machine has."""
+        self.placement = placement
+        self._listing = listing
+        self._budget = psutil.virtual_memory().total // BUDGET_SHARE if budget is None else budget
+        self._current: Resident | None = None
+        self._vae: tuple[str, Stamp | None, Components] | None = None  # the last separate one, laid over its model
+        self._parked: OrderedDict[str, Resident] = OrderedDict()  # by path, the one used last at the end
+
+    @property
+    def current(self) -> Resident | None:
+        return self._current
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """Names of all that is in memory, the one in use last."""
+        models = [*self._parked.values(), *([self._current] if self._current is not None else [])]
+        return tuple(model.parts.info.name for model in models)
+
+    def get(self, name: str) -> Resident:
+        """The model of that name, on its device. Raises `ModelError`, `StorageError` (no room for the copy of an old
+        pickle) or torch's OutOfMemoryError; the model in use before then stays."""
+        current = self._current
+        if current is not None and current.parts.info.name == name and _is_unchanged(current):
+            return current
+        info = self._made_safe(self._listing.find(name))
+        if current is not None and current.parts.info.path == info.path and _is_unchanged(current):
+            self._current = _named(current, info)  # another file came, and with it a longer name for this one
+            return self._current
+        with model_errors(info.name):
+            self._switch(self._parked_or_read(info))
+        assert self._current is not None
+        return self._current
+
+    def with_vae(self, info: ModelInfo | None) -> Components:
+        """The parts of the current model, with this VAE instead of its own if there is one. Raises
+        `InvalidRequest`."""
+        assert self._current is not None
+        parts = self._current.parts
+        if info is None:
+            return parts
+        stamp = stamp_of(Path(info.path))
+        if self._vae is None or self._vae[:2] != (info.path, stamp) or self._vae[2].unet is not parts.unet:
+            vae = self.placement.place(read_vae(info, parts.vae))
+            self._vae = (info.path, stamp, replace(parts, vae=vae))
+        return self._vae[2]
+
+    def clear(self) -> None:
+        """Lets everything go."""
+        self._current = self._vae = None
+        self._parked.clear()
+        _give_back()
+
+    def _made_safe(self, info: ModelInfo) -> ModelInfo:
+        """An old pickle is converted when it is first used; only then is known what it is."""
+        if info.layout != "pickle" or info.kind != "unknown":
+            return info
+        conversion.loadable(info)
+        return self._listing.find(info.name)
+
+    def _parked_or_read(self, info: ModelInfo) -> Resident:
+        parked = self._parked.get(info.path)
+        if parked is not None and _is_unchanged(parked):
+            return _named(parked, info)
+        stamp = stamp_of(Path(info.path))
+        if stamp is None:
+            raise ModelError("It is gone.")
+        parts = read(info, self.placement)
+        factors = previews.known_factors(info.family)
+        if factors is None:
+            factors = previews.measured_factors(parts.vae, parts.vae_factor)
+        parts = replace(parts, tokenizers=tuple(Words(tokenizer) for tokenizer in parts.tokenizers))
+        prompts = PromptEncoder(parts.tokenizers, parts.text_encoders)
+        adapters = Adapters(parts, prompts)
+        return Resident(parts=parts, prompts=prompts, adapters=adapters, factors=factors, stamp=stamp)
+
+    def _switch(self, model: Resident) -> None:
+        """The new model was read whole before the old one moves, so that a bad file changes nothing. On a card both
+        together may be too much: the old one goes to main memory first, and comes back when the new one fails."""
+        before = self._current
+        if before is not None:
+            self._park(before)
+        try:
+            place(model.parts)
+        except (torch.OutOfMemoryError, RuntimeError):
+            for part in model.parts.modules:
+                part.to(OFF_DEVICE)
+            if before is not None:
+                self._take(before)
+                place(before.parts)
+            raise
+        self._take(model)
+        self._trim()
+
+    def _take(self, model: Resident) -> None:
+        self._parked.pop(model.parts.info.path, None)
+        self._current = model
+
+    def _park(self, model: Resident) -> None:
+        self._current = self._vae = None
+        if _is_unchanged(model):
+            self._parked[model.parts.info.path] = model
+        if self.placement.device != OFF_DEVICE:
+            model.prompts.forget()
+            for part in model.parts.modules:
+                part.to(OFF_DEVICE)
+            if self.placement.device.startswith("cuda"):
+                torch.cuda.empty_cache()
+
+    def _trim(self) -> None:
+        """Lets go of those not used for longest until the others fit the budget."""
+        sizes = {path: model.bytes for path, model in self._parked.items()}
+        let_go = [path for path, model in self._parked.items() if not _is_unchanged(model)]
+        kept = sum(size for path, size in sizes.items() if path not in let_go)
+        for path, size in sizes.items():
+            if kept > self._budget and path not in let_go:
+                let_go.append(path)
+                kept -= size
+        for path in let_go:
+            del self._parked[path]
+        _give_back()
+
+
+def _named(model: Resident, info: ModelInfo) -> Resident:
+    return model if model.parts.info == info else replace(model, parts=replace(model.parts, info=info))
+
+
+def _is_unchanged(model: Resident) -> bool:
+    return stamp_of(Path(model.parts.info.path)) == model.stamp
+
+
+def _bytes(module: Any) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+
+
+def _give_back() -> None:
+    """What was let go, to the system: without this the process keeps growing while models come and go."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # another C library than glibc
+            ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,206 @@
+"""Will it fit? The bytes a request takes on a device, and the cheapest way of running it that fits. Plain arithmetic.
+
+The amounts were counted tensor by tensor on the published networks (attention by SDPA, which needs no matrix of all
+pairs) and agree within 5 % with peaks published for an A100: SD 1.5 at 512² 2.6 GB, SDXL at 1024² 9.0 GB. All grow with
+the pixels: a step's with the images times two (guidance asks twice), a decode's not, because images are decoded one by
+one. What the driver itself takes (`OVERHEAD`) comes on top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+
+GB = 2**30
+MEGA = 1_000_000  # pixels
+OVERHEAD = 600_000_000  # bytes: a CUDA context and the libraries' scratch space, 0.4 to 0.8 GB
+TILE = 512 * 512  # pixels of one tile of the decoder
+LARGEST_SIDE = 4096
+SIDE_STEP = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What of a model decides over memory. Bytes in the type it runs in."""
+
+    unet: int
+    vae: int
+    text: int
+    step_per_pixel: float  # bytes for each pixel of one row (an image has two with guidance)
+    decode_per_pixel: float
+    vae_in_fp32: bool = False  # its decoder overflows fp16 and is widened for the decode
+
+    @property
+    def weights(self) -> int:
+        return self.unet + self.vae + self.text
+
+
+# Parameters of UNet, VAE and text encoders, in millions
+_PARAMETERS: Mapping[str, tuple[float, float, float]] = {
+    "sd1": (859.5, 83.7, 123.1),
+    "sd2": (865.9, 83.7, 340.4),
+    "sdxl": (2567.5, 83.7, 817.7),
+}
+FAMILIES = tuple(_PARAMETERS)
+_STEP_PER_PIXEL = {"sdxl": 158.0}  # bytes in 16 bits; SDXL has no attention at its largest level
+_STEP_ELSE = 263.0
+_DECODE_PER_PIXEL = 1535.0  # bytes in 16 bits; every family has the same decoder
+
+
+def shape_of(family: str, *, bytes_per_number: int, weights: int = 0) -> Shape:
+    """The shape of a published family in a type of so many bytes. A family that is not known counts as SD 1.x with
+    `weights` bytes in all (in that type)."""
+    scale = bytes_per_number / 2
+    if family in _PARAMETERS:
+        unet, vae, text = (round(count * 1e6 * bytes_per_number) for count in _PARAMETERS[family])
+    else:
+        unet, vae, text = weights, 0, 0
+    return Shape(
+        unet=unet,
+        vae=vae,
+        text=text,
+        step_per_pixel=_STEP_PER_PIXEL.get(family, _STEP_ELSE) * scale,
+        decode_per_pixel=_DECODE_PER_PIXEL * scale,
+        vae_in_fp32=family == "sdxl" and bytes_per_number == 2,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ways:
+    """How a request is run. Each saves memory and costs time or the last bits of the pixels."""
+
+    tiled: bool = False  # the picture is decoded in tiles: a little slower, other last bits
+    text_off: bool = False  # the text encoders leave the device after encoding: 0.1 s a prompt
+    singly: bool = False  # the images of a batch one after the other: other last bits
+    parts_alone: bool = False  # only the part at work is on the device: seconds an image
+
+    @property
+    def words(self) -> str:
+        """Of the page: what is done to make it fit, "" for nothing."""
+        names = {
+            "one image at a time": self.singly,
+            "text encoders off the card": self.text_off and not self.parts_alone,
+            "each part alone on the card": self.parts_alone,
+            "tiled decode": self.tiled,
+        }
+        return ", ".join(name for name, used in names.items() if used)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """Of a batch."""
+
+    width: int
+    height: int
+    batch: int = 1
+    guided: bool = True
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The cheapest way that fits, or None; `bytes`: its peak, or the least that any way would take."""
+
+    ways: Ways | None
+    bytes: int
+    free: int
+    size: Size
+    largest: tuple[int, int]  # the most that fits in this shape of picture, (0, 0) when nothing does
+
+    def sentence(self, seconds: float | None = None) -> str:
+        """For the page; `seconds`: how long it is expected to take."""
+        if self.ways is None:
+            if self.largest == (0, 0):
+                return f"too large: the model alone takes {_gb(self.bytes)} of {_gb(self.free)} GB"
+            return f"too large: the most that fits is {self.largest[0]}×{self.largest[1]}"
+        if self.ways.words:
+            return f"fits with {self.ways.words}"
+        duration = "" if seconds is None else f", about {max(1, round(seconds))} s"
+        return f"fits: {_gb(self.bytes)} of {_gb(self.free)} GB{duration}"
+
+
+def peak(shape: Shape, size: Size, ways: Ways) -> int:
+    """Bytes at the worst moment, without `OVERHEAD`."""
+    return max(_step(shape, size, ways), _decode(shape, size, ways), _encode_text(shape, ways))
+
+
+def plan(shape: Shape, size: Size, free: int, *, calibration: float = 1.0, moving: bool = True) -> Plan:
+    """`free`: bytes a model and its work may take on the device, with what of it is loaded already. `calibration`: the
+    peak that was measured here last, divided by the one predicted. `moving`: whether weights may leave the device."""
+    largest = _largest(shape, size, free, calibration, moving)
+    for ways in _from_cheapest(size, moving):
+        needed = _needed(shape, size, ways, calibration)
+        if needed <= free:
+            return Plan(ways=ways, bytes=needed, free=free, size=size, largest=largest)
+    least = min(_needed(shape, size, ways, calibration) for ways in _from_cheapest(size, moving))
+    return Plan(ways=None, bytes=least, free=free, size=size, largest=largest)
+
+
+def _from_cheapest(size: Size, moving: bool) -> Iterator[Ways]:
+    """All ways, those first that cost least: tiles under half a second, the text encoders 0.1 s a prompt, one image
+    at a time a tenth of the speed, parts that come and go seconds an image."""
+    for parts_alone, singly, text_off, tiled in product((False, True), repeat=4):
+        if (parts_alone or text_off) and not moving:
+            continue
+        if not (parts_alone and text_off) and not (singly and size.batch == 1):
+            yield Ways(tiled=tiled, text_off=text_off, singly=singly, parts_alone=parts_alone)
+
+
+def _needed(shape: Shape, size: Size, ways: Ways, calibration: float) -> int:
+    return round(peak(shape, size, ways) * calibration) + OVERHEAD
+
+
+def _resident(shape: Shape, ways: Ways, working: int) -> int:
+    """Weights on the device while a part of `working` bytes is at work."""
+    if ways.parts_alone:
+        return working
+    return shape.unet + shape.vae + (0 if ways.text_off else shape.text)
+
+
+def _step(shape: Shape, size: Size, ways: Ways) -> int:
+    rows = (1 if ways.singly else size.batch) * (2 if size.guided else 1)
+    return _resident(shape, ways, shape.unet) + round(shape.step_per_pixel * rows * size.pixels)
+
+
+def _decode(shape: Shape, size: Size, ways: Ways) -> int:
+    wide = 2 if shape.vae_in_fp32 else 1
+    pixels = min(size.pixels, TILE) if ways.tiled else size.pixels
+    extra = shape.vae * (wide - 1)  # the widened copy takes the place of the narrow one
+    return _resident(shape, ways, shape.vae) + extra + round(shape.decode_per_pixel * wide * pixels)
+
+
+def _encode_text(shape: Shape, ways: Ways) -> int:
+    """Text encoders that leave come back for each new prompt, before there is anything else to hold."""
+    if ways.parts_alone:
+        return shape.text
+    return shape.weights if not ways.text_off else 0  # encoded where they are kept
+
+
+def _largest(shape: Shape, size: Size, free: int, calibration: float, moving: bool) -> tuple[int, int]:
+    """The largest picture of the same proportions whose cheapest fitting way exists, sides in steps of 64."""
+    ratio = size.width / size.height
+    low, high = 0, LARGEST_SIDE // SIDE_STEP  # of the longer side, in steps
+    while low < high:
+        middle = (low + high + 1) // 2
+        candidate = _sides(ratio, middle)
+        tried = replace(size, width=candidate[0], height=candidate[1])
+        if any(_needed(shape, tried, ways, calibration) <= free for ways in _from_cheapest(size, moving)):
+            low = middle
+        else:
+            high = middle - 1
+    return _sides(ratio, low) if low else (0, 0)
+
+
+def _sides(ratio: float, steps: int) -> tuple[int, int]:
+    longer = steps * SIDE_STEP
+    shorter = max(SIDE_STEP, math.floor(longer * min(ratio, 1 / ratio) / SIDE_STEP + 1e-9) * SIDE_STEP)
+    return (longer, shorter) if ratio >= 1 else (shorter, longer)
+
+
+def _gb(size: int) -> str:
+    return f"{size / GB:.1f}".removesuffix(".0")
