@@ -1,0 +1,118 @@
+"""What runs in the worker process. Torch is imported in `run`, never when this file is."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.engines import messages
+from pipelines.engines.messages import Message
+from pipelines.errors import Cancelled
+from pipelines.types import EngineState, Progress
+
+if TYPE_CHECKING:
+    from pipelines.engines.local import LocalEngine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `LocalEngine` is built with there."""
+
+    models_dirs: tuple[str, ...]
+    device: str | None
+    hash_cache: str | None
+
+
+def run(pipe: Connection, options: Options) -> None:
+    """Makes an engine, warms it, serves batches until the other end of the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the page's process, which then closes this one
+    os.dup2(2, 1)  # whatever a library prints must not mix with the output of the command line
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported; every call asks for local files anyway
+    line = _Line(pipe)
+    try:
+        # here and not above: the page's process imports this file and must not import torch
+        from pipelines.engines.local import LocalEngine
+
+        engine = LocalEngine(
+            [Path(folder) for folder in options.models_dirs],
+            device=options.device,
+            hash_cache=None if options.hash_cache is None else Path(options.hash_cache),
+        )
+        engine.warm_up()
+        line.send(messages.from_state(engine.describe()))
+    except Exception as error:  # noqa: BLE001 - told to the page's process, which shows it; every batch says it again
+        text = f"The worker cannot start: {error}"
+        line.send(messages.from_state(EngineState(state="failed", message=text)))
+        _serve_only(line, error)
+    else:
+        _serve(line, engine)
+    finally:
+        os._exit(0)  # not waiting for threads of libraries
+
+
+class _Line:
+    """The pipe: a thread reads it, so that a stop is heard while a batch runs."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._stopped: set[int] = set()
+        self.batches: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
+
+    def send(self, message: Message) -> None:
+        with self._sending:
+            self._pipe.send_bytes(messages.pack(message))
+
+    def is_stopped(self, job: int) -> bool:
+        return job in self._stopped
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = messages.unpack(self._pipe.recv_bytes())
+            except (EOFError, OSError):
+                os._exit(0)  # the page's process is gone
+            if message.kind == "close":
+                os._exit(0)
+            if message.kind == "stop":
+                self._stopped.add(message.job)
+            else:
+                self.batches.put(message)
+
+
+def _serve(line: _Line, engine: LocalEngine) -> None:
+    while True:
+        message = line.batches.get()
+        try:
+            if not line.is_stopped(message.job):
+                line.send(_generate(line, engine, message))
+                if (state := engine.describe()).memory_bytes is not None:
+                    line.send(messages.from_state(state))  # other programs take and give memory meanwhile
+        except Exception as error:  # noqa: BLE001 - sent to the page's process and raised there
+            line.send(messages.from_error(error, traceback.format_exc(), message.job))
+
+
+def _generate(line: _Line, engine: LocalEngine, message: Message) -> Message:
+    job = message.job
+
+    def on_progress(progress: Progress) -> None:
+        if line.is_stopped(job):
+            raise Cancelled("Stopped.")
+        line.send(messages.from_progress(progress, job))
+
+    return messages.from_results(engine.generate(messages.to_batch(message), on_progress), job)
+
+
+def _serve_only(line: _Line, error: Exception) -> None:
+    """Without an engine: every batch gets the reason."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    while True:
+        line.send(messages.from_error(error, text, line.batches.get().job))

@@ -1,0 +1,118 @@
+"""Latents -> pictures, and pictures -> latents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+import torch
+from PIL import Image
+
+from pipelines.engines.ladder import RUNGS, VAE_TRIES, Try, climb
+from pipelines.errors import NotFinite
+from pipelines.models.components import Components
+
+TILE = 512  # pixels
+
+
+def decode(parts: Components, latents: torch.Tensor) -> tuple[Image.Image, dict[str, Any]]:
+    """One image's latents (1, channels, height, width) -> RGB, and facts: how often it was tried again, and how.
+
+    One image at a time, so that a picture does not depend on its batch here. Too little memory: the rungs of
+    `VAE_TRIES`, without denoising again. Numbers that are not finite: again in fp32, for fp16 overflows in some VAEs
+    (SDXL's says so itself). Raises `NotFinite`.
+    """
+    exact = parts.is_sdxl and parts.placement.dtype == torch.float16 and bool(parts.vae.config.force_upcast)
+    pixels, attempt = _patiently(parts, latents, exact=exact, tries=VAE_TRIES)
+    retries = VAE_TRIES.index(attempt)
+    if not bool(torch.isfinite(pixels).all()) and pixels.dtype != torch.float32:
+        pixels, attempt = _patiently(parts, latents, exact=True, tries=VAE_TRIES[retries:])
+        retries = VAE_TRIES.index(attempt) + 1
+    if not bool(torch.isfinite(pixels).all()):
+        raise NotFinite("The model's decoder gave numbers that are not finite; nothing was saved.")
+    facts: dict[str, Any] = {"retries": retries, "vae_dtype": str(pixels.dtype).removeprefix("torch.")}
+    return to_image(pixels[0]), {**facts, "vae_tiled": attempt.tiled, RUNGS: attempt.rungs}
+
+
+def _patiently(
+    parts: Components, latents: torch.Tensor, *, exact: bool, tries: tuple[Try, ...]
+) -> tuple[torch.Tensor, Try]:
+    """(1, 3, height, width), about -1 … 1; `exact` in fp32."""
+    vae = parts.vae
+
+    def work(attempt: Try) -> torch.Tensor:
+        try:
+            if exact:
+                vae.to(dtype=torch.float32)
+            with _tiles(parts, attempt.tiled):
+                scaled = latents.to(vae.dtype) / vae.config.scaling_factor
+                pixels: torch.Tensor = vae.decode(scaled, return_dict=False)[0]
+                return pixels
+        finally:
+            if exact:
+                vae.to(dtype=parts.placement.dtype)
+
+    return climb(work, tries, parts.placement.device)
+
+
+@contextmanager
+def _tiles(parts: Components, tiled: bool) -> Iterator[None]:
+    """The VAE works on tiles meanwhile, if `tiled`."""
+    vae = parts.vae
+    if tiled:
+        vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // parts.vae_factor
+        vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()
+
+
+def encode(
+    parts: Components, image: Image.Image, generators: Sequence[torch.Generator], rungs: list[str] | None = None
+) -> torch.Tensor:
+    """One RGB picture -> latents (batch, channels, height, width): the same picture for every image, each sampled
+    from the VAE's distribution with the image's own generator, so that no image depends on its neighbours. `rungs`
+    is extended by what was needed for want of memory."""
+    return encode_tensor(parts, to_tensor(image), generators, rungs)
+
+
+def encode_tensor(
+    parts: Components, pixels: torch.Tensor, generators: Sequence[torch.Generator], rungs: list[str] | None = None
+) -> torch.Tensor:
+    """As `encode`, of (1, 3, height, width), -1 … 1."""
+    weight = next(parts.vae.parameters())
+    pixels = pixels.to(weight.device, weight.dtype)
+
+    def work(attempt: Try) -> Any:
+        with _tiles(parts, attempt.tiled):
+            return parts.vae.encode(pixels).latent_dist
+
+    distribution, attempt = climb(work, VAE_TRIES, parts.placement.device)
+    if rungs is not None:
+        rungs.extend(attempt.rungs)
+    rows: list[torch.Tensor] = [distribution.sample(generator=generator) for generator in generators]
+    latents: torch.Tensor = torch.cat(rows) * parts.vae.config.scaling_factor
+    if not bool(torch.isfinite(latents).all()):
+        raise NotFinite("The model's encoder gave numbers that are not finite for this picture; nothing was saved.")
+    return latents
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """RGB -> (1, 3, height, width), -1 … 1."""
+    values = numpy.asarray(image, dtype=numpy.float32)[None] / 255.0
+    # these strides, and no others, take the same kernels as in diffusers
+    return torch.from_numpy(values.transpose(0, 3, 1, 2)) * 2.0 - 1.0
+
+
+def mask_tensor(mask: Image.Image) -> torch.Tensor:
+    """L -> (1, 1, height, width), 0 … 1."""
+    return torch.from_numpy(numpy.asarray(mask, dtype=numpy.float32) / 255.0)[None, None]
+
+
+def to_image(pixels: torch.Tensor) -> Image.Image:
+    """(3, height, width), -1 … 1 -> RGB, rounded as diffusers' image processor rounds."""
+    values = (pixels * 0.5 + 0.5).clamp(0, 1).cpu().permute(1, 2, 0).float().numpy()
+    return Image.fromarray((values * 255).round().astype("uint8"))

@@ -1,0 +1,167 @@
+"""What page process and worker say to each other: a JSON header and raw bytes. Nothing is ever unpickled.
+
+Layout: length of the header (4 bytes, big-endian), the header, the blobs one after the other; the header's "blobs"
+holds their lengths. Pictures travel as their raw pixels with mode and size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from PIL import Image
+
+from pipelines import errors
+from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, InitImage, Inpaint, Progress
+
+Header = Mapping[str, Any]
+_PLAIN = tuple(item.name for item in fields(GenerationRequest) if item.name not in ("init", "inpaint"))
+_KINDS: Mapping[str, type[errors.SeedprintError]] = {
+    kind.__name__: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.SeedprintError)
+}
+
+
+class WorkerFault(RuntimeError):
+    """A bug in the worker. The message holds its traceback."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """`kind`: generate, stop, close to the worker; state, progress, results, error from it."""
+
+    kind: str
+    job: int = 0
+    header: Header
+    blobs: tuple[bytes, ...] = ()
+
+
+def pack(message: Message) -> bytes:
+    header = {
+        "kind": message.kind,
+        "job": message.job,
+        "header": message.header,
+        "blobs": [len(blob) for blob in message.blobs],
+    }
+    text = json.dumps(header, allow_nan=False).encode()
+    return b"".join((len(text).to_bytes(4, "big"), text, *message.blobs))
+
+
+def unpack(data: bytes) -> Message:
+    """Raises ValueError or KeyError for what `pack` did not make."""
+    end = 4 + int.from_bytes(data[:4], "big")
+    header = json.loads(data[4:end])
+    blobs = []
+    for length in header["blobs"]:
+        blobs.append(data[end : end + length])
+        end += length
+    if end != len(data):
+        raise ValueError(f"a message of {len(data)} bytes should have {end}")
+    return Message(kind=header["kind"], job=header["job"], header=header["header"], blobs=tuple(blobs))
+
+
+def from_batch(batch: Batch, job: int) -> Message:
+    request = batch.request
+    header: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN}
+    images: list[Image.Image] = []
+    if request.init is not None:
+        header["init"] = {"strength": request.init.strength, "resize_mode": request.init.resize_mode}
+        images.append(request.init.image)
+    if request.inpaint is not None:
+        names = (item.name for item in fields(Inpaint) if item.name != "mask")
+        header["inpaint"] = {name: getattr(request.inpaint, name) for name in names}
+        images.append(request.inpaint.mask)
+    return Message(
+        kind="generate",
+        job=job,
+        header={
+            "request": header,
+            "seeds": batch.seeds,
+            "threads": batch.threads,
+            "sizes": [image.size for image in images],
+        },
+        blobs=tuple(image.tobytes() for image in images),
+    )
+
+
+def to_batch(message: Message) -> Batch:
+    """Raises `InvalidRequest` like every request that is built."""
+    values = dict(message.header["request"])
+    pictures = list(zip(message.header["sizes"], message.blobs, strict=True))
+    if "init" in values:
+        values["init"] = InitImage(image=_picture("RGB", *pictures[0]), **values["init"])
+    if "inpaint" in values:
+        values["inpaint"] = Inpaint(mask=_picture("L", *pictures[1]), **values["inpaint"])
+    seeds = tuple(message.header["seeds"])
+    return Batch(request=GenerationRequest(**values), seeds=seeds, threads=message.header["threads"])
+
+
+def from_progress(progress: Progress, job: int) -> Message:
+    header = {"stage": progress.stage, "step": progress.step, "steps": progress.steps}
+    blobs = () if progress.preview is None else (progress.preview,)
+    return Message(kind="progress", job=job, header=header, blobs=blobs)
+
+
+def to_progress(message: Message) -> Progress:
+    return Progress(**message.header, preview=message.blobs[0] if message.blobs else None)
+
+
+def from_results(results: Sequence[GenerationResult], job: int) -> Message:
+    items = [
+        {
+            "position": result.position,
+            "seconds": result.seconds,
+            "facts": dict(result.facts),
+            "size": result.image.size,
+        }
+        for result in results
+    ]
+    blobs = tuple(result.image.tobytes() for result in results)
+    return Message(kind="results", job=job, header={"items": items}, blobs=blobs)
+
+
+def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
+    """The request as run is not sent back: the sender knows it."""
+    return [
+        GenerationResult(
+            image=_picture("RGB", item["size"], blob),
+            request=batch.as_run(item["position"]),
+            position=item["position"],
+            seconds=item["seconds"],
+            facts=item["facts"],
+        )
+        for item, blob in zip(message.header["items"], message.blobs, strict=True)
+    ]
+
+
+def from_error(error: Exception, traceback: str, job: int) -> Message:
+    header = {"type": type(error).__name__, "text": str(error), "traceback": traceback}
+    if isinstance(error, errors.InvalidRequest):
+        header |= {"field": error.field, "rule": error.rule}
+    return Message(kind="error", job=job, header=header)
+
+
+def to_error(message: Message) -> Exception:
+    """The worker's error as it was; a bug becomes a `WorkerFault` with its traceback."""
+    header = message.header
+    kind = _KINDS.get(header["type"])
+    if kind is None:
+        return WorkerFault(f"{header['type']}: {header['text']}\n{header['traceback']}")
+    if issubclass(kind, errors.InvalidRequest):
+        return kind(header["field"], header["rule"])
+    return kind(header["text"])
+
+
+def from_state(state: EngineState) -> Message:
+    return Message(kind="state", header=asdict(state))
+
+
+def to_state(message: Message) -> EngineState:
+    return EngineState(**message.header)
+
+
+def _picture(mode: str, size: Sequence[int], pixels: bytes) -> Image.Image:
+    return Image.frombytes(mode, (size[0], size[1]), pixels)

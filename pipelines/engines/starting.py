@@ -1,0 +1,99 @@
+"""What the denoising begins with: noise, a noised picture, or a noised picture of which a part is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PIL import Image
+
+from pipelines import images
+from pipelines.engines import decoding
+from pipelines.engines.denoising import Blend
+from pipelines.models.components import Components
+from pipelines.sampling import masks, noise
+from pipelines.sampling.masks import Canvas
+from pipelines.types import GenerationRequest, Inpaint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """latents: (batch, channels, height, width). The rest is as in `denoising.Task`; canvas only for inpainting."""
+
+    latents: torch.Tensor
+    extra_channels: torch.Tensor | None = None
+    blend: Blend | None = None
+    canvas: Canvas | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Maker:
+    """Makes the start of one batch. Draws from each image's generator in this order: the VAE's sample of the picture,
+    the noise, then what inpainting needs."""
+
+    parts: Components
+    request: GenerationRequest
+    generators: Sequence[torch.Generator]
+    scheduler: Any
+    timesteps: torch.Tensor
+    rungs: list[str] = field(default_factory=list)  # what was needed for want of memory
+
+    def make(self) -> Start:
+        if self.request.inpaint is not None:
+            return self._inpaint(self.request.inpaint)
+        if self.request.init is not None:
+            size = (self.request.width, self.request.height)
+            picture = images.fit(self.request.init.image, size, self.request.init.resize_mode)
+            encoded = decoding.encode(self.parts, picture, self.generators, self.rungs)
+            latents = self.scheduler.add_noise(encoded, self._noise(), self.timesteps[:1])
+        else:
+            latents = self._noise() * self.scheduler.init_noise_sigma
+        return Start(latents=latents, extra_channels=self._all_masked() if self.parts.inpainting else None)
+
+    def _inpaint(self, inpaint: Inpaint) -> Start:
+        canvas = masks.plan(self.request)
+        picture = canvas.picture
+        if inpaint.masked_content == "fill":
+            picture = masks.filled(picture, canvas.working_mask)
+        original = decoding.encode(self.parts, picture, self.generators, self.rungs)
+        mask = masks.latent_mask(canvas.working_mask, self.parts.vae_factor).to(original)
+        drawn = self._noise()
+        content = original
+        if inpaint.masked_content == "latent noise":
+            content = torch.where(mask > 0, self._noise(), original)
+        elif inpaint.masked_content == "latent nothing":
+            content = torch.where(mask > 0, torch.zeros_like(original), original)
+        latents = self.scheduler.add_noise(content, drawn, self.timesteps[:1])
+        if self.parts.inpainting:
+            extra = self._masked_channels(canvas.picture, canvas.working_mask, mask)
+            return Start(latents=latents, extra_channels=extra, canvas=canvas)
+
+        def blend(latents: torch.Tensor, scheduler: Any, next_timestep: torch.Tensor | None) -> torch.Tensor:
+            kept = original
+            if next_timestep is not None:
+                kept = scheduler.add_noise(original, drawn, next_timestep[None])
+            return torch.where(mask > 0, latents, kept)
+
+        return Start(latents=latents, blend=blend, canvas=canvas)
+
+    def _noise(self) -> torch.Tensor:
+        factor = self.parts.vae_factor
+        shape = (self.parts.latent_channels, self.request.height // factor, self.request.width // factor)
+        return noise.randn(shape, self.generators, self.parts.placement.device, self.parts.placement.dtype)
+
+    def _all_masked(self) -> torch.Tensor:
+        """An inpainting UNet without a mask: everything is new, of a grey picture."""
+        size = (self.request.width, self.request.height)
+        full = Image.new("L", size, 255)
+        mask = masks.latent_mask(full, self.parts.vae_factor)
+        return self._masked_channels(Image.new("RGB", size), full, mask)
+
+    def _masked_channels(self, picture: Image.Image, pixels: Image.Image, mask: torch.Tensor) -> torch.Tensor:
+        """(batch, 1 + channels, height, width): the latent mask, and the picture's latents with grey under the mask."""
+        hidden = pixels.point(lambda value: 255 if value >= masks.HALF else 0)
+        values = decoding.to_tensor(picture)  # grey is 0 here, which no 8-bit colour is
+        values = values * (decoding.mask_tensor(hidden) < 0.5)
+        latents = decoding.encode_tensor(self.parts, values, self.generators, self.rungs)
+        return torch.cat([mask.to(latents).expand(len(latents), -1, -1, -1), latents], 1)

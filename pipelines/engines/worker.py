@@ -1,0 +1,198 @@
+"""An engine in a process of its own: a crash, a leak or a card's memory stays there. No torch is imported here."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.engines import child, messages
+from pipelines.engines.messages import Message
+from pipelines.errors import EngineLost
+from pipelines.models import extras
+from pipelines.models.listing import Listing
+from pipelines.types import (
+    Batch,
+    EngineState,
+    GenerationRequest,
+    GenerationResult,
+    ModelInfo,
+    OnProgress,
+    Progress,
+)
+
+HEARTBEAT = 0.2  # seconds; how often a waiting caller may stop
+CLOSING = 5.0  # seconds that a worker gets to end by itself
+STARTS = 3  # so often in a row a worker may die while it warms up before it is started on demand only
+
+
+class WorkerEngine:
+    """`Engine` in one spawned process, which warms up at once and is started again when it dies."""
+
+    def __init__(
+        self, models_dirs: Sequence[Path] = (), *, device: str | None = None, hash_cache: Path | None = None
+    ) -> None:
+        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `hash_cache`: see `LocalEngine`."""
+        self._options = child.Options(
+            models_dirs=tuple(str(folder) for folder in models_dirs),
+            device=device,
+            hash_cache=None if hash_cache is None else str(hash_cache),
+        )
+        self._listing = Listing(models_dirs)
+        self._listing_lock = threading.Lock()
+        self._one_batch = threading.Lock()
+        self._jobs = itertools.count(1)
+        self._guard = threading.Lock()  # over all that follows
+        self._closed = False
+        self._failed_starts = 0
+        self._worker: _Worker | None = None
+        self._start()
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.usable()
+
+    def adapters(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return extras.usable(self._listing)
+
+    def check(self, request: GenerationRequest) -> None:
+        with self._listing_lock:
+            extras.check(self._listing, request)
+
+    def describe(self) -> EngineState:
+        worker = self._worker
+        return worker.state if worker is not None else EngineState(state="failed", message="The engine is closed.")
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id."""
+        worker = self._worker
+        return None if worker is None else worker.process.pid
+
+    def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        with self._one_batch:
+            worker, job = self._live_worker(), next(self._jobs)
+            worker.send(messages.from_batch(batch, job))
+            try:
+                return self._follow(worker, job, batch, on_progress)
+            except BaseException:
+                # stopped, or the caller's own bug: either way nobody waits for this job any more
+                worker.send(Message(kind="stop", job=job, header={}))
+                raise
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+
+    def _follow(self, worker: _Worker, job: int, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        """Hands on what the worker says of this job until it is done."""
+        begun = False
+        while True:
+            try:
+                message = worker.inbox.get(timeout=None if begun else HEARTBEAT)
+            except queue.Empty:
+                on_progress(Progress(stage="loading"))  # it still warms up; the caller may want to stop
+                continue
+            if message.kind == "lost":
+                worker.inbox.put(message)  # for the next look at this worker
+                raise EngineLost(f"The worker process ended unexpectedly ({worker.ending()}); a new one is started.")
+            if message.job != job:
+                continue  # the end of a batch that was stopped
+            begun = True
+            if message.kind == "progress":
+                on_progress(messages.to_progress(message))
+            elif message.kind == "results":
+                return messages.to_results(message, batch)
+            else:
+                raise messages.to_error(message)
+
+    def _live_worker(self) -> _Worker:
+        with self._guard:
+            worker = self._worker
+            if self._closed:
+                raise EngineLost("The engine is closed.")
+        if worker is None or not worker.alive():
+            self._failed_starts = 0  # asked for: try again
+            worker = self._start()
+        return worker
+
+    def _start(self) -> _Worker:
+        with self._guard:
+            if self._worker is not None and self._worker.alive():
+                return self._worker
+            self._worker = _Worker(self._options, self._on_death)
+            return self._worker
+
+    def _on_death(self, worker: _Worker) -> None:
+        """Called by the thread that listens to a worker when it hears no more."""
+        with self._guard:
+            if self._closed or worker is not self._worker:
+                return
+            self._failed_starts = self._failed_starts + 1 if worker.state.state == "warming" else 0
+            if self._failed_starts >= STARTS:
+                reason = f"The worker process ended {STARTS} times while it started ({worker.ending()})."
+                worker.state = EngineState(state="failed", message=reason)
+                return
+            self._worker = _Worker(self._options, self._on_death)
+
+
+class _Worker:
+    """One process, the pipe to it and the thread that listens."""
+
+    def __init__(self, options: child.Options, on_death: Callable[[_Worker], None]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self.state = EngineState(state="warming")
+        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._sending = threading.Lock()
+        self._on_death = on_death
+        self.process = context.Process(target=child.run, args=(theirs, options), name="seedprint-worker")
+        self.process.daemon = True
+        self.process.start()
+        theirs.close()  # only the worker holds its end now, so that its death is heard
+        threading.Thread(target=self._listen, name="worker-listener", daemon=True).start()
+
+    def send(self, message: Message) -> None:
+        """To a dead worker: nothing; the listener has told of the death."""
+        with self._sending, contextlib.suppress(OSError, ValueError):
+            self._pipe.send_bytes(messages.pack(message))
+
+    def alive(self) -> bool:
+        return self.process.is_alive()
+
+    def ending(self) -> str:
+        self.process.join(CLOSING)
+        return f"exit status {self.process.exitcode}"
+
+    def close(self) -> None:
+        self.send(Message(kind="close", header={}))
+        self.process.join(CLOSING)
+        if self.process.is_alive():
+            self.process.terminate()
+            self.process.join(CLOSING)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = messages.unpack(self._pipe.recv_bytes())
+            except (EOFError, OSError):
+                break
+            if message.kind == "state":
+                self.state = messages.to_state(message)
+            else:
+                self.inbox.put(message)
+        self.inbox.put(Message(kind="lost", header={}))
+        self._on_death(self)
+        with self._sending:
+            self._pipe.close()
