@@ -1,0 +1,239 @@
+"""Measures what the product promises, paired in one run. `python -m tools.bench page|overhead|cancel`.
+
+page      seconds from `python app.py` to the first answered request
+overhead  the whole product (queue, worker process, saving) against the bare diffusers pipeline, same model and settings
+cancel    seconds from Cancel to the stopped run, beside the length of one step
+
+Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipelines.engines.worker import WorkerEngine
+from pipelines.types import GenerationRequest
+from webui.archive.history import History
+from webui.archive.store import ImageStore
+from webui.database import Database
+from webui.jobs import JobTable
+from webui.service import GenerationService, JobStatus
+
+ROOT = Path(__file__).parent.parent
+PROMPT = "a red star on a blue background"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tools.bench", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    page = commands.add_parser("page")
+    page.add_argument("--rounds", type=int, default=5)
+    for name in ("overhead", "cancel"):
+        command = commands.add_parser(name)
+        command.add_argument("--rounds", type=int, default=5)
+        command.add_argument("--model", type=Path, help="a diffusers folder; the built-in model when left out")
+        command.add_argument("--size", type=int, default=128)
+        command.add_argument("--steps", type=int, default=20)
+    arguments = parser.parse_args()
+    run = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}[arguments.command]
+    print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "machine": f"{platform.system()} {platform.machine()}, {platform.processor() or 'unknown processor'}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "gradio")},
+    }
+
+
+# -- time to first page --------------------------------------------------------------------------------------------
+
+
+def bench_page(arguments: argparse.Namespace) -> dict[str, Any]:
+    seconds = [first_page() for _ in range(arguments.rounds)]
+    return {"seconds_to_first_page": summary(seconds)}
+
+
+def first_page() -> float:
+    """Seconds from starting the program to its first 200, with the real engine warming up behind it."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        command = [sys.executable, str(ROOT / "app.py"), "--no-bootstrap", "--no-browser", "--port", str(port)]
+        command += ["--output-dir", f"{folder}/outputs", "--data-dir", f"{folder}/data"]
+        started = time.perf_counter()
+        program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while time.perf_counter() - started < 60:
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                        answer.read()
+                        return time.perf_counter() - started
+                except (urllib.error.URLError, ConnectionError):
+                    time.sleep(0.02)
+            raise TimeoutError("no page within 60 s")
+        finally:
+            program.terminate()
+            program.wait(20)
+
+
+# -- the product -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def product(model: Path | None) -> Iterator[tuple[GenerationService, str]]:
+    """The whole product without its page, and the name under which it knows the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = WorkerEngine([model.parent] if model else [])
+        jobs = JobTable(Database(Path(folder) / "data" / "jobs.sqlite3"))
+        store = ImageStore(Path(folder) / "outputs")
+        history = History(Path(folder) / "data" / "history.sqlite3", store.root)
+        service = GenerationService(engine, store, jobs, history)
+        service.start()
+        try:
+            yield service, model.name if model else "builtin"
+        finally:
+            service.close()
+
+
+def finished(service: GenerationService, job_id: str) -> JobStatus:
+    version = -1
+    while True:
+        status = service.wait(job_id, version, 5)
+        assert status is not None
+        if status.finished:
+            return status
+        version = status.version
+
+
+def wish(arguments: argparse.Namespace, name: str, seed: int) -> GenerationRequest:
+    return GenerationRequest(
+        prompt=PROMPT, model=name, seed=seed, steps=arguments.steps, width=arguments.size, height=arguments.size
+    )
+
+
+def recorded_facts(path: Path) -> dict[str, Any]:
+    from webui.archive import metadata
+
+    record = metadata.read(path).record
+    assert record is not None
+    return dict(record.facts)
+
+
+# -- overhead over the bare pipeline ---------------------------------------------------------------------------------
+
+
+def bench_overhead(arguments: argparse.Namespace) -> dict[str, Any]:
+    with product(arguments.model) as (service, name):
+        first = finished(service, service.submit(wish(arguments, name, 0)))  # warm, and says how it computes
+        if first.state != "done":
+            raise SystemExit(f"the product failed: {first.error}")
+        facts = recorded_facts(first.saved[0].path)
+        bare = bare_pipeline(arguments, facts)
+        bare(0)
+        ours: list[float] = []
+        theirs: list[float] = []
+        for seed in range(1, arguments.rounds + 1):
+            started = time.perf_counter()
+            finished(service, service.submit(wish(arguments, name, seed)))
+            ours.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            bare(seed)
+            theirs.append(time.perf_counter() - started)
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
+    extra = [(our - their) * 1000 for our, their in zip(ours, theirs, strict=True)]
+    return {
+        "model": name,
+        "size": arguments.size,
+        "steps": arguments.steps,
+        "computed_with": {key: facts.get(key) for key in ("device", "dtype", "threads", "channels_last")},
+        "product_seconds": summary(ours),
+        "bare_seconds": summary(theirs),
+        "ratio": summary(ratios),
+        "extra_milliseconds": summary(extra),
+    }
+
+
+def bare_pipeline(arguments: argparse.Namespace, facts: dict[str, Any]) -> Any:
+    """diffusers' own pipeline with the same dtype, memory format, threads and sampler."""
+    import torch
+    from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+
+    torch.set_num_threads(facts["threads"])
+    folder = arguments.model or ROOT / "pipelines" / "builtin"
+    dtype = getattr(torch, facts["dtype"])
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, timestep_spacing="linspace")
+    if facts["channels_last"]:
+        pipeline.unet.to(memory_format=torch.channels_last)
+        pipeline.vae.to(memory_format=torch.channels_last)
+    pipeline.set_progress_bar_config(disable=True)
+    size = {"width": arguments.size, "height": arguments.size}
+
+    def generate(seed: int) -> None:
+        generator = torch.Generator("cpu").manual_seed(seed)
+        pipeline(PROMPT, num_inference_steps=arguments.steps, guidance_scale=7.0, generator=generator, **size)
+
+    return generate
+
+
+# -- cancel ----------------------------------------------------------------------------------------------------------
+
+
+def bench_cancel(arguments: argparse.Namespace) -> dict[str, Any]:
+    rng = random.Random(0)
+    latencies: list[float] = []
+    steps: list[float] = []
+    with product(arguments.model) as (service, name):
+        finished(service, service.submit(wish(arguments, name, 0)))
+        for seed in range(1, arguments.rounds + 1):
+            job_id = service.submit(wish(arguments, name, seed))
+            at_step = rng.randrange(2, max(3, arguments.steps - 2))
+            seen: list[float] = []
+            version = -1
+            while True:
+                status = service.wait(job_id, version, 5)
+                assert status is not None
+                version = status.version
+                if status.stage == "denoising" and status.step > len(seen):
+                    seen.append(time.perf_counter())
+                if status.step >= at_step or status.finished:
+                    break
+            if len(seen) > 1:
+                steps.append((seen[-1] - seen[0]) / (len(seen) - 1))
+            started = time.perf_counter()
+            service.cancel(job_id)
+            finished(service, job_id)
+            latencies.append(time.perf_counter() - started)
+    return {"model": name, "size": arguments.size, "cancel_seconds": summary(latencies), "step_seconds": summary(steps)}
+
+
+def summary(values: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(values), 4),
+        "min": round(min(values), 4),
+        "max": round(max(values), 4),
+        "rounds": len(values),
+    }
+
+
+if __name__ == "__main__":
+    main()
