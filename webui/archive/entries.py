@@ -1,0 +1,186 @@
+"""What the index knows of one file, read from the file itself, and the walk that finds the files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UnreadableImage
+from webui.archive import metadata
+from webui.archive.naming import GRID
+from webui.archive.store import INPUTS, SavedImage, opaque_id
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif"}
+UNKNOWN_SEED = -1
+TRASH = ".trash"  # below the root: one folder for each time that something was deleted
+DEPTH = 4  # folders below the root
+
+_TASKS = ("txt2img", "img2img", "inpaint")
+_ENDS = 4096  # bytes of a foreign file that stand for it
+_KEY = 32  # hexadecimal digits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One picture of the archive. `mark` names its pixels, wherever the file goes: stars and tags hang on it."""
+
+    saved: SavedImage
+    model: str = ""
+    sampler: str = ""
+    mark: str = ""
+    source: str = ""  # the mark of the picture it was made from
+    stamp: int = 0  # nanoseconds, the file's time
+    size: int = 0  # bytes
+    trashed: bool = False
+    rating: int = 0  # 0 … 5
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folder:
+    """A folder as it was when it was listed. `files`: name -> (bytes, nanoseconds)."""
+
+    name: str  # below the root, with /; "" is the root itself
+    stamp: int  # nanoseconds, taken before the listing
+    files: dict[str, tuple[int, int]]
+
+
+def look(root: Path, path: Path) -> Entry | None:
+    """What a file says of itself; None when it is no picture or vanishes meanwhile."""
+    try:
+        back = metadata.read(path)
+        state = path.stat()
+        record = back.record
+        mark = pixel_mark(record.pixels_sha256) if record else _file_mark(path, state.st_size)
+    except (UnreadableImage, OSError):
+        return None
+    parts = path.relative_to(root).parts
+    is_grid = record.kind == "grid" if record else path.name.startswith(GRID)
+    settings: Any = record.settings if record else back.fields
+    saved = SavedImage(
+        path=path,
+        kind="grid" if is_grid else "image",
+        seed=_whole(back.fields.get("seed")),
+        width=back.size[0],
+        height=back.size[1],
+        task=parts[0] if parts[0] in _TASKS else _task(back.fields, settings),
+        prompt=clean(back.fields.get("prompt", "")),
+        made_at=record.made_at if record else datetime.fromtimestamp(state.st_mtime).astimezone(),
+        id=opaque_id(root, path),
+    )
+    return Entry(
+        saved=saved,
+        model=_name(settings.get("model")),
+        sampler=_name(settings.get("sampler")),
+        mark=mark,
+        source=_source(record.parent if record else None, settings),
+        stamp=state.st_mtime_ns,
+        size=state.st_size,
+        trashed=parts[0] == TRASH,
+    )
+
+
+def clean(text: object) -> str:
+    """Text that a database takes: no lone surrogates, no NUL."""
+    return str(text).encode(errors="replace").decode().replace("\0", "")
+
+
+def pixel_mark(sha256: str) -> str:
+    """The key of a picture whose pixels' hash is known: the first half of it."""
+    return f"p:{sha256[:_KEY]}"
+
+
+def _file_mark(path: Path, size: int) -> str:
+    """Pictures of other programs: their size and both ends, as decoding every one would take minutes."""
+    digest = hashlib.blake2b(str(size).encode(), digest_size=_KEY // 2)
+    with path.open("rb") as file:
+        digest.update(file.read(_ENDS))
+        file.seek(max(0, size - _ENDS))
+        digest.update(file.read(_ENDS))
+    return f"f:{digest.hexdigest()}"
+
+
+def _source(parent: Any, settings: Any) -> str:
+    """The parent the record names, else (in older records) the picture that img2img began with."""
+    init = settings.get("init")
+    found = parent.get("pixels_sha256") if parent else init.get("image") if isinstance(init, dict) else None
+    return pixel_mark(clean(found)) if isinstance(found, str) else ""
+
+
+def _whole(value: object) -> int:
+    """SQLite holds 64 bits."""
+    return value if isinstance(value, int) and 0 <= value < 2**63 else UNKNOWN_SEED
+
+
+def _name(value: object) -> str:
+    return clean(value)[:200] if isinstance(value, str) else ""
+
+
+def _task(fields: Any, settings: Any) -> str:
+    if "mask_blur" in fields or settings.get("inpaint"):
+        return "inpaint"
+    return "img2img" if "strength" in fields else "txt2img"
+
+
+def walk(root: Path, start: str = "") -> Iterator[Folder]:
+    """The folders from `start` down, and those of the trash. Linked files and the copies of inputs are left out;
+    linked folders are followed, as people keep archives on other disks, but no folder is entered twice."""
+    seen: set[tuple[int, int]] = set()
+    yield from _walk(root, start, seen)
+    if not start:
+        yield from _walk(root, TRASH, seen)
+
+
+def _walk(root: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Folder]:
+    listed = list_folder(root, name)
+    if listed is None:
+        return
+    folder, inner, identity = listed
+    if identity in seen:
+        return
+    seen.add(identity)
+    yield folder
+    for below in inner:
+        yield from _walk(root, below, seen)
+
+
+def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, int]] | None:
+    """A folder, the names of the folders in it worth entering, and which it is on its disk; None when it cannot be
+    listed."""
+    files: dict[str, tuple[int, int]] = {}
+    inner: list[tuple[bool, str]] = []
+    try:
+        place = (root / name).stat()
+        with os.scandir(root / name) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or not _is_text(entry.name):
+                    continue
+                if entry.is_dir():
+                    inner.append((entry.is_symlink(), f"{name}/{entry.name}" if name else entry.name))
+                elif Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file(follow_symlinks=False):
+                    state = entry.stat(follow_symlinks=False)
+                    files[entry.name] = (state.st_size, state.st_mtime_ns)
+    except OSError:
+        return None
+    parts = name.split("/") if name else []
+    in_trash = parts[:1] == [TRASH]
+    depth = len(parts) - (2 if in_trash else 0)
+    inner.sort()  # a folder's own place before links to it
+    below = [one for _, one in inner if depth < DEPTH and not (not parts and one == INPUTS)]
+    if parts == [TRASH]:
+        files = {}  # what lies there without a folder of its own was not put there by us
+    return Folder(name=name, stamp=place.st_mtime_ns, files=files), below, (place.st_dev, place.st_ino)
+
+
+def _is_text(name: str) -> bool:
+    """File names on Linux may be any bytes; those that are no text cannot go into the index."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

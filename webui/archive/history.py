@@ -1,0 +1,392 @@
+"""The index of the outputs folder. The files are the truth: it can be thrown away and made again from them.
+
+Only stars and tags are kept elsewhere (`marks`), because no file says them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import InvalidRequest, StorageError
+from webui.archive import index, marks
+from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, look, walk
+from webui.archive.search import Query, count_statement, page_statement, place
+from webui.archive.store import SavedImage, opaque_id
+
+__all__ = ["SUFFIXES", "UNKNOWN_SEED", "Facets", "Family", "History", "Page"]
+
+MARKS = "marks.sqlite"
+_STEP = 200  # files read between two transactions
+_MISSES = 5.0  # seconds between two looks for pictures that are not known
+_ASKED = 500  # SQLite's parameters in one statement: 999 in old builds
+_ENTRY = f"{index.SAVED}, model, sampler, mark, source, stamp, size, trashed"
+_RATING = "coalesce((SELECT rating FROM marks.ratings r WHERE r.mark = images.mark), 0)"
+_TAGS = "(SELECT group_concat(tag, ',') FROM marks.tags t WHERE t.mark = images.mark)"
+_FILE_FACETS = ("model", "sampler", "task")
+
+Progress = Callable[[int, int], None]  # files looked at, files in all
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Entries in order, and where the next page begins: None at the end."""
+
+    entries: tuple[Entry, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facets:
+    """What there is to filter by, each with its number of pictures, most first."""
+
+    models: tuple[tuple[str, int], ...]
+    samplers: tuple[tuple[str, int], ...]
+    tasks: tuple[tuple[str, int], ...]
+    sizes: tuple[tuple[tuple[int, int], int], ...]
+    tags: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """Pictures this one was made from (several when copies exist), and those made from it."""
+
+    parents: tuple[Entry, ...]
+    children: tuple[Entry, ...]
+
+
+class History:
+    """SQLite (WAL) at `path` over the files under `root`. Safe from any thread and beside another program.
+
+    `kept`: where stars and tags are; beside `path` unless given. Every method raises StorageError."""
+
+    def __init__(self, path: Path, root: Path, kept: Path | None = None) -> None:
+        self.root = Path(root)
+        self.scanned = 0, 0  # files looked at and files in all, while a refresh runs
+        self._lock, self._read_lock = threading.RLock(), threading.RLock()
+        self._walking = threading.Lock()
+        self._missed = -_MISSES  # when a picture was asked for that is not known
+        kept = kept or path.with_name(MARKS)
+        for file in (path, kept):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        marks.prepare(kept)
+        try:
+            self._database = index.opened(path, kept)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # locked or not writable: not a reason to throw it away
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+            self._database = index.opened(path, kept)
+        # a page need not wait while a re-index writes
+        self._reader = index.opened(path, kept)
+
+    # -- files come and go --------------------------------------------------------------------------------------
+
+    def add(self, saved: SavedImage) -> None:
+        """Notes a saved image as the newest; one known already is brought up to date and keeps its place."""
+        entry = look(self.root, saved.path) or Entry(saved=saved)
+        with self._writing():
+            index.put(self._database, index.values(self.root, replace(entry, saved=replace(saved, id=entry.saved.id))))
+
+    def gone(self, paths: Iterable[Path]) -> None:
+        """Notes files that are no longer there."""
+        with self._writing():
+            self._forget([path.relative_to(self.root).as_posix() for path in paths])
+
+    def moved(self, pairs: Iterable[tuple[Path, Path]]) -> None:
+        """Notes files that went from one place to another: they keep their places in the order."""
+        entries = [(old, look(self.root, new)) for old, new in pairs]
+        with self._writing():
+            self._forget([old.relative_to(self.root).as_posix() for old, _ in entries])
+            for _, entry in entries:
+                if entry is not None:
+                    index.put(self._database, index.values(self.root, entry))
+
+    def refresh(self, progress: Progress | None = None) -> int:
+        """Takes in files the index does not know or that changed, notes those gone; how many are new or changed."""
+        with self._walking:
+            return self._refresh(progress, list(walk(self.root)), None)
+
+    def refresh_folders(self, folders: Sequence[Folder]) -> int:
+        """The same for the files of some folders as just listed, not for the folders in them."""
+        with self._walking:
+            return self._refresh(None, folders, tuple(folder.name for folder in folders))
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Forgets everything but stars and tags and reads all files again; how many there are. Until the end the
+        old index answers."""
+        with self._walking:
+            folders = list(walk(self.root))
+            paths = [path for path, _ in _files(self.root, folders)]
+            with self._writing():
+                index.begin_fresh(self._database)
+            count = self._read(paths, progress)
+            with self._writing():
+                index.replace_all(self._database)
+            return count
+
+    def _refresh(self, progress: Progress | None, folders: Sequence[Folder], only: tuple[str, ...] | None) -> int:
+        if not self.root.is_dir():
+            return 0  # an unplugged disk: its pictures are not gone
+        there = dict(_files(self.root, folders))
+        with self._reading():
+            where = f"AND folder IN ({_holes(only)})" if only is not None else ""
+            rows = self._reader.execute(f"SELECT path, size, stamp FROM images WHERE gone = 0 {where}", only or ())
+            known = {self.root / path: (size, stamp) for path, size, stamp in rows}
+        lost = [path.relative_to(self.root).as_posix() for path in known.keys() - there.keys()]
+        changed = [path for path, state in there.items() if known.get(path) != state]
+        if not lost and not changed:
+            return 0
+        with self._writing():
+            self._forget(lost)
+            index.begin_fresh(self._database)
+        count = self._read(changed, progress)
+        with self._writing():
+            order = index.fresh_order(self._database)
+        for start in range(0, len(order), _STEP):
+            with self._writing():
+                for row in index.fresh_rows(self._database, order[start : start + _STEP]):
+                    index.put(self._database, row)
+        return count
+
+    def _read(self, paths: Sequence[Path], progress: Progress | None) -> int:
+        """Reads files into the temporary table; how many are pictures. Nobody waits for it: it locks a batch long."""
+        count = 0
+        self.scanned = 0, len(paths)
+        for start in range(0, len(paths), _STEP):
+            entries = [look(self.root, path) for path in paths[start : start + _STEP]]
+            rows = [index.values(self.root, entry) for entry in entries if entry is not None]
+            with self._writing():
+                index.keep_fresh(self._database, rows)
+            count += len(rows)
+            self.scanned = min(start + _STEP, len(paths)), len(paths)
+            if progress is not None:
+                progress(*self.scanned)
+        self.scanned = 0, 0
+        return count
+
+    def _forget(self, names: Iterable[str]) -> None:
+        self._database.executemany("UPDATE images SET gone = 1 WHERE path = ?", [(name,) for name in names])
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def recent(self, limit: int, before: str | None = None) -> list[SavedImage]:
+        """At most `limit` images, newest first, older than the one with the id `before`. Passes over files gone."""
+        after = None
+        if before is not None:
+            with self._reading():
+                row = self._reader.execute("SELECT number FROM images WHERE token = ?", (before,)).fetchone()
+            if row is None:
+                return []
+            after = place(0, row[0])
+        return [entry.saved for entry in self.search(Query(), limit, after).entries]
+
+    def search(self, query: Query, limit: int, after: str | None = None) -> Page:
+        """A page of what `query` asks for, from behind `after` of the page before. Passes over files gone.
+        Raises InvalidRequest."""
+        found: list[Entry] = []
+        while len(found) < limit:
+            wanted = limit - len(found)
+            statement = page_statement(query, wanted + 1, after)
+            with self._reading():
+                places = self._reader.execute(statement.sql, statement.values).fetchall()
+                entries = self._entries([number for number, _ in places[:wanted]])
+            found += self._present(entries)
+            after = place(places[wanted - 1][1], places[wanted - 1][0]) if len(places) > wanted else None
+            if after is None:
+                break
+        return Page(entries=tuple(found), after=after)
+
+    def count(self, query: Query) -> int:
+        """How many pictures `query` asks for. Raises InvalidRequest."""
+        statement = count_statement(query)
+        with self._reading():
+            return int(self._reader.execute(statement.sql, statement.values).fetchone()[0])
+
+    def get(self, identity: str) -> SavedImage | None:
+        """The image with this opaque id, None when there is none or its file is gone."""
+        entry = self.entry(identity)
+        return entry.saved if entry else None
+
+    def find(self, identity: str) -> SavedImage | None:
+        """Likewise, and looks through the folder, now and then, for one that another program may have made."""
+        found = self.get(identity)
+        if found is None and time.monotonic() - self._missed > _MISSES:
+            self._missed = time.monotonic()
+            self.refresh()
+            found = self.get(identity)
+        return found
+
+    def entry(self, identity: str) -> Entry | None:
+        """Likewise, with all that the index knows."""
+        found = self.entries([identity])
+        return found[0] if found else None
+
+    def entries(self, identities: Sequence[str]) -> list[Entry]:
+        """Those of the ids that are there, in their order."""
+        found: list[Entry] = []
+        with self._reading():
+            for start in range(0, len(identities), _ASKED):
+                asked = identities[start : start + _ASKED]
+                rows = self._reader.execute(
+                    f"SELECT number FROM images WHERE gone = 0 AND token IN ({_holes(asked)})", tuple(asked)
+                )
+                found += self._entries([number for (number,) in rows])
+        by_id = {entry.saved.id: entry for entry in self._present(found)}
+        return [by_id[identity] for identity in dict.fromkeys(identities) if identity in by_id]
+
+    def facets(self) -> Facets:
+        """What to filter by."""
+        with self._reading():
+            models, samplers, tasks = (self._groups(name, f"images WHERE {name} <> '' AND") for name in _FILE_FACETS)
+            sizes = self._groups("width, height", "images WHERE")
+            tags = self._groups("tag", "marks.tags CROSS JOIN images ON images.mark = tags.mark WHERE")
+        return Facets(
+            models=models,
+            samplers=samplers,
+            tasks=tasks,
+            sizes=tuple(((width, height), count) for width, height, count in sizes),
+            tags=tags,
+        )
+
+    def _groups(self, names: str, source: str) -> tuple[Any, ...]:
+        # the plus keeps SQLite from the index of all that is there: the one by name answers by itself
+        return tuple(
+            self._reader.execute(
+                f"SELECT {names}, count(*) FROM {source} gone = 0 AND +trashed = 0 GROUP BY {names}"
+                f" ORDER BY count(*) DESC, {names} LIMIT 200"
+            )
+        )
+
+    def family(self, identity: str, limit: int = 24) -> Family:
+        """What the picture was made from and what was made from it, as far as their pixels' hashes tell."""
+        entry = self.entry(identity)
+        if entry is None:
+            return Family(parents=(), children=())
+        parents = self._with("mark", entry.source, limit) if entry.source else []
+        children = self._with("source", entry.mark, limit) if entry.mark else []
+        return Family(parents=tuple(parents), children=tuple(children))
+
+    def _with(self, column: str, value: str, limit: int) -> list[Entry]:
+        with self._reading():
+            rows = self._reader.execute(
+                f"SELECT number FROM images WHERE {column} = ? AND gone = 0 AND trashed = 0 ORDER BY number LIMIT ?",
+                (value, limit),
+            )
+            entries = self._entries([number for (number,) in rows])
+        return self._present(entries)
+
+    def folders(self) -> list[str]:
+        """The folders that hold pictures, but the trash."""
+        with self._reading():
+            rows = self._reader.execute("SELECT DISTINCT folder FROM images WHERE gone = 0 AND trashed = 0 ORDER BY 1")
+            return [folder for (folder,) in rows]
+
+    def _entries(self, numbers: Sequence[int]) -> list[Entry]:
+        """In the order of `numbers`. Call while reading."""
+        found: dict[int, Entry] = {}
+        for start in range(0, len(numbers), _ASKED):
+            asked = numbers[start : start + _ASKED]
+            rows = self._reader.execute(
+                f"SELECT number, {_ENTRY}, {_RATING}, {_TAGS} FROM images WHERE number IN ({_holes(asked)})",
+                tuple(asked),
+            )
+            found |= {row[0]: self._entry(row[1:]) for row in rows}
+        return [found[number] for number in numbers if number in found]
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        model, sampler, mark, source, stamp, size, trashed, rating, tags = row[9:]
+        return Entry(
+            saved=index.saved_of(self.root, row[:9]),
+            model=model,
+            sampler=sampler,
+            mark=mark,
+            source=source,
+            stamp=stamp,
+            size=size,
+            trashed=bool(trashed),
+            rating=rating,
+            tags=tuple(sorted(tags.split(","))) if tags else (),
+        )
+
+    def _present(self, entries: list[Entry]) -> list[Entry]:
+        """Without those whose file is gone, or is a link now; they are noted."""
+        there = [entry for entry in entries if _is_there(entry.saved.path)]
+        if len(there) < len(entries) and self.root.is_dir():
+            kept = {entry.saved.path for entry in there}
+            self.gone(entry.saved.path for entry in entries if entry.saved.path not in kept)
+        return there
+
+    # -- stars and tags -----------------------------------------------------------------------------------------
+
+    def rate(self, identities: Sequence[str], rating: int) -> None:
+        """0 to 5 stars. Raises InvalidRequest."""
+        found = self._marked(identities)
+        with self._writing():
+            marks.rate(self._database, found, rating)
+
+    def tag(self, identities: Sequence[str], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
+        """Raises InvalidRequest."""
+        found = self._marked(identities)
+        with self._writing():
+            marks.tag(self._database, found, add, remove)
+
+    def _marked(self, identities: Sequence[str]) -> list[str]:
+        found = [entry.mark for entry in self.entries(identities) if entry.mark]
+        if not found:
+            raise InvalidRequest("file", "must be an existing picture, got none")
+        return list(dict.fromkeys(found))
+
+    # -- the database -------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Closes the database. May be called twice."""
+        with self._lock, self._read_lock:
+            self._database.close()
+            self._reader.close()
+
+    def identity(self, path: Path) -> str:
+        """The opaque id of a place below the root."""
+        return opaque_id(self.root, path)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One thread at a time, one transaction; what it reads first is still so when it writes."""
+        with self._lock, self._troubles(), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._read_lock, self._troubles():
+            yield
+
+    @contextlib.contextmanager
+    def _troubles(self) -> Iterator[None]:
+        """The database's own as StorageError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError(f"The index of the output folder failed ({error}): {self.root}.") from error
+
+
+def _files(root: Path, folders: Iterable[Folder]) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for folder in folders:
+        if folder.name != TRASH:
+            for name, state in folder.files.items():
+                yield root / folder.name / name, state
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _holes(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

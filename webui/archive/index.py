@@ -1,0 +1,163 @@
+"""The index's tables and how an entry gets into them. `History` is what others use."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from webui.archive.entries import Entry
+from webui.archive.search import TOKENIZER, spaced
+from webui.archive.store import SavedImage
+
+VERSION = 3
+NAMES = (
+    "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
+    "mark", "source", "stamp", "size", "trashed", "made", "made_at", "prompt",
+)  # fmt: skip
+_COLUMNS = """
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order: clocks step back, this does not
+    token TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL,                        -- below the root, with /
+    folder TEXT NOT NULL,                      -- the same without the file's name
+    kind TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    task TEXT NOT NULL,
+    model TEXT NOT NULL,
+    sampler TEXT NOT NULL,
+    mark TEXT NOT NULL,                        -- what stars and tags hang on
+    source TEXT NOT NULL,                      -- the mark of the picture it was made from
+    stamp INTEGER NOT NULL,                    -- nanoseconds and bytes: has the file changed?
+    size INTEGER NOT NULL,
+    trashed INTEGER NOT NULL,
+    made REAL NOT NULL,                        -- seconds since 1970
+    made_at TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0            -- kept, so that paging from a deleted image goes on
+"""
+_TABLES = (
+    f"CREATE TABLE images ({_COLUMNS})",
+    "CREATE INDEX images_there ON images (trashed) WHERE gone = 0",
+    *(
+        f"CREATE INDEX images_by_{name} ON images ({name}, trashed) WHERE gone = 0"
+        for name in ("model", "sampler", "seed", "task", "source", "folder", "made")
+    ),
+    "CREATE INDEX images_by_size ON images (width, height, trashed) WHERE gone = 0",
+    "CREATE INDEX images_by_pixels ON images (width * height) WHERE gone = 0",
+    "CREATE INDEX images_by_mark ON images (mark, gone)",
+    # contentless: the prompts stand in `images` already
+    f"""CREATE VIRTUAL TABLE words USING fts5 (prompt, content = '', columnsize = 0, tokenize = "{TOKENIZER}")""",
+)
+_INSERT = f"INSERT INTO images ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
+_UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES)}, gone = 0 WHERE number = ?"
+
+
+def opened(path: Path, marks: Path) -> sqlite3.Connection:
+    """A connection with the stars and tags attached; an index of another version is emptied."""
+    database = sqlite3.connect(path, timeout=30, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")  # an index: a power cut may cost its last rows, refresh() heals
+        database.execute("PRAGMA cache_size = -65536")  # kB
+        database.create_function("spaced", 1, spaced, deterministic=True)
+        database.execute("ATTACH ? AS marks", (str(marks),))
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            (version,) = database.execute("PRAGMA main.user_version").fetchone()
+            if version != VERSION:
+                _create(database)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _create(database: sqlite3.Connection) -> None:
+    database.execute("DROP TABLE IF EXISTS words")
+    database.execute("DROP TABLE IF EXISTS images")
+    for statement in _TABLES:
+        database.execute(statement)
+    database.execute(f"PRAGMA main.user_version = {VERSION}")
+
+
+def values(root: Path, entry: Entry) -> tuple[Any, ...]:
+    """A row, in the order of `NAMES`."""
+    saved = entry.saved
+    path = saved.path.relative_to(root).as_posix()
+    return (
+        saved.id, path, path.rpartition("/")[0], saved.kind, saved.seed, saved.width, saved.height, saved.task,
+        entry.model, entry.sampler, entry.mark, entry.source, entry.stamp, entry.size, entry.trashed,
+        saved.made_at.timestamp(), saved.made_at.isoformat(), saved.prompt,
+    )  # fmt: skip
+
+
+def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    """A file known by its place is brought up to date; one that went and came back elsewhere keeps its number."""
+    known = database.execute("SELECT number, prompt FROM images WHERE token = ?", (row[0],)).fetchone()
+    if known is None and (mark := row[NAMES.index("mark")]):
+        known = database.execute(
+            "SELECT number, prompt FROM images WHERE mark = ? AND gone = 1 AND made_at = ? AND kind = ? LIMIT 1",
+            (mark, row[NAMES.index("made_at")], row[NAMES.index("kind")]),
+        ).fetchone()
+    prompt = row[-1]
+    if known is None:
+        number = database.execute(_INSERT, row).lastrowid
+        database.execute("INSERT INTO words (rowid, prompt) VALUES (?, ?)", (number, spaced(prompt)))
+        return
+    number, before = known
+    database.execute(_UPDATE, (*row, number))
+    if before != prompt:
+        database.execute("INSERT INTO words (words, rowid, prompt) VALUES ('delete', ?, ?)", (number, spaced(before)))
+        database.execute("INSERT INTO words (rowid, prompt) VALUES (?, ?)", (number, spaced(prompt)))
+
+
+def begin_fresh(database: sqlite3.Connection) -> None:
+    """A temporary table for what a walk finds: it may be more than memory should hold."""
+    database.execute("DROP TABLE IF EXISTS temp.fresh")
+    database.execute(f"CREATE TEMP TABLE fresh ({_COLUMNS.replace(' UNIQUE', '')})")
+
+
+def keep_fresh(database: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    database.executemany(_INSERT.replace("INTO images", "INTO temp.fresh"), rows)
+
+
+def fresh_order(database: sqlite3.Connection) -> list[int]:
+    """The numbers of what was kept, oldest first."""
+    return [number for (number,) in database.execute("SELECT number FROM temp.fresh ORDER BY made, path")]
+
+
+def fresh_rows(database: sqlite3.Connection, numbers: list[int]) -> list[tuple[Any, ...]]:
+    """Rows that were kept, in the order of `numbers`."""
+    statement = f"SELECT {', '.join(NAMES)} FROM temp.fresh WHERE number = ?"
+    return [database.execute(statement, (number,)).fetchone() for number in numbers]
+
+
+def replace_all(database: sqlite3.Connection) -> None:
+    """The index becomes what was kept, in one transaction of the caller's: readers see all of it or none."""
+    database.execute("DELETE FROM images")
+    database.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    listed = ", ".join(NAMES)
+    database.execute(f"INSERT INTO images ({listed}) SELECT {listed} FROM temp.fresh ORDER BY made, path")
+    database.execute("INSERT INTO words (rowid, prompt) SELECT number, spaced(prompt) FROM images ORDER BY number")
+
+
+def saved_of(root: Path, row: sqlite3.Row | tuple[Any, ...]) -> SavedImage:
+    """From (token, path, kind, seed, width, height, task, made_at, prompt)."""
+    token, path, kind, seed, width, height, task, made_at, prompt = row
+    return SavedImage(
+        path=root / path,
+        kind=kind,
+        seed=seed,
+        width=width,
+        height=height,
+        task=task,
+        prompt=prompt,
+        made_at=datetime.fromisoformat(made_at),
+        id=token,
+    )
+
+
+SAVED = "token, path, kind, seed, width, height, task, made_at, prompt"

@@ -1,0 +1,94 @@
+"""Copies of the pictures and masks that images were made from, named by the hash of their pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from pipelines.errors import StorageError
+from webui.archive.files import make_folder, storage_errors, write_new
+
+ORIGIN_LIMIT = 4 * 1024 * 1024  # bytes
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+def pixels_sha256(image: Image.Image) -> str:
+    """SHA-256 over `"{mode} {width}x{height}\\n"` in ASCII and the pixels' bytes, row by row from the top."""
+    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode("ascii"))
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+class InputStore:
+    """Keeps each picture once, as `<pixel hash>.png` in `folder`, so that img2img can be made again.
+
+    The folder is made when it is needed; the one above it must be there, so that an unplugged disk is noticed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, image: Image.Image) -> str:
+        """Keeps an "RGB" or "L" picture; its hash. Raises StorageError."""
+        if image.mode not in ("RGB", "L"):
+            raise ValueError(f"an input must be RGB or L, got {image.mode}")
+        sha256 = pixels_sha256(image)
+        with storage_errors(self.folder):
+            if self._path(sha256).is_file():
+                return sha256
+            buffer = io.BytesIO()
+            image.save(buffer, "PNG", compress_level=1)
+            make_folder(self.folder.parent, Path(self.folder.name))
+            try:
+                write_new(self.folder, f"{sha256}.png", buffer.getvalue())
+            except FileExistsError:  # another thread or program was quicker with the same pixels
+                return sha256
+        return sha256
+
+    def get(self, sha256: str) -> Image.Image:
+        """The very pixels that were put. Raises StorageError when the copy is missing or changed."""
+        if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
+            raise StorageError(f"An input picture is named by 64 hexadecimal digits, got {str(sha256)[:80]!r}.")
+        try:
+            with Image.open(self._path(sha256), formats=("PNG",)) as image:
+                image.load()
+        except FileNotFoundError as error:
+            raise StorageError(f"The input picture {sha256[:10]}… is no longer in {self.folder}.") from error
+        except _DECODE_ERRORS as error:
+            raise StorageError(f"The input picture {sha256[:10]}… in {self.folder} cannot be read.") from error
+        if pixels_sha256(image) != sha256:
+            raise StorageError(f"The input picture {sha256[:10]}… in {self.folder} was changed.")
+        return image
+
+    def note(self, sha256: str, origin: Mapping[str, str]) -> None:
+        """Keeps beside a picture what its file said of its origin; the first note stays. Raises StorageError."""
+        with storage_errors(self.folder):
+            path = self._path(sha256).with_suffix(".json")
+            if path.is_file():
+                return
+            make_folder(self.folder.parent, Path(self.folder.name))
+            try:
+                write_new(self.folder, path.name, json.dumps(dict(origin), ensure_ascii=False).encode(errors="replace"))
+            except FileExistsError:
+                return
+
+    def origin(self, sha256: str) -> dict[str, str]:
+        """The note of a picture, {} when there is none that can be read."""
+        path = self._path(sha256).with_suffix(".json")
+        try:
+            if not _HASH.fullmatch(sha256) or not path.is_file() or path.stat().st_size > ORIGIN_LIMIT:
+                return {}
+            data = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return {name: value for name, value in data.items() if isinstance(value, str)} if isinstance(data, dict) else {}
+
+    def _path(self, sha256: str) -> Path:
+        return self.folder / f"{sha256}.png"

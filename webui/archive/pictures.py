@@ -1,0 +1,180 @@
+"""Any picture a person may bring, as upright sRGB "RGB", and masks as "L". Reads the header first and caps it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+from PIL import Image, ImageCms
+
+from pipelines.errors import UnreadableImage
+
+# TIFF, PSD, FITS and the like stay out: large decoders, a long history of holes, and no camera or phone needs them here
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
+PIXEL_LIMIT = 40_000_000
+FILE_LIMIT = 50 * 1024 * 1024  # bytes
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    UserWarning,  # Pillow warns of odd files; where warnings are errors it must be no other failure
+)
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def read(source: Path | bytes) -> Image.Image:
+    """Upright sRGB "RGB", transparency laid over white, 16 bits scaled to 8, the first frame of an animation.
+
+    Raises UnreadableImage with one sentence."""
+    image, name = _open(source)
+    try:
+        profile = image.info.get("icc_profile")
+        image, alpha = _parts(_eight_bits(image))
+        image = _to_srgb(image, profile)
+        if alpha is not None:
+            white = Image.new("RGB", image.size, (255, 255, 255))
+            white.paste(image, mask=alpha)
+            image = white
+    except _BROKEN as error:
+        raise UnreadableImage(f"{name} is damaged or not complete.") from error
+    image.info = {}
+    return image
+
+
+def read_mask(source: Path | bytes) -> Image.Image:
+    """A mask as "L", 255 = repaint: the alpha channel if some of the picture is transparent, else its luminance.
+
+    Raises UnreadableImage with one sentence."""
+    image, name = _open(source)
+    try:
+        image, alpha = _parts(_eight_bits(image))
+        low, _ = alpha.getextrema() if alpha is not None else (255, 255)
+        mask = image.convert("L") if alpha is None or low == 255 else alpha
+    except _BROKEN as error:
+        raise UnreadableImage(f"{name} is damaged or not complete.") from error
+    mask.info = {}
+    return mask
+
+
+def _open(source: Path | bytes) -> tuple[Image.Image, str]:
+    """The decoded first frame, upright, and the name for messages."""
+    name = "The picture" if isinstance(source, bytes) else source.name
+    data = _bytes(source, name)
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except _BOMB as error:
+        raise UnreadableImage(_too_large(name)) from error
+    except _BROKEN as error:
+        raise UnreadableImage(f"{name} is not a PNG, JPEG, WebP, AVIF, GIF or BMP picture.") from error
+    if image.width * image.height > PIXEL_LIMIT:
+        raise UnreadableImage(_too_large(name))
+    try:
+        image.load()
+        return _upright(image), name
+    except _BOMB as error:
+        raise UnreadableImage(_too_large(name)) from error
+    except _BROKEN as error:
+        raise UnreadableImage(f"{name} is damaged or not complete.") from error
+
+
+def _bytes(source: Path | bytes, name: str) -> bytes:
+    if isinstance(source, bytes):
+        size = len(source)
+    else:
+        try:
+            size = source.stat().st_size if source.is_file() else -1
+        except OSError as error:
+            raise UnreadableImage(f"{name} cannot be opened.") from error
+        if size < 0:
+            raise UnreadableImage(f"{name} is not a file.")
+    if size > FILE_LIMIT:
+        raise UnreadableImage(f"{name} has {size / 1024**2:.0f} MB; at most {FILE_LIMIT // 1024**2} MB are read.")
+    if isinstance(source, bytes):
+        return source
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"{name} cannot be opened.") from error
+
+
+def _too_large(name: str) -> str:
+    return f"{name} has too many pixels; at most {PIXEL_LIMIT // 1_000_000} million are read."
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says; the rest of EXIF is not looked at."""
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except _BROKEN:  # broken EXIF does not make the pixels worse
+        turn = None
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.info = dict(image.info)
+    return turned
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey scaled to 0 … 255 (a plain convert would clip it); every other mode unchanged.
+
+    Pillow itself brings 16-bit colour to 8 bits when it decodes, by its high byte."""
+    if not image.mode.startswith("I"):
+        return image
+    image.info.pop("transparency", None)  # one of 65,536 greys meant as clear: too rare to carry through
+    # 65535 / 257 = 255; the half rounds to nearest, as `point` on integers truncates
+    return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+
+
+def _parts(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Colour as L, RGB or CMYK and alpha as L, None when the picture cannot be transparent."""
+    if image.mode in ("RGBa", "La"):
+        image = image.convert(image.mode.upper())
+    if image.mode == "LA":
+        return image.getchannel("L"), image.getchannel("A")
+    if image.mode != "RGBA" and image.has_transparency_data:
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        return image.convert("RGB"), image.getchannel("A")
+    if image.mode == "1":
+        return image.convert("L"), None
+    return (image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")), None
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Through the picture's own profile; one that is broken or of other channels is passed over."""
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            converted = None
+        if converted is not None:
+            return converted
+    return image.convert("RGB")

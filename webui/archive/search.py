@@ -1,0 +1,179 @@
+"""What may be asked of the index, as SQL. Everything a visitor typed is a parameter, never a part of the statement.
+
+Full text: SQLite's FTS5 with `unicode61` over prompts in which every Chinese, Japanese or Korean character stands
+alone. A run of them is then searched as a phrase, so one, two or four are found wherever they stand. The `trigram`
+tokenizer finds nothing shorter than three characters, and most Chinese words have two.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Literal, get_args
+
+from pipelines.errors import InvalidRequest
+
+Sort = Literal["newest", "oldest", "rating", "largest"]
+SORTS: tuple[str, ...] = get_args(Sort)
+WORDS_LIMIT = 500  # characters
+TERMS_LIMIT = 32
+TAG_LIMIT = 60  # characters
+RATINGS = 5
+
+TOKENIZER = "unicode61 remove_diacritics 2 categories 'L* N* Co So'"
+_ALONE = re.compile(
+    "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\u2600-\u27bf\U0001f000-\U0001faff\U00020000-\U0003ffff]"
+)
+_TERM = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))')
+_ENDLESS = 2**62
+
+
+def spaced(text: str) -> str:
+    """Text as the index holds it: compatibility forms made one, characters that are words by themselves set apart."""
+    return _ALONE.sub(r" \g<0> ", unicodedata.normalize("NFKC", text))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matches:
+    """FTS5 expressions: what must be found and what must not. None: nothing was asked."""
+
+    wanted: str | None = None
+    unwanted: str | None = None
+
+
+def matches(words: str) -> Matches:
+    """`red star` finds prompts with words that begin so; `"red star"` the phrase; `-night` leaves out."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for minus, quoted, plain in _TERM.findall(words[:WORDS_LIMIT])[:TERMS_LIMIT]:
+        text = " ".join(spaced((quoted or plain).replace("\0", "")).replace('"', " ").split())
+        if not any(unicodedata.category(character)[0] in "LN" or _ALONE.match(character) for character in text):
+            continue
+        (unwanted if minus else wanted).append(f'"{text}"' if quoted else f'"{text}" *')
+    return Matches(wanted=" AND ".join(wanted) or None, unwanted=" OR ".join(unwanted) or None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """Filters that all must hold; None or "" asks for nothing. Raises InvalidRequest."""
+
+    words: str = ""
+    model: str = ""
+    sampler: str = ""
+    task: str = ""
+    kind: str = ""  # "image" or "grid"
+    width: int | None = None
+    height: int | None = None
+    since: date | None = None  # days of this machine's time zone, both inclusive
+    until: date | None = None
+    seed: int | None = None
+    rating: int = 0  # at least
+    tag: str = ""
+    trashed: bool = False
+    sort: Sort = "newest"
+
+    def __post_init__(self) -> None:
+        if self.sort not in SORTS:
+            raise InvalidRequest("sort", f"must be one of {', '.join(SORTS)}, got {self.sort!r:.40}")
+        if not 0 <= self.rating <= RATINGS:
+            raise InvalidRequest("rating", f"must be a whole number from 0 to {RATINGS}, got {self.rating}")
+        for name in ("width", "height", "seed"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 2**63:
+                raise InvalidRequest(name, f"must be a whole number from 0 to {2**63 - 1}, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """A page of numbers, or their count."""
+
+    sql: str
+    values: tuple[object, ...]
+
+
+_VALUE = {
+    "newest": "0",
+    "oldest": "0",
+    "rating": "coalesce((SELECT rating FROM marks.ratings WHERE mark = images.mark), 0)",
+    "largest": "images.width * images.height",
+}
+_EQUAL = ("model", "sampler", "task", "kind", "width", "height", "seed")
+
+
+def page_statement(query: Query, limit: int, after: str | None = None) -> Statement:
+    """`limit` rows as (number, sort value), from behind the place `after`. Raises InvalidRequest."""
+    where, values = _conditions(query)
+    value = _VALUE[query.sort]
+    if after is not None:
+        edge, number = _place(after)
+        if value == "0":
+            where.append(f"images.number {'>' if query.sort == 'oldest' else '<'} ?")
+            values.append(number)
+        else:
+            where.append(f"({value}, images.number) < (?, ?)")
+            values += [edge, number]
+    order = "images.number" if query.sort == "oldest" else "images.number DESC"
+    if value != "0":
+        order = f"{value} DESC, {order}"
+    sql = f"SELECT images.number, {value} FROM images WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
+    return Statement(sql=sql, values=(*values, limit))
+
+
+def count_statement(query: Query) -> Statement:
+    where, values = _conditions(query)
+    return Statement(sql=f"SELECT count(*) FROM images WHERE {' AND '.join(where)}", values=tuple(values))
+
+
+def place(value: int, number: int) -> str:
+    """What `page_statement` takes as `after`."""
+    return f"{value}.{number}"
+
+
+def _place(after: str) -> tuple[int, int]:
+    if not re.fullmatch(r"\d{1,18}\.\d{1,18}", after):
+        raise InvalidRequest("after", f"must be a place that a page gave, got {after[:40]!r}")
+    value, _, number = after.partition(".")
+    return int(value), int(number)
+
+
+def _conditions(query: Query) -> tuple[list[str], list[object]]:
+    # the plus keeps SQLite to the index by size, which is in the wanted order already
+    where = ["images.gone = 0", f"{'+' if query.sort == 'largest' else ''}images.trashed = ?"]
+    values: list[object] = [int(query.trashed)]
+    found = matches(query.words)
+    if query.words.strip() and not (found.wanted or found.unwanted):
+        where.append("0")  # nothing in it can be searched for
+    if found.wanted:
+        # the plus: a few days are fewer pictures than a common word has, and SQLite cannot know
+        number = "+images.number" if query.since or query.until else "images.number"
+        where.append(f"{number} IN (SELECT rowid FROM words WHERE words MATCH ?)")
+        values.append(found.wanted)
+    if found.unwanted:
+        where.append("images.number NOT IN (SELECT rowid FROM words WHERE words MATCH ?)")
+        values.append(found.unwanted)
+    for name in _EQUAL:
+        if (value := getattr(query, name)) not in (None, ""):
+            where.append(f"images.{name} = ?")
+            values.append(value)
+    if query.since or query.until:
+        where.append("images.made >= ? AND images.made < ?")
+        values += [_midnight(query.since, 0) if query.since else -_ENDLESS]
+        values += [_midnight(query.until, 1) if query.until else _ENDLESS]
+    if query.rating or query.sort == "rating":  # which is for those that have any
+        where.append("images.mark IN (SELECT mark FROM marks.ratings WHERE rating >= ?)")
+        values.append(query.rating)
+    if query.tag:
+        where.append("images.mark IN (SELECT mark FROM marks.tags WHERE tag = ?)")
+        values.append(query.tag)
+    return where, values
+
+
+def _midnight(day: date, later: int) -> float:
+    """Seconds since 1970 at which the day begins here that is `later` days after `day`. Raises InvalidRequest."""
+    try:
+        return datetime.combine(day + timedelta(days=later), time()).astimezone().timestamp()
+    except (OverflowError, ValueError, OSError) as error:
+        raise InvalidRequest("date", f"must be a day since 1970, got {day}") from error

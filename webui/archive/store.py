@@ -1,0 +1,258 @@
+"""Images into the outputs folder: each whole or not there, named after seed and prompt, with its own recipe inside."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from PIL import Image
+
+from pipelines.errors import InvalidRequest, StorageError
+from pipelines.types import GenerationRequest, GenerationResult
+from webui.archive import formats
+from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
+from webui.archive.grids import make_grid
+from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.metadata import Record, to_infotext
+from webui.archive.naming import DEFAULT_PATTERN, GRID, NAME_LIMIT, NameFacts, NamePattern
+
+JPEG_ABOVE = 40_000_000  # pixels; a larger grid is kept as JPEG
+SIDECARS = ("txt", "json")
+INPUTS = "inputs"
+_SPACE_FACTOR = 3
+_TEXT_ROOM = 64 * 1024  # bytes an image, for texts and file system
+_WINDOWS_PATH = 255
+_TRIES = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedImage:
+    """A file in the archive."""
+
+    path: Path
+    kind: Literal["image", "grid"]
+    seed: int
+    width: int  # pixels
+    height: int  # pixels
+    task: str
+    prompt: str
+    made_at: datetime  # with its UTC offset
+    id: str = ""  # opaque, the same as long as the file keeps its place
+
+
+def opaque_id(root: Path, path: Path) -> str:
+    """32 hexadecimal digits that stand for a file's place under `root`."""
+    return hashlib.blake2b(path.relative_to(root).as_posix().encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+@dataclass(slots=True)
+class _Counter:
+    """The last number of a folder, true as long as the folder's own time stamp has not moved."""
+
+    number: int
+    stamp: int  # nanoseconds
+
+
+class ImageStore:
+    """Writes `root/<task>/<date>/<name>`. Safe from any thread, and beside another program on the same folder.
+
+    `format`: png, webp (without loss), jpeg or avif. `sidecars`: "txt" and "json" also put the texts beside the image.
+    Raises InvalidRequest for a pattern, format or sidecar that there is not."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        pattern: str = DEFAULT_PATTERN,
+        format: str = "png",
+        sidecars: Sequence[str] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+    ) -> None:
+        self.root = Path(root)
+        self.inputs = InputStore(self.root / INPUTS)
+        self._pattern = NamePattern(pattern)
+        self._format = formats.check(format)
+        if set(sidecars) - set(SIDECARS):
+            raise InvalidRequest("sidecars", f"must be of {', '.join(SIDECARS)}, got {', '.join(sidecars)}")
+        self._sidecars = tuple(sidecars)
+        self._clock = clock
+        self._counters: dict[Path, _Counter] = {}
+        self._lock = threading.Lock()
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Makes the folder, proves that it can be written, removes part files of a crash. Raises StorageError."""
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            discard(write_part(self.root, b"seedprint"))
+            sweep(self.root)
+        self._prepared = True
+
+    def free_bytes(self) -> int:
+        """Free space where the images go. Raises StorageError."""
+        with storage_errors(self.root):
+            return shutil.disk_usage(self.root).free
+
+    def check_space(self, request: GenerationRequest) -> None:
+        """Raises StorageError unless three times what the run may need is free."""
+        need = _SPACE_FACTOR * (request.images + 1) * (request.width * request.height * 3 + _TEXT_ROOM)
+        free = self.free_bytes()
+        if free < need:
+            raise StorageError(
+                f"The disk of the output folder has {free / 1e6:,.0f} MB free, this run wants {need / 1e6:,.0f} MB: "
+                f"{self.root}."
+            )
+
+    def save(self, result: GenerationResult) -> SavedImage:
+        """Keeps one image. On StorageError nothing is left behind and `result` can be saved again."""
+        self._ready()
+        record = Record.of(result, self.inputs, self._clock())
+        file = formats.encode(result.image, self._format, record.to_json(), to_infotext(record))
+        request = result.request
+        relative = Path(request.task, record.made_at.date().isoformat())
+        path = self._write(relative, self._facts(record, request), file, beside=self._beside(record))
+        return self._saved(path, record, request, result.image)
+
+    def save_grid(self, results: Sequence[GenerationResult], *, beside: SavedImage | None = None) -> SavedImage | None:
+        """Keeps a grid of several results, None of fewer than two. `beside`: the first image as saved, whose number
+        and folder the grid takes; without it the grid has a number of its own."""
+        if len(results) < 2:
+            return None
+        return self.save_sheet(make_grid([result.image for result in results]), results[0], beside=beside)
+
+    def save_sheet(
+        self, image: Image.Image, first: GenerationResult, *, beside: SavedImage | None = None
+    ) -> SavedImage:
+        """Keeps a picture of several, drawn already, as a grid with the settings of its `first`."""
+        self._ready()
+        made_at = beside.made_at if beside else self._clock()
+        record = Record.of(first, self.inputs, made_at)
+        record = replace(record, kind="grid", pixels_sha256=pixels_sha256(image))
+        large = image.width * image.height > JPEG_ABOVE
+        kind: formats.Format = "jpeg" if large else self._format
+        file = formats.encode(image, kind, record.to_json(), to_infotext(record), keep_texts=not large)
+        relative = Path(first.request.task, made_at.date().isoformat())
+        number = self._pattern.number_in(beside.path.name) if beside else None
+        facts = self._facts(record, first.request)
+        path = self._write(relative, facts, file, grid_of=number or 0)
+        return replace(self._saved(path, record, first.request, image), kind="grid")
+
+    def _ready(self) -> None:
+        if not self._prepared:
+            self.prepare()
+
+    def _facts(self, record: Record, request: GenerationRequest) -> NameFacts:
+        assert request.seed is not None  # a result's request is as run
+        return NameFacts(
+            number=0,
+            seed=request.seed,
+            prompt=request.prompt,
+            date=record.made_at.date(),
+            model=request.model,
+            sampler=request.sampler,
+            steps=request.steps,
+            guidance=request.guidance,
+            width=request.width,
+            height=request.height,
+        )
+
+    def _saved(self, path: Path, record: Record, request: GenerationRequest, image: Image.Image) -> SavedImage:
+        return SavedImage(
+            path=path,
+            kind="image",
+            seed=request.seed or 0,
+            width=image.width,
+            height=image.height,
+            task=request.task,
+            prompt=request.prompt,
+            made_at=record.made_at,
+            id=opaque_id(self.root, path),
+        )
+
+    def _beside(self, record: Record) -> dict[str, bytes]:
+        """The sidecars of an image: ending -> content."""
+        texts = {"txt": f"{to_infotext(record)}\n", "json": f"{record.to_json()}\n"}
+        return {f".{kind}": texts[kind].encode(errors="replace") for kind in self._sidecars}
+
+    def _write(
+        self,
+        relative: Path,
+        facts: NameFacts,
+        file: formats.Encoded,
+        *,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+        grid_of: int | None = None,
+    ) -> Path:
+        """Part files, then the first free name from the next number on. `grid_of`: a grid, with that number if not 0.
+
+        The sidecars go last and are no reason to fail any more: the image holds what they say."""
+        with self._lock, storage_errors(self.root):
+            folder = make_folder(self.root, relative)
+            number = self._next_number(folder)
+            parts: list[Path] = []
+            try:
+                for data in (file.data, *beside.values()):
+                    parts.append(write_part(folder, data))
+                path = self._publish(parts[0], replace(facts, number=number), file.suffix, grid_of)
+            except OSError:
+                for part in parts:
+                    discard(part)
+                raise
+            for suffix, part in zip(beside, parts[1:], strict=True):
+                try:
+                    publish(part, path.with_suffix(suffix))
+                except OSError:
+                    discard(part)
+            if beside:
+                with contextlib.suppress(OSError):
+                    sync_folder(folder)
+                self._counters[folder].stamp = os.stat(folder).st_mtime_ns  # noqa: PTH116
+            return path
+
+    def _publish(self, part: Path, facts: NameFacts, suffix: str, grid_of: int | None) -> Path:
+        folder, number = part.parent, facts.number
+        for attempt in range(_TRIES):
+            used = grid_of if grid_of and not attempt else number
+            name = self._pattern.name(
+                replace(facts, number=used),
+                suffix=suffix,
+                prefix="" if grid_of is None else GRID,
+                limit=_name_limit(folder),
+            )
+            try:
+                publish(part, folder / name)
+                break
+            except FileExistsError:
+                number += 1 if used == number else 0
+        else:
+            raise FileExistsError(f"no free name in {folder}")
+        sync_folder(folder)
+        last = max(used, number - 1) if used != number else number
+        self._counters[folder] = _Counter(last, os.stat(folder).st_mtime_ns)  # noqa: PTH116
+        return folder / name
+
+    def _next_number(self, folder: Path) -> int:
+        """One look at the folder, then from memory until someone else changes the folder."""
+        counter = self._counters.get(folder)
+        stamp = os.stat(folder).st_mtime_ns  # noqa: PTH116  the fault tests count calls of `os`
+        if counter is None or counter.stamp != stamp:
+            with os.scandir(folder) as entries:
+                # the random name of a part file may look like a number
+                numbers = (self._pattern.number_in(entry.name) for entry in entries if not entry.name.endswith(PART))
+                counter = _Counter(max((number for number in numbers if number), default=0), stamp)
+            self._counters[folder] = counter
+        return counter.number + 1
+
+
+def _name_limit(folder: Path) -> int:
+    """Windows counts the whole path."""
+    return max(64, min(NAME_LIMIT, _WINDOWS_PATH - len(str(folder)))) if os.name == "nt" else NAME_LIMIT
