@@ -1,0 +1,148 @@
+"""An experiment is data: a base request, a question, and the seeds at which every variant is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipelines.errors import InvalidRequest
+from pipelines.types import SEED_END, GenerationRequest
+from webui.archive.inputs import InputStore
+from webui.archive.metadata import request_from_json, request_to_json
+from webui.lab.questions import Grid, Question, Variant, question_from_json, question_to_json
+
+CELLS_LIMIT = 1000
+NAME_LIMIT = 120  # characters
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One image of an experiment. `place` counts cells; `variant` and `seed` say which of each."""
+
+    place: int
+    variant: int
+    label: str
+    seed: int
+    row: str
+    column: str
+    request: GenerationRequest  # one image, seed given
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """Checked when built: whatever stands in it can be made, as far as the request itself can tell."""
+
+    name: str
+    base: GenerationRequest  # its own seed and batch counts do not matter
+    seeds: tuple[int, ...]
+    question: Question
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or len(self.name) > NAME_LIMIT:
+            raise InvalidRequest("name", f"must have 1 to {NAME_LIMIT} characters, got {len(self.name)}")
+        seeds = self.paired_seeds
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise InvalidRequest("seeds", f"must be different, at least one, got {len(seeds)}")
+        for seed in seeds:
+            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEED_END:
+                raise InvalidRequest("seeds", f"must be from 0 to {SEED_END - 1}, got {seed}")
+        count = len(self.variants()) * len(seeds)
+        if count > CELLS_LIMIT:
+            raise InvalidRequest("seeds", f"must give at most {CELLS_LIMIT:,} pictures, got {count:,}")
+
+    @property
+    def paired_seeds(self) -> tuple[int, ...]:
+        """The seeds of the experiment; those of a grid's seed axis when it has one."""
+        if isinstance(self.question, Grid):
+            for axis in self.question.axes:
+                if axis.field == "seed":
+                    return axis.values
+        return self.seeds
+
+    def variants(self) -> tuple[Variant, ...]:
+        """The ways to ask, the reference first, each for one image."""
+        return self.question.variants(replace(self.base, batch_size=1, batches=1, seed=None))
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Variant by variant within each seed: a stopped experiment has whole pairs."""
+        variants = self.variants()
+        made: list[Cell] = []
+        for seed in self.paired_seeds:
+            for number, variant in enumerate(variants):
+                row, column = self._labels(variant, seed)
+                made.append(
+                    Cell(
+                        place=len(made),
+                        variant=number,
+                        label=variant.label,
+                        seed=seed,
+                        row=row,
+                        column=column,
+                        request=replace(variant.request, seed=seed),
+                    )
+                )
+        return tuple(made)
+
+    def _labels(self, variant: Variant, seed: int) -> tuple[str, str]:
+        """Row and column of the labelled grid: seeds side by side, but a grid's X axis when it has several."""
+        if isinstance(self.question, Grid) and variant.factors and self.question.axes[0].field != "seed":
+            (name, level), *others = variant.factors
+            rest = [f"{other} {value}" for other, value in others]
+            if len(self.paired_seeds) > 1:
+                rest.append(f"seed {seed}")
+            return " · ".join(rest), f"{name} {level}"
+        return variant.label, f"seed {seed}"
+
+    def to_json(self, inputs: InputStore) -> str:
+        """One line; the base request's pictures go into `inputs`."""
+        data = {
+            "schema": SCHEMA,
+            "name": self.name,
+            "base": request_to_json(self.base, inputs),
+            "seeds": list(self.seeds),
+            "question": question_to_json(self.question),
+        }
+        return json.dumps(data, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, inputs: InputStore) -> Experiment:
+        """Raises InvalidRequest, or StorageError without its pictures."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidRequest("experiment", f"must be JSON, got {text[:40]!r}") from error
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            raise InvalidRequest("experiment", f"must be an experiment of schema {SCHEMA}, got {text[:40]!r}")
+        return cls.from_data(data, request_from_json(_object(data, "base"), inputs))
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], base: GenerationRequest) -> Experiment:
+        """From plain values. Raises InvalidRequest."""
+        seeds = data.get("seeds")
+        if not isinstance(seeds, list):
+            raise InvalidRequest("seeds", f"must be a list, got {seeds!r:.80}")
+        name = data.get("name")
+        if not isinstance(name, str):
+            raise InvalidRequest("name", f"must be text, got {name!r:.80}")
+        return cls(name=name, base=base, seeds=tuple(seeds), question=question_from_json(_object(data, "question")))
+
+
+def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(name, f"must be an object, got {value!r:.80}")
+    return value
+
+
+def canonical(data: Mapping[str, Any]) -> str:
+    """A request's JSON in the one form that is compared: sorted, and 7 the same as 7.0."""
+    return json.dumps(_levelled(data), ensure_ascii=False, sort_keys=True)
+
+
+def _levelled(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _levelled(item) for key, item in value.items()}
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,0 +1,124 @@
+"""What was made before, and how long it took: looked up in the table, believed only after a look at the file."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from pipelines.errors import UnreadableImage
+from pipelines.types import GenerationRequest, ModelInfo
+from webui import choices
+from webui.archive import metadata
+from webui.archive.metadata import Record, request_to_json
+from webui.archive.store import ImageStore
+from webui.lab.experiments import canonical
+from webui.lab.store import Known, LabTable
+from webui.service import GenerationService
+
+RECENT = 24  # pictures that an estimate rests on, at most
+BYTES_PER_PIXEL = 2.0  # of a PNG, until there are pictures to measure
+
+
+class Finished:
+    """Finds the picture of a request that was made before. A fresh one for each look: it remembers the models."""
+
+    def __init__(self, service: GenerationService, store: ImageStore, table: LabTable) -> None:
+        self._store, self._table = store, table
+        self._models = {model.name: model for model in service.models()}
+        self._stamps: dict[str, str] = {}
+
+    def find(self, request: GenerationRequest) -> Path | None:
+        """The file that holds exactly this request, made by exactly this model; None when there is none any more."""
+        text = self._text(request)
+        model = self._models.get(request.model)
+        for known in self._table.known(text):
+            record = record_of(known.path)
+            if record is None or canonical(choices.asked(record.settings)) != text:
+                self._table.forget(text, known.path)  # deleted, or another picture has its name now
+            elif model is not None and self._same_model(model, known):
+                return known.path
+        return None
+
+    def note(self, request: GenerationRequest, path: Path) -> None:
+        """A picture was just made of this request."""
+        record, model = record_of(path), self._models.get(request.model)
+        if record is not None and model is not None:
+            text = self._text(request)
+            known = Known(path=path, model_sha256=record.model_sha256, model_stamp=self._stamp(model))
+            self._table.note(text, known)
+
+    def _text(self, request: GenerationRequest) -> str:
+        data = request_to_json(request, self._store.inputs)
+        return canonical(choices.asked(data) if request.template is None else data)
+
+    def _same_model(self, model: ModelInfo, known: Known) -> bool:
+        """By hash; as long as the model's hash is not computed, by its file's size and time."""
+        if model.sha256 is not None and known.model_sha256 is not None:
+            return model.sha256 == known.model_sha256
+        return self._stamp(model) == known.model_stamp
+
+    def _stamp(self, model: ModelInfo) -> str:
+        if model.name not in self._stamps:
+            self._stamps[model.name] = stamp(Path(model.path)) if model.path else ""
+        return self._stamps[model.name]
+
+
+def stamp(path: Path) -> str:
+    """Size and newest time of a file, or of all files of a folder."""
+    try:
+        files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+        facts = [one.stat() for one in files]
+    except OSError:
+        return ""
+    newest = max((fact.st_mtime_ns for fact in facts), default=0)
+    return f"{sum(fact.st_size for fact in facts)}:{newest}"
+
+
+def record_of(path: Path) -> Record | None:
+    """What a file says about how it was made; None when it is gone or says nothing."""
+    try:
+        return metadata.read(path).record if path.is_file() else None
+    except (UnreadableImage, OSError):
+        return None
+
+
+class Pace:
+    """Seconds and bytes of a picture, from the recent ones."""
+
+    def __init__(self, service: GenerationService) -> None:
+        self._rates: dict[str, list[float]] = {}  # model -> seconds a step and pixel
+        self._bytes: list[float] = []  # a pixel
+        for saved in service.recent(RECENT):
+            record = record_of(saved.path) if saved.kind == "image" else None
+            if record is None:
+                continue
+            settings = record.settings
+            pixels = settings["width"] * settings["height"]
+            strength = (settings.get("init") or {}).get("strength", 1)
+            work = max(1, int(round(settings["steps"] * strength, 6))) * pixels * settings["batch_size"]
+            if work:
+                self._rates.setdefault(settings["model"], []).append(record.seconds / work)
+                self._bytes.append(_size(saved.path) / pixels)
+
+    def seconds(self, request: GenerationRequest) -> float | None:
+        """How long one picture of this request takes; None when its model has not made any lately."""
+        rates = self._rates.get(request.model)
+        return statistics.median(rates) * request.steps_run * request.width * request.height if rates else None
+
+    def bytes(self, request: GenerationRequest) -> int:
+        each = statistics.median(self._bytes) if self._bytes else BYTES_PER_PIXEL
+        return int(each * request.width * request.height)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def check_requests(service: GenerationService, requests: list[GenerationRequest]) -> None:
+    """Raises InvalidRequest for what the service would refuse: a model that is not there, words it cannot follow."""
+    named = {(item.model, item.prompt, item.negative_prompt, item.vae): item for item in requests}
+    for request in named.values():
+        service.check(request)

@@ -1,0 +1,121 @@
+"""The words of `presets/words/*.yaml`: one category a file, each word in two languages with what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from webui.library.files import LibraryError, children, place, read_yaml
+
+# The five classes that the notes behind the library sort prompts into: key -> (English, Chinese).
+GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "type": ("Type", "类型"),
+        "content": ("Content", "内容"),
+        "style": ("Style", "风格"),
+        "author": ("Author", "作者"),
+        "symbol": ("Symbol", "符号"),
+    }
+)
+
+_WORD_KEYS = ("word", "name_zh", "does", "does_zh")
+_CATEGORY_TEXTS = ("name", "name_zh", "does", "does_zh")
+_CATEGORY_KEYS = (*_CATEGORY_TEXTS, "order", "group", "strong", "for_builtin", "words")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """`word` goes into the prompt as it stands; the rest explains it."""
+
+    word: str
+    name_zh: str
+    does: str
+    does_zh: str
+    source: str = ""  # file:line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Category:
+    """`strong`: its words change a picture most. `for_builtin`: exactly what the built-in model understands."""
+
+    key: str  # the file's stem
+    order: int
+    name: str
+    name_zh: str
+    group: str  # of GROUPS
+    does: str
+    does_zh: str
+    words: tuple[Word, ...]
+    strong: bool = False
+    for_builtin: bool = False
+    source: str = ""  # file:line
+
+
+def load_words(folder: Path) -> tuple[Category, ...]:
+    """Every category of `folder`, in its order. Raises LibraryError."""
+    found = [read_category(file) for file in sorted(folder.glob("*.yaml"))]
+    return tuple(sorted(found, key=lambda category: (category.order, category.key)))
+
+
+def read_category(file: Path) -> Category:
+    """One file. Raises LibraryError with file and line."""
+    data, node = read_yaml(file)
+    start = f"{file.name}:1"
+    if not isinstance(data, dict) or node is None:
+        raise LibraryError(f"{start}: must be a mapping with name, group and words, got {type(data).__name__}")
+    for key in data:
+        if key not in _CATEGORY_KEYS:
+            raise LibraryError(f"{start}: {key} is unknown; known are {', '.join(_CATEGORY_KEYS)}")
+    texts: dict[str, Any] = {key: _text(data, key, start) for key in _CATEGORY_TEXTS}
+    if data.get("group") not in GROUPS:
+        raise LibraryError(f"{start}: group must be one of {', '.join(GROUPS)}, got {data.get('group')!r}")
+    order = data.get("order", 1000)
+    if isinstance(order, bool) or not isinstance(order, int):
+        raise LibraryError(f"{start}: order must be a whole number, got {order!r}")
+    words = _words(data.get("words"), [(place(file, one), one) for one in children(node, "words")], start)
+    flags: dict[str, Any] = {key: _flag(data, key, start) for key in ("strong", "for_builtin")}
+    return Category(key=file.stem, order=order, group=data["group"], words=words, source=start, **texts, **flags)
+
+
+def look_up(text: str, categories: Iterable[Category]) -> Word | None:
+    """The word with this English or Chinese name, whatever its case."""
+    wanted = text.strip().casefold()
+    every = (word for category in categories for word in category.words)
+    return next((word for word in every if wanted in (word.word.casefold(), word.name_zh)), None)
+
+
+def _words(data: Any, places: list[tuple[str, yaml.Node]], start: str) -> tuple[Word, ...]:
+    if not isinstance(data, list) or not data:
+        raise LibraryError(f"{start}: words must be a list with at least one word")
+    words: dict[str, Word] = {}
+    for item, (at, _node) in zip(data, places, strict=True):
+        if not isinstance(item, dict):
+            raise LibraryError(f"{at}: must be a mapping with {', '.join(_WORD_KEYS)}, got {item!r}")
+        for key in item:
+            if key not in _WORD_KEYS:
+                raise LibraryError(f"{at}: {key} is unknown; a word has {', '.join(_WORD_KEYS)}")
+        word = Word(**{key: _text(item, key, at) for key in _WORD_KEYS}, source=at)
+        if word.word.casefold() in words:
+            raise LibraryError(f"{at}: {word.word!r} is already in {words[word.word.casefold()].source}")
+        words[word.word.casefold()] = word
+    return tuple(words.values())
+
+
+def _text(data: Mapping[str, Any], key: str, at: str) -> str:
+    value = data.get(key)
+    if not isinstance(value, str) or not value.strip():
+        hint = " (put it in quotes)" if value is not None and not isinstance(value, (str, list, dict)) else ""
+        raise LibraryError(f"{at}: {key} must be text, got {value!r}{hint}")
+    return value.strip()
+
+
+def _flag(data: Mapping[str, Any], key: str, at: str) -> bool:
+    value = data.get(key, False)
+    if not isinstance(value, bool):
+        raise LibraryError(f"{at}: {key} must be true or false, got {value!r}")
+    return value
