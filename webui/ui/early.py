@@ -1,0 +1,49 @@
+"""A script at the very top of the page. Gradio adds its `head` only after it has chosen the language."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webui.ui.widgets import asset
+
+_TOP = b"<head>"
+
+
+class EarlyScript:
+    """ASGI middleware: puts `assets/head.js` at the top of every HTML page; all else passes through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._script = _TOP + b"<script>" + asset("head.js").encode() + b"</script>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+        body = b""
+
+        async def hold(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and _is_html(message):
+                start = message
+            elif start is None:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await self._finish(start, body, send)
+
+        await self._app(scope, receive, hold)
+
+    async def _finish(self, start: Message, body: bytes, send: Send) -> None:
+        body = body.replace(_TOP, self._script, 1)
+        headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode("ascii")))
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _is_html(message: Message) -> bool:
+    kinds = [value for name, value in message["headers"] if name.lower() == b"content-type"]
+    return any(kind.startswith(b"text/html") for kind in kinds)

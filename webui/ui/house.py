@@ -1,0 +1,128 @@
+"""What every part of the page needs: the service, the pictures on disk, and how a browser asks for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from PIL.Image import Image
+
+from pipelines.errors import InvalidRequest
+from pipelines.types import ModelInfo
+from webui.archive import pictures
+from webui.archive.inputs import InputStore
+from webui.archive.store import SavedImage
+from webui.library.collection import Library
+from webui.library.presets import Preset
+from webui.service import GenerationService
+from webui.ui.words import Language, translate
+
+RECENT = 24  # pictures in a strip
+
+
+def file_url(path: Path) -> str:
+    """The address of a file below a static path. The folder may hold any character."""
+    return "/gradio_api/file=" + quote(path.as_posix())
+
+
+def saved_url(saved: SavedImage) -> str:
+    return file_url(saved.path)
+
+
+def uploaded_file(path: object) -> Path | None:
+    """The file a browser says it uploaded, or None: a path from outside counts only inside the upload folder."""
+    root = os.environ.get("GRADIO_TEMP_DIR")
+    if not isinstance(path, str) or not root or "\0" in path:
+        return None
+    file = Path(path).resolve()
+    return file if Path(root).resolve() in file.parents and file.is_file() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Handed down to every tab. `outputs` is absolute. `own`: names in `presets` that are no shipped ones."""
+
+    service: GenerationService
+    inputs: InputStore
+    outputs: Path
+    library: Library
+    presets: tuple[Preset, ...] = ()
+    own: frozenset[str] = frozenset()
+    image_url: Callable[[SavedImage], str] = saved_url
+    thumb_url: Callable[[SavedImage], str] = saved_url
+
+    def all_presets(self) -> tuple[Preset, ...]:
+        """The shipped ones, and a person's own as they are now."""
+        shipped = tuple(preset for preset in self.presets if preset.name not in self.own)
+        return shipped + self.library.saved.listing().presets
+
+    def model(self, name: object) -> ModelInfo | None:
+        return next((model for model in self.service.models() if model.name == name), None)
+
+    def item(self, saved: SavedImage, language: Language) -> dict[str, Any]:
+        """One picture for `Pictures`."""
+        label = str(saved.seed) if saved.kind == "image" else translate("grid", language)
+        text = f"{label} · {saved.width} × {saved.height} · {saved.prompt}"
+        return {
+            "id": saved.path.relative_to(self.outputs).as_posix(),
+            "url": self.image_url(saved),
+            "thumb": self.thumb_url(saved),
+            "label": label,
+            "text": text,
+        }
+
+    def items(self, saved: Iterable[SavedImage], language: Language) -> list[dict[str, Any]]:
+        return [self.item(one, language) for one in saved if one.path.is_relative_to(self.outputs)]
+
+    def recent(self, language: Language) -> dict[str, Any]:
+        images = [one for one in self.service.recent(RECENT) if one.kind == "image"]
+        return {"items": self.items(images, language), "selected": -1}
+
+    def chosen(self, value: Any) -> Path | None:
+        """The file of the picture selected in a `Pictures`. A browser names it: it counts only inside `outputs`."""
+        items = (value or {}).get("items") if isinstance(value, dict) else None
+        place = value.get("selected", -1) if items else -1
+        if not items or not isinstance(place, int) or not 0 <= place < len(items):
+            return None
+        return self.output_file(items[place].get("id"))
+
+    def output_file(self, identity: object) -> Path | None:
+        """The image file with this id below `outputs`, or None."""
+        if not isinstance(identity, str) or "\0" in identity or "\\" in identity:
+            return None
+        relative = PurePosixPath(identity)
+        if relative.is_absolute() or ".." in relative.parts:
+            return None
+        file = (self.outputs / relative).resolve()
+        return file if file.is_relative_to(self.outputs.resolve()) and file.is_file() else None
+
+    def readable(self, path: object, field: str = "init_image") -> Path:
+        """A picture the browser names: one it uploaded, or one of ours. Raises InvalidRequest."""
+        if (file := uploaded_file(path)) is not None:
+            return file
+        if isinstance(path, str) and "\0" not in path:
+            ours = Path(path).resolve()
+            if ours.is_relative_to(self.outputs.resolve()) and ours.is_file():
+                return ours
+        raise InvalidRequest(field, "must be given, got none")
+
+    def input_url(self, sha256: str) -> str:
+        return file_url(self.inputs.folder / f"{sha256}.png")
+
+    def source(self, painted: Any) -> tuple[Image, Image]:
+        """Picture and mask of the painter. Raises InvalidRequest, UnreadableImage, StorageError."""
+        value = painted if isinstance(painted, dict) else {}
+        if not value.get("source"):
+            raise InvalidRequest("init_image", "must be given, got none")
+        image = self.inputs.get(value["source"])
+        drawn = value.get("mask")
+        if drawn is None:
+            raise InvalidRequest("mask", "must mark at least one pixel, got an empty mask")
+        file = uploaded_file(drawn)
+        if file is None:
+            raise InvalidRequest("mask", "must be drawn or uploaded on this page")
+        return image, pictures.read_mask(file)

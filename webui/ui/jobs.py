@@ -1,0 +1,119 @@
+"""Jobs as the page sees them: hand one in, watch it, end it. A browser may leave and come back at any time."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from webui.archive import metadata
+from webui.service import JobStatus
+from webui.ui.house import House
+from webui.ui.words import Language, sentence, translate
+
+KEEP = 20  # job ids a browser remembers for a tab
+PAUSE = 0.15  # seconds between two looks at a running job
+WAIT = 1.0  # seconds; a watcher whose browser has left ends after this long
+
+
+def remembered(value: Any) -> list[str]:
+    """Job ids as a browser gives them back: data from outside."""
+    ids = value if isinstance(value, list) else []
+    return [one for one in ids if isinstance(one, str) and len(one) <= 64][-KEEP:]
+
+
+def watch(house: House, ids: list[str]) -> Iterator[tuple[JobStatus, int]]:
+    """(status, jobs waiting behind it) when it changes, and at least once a `WAIT`: the first unfinished job, then the
+    next; ends when all are finished, with the last one."""
+    known = [status for status in map(house.service.status, ids) if status is not None]
+    waiting = [status for status in known if not status.finished]
+    if not waiting:
+        if known:
+            yield known[-1], 0
+        return
+    for place, first in enumerate(waiting):
+        behind = len(waiting) - place - 1
+        status: JobStatus | None = house.service.status(first.id)
+        while status is not None:
+            yield status, behind
+            if status.finished:
+                break
+            status = house.service.wait(status.id, status.version, WAIT)
+            if status is not None and not status.finished:
+                time.sleep(PAUSE)  # quick steps are not worth a message each
+                status = house.service.status(first.id)
+
+
+def live_value(house: House, status: JobStatus, behind: int, language: Language) -> dict[str, Any]:
+    """What `Live` shows of a job."""
+    say = translate
+    detail = [say("more_waiting", language, count=behind)] if behind else []
+    value: dict[str, Any] = {"job": status.id, "state": status.state, "share": None, "preview": None, "error": ""}
+    if status.state == "queued":
+        before = status.queue_position
+        value["line"] = say("state_queued", language, before=before) if before else say("state_next", language)
+        value["share"] = 0.0
+    elif status.state == "running":
+        value["line"] = _running_line(house, status, language)
+        value["share"] = _share(status)
+        if status.images > 1:
+            image = min(status.image + 1, status.images)
+            detail.insert(0, say("image_of", language, image=image, images=status.images))
+        if status.eta_seconds is not None:
+            detail.insert(0, say("eta", language, seconds=max(1, round(status.eta_seconds))))
+        if status.preview is not None:
+            value["preview"] = base64.b64encode(status.preview).decode("ascii")
+    elif status.state == "failed":
+        value["line"] = say("state_failed", language)
+        value["error"] = error_sentence(status.error or "", status.error_field, language)
+    elif status.state == "cancelled":
+        value["line"] = say("state_cancelled", language, image=status.image, images=status.images)
+    else:
+        value["line"] = say("state_done_images", language, image=len(status.saved))
+        detail.insert(0, outside_sentence(house, status, language))
+    value["detail"] = " · ".join(part for part in detail if part)
+    return value
+
+
+def _running_line(house: House, status: JobStatus, language: Language) -> str:
+    if status.step == 0 and house.service.engine_state().state == "warming":
+        return translate("state_warming", language)
+    return translate(f"stage_{status.stage}", language, step=status.step, steps=status.steps)
+
+
+def _share(status: JobStatus) -> float:
+    """How much of the job is done, 0 … 1."""
+    within = status.step / status.steps if status.steps else 0.0
+    return min(1.0, (status.image + within) / max(1, status.images))
+
+
+def error_sentence(error: str, field: str | None, language: Language) -> str:
+    """A job's error: its rule translated when it concerns a field, else as it is."""
+    rule = error.removeprefix(f"{field}: ") if field else error
+    return sentence(field, rule, language) if field else error
+
+
+def outside_sentence(house: House, status: JobStatus, language: Language) -> str:
+    """How many pixels changed outside the mask, of all images of an inpaint run together; else nothing."""
+    counts: list[int] = []
+    for saved in status.saved:
+        if saved.task == "inpaint" and saved.path.is_file():
+            record = metadata.read(saved.path).record
+            count = record.facts.get("changed_outside_mask") if record else None
+            if not isinstance(count, int):
+                return ""
+            counts.append(count)
+    if not counts:
+        return ""
+    total = sum(counts)
+    key = "outside_changed" if total else "outside_unchanged"
+    return translate(key, language, count=total) if total else translate(key, language)
+
+
+def run_items(house: House, status: JobStatus, language: Language) -> dict[str, Any]:
+    """The pictures of a job for `Pictures`, the newest selected while it runs, the grid last."""
+    saved = [*status.saved, *([status.grid] if status.grid else [])]
+    items = house.items(saved, language)
+    newest = len(status.saved) - 1
+    return {"items": items, "selected": 0 if status.finished and items else newest}

@@ -1,0 +1,54 @@
+"""The line under the sizes: whether they fit the card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.models.memory import FAMILIES, Size, plan, shape_of
+from pipelines.types import EngineState, ModelInfo
+from webui.ui.words import Language
+
+_CHINESE = (
+    (r"too large: the model alone takes (.+) of (.+) GB", r"太大：仅模型就需要 \1 GB，可用显存 \2 GB"),
+    (r"too large: the most that fits is (.+)", r"太大：最大可用 \1"),
+    (r"fits with (.+)", r"可以运行，方式：\1"),
+    (r"fits: (.+) of (.+) GB", r"显存足够：约需 \1 GB，可用 \2 GB"),
+)
+_WAYS = {
+    "one image at a time": "逐张生成",
+    "text encoders off the card": "文本编码器移出显存",
+    "each part alone on the card": "各部件轮流进入显存",
+    "tiled decode": "分块解码",
+}
+
+
+def told(state: EngineState, model: ModelInfo | None, fields: Mapping[str, Any], language: Language) -> str:
+    """`fields`: what the form holds, checked by nobody yet. "" when there is no card, or nothing known of the model."""
+    free = state.memory_free_bytes
+    if free is None or model is None or model.family not in FAMILIES:
+        return ""
+    width, height, batch = (_within(fields[name]) for name in ("width", "height", "batch_size"))
+    guidance = fields["guidance"]
+    if not (width and height and batch) or not isinstance(guidance, (int, float)):
+        return ""
+    shape = shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2)
+    size = Size(width=width, height=height, batch=batch, guided=guidance > 1)
+    text = plan(shape, size, free, moving=False).sentence()  # the engine's ladder tiles and splits, and moves nothing
+    return text if language == "en" else _chinese(text)
+
+
+def _within(value: object) -> int:
+    """0 for what is no size at all: the request says so when it is sent."""
+    return value if isinstance(value, int) and 0 < value <= 4096 else 0
+
+
+def _chinese(text: str) -> str:
+    for pattern, replacement in _CHINESE:
+        if re.fullmatch(pattern, text):
+            text = re.sub(pattern, replacement, text)
+            break
+    for english, chinese in _WAYS.items():
+        text = text.replace(english, chinese)
+    return text.replace(", ", "、")

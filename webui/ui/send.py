@@ -1,0 +1,104 @@
+"""From a picture on disk back into a form: "send to", "reuse" and Make again all go this way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from pipelines.errors import SeedprintError
+from pipelines.types import SEED_END, Task
+from webui import choices
+from webui.archive import metadata
+from webui.archive.metadata import ReadBack
+from webui.ui.controls import Updates
+from webui.ui.generate import GenerateTab
+from webui.ui.house import House
+
+# What "send to" leaves alone: the run's own seed and how many images it makes.
+_RUN_FIELDS = ("seed", "batch_size", "batches", "strength")
+
+
+def task_of(back: ReadBack) -> Task:
+    """The tab a picture came from."""
+    if "mask_blur" in back.fields or (back.record is not None and back.record.settings.get("inpaint")):
+        return "inpaint"
+    return "img2img" if "strength" in back.fields else "txt2img"
+
+
+def run_fields(back: ReadBack) -> dict[str, Any]:
+    """The fields that make the picture again: image i of a batch has seed + i, so the run began at seed - position."""
+    found = dict(back.fields)
+    if back.record is not None and isinstance(found.get("seed"), int):
+        found["seed"] = (found["seed"] - back.record.position) % SEED_END
+    return found
+
+
+class Sender:
+    """Knows every tab. Returns updates; `targets` are all components they may touch."""
+
+    def __init__(self, house: House, tabs: Mapping[Task, GenerateTab], frame: gr.Tabs) -> None:
+        self.house, self.tabs, self.frame = house, tabs, frame
+
+    def targets(self) -> list[Any]:
+        found: list[Any] = [self.frame]
+        for tab in self.tabs.values():
+            found += [*tab.form.components(), *tab.source_inputs()]
+        return found
+
+    def open(self, task: str) -> Updates:
+        return {self.frame: gr.Tabs(selected=task)}
+
+    def as_source(self, path: Path, task: Task) -> Updates:
+        """The picture becomes what img2img or Inpaint starts from; its prompt and settings come along."""
+        tab, back = self.tabs[task], metadata.read(path)
+        fields = {name: value for name, value in self._known(back.fields).items() if name not in _RUN_FIELDS}
+        return self.open(task) | tab.form.apply(fields) | self._picture(tab, path)
+
+    def as_run(self, path: Path) -> Updates:
+        """The form that made the picture, with its source picture and mask, on the tab it came from."""
+        back = metadata.read(path)
+        tab = self.tabs[task_of(back)]
+        return self.open(tab.task) | tab.form.apply(self._known(run_fields(back))) | self._inputs(tab, back)
+
+    def _known(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a model that is not there: the form keeps its own. Prompts as run: what was drawn is not again."""
+        found = dict(fields)
+        found |= {name: choices.literal(found[name]) for name in ("prompt", "negative_prompt") if name in found}
+        model = self.house.model(found.get("model"))
+        if model is None or model.problem is not None:
+            found.pop("model", None)
+        vaes = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
+        if found and found.get("vae") not in vaes:
+            found["vae"] = "automatic"
+        return found
+
+    def _picture(self, tab: GenerateTab, path: Path) -> Updates:
+        if tab.painter is not None:
+            return {tab.painter: self.painted(path)}
+        return {tab.image: str(path)} if tab.image is not None else {}
+
+    def painted(self, path: Path) -> dict[str, Any]:
+        """The painter's value for a fresh picture without a mask. Raises UnreadableImage, StorageError."""
+        sha256 = self.house.inputs.put(metadata.read_input(path, self.house.inputs))
+        return {"source": sha256, "url": self.house.input_url(sha256)}
+
+    def _inputs(self, tab: GenerateTab, back: ReadBack) -> Updates:
+        settings = back.record.settings if back.record is not None else {}
+        image = (settings.get("init") or {}).get("image")
+        mask = (settings.get("inpaint") or {}).get("mask")
+        try:
+            if image is not None:
+                self.house.inputs.get(image)  # there, and unchanged
+            if mask is not None:
+                self.house.inputs.get(mask)
+        except SeedprintError:
+            return {}
+        if tab.painter is not None and image is not None and mask is not None:
+            urls = {"url": self.house.input_url(image), "mask_url": self.house.input_url(mask)}
+            return {tab.painter: {"source": image, **urls}}
+        if tab.image is not None and image is not None:
+            return {tab.image: str(self.house.inputs.folder / f"{image}.png")}
+        return {}
