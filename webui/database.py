@@ -1,0 +1,100 @@
+"""SQLite: one connection behind one lock, write-ahead log, versions by `user_version`."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# One script a version, applied in order and never edited once released.
+MIGRATIONS = (
+    """
+    CREATE TABLE jobs (
+        number      INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order of the queue
+        id          TEXT NOT NULL UNIQUE,
+        kind        TEXT NOT NULL,                      -- generate | again
+        state       TEXT NOT NULL,                      -- queued | running | done | failed | cancelled
+        payload     TEXT NOT NULL,                      -- JSON
+        images      INTEGER NOT NULL,
+        next_batch  INTEGER NOT NULL DEFAULT 0,         -- where a resumed run goes on
+        attempts    INTEGER NOT NULL DEFAULT 0,
+        error       TEXT,
+        error_field TEXT,
+        outcome     TEXT,                               -- JSON: the report of an `again` job
+        made_at     REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0)
+    );
+    CREATE INDEX jobs_by_state ON jobs (state, number);
+    CREATE TABLE job_images (
+        job_id TEXT NOT NULL REFERENCES jobs (id),
+        place  INTEGER NOT NULL,                        -- image number in the run; -1: the grid
+        saved  TEXT NOT NULL,                           -- JSON of SavedImage
+        PRIMARY KEY (job_id, place)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE experiments (
+        number  INTEGER PRIMARY KEY AUTOINCREMENT,      -- the order in which they run
+        id      TEXT NOT NULL UNIQUE,
+        name    TEXT NOT NULL,
+        plan    TEXT NOT NULL,                          -- JSON of the experiment
+        state   TEXT NOT NULL DEFAULT 'running',        -- running | done | failed | cancelled
+        error   TEXT,
+        grid    TEXT,                                   -- JSON of SavedImage: the labelled grid
+        results TEXT,                                   -- JSON of what was counted
+        made_at REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0)
+    );
+    CREATE TABLE experiment_cells (
+        experiment_id TEXT NOT NULL REFERENCES experiments (id),
+        place         INTEGER NOT NULL,
+        job_id        TEXT,                             -- the job that makes or made it
+        path          TEXT,                             -- its picture, once it is there
+        PRIMARY KEY (experiment_id, place)
+    ) WITHOUT ROWID;
+    CREATE INDEX experiment_cells_by_job ON experiment_cells (job_id);
+    CREATE TABLE made_requests (
+        number       INTEGER PRIMARY KEY AUTOINCREMENT,
+        request      TEXT NOT NULL,                     -- canonical JSON, one image
+        path         TEXT NOT NULL,
+        model_sha256 TEXT,
+        model_stamp  TEXT NOT NULL,                     -- size and time of the model's files
+        UNIQUE (request, path)
+    );
+    """,
+)
+
+
+class Database:
+    """Opens (and brings up to date) the file; `with database.transaction() as connection` is the only way in."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        # isolation_level=None: transactions are begun by hand, below, and nowhere else
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")  # a queued job survives a power cut
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._migrate()
+
+    def _migrate(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()

@@ -1,0 +1,156 @@
+"""The job table: what was asked for, in order, kept until it is done. It knows nothing of engines or pictures."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipelines.errors import InvalidRequest
+from webui.database import Database
+
+JobKind = Literal["generate", "again"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+QUEUE_LIMIT = 10_000  # jobs waiting at once
+ATTEMPTS = 2  # a job that took the program down twice is not tried a third time
+GRID = -1  # the grid's place among a job's images
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    id: str
+    number: int
+    kind: JobKind
+    state: JobState
+    payload: dict[str, Any]
+    images: int
+    next_batch: int
+    attempts: int
+    error: str | None
+    error_field: str | None
+    outcome: dict[str, Any] | None
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {name: row[name] for name in row.keys() if name != "made_at"}  # noqa: SIM118  (a Row is no mapping)
+    values["payload"] = json.loads(row["payload"])
+    values["outcome"] = json.loads(row["outcome"]) if row["outcome"] else None
+    return Job(**values)
+
+
+class JobTable:
+    """Jobs in SQLite. Each method is one transaction and may be called from any thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, kind: JobKind, payload: dict[str, Any], images: int) -> Job:
+        return self.add_many([(kind, payload, images)])[0]
+
+    def add_many(self, wishes: Sequence[tuple[JobKind, dict[str, Any], int]]) -> list[Job]:
+        """Appends to the queue in order, all or none."""
+        ids = [uuid.uuid4().hex for _ in wishes]
+        with self._database.transaction() as connection:
+            (waiting,) = connection.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()
+            if waiting + len(wishes) > QUEUE_LIMIT:
+                rule = f"must hold at most {QUEUE_LIMIT:,} jobs, got {waiting:,} waiting and {len(wishes):,} more"
+                raise InvalidRequest("queue", rule)
+            connection.executemany(
+                "INSERT INTO jobs (id, kind, state, payload, images) VALUES (?, ?, 'queued', ?, ?)",
+                [
+                    (job_id, kind, json.dumps(payload, ensure_ascii=False), images)
+                    for job_id, (kind, payload, images) in zip(ids, wishes, strict=True)
+                ],
+            )
+            marks = ", ".join("?" * len(ids))
+            rows = connection.execute(f"SELECT * FROM jobs WHERE id IN ({marks}) ORDER BY number", ids)
+            return [_job(row) for row in rows]
+
+    def get(self, job_id: str) -> Job | None:
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return _job(row) if row else None
+
+    def take(self) -> Job | None:
+        """The first queued job, now running; None when nothing waits."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1"
+                " WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued') RETURNING *"
+            ).fetchone()
+        return _job(row) if row else None
+
+    def queue_position(self, job: Job) -> int:
+        """How many jobs go before this one."""
+        with self._database.transaction() as connection:
+            (before,) = connection.execute(
+                "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') AND number < ?", (job.number,)
+            ).fetchone()
+        return int(before)
+
+    def unfinished(self) -> list[Job]:
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY number")
+            return [_job(row) for row in rows]
+
+    def advance(self, job_id: str, next_batch: int) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE jobs SET next_batch = ? WHERE id = ?", (next_batch, job_id))
+
+    def add_image(self, job_id: str, place: int, saved: dict[str, Any]) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO job_images (job_id, place, saved) VALUES (?, ?, ?)",
+                (job_id, place, json.dumps(saved, ensure_ascii=False)),
+            )
+
+    def images(self, job_id: str) -> dict[int, dict[str, Any]]:
+        """What is saved of this job: place (or GRID) -> JSON of SavedImage."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT place, saved FROM job_images WHERE job_id = ? ORDER BY place", (job_id,))
+            return {row["place"]: json.loads(row["saved"]) for row in rows}
+
+    def finish(
+        self,
+        job_id: str,
+        state: JobState,
+        *,
+        error: str | None = None,
+        error_field: str | None = None,
+        outcome: dict[str, Any] | None = None,
+    ) -> None:
+        text = json.dumps(outcome, ensure_ascii=False) if outcome is not None else None
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = ?, error = ?, error_field = ?, outcome = ? WHERE id = ?",
+                (state, error, error_field, text, job_id),
+            )
+
+    def cancel_queued(self, job_id: str) -> bool:
+        """True when it was waiting and now never runs."""
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                "UPDATE jobs SET state = 'cancelled' WHERE id = ? AND state = 'queued'", (job_id,)
+            )
+            return found.rowcount == 1
+
+    def recover(self) -> None:
+        """After a crash or a closed program: what was running waits again at its old place, or gives up."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = 'failed', error = 'The program ended twice during this run; it was not tried"
+                " again.' WHERE state = 'running' AND attempts >= ?",
+                (ATTEMPTS,),
+            )
+            connection.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+
+    def pause(self, job_id: str) -> None:
+        """The program is closing: back to the queue without counting as an attempt."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE id = ? AND state = 'running'",
+                (job_id,),
+            )

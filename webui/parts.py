@@ -1,0 +1,125 @@
+"""What page and command line share, built in one place: engine, store, jobs, history -> service."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pipelines.engine import Engine
+from webui.archive.history import MARKS, History
+from webui.archive.naming import DEFAULT_PATTERN
+from webui.archive.store import ImageStore, SavedImage
+from webui.archive.watch import Watcher
+from webui.database import Database
+from webui.jobs import JobTable
+from webui.lab.runner import Lab
+from webui.lab.store import LabTable
+from webui.library.collection import Library, open_library
+from webui.library.presets import Preset
+from webui.service import GenerationService
+from webui.settings import HERE, Settings
+from webui.thumbnails import Thumbnails
+
+INSTANCES = 32  # programs at once on one data folder
+log = logging.getLogger(__name__)
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    service: GenerationService
+    store: ImageStore
+    history: History
+    thumbnails: Thumbnails
+    watcher: Watcher  # not started yet: a command that ends soon needs none
+    presets: tuple[Preset, ...]  # shipped ones but the styles, and a person's own
+    library: Library
+    lab: Lab
+
+    def find(self, identity: str) -> SavedImage | None:
+        """The picture with this opaque id."""
+        if not _ID.fullmatch(identity):
+            return None
+        return self.history.find(identity)
+
+
+@contextlib.contextmanager
+def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[Parts]:
+    """Everything behind page and command line; ended in order afterwards. The service is not started yet."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.close)
+        library = open_library(HERE / "presets")
+        database = Database(data_dir / "jobs.sqlite")
+        stack.callback(database.close)
+        # stars and tags are one person's, however many programs run; a command's temporary folder has its own
+        shared = settings.data_dir if data_dir.is_relative_to(settings.data_dir) else data_dir
+        history = History(data_dir / "history.sqlite", settings.output_dir, shared / MARKS)
+        stack.callback(history.close)
+        thumbnails = Thumbnails(data_dir / "thumbs.sqlite")
+        stack.callback(thumbnails.close)
+        watcher = Watcher(history)
+        stack.callback(watcher.close)
+        pattern = settings.name_pattern or DEFAULT_PATTERN
+        store = ImageStore(settings.output_dir, pattern=pattern, format=settings.image_format)
+        jobs = JobTable(database)
+        service = GenerationService(engine, store, jobs, history, lists=lambda: library.wildcards.lists().lists)
+        stack.callback(service.close)
+        lab = Lab(service, store, history, LabTable(database))
+        stack.callback(lab.close)
+        yield Parts(
+            service=service,
+            store=store,
+            history=history,
+            thumbnails=thumbnails,
+            watcher=watcher,
+            presets=all_presets(library),
+            library=library,
+            lab=lab,
+        )
+
+
+def all_presets(library: Library | None = None) -> tuple[Preset, ...]:
+    """The shipped ones and a person's own; a file of theirs that cannot be read is logged and left out."""
+    library = library or open_library(HERE / "presets")
+    own = library.saved.listing()
+    for problem in (*own.problems, *library.wildcards.lists().problems):
+        log.warning("Left out: %s", problem)
+    return library.presets + own.presets
+
+
+@contextlib.contextmanager
+def claimed(data_dir: Path) -> Iterator[Path]:
+    """A data folder that no other running program uses: `data_dir`, or a numbered folder in it when that is taken.
+    Two programs on one job table would run each other's jobs."""
+    for number in range(1, INSTANCES + 1):
+        folder = data_dir if number == 1 else data_dir / f"instance-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a+b") as lock:
+            if _lock(lock):
+                yield folder
+                return
+    raise RuntimeError(f"{INSTANCES} programs use {data_dir} already")
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Held until the file is closed, or the process dies."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

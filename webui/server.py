@@ -1,0 +1,195 @@
+"""The page's process: everything is built here, once, and handed down; then uvicorn serves it behind the gate.
+
+It imports neither torch nor diffusers: the page is up in seconds while the worker process warms the model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import shutil
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.engine import Engine
+from pipelines.errors import StorageError, UnreadableImage
+from webui.guard import Gate
+from webui.parts import Parts, build_parts, claimed
+from webui.settings import HOST, Settings
+
+if TYPE_CHECKING:
+    import gradio as gr
+    import uvicorn
+    from fastapi import FastAPI
+
+PORTS_TRIED = 50
+CLOSING = 2.0  # seconds an open page gets to notice that the server ends
+IMAGE_CACHE = "private, max-age=31536000, immutable"  # an id stands for one file that never changes
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> int:
+    """Answers on 127.0.0.1 until Ctrl+C; the exit status. `say` gets one line at a time. Raises StorageError."""
+    listener = listen(settings.port)
+    port = listener.getsockname()[1]
+    if port != settings.port and settings.port:
+        say(f"Port {settings.port} is taken; using {port}.")
+    with claimed(settings.data_dir) as data_dir:
+        temporary = prepare_environment(data_dir)
+        with build_parts(settings, make_engine(settings), data_dir) as parts:
+            parts.service.start()
+            parts.lab.start()
+            parts.watcher.start()
+            server = _server(Gate(build_application(parts), port), lambda: _announce(settings, port, say))
+            with contextlib.suppress(KeyboardInterrupt):  # uvicorn hands Ctrl+C on once it has closed
+                server.run(sockets=[listener])
+            say("Closing …")
+        shutil.rmtree(temporary, ignore_errors=True)
+    return 0 if server.started else 1
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The one place that names engines. The local one starts to warm up at once, in its own process."""
+    if settings.engine == "fake":
+        from pipelines.engines.fake import FakeEngine
+
+        return FakeEngine()
+    from pipelines.engines.worker import WorkerEngine
+
+    return WorkerEngine(settings.models_dirs, hash_cache=settings.data_dir / "hashes.sqlite")
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on `port`, or on the next free one. 0: any. Raises StorageError when none is free."""
+    for candidate in range(port, min(port + PORTS_TRIED, 65536)):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if sys.platform == "win32":  # where SO_REUSEADDR would let two programs share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, candidate))
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise StorageError(f"No port from {port} on is free; another one can be given with --port.")
+
+
+def prepare_environment(data_dir: Path) -> Path:
+    """What libraries read when they are imported: no telemetry, no hub, uploads in an empty folder of our own."""
+    temporary = data_dir / "page"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_TEMP_DIR": str(temporary),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DIFFUSERS_DISABLE_CUSTOM_CODE": "1",
+        "DO_NOT_TRACK": "1",
+    }
+    return temporary
+
+
+@contextlib.contextmanager
+def no_stubs() -> Iterator[None]:
+    """While gradio's classes are made: gradio writes a `.pyi` file beside every component at each import (40 % of
+    its import time, and files in our folders). It skips classes whose file is unknown, so it finds none."""
+    original = inspect.getfile
+
+    def getfile(thing: Any) -> str:
+        if isinstance(thing, type) and thing.__module__.startswith(("gradio.", "webui.ui.")):
+            raise OSError("no stubs wanted")
+        return original(thing)
+
+    inspect.getfile = getfile  # type: ignore[assignment]  # typeshed lists the kinds of things one by one
+    try:
+        yield
+    finally:
+        inspect.getfile = original
+
+
+def build_application(parts: Parts) -> FastAPI:
+    """Pictures by their opaque ids, and the page at "/". `prepare_environment` comes first."""
+    with no_stubs():
+        import gradio as gr
+        from fastapi import FastAPI
+
+        from webui.ui.history_routes import Addresses, history_routes
+        from webui.ui.layout import build_page, mount_options
+
+    application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_pictures(application, parts)
+    addresses = Addresses(image=lambda identity: f"/image/{identity}", thumb=lambda identity: f"/thumb/{identity}")
+    application.include_router(history_routes(parts.history, parts.store.root, addresses))
+    page: gr.Blocks = build_page(
+        parts.service,
+        store=parts.store,
+        presets=parts.presets,
+        lab=parts.lab,
+        image_url=lambda saved: f"/image/{saved.id}",
+        thumb_url=lambda saved: f"/thumb/{saved.id}",
+    )
+    options = mount_options(parts.presets)
+    mounted: FastAPI = gr.mount_gradio_app(application, page, path="/", **options)
+    return mounted
+
+
+def _add_pictures(application: FastAPI, parts: Parts) -> None:
+    from fastapi import HTTPException
+    from starlette.responses import FileResponse, Response
+
+    def find(identity: str) -> Path:
+        saved = parts.find(identity)
+        if saved is None:
+            raise HTTPException(404, "There is no such picture.")
+        return saved.path
+
+    @application.get("/image/{identity}")
+    def image(identity: str) -> FileResponse:
+        return FileResponse(find(identity), headers={"cache-control": IMAGE_CACHE})
+
+    @application.get("/thumb/{identity}")
+    def thumb(identity: str) -> Response:
+        try:
+            data = parts.thumbnails.get(find(identity))
+        except UnreadableImage as error:
+            raise HTTPException(404, str(error)) from error
+        return Response(data, media_type="image/jpeg", headers={"cache-control": IMAGE_CACHE})
+
+
+def _server(application: Gate, on_ready: Callable[[], None]) -> uvicorn.Server:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_ready()
+
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(CLOSING),
+    )
+    return Server(config)
+
+
+def _announce(settings: Settings, port: int, say: Callable[[str], None]) -> None:
+    url = f"http://{HOST}:{port}/"
+    say(f"Seedprint is at {url} (Ctrl+C ends it)")
+    if settings.open_browser:
+        # webbrowser may wait for the browser it starts
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -1,0 +1,27 @@
+"""How this run was asked to behave: parsed once from the command line, then handed down unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+EngineName = Literal["local", "fake"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
+HOST = "127.0.0.1"  # never another: there are no accounts, so nobody else may reach the page
+DEFAULT_PORT = 7860  # the port of this field's programs since Gradio chose it
+HERE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Folders are absolute; they need not exist yet."""
+
+    output_dir: Path = HERE / "outputs"
+    models_dirs: tuple[Path, ...] = (HERE / "models",)
+    data_dir: Path = HERE / ".seedprint"  # the job database and the page's temporary files
+    name_pattern: str | None = None  # of image files; None: `webui.archive.naming.DEFAULT_PATTERN`
+    image_format: str = "png"
+    engine: EngineName = "local"
+    port: int = DEFAULT_PORT
+    open_browser: bool = True

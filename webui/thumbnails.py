@@ -1,0 +1,116 @@
+"""Small JPEGs of the pictures in the outputs folder: made once, kept on disk, the oldest forgotten.
+
+One SQLite file and not one file each: hundreds of thousands of small files are slow to copy, back up and delete.
+"""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import struct
+import threading
+import zlib
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from pipelines.errors import UnreadableImage
+
+SIDE = 256  # pixels
+KEPT = 20_000  # some 10 kB each
+
+_PRUNE = 256  # new ones between two looks at how many there are
+_TABLE = """
+CREATE TABLE IF NOT EXISTS thumbs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    path   TEXT NOT NULL UNIQUE,
+    stamp  INTEGER NOT NULL,  -- nanoseconds: a file that was replaced is looked at again
+    data   BLOB NOT NULL
+)
+"""
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error, UserWarning)
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+class Thumbnails:
+    """In the SQLite file at `path`, which may be deleted at any time. Safe from any thread, beside another program."""
+
+    def __init__(self, path: Path, kept: int = KEPT) -> None:
+        self._kept, self._new, self._lock = kept, 0, threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._database = _opened(path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+            self._database = _opened(path)
+
+    def get(self, path: Path) -> bytes:
+        """JPEG of at most 256 pixels a side. Raises UnreadableImage."""
+        try:
+            stamp = path.stat().st_mtime_ns
+        except OSError as error:
+            raise UnreadableImage(f"{path.name} does not exist.") from error
+        data = self._known(str(path), stamp)
+        if data is None:
+            data = _make(path)
+            self._keep(str(path), stamp, data)
+        return data
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def _known(self, path: str, stamp: int) -> bytes | None:
+        try:
+            with self._lock:
+                row = self._database.execute(
+                    "SELECT data FROM thumbs WHERE path = ? AND stamp = ?", (path, stamp)
+                ).fetchone()
+        except (sqlite3.Error, UnicodeEncodeError):
+            return None  # it can be made again
+        return bytes(row[0]) if row else None
+
+    def _keep(self, path: str, stamp: int, data: bytes) -> None:
+        try:
+            with self._lock, self._database:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO thumbs (path, stamp, data) VALUES (?, ?, ?)", (path, stamp, data)
+                )
+                self._new += 1
+                if self._new % _PRUNE == 1:
+                    self._database.execute(
+                        "DELETE FROM thumbs WHERE number <= (SELECT max(number) FROM thumbs) - ?", (self._kept,)
+                    )
+        except (sqlite3.Error, UnicodeEncodeError):
+            return  # a full disk or a locked file: it is shown all the same
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=5, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")  # nothing in it is worth waiting for the disk
+        database.execute(_TABLE)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _make(path: Path) -> bytes:
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            image.draft("RGB", (SIDE, SIDE))
+            small = ImageOps.exif_transpose(image)
+            small.thumbnail((SIDE, SIDE))
+            buffer = io.BytesIO()
+            small.convert("RGB").save(buffer, "JPEG", quality=85)
+    except _BOMB as error:
+        raise UnreadableImage(f"{path.name} has too many pixels.") from error
+    except _BROKEN as error:
+        raise UnreadableImage(f"{path.name} is no picture that can be read.") from error
+    return buffer.getvalue()
