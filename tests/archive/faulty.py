@@ -1,0 +1,90 @@
+"""An operating system that fails, or kills the program, at the k-th file operation.
+
+Run as a program it saves images into a folder and dies: `python -m tests.archive.faulty FOLDER K before|after`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipelines.types import GenerationRequest, InitImage
+from tests.archive.helpers import NOON, results
+from webui.archive import files, store
+from webui.archive.store import ImageStore
+
+COUNTED = {"mkdir", "open", "write", "fsync", "close", "link", "rename", "unlink", "scandir", "stat"}
+
+
+class FaultyOs:
+    """Stands for `os` in the archive's modules. `fault` is called before or after the k-th operation (from 1)."""
+
+    def __init__(self, k: int, fault: Callable[[], None], *, after: bool = False) -> None:
+        self.calls: list[str] = []
+        self._k, self._fault, self._after = k, fault, after
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        return self._wrapped(name, real) if name in COUNTED else real
+
+    def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append(name)
+            hit = len(self.calls) == self._k
+            if hit and not self._after and name != "close":
+                if name == "write":  # a disk that fills up takes the first half
+                    real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+                self._fault()
+            if name == "write":  # writes may always be short
+                arguments = (arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2 + 1])
+            value = real(*arguments, **named)
+            if hit:
+                if name == "scandir":
+                    value.close()
+                self._fault()
+            return value
+
+        return call
+
+
+def request() -> GenerationRequest:
+    from PIL import Image
+
+    picture = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+    return GenerationRequest(
+        prompt="a red star", seed=7, batch_size=2, steps=2, width=64, height=64, init=InitImage(image=picture)
+    )
+
+
+def save_all(root: Path) -> list[Path]:
+    """Two images and their grid."""
+    archive = ImageStore(root, clock=lambda: NOON)
+    made = results(request())
+    saved = [archive.save(result) for result in made]
+    grid = archive.save_grid(made, beside=saved[0])
+    return [entry.path for entry in [*saved, *([grid] if grid else [])]]
+
+
+def main(folder: str, when: str) -> None:
+    """Forks one child for each k; each dies at its k-th operation, in a folder of its own. Ends when one does not."""
+    k = 0
+    while True:
+        k += 1
+        root = Path(folder) / f"{k:03d}"
+        child = os.fork()
+        if child == 0:
+            root.mkdir()
+            faulty = FaultyOs(k, lambda: os._exit(9), after=when == "after")
+            files.os = store.os = faulty  # type: ignore[attr-defined]
+            save_all(root)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) != 9:
+            print(k - 1, os.waitstatus_to_exitcode(status))
+            return
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

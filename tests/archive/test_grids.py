@@ -1,0 +1,50 @@
+"""Grids: shape, order, caps."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from webui.archive import grids
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "rows"),
+    [(1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, 2), (5, 3, 2), (6, 3, 2), (7, 3, 3), (12, 4, 3)],
+)
+def test_shapes(count: int, columns: int, rows: int) -> None:
+    assert grids.shape(count) == (columns, rows)
+
+
+@pytest.mark.parametrize("count", range(1, 101))
+def test_shape_holds_all_with_no_empty_row_and_is_near_square(count: int) -> None:
+    columns, rows = grids.shape(count)
+    assert columns * (rows - 1) < count <= columns * rows
+    assert 0 <= columns - rows <= 1
+
+
+def test_pictures_stand_in_reading_order_unchanged() -> None:
+    tiles = [Image.new("RGB", (8, 6), (shade, 0, 0)) for shade in (10, 20, 30)]
+    grid = grids.make_grid(tiles)
+    assert grid.size == (16, 12)
+    assert [grid.getpixel(place) for place in ((0, 0), (8, 0), (7, 11), (8, 6))] == [
+        (10, 0, 0),
+        (20, 0, 0),
+        (30, 0, 0),
+        (255, 255, 255),
+    ]
+
+
+def test_a_smaller_picture_is_centred() -> None:
+    grid = grids.make_grid([Image.new("RGB", (10, 10)), Image.new("RGB", (4, 10), (9, 9, 9))])
+    assert [grid.getpixel((x, 5)) for x in (12, 13, 16, 17)] == [(255,) * 3, (9,) * 3, (9,) * 3, (255,) * 3]
+
+
+def test_caps_scale_the_whole_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = [Image.new("RGB", (100, 50))] * 4
+    monkeypatch.setattr(grids, "PIXEL_LIMIT", 5000)
+    assert grids.make_grid(tiles).size == (100, 50)
+    monkeypatch.setattr(grids, "SIDE_LIMIT", 40)
+    assert grids.make_grid(tiles).size == (40, 20)
+    with pytest.raises(ValueError, match="at least one"):
+        grids.make_grid([])

@@ -1,0 +1,193 @@
+"""The index: newest first, paged by key, and nothing in it that the files do not say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipelines.errors import StorageError
+from pipelines.types import GenerationRequest
+from tests.archive.helpers import NOON, results
+from webui.archive import index
+from webui.archive.containers import exif_bytes
+from webui.archive.history import UNKNOWN_SEED, History
+from webui.archive.store import ImageStore, SavedImage
+
+REQUEST = GenerationRequest(prompt="a 星", seed=5, batch_size=4, steps=1, width=64, height=64)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def history(tmp_path: Path, root: Path) -> Iterator[History]:
+    opened = History(tmp_path / "data" / "history.sqlite", root)
+    yield opened
+    opened.close()
+
+
+def fill(root: Path, history: History | None = None) -> list[SavedImage]:
+    """Four images and a grid, oldest first."""
+    moment = iter(NOON + timedelta(minutes=minute) for minute in range(100))
+    archive = ImageStore(root, clock=lambda: next(moment))
+    made = results(REQUEST)
+    saved = [archive.save(result) for result in made]
+    grid = archive.save_grid(made)
+    assert grid is not None
+    saved.append(grid)
+    for entry in saved if history else []:
+        assert history is not None
+        history.add(entry)
+    return saved
+
+
+def test_newest_first_and_by_id(root: Path, history: History) -> None:
+    saved = fill(root, history)
+    assert history.recent(3) == saved[:1:-1]
+    assert history.recent(100) == saved[::-1]
+    assert [history.get(entry.id) for entry in saved] == saved
+    assert history.get("nothing") is None
+
+
+def test_paging_goes_on_from_an_image_that_went(root: Path, history: History) -> None:
+    saved = fill(root, history)
+    assert history.recent(2, before=saved[3].id) == [saved[2], saved[1]]
+    saved[3].path.unlink()
+    assert history.recent(100) == [saved[4], saved[2], saved[1], saved[0]]
+    assert history.recent(1, before=saved[3].id) == [saved[2]]
+    assert history.recent(5, before=saved[0].id) == []
+    assert history.recent(5, before="nothing") == []
+
+
+def test_files_gone_are_noticed_and_taken_back(root: Path, history: History, tmp_path: Path) -> None:
+    saved = fill(root, history)
+    hidden = tmp_path / "hidden.png"
+    saved[2].path.rename(hidden)
+    assert history.get(saved[2].id) is None
+    assert history.recent(3) == [saved[4], saved[3], saved[1]]
+    hidden.rename(saved[2].path)
+    assert history.refresh() == 1
+    assert history.recent(3) == [saved[4], saved[3], saved[2]]
+
+
+def test_rebuilding_from_the_files_gives_the_same_index(root: Path, tmp_path: Path, history: History) -> None:
+    saved = fill(root, history)
+    other = History(tmp_path / "other.sqlite", root)
+    assert other.rebuild() == 5
+    assert other.recent(10) == history.recent(10) == saved[::-1]
+    assert other.refresh() == 0
+    other.close()
+
+
+def test_the_archive_may_move(root: Path, tmp_path: Path, history: History) -> None:
+    saved = fill(root, history)
+    history.close()
+    shutil.move(root, tmp_path / "elsewhere")
+    moved = History(tmp_path / "data" / "history.sqlite", tmp_path / "elsewhere")
+    assert [entry.id for entry in moved.recent(9)] == [entry.id for entry in saved[::-1]]
+    assert all(entry.path.is_file() for entry in moved.recent(9))
+    moved.close()
+
+
+def test_images_of_other_programs_are_taken_in(root: Path, history: History) -> None:
+    folder = root / "mine"
+    folder.mkdir(parents=True)
+    text = "hello\nSteps: 5, Sampler: Euler, Seed: 77, Denoising strength: 0.5"
+    Image.new("RGB", (30, 20)).save(folder / "a.jpg", exif=exif_bytes(text))
+    Image.new("RGB", (9, 8)).save(folder / "b.PNG")
+    os.utime(folder / "a.jpg", (1000, 1000))
+    (folder / "c.png").write_text("no picture")
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "x.part").write_bytes(b"")
+    assert history.refresh() == 2
+    b, a = history.recent(10)
+    assert (a.prompt, a.seed, a.width, a.height, a.task) == ("hello", 77, 30, 20, "img2img")
+    assert (b.prompt, b.seed, b.width, b.height, b.task) == ("", UNKNOWN_SEED, 9, 8, "txt2img")
+
+
+def test_inputs_hidden_folders_and_links_are_left_out(root: Path, history: History, tmp_path: Path) -> None:
+    for folder in (root / "inputs", root / ".trash", tmp_path):
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 8)).save(folder / "secret.png")
+    (root / "link.png").symlink_to(tmp_path / "secret.png")
+    (root / "loop").symlink_to(root)
+    assert history.refresh() == 0
+
+
+def test_a_file_swapped_for_a_link_is_not_followed(root: Path, history: History, tmp_path: Path) -> None:
+    saved = fill(root, history)
+    Image.new("RGB", (9, 8)).save(tmp_path / "secret.png")
+    saved[0].path.unlink()
+    saved[0].path.symlink_to(tmp_path / "secret.png")
+    assert history.get(saved[0].id) is None
+
+
+def test_a_broken_or_older_index_is_made_anew(root: Path, tmp_path: Path) -> None:
+    saved = fill(root)
+    path = tmp_path / "history.sqlite"
+    path.write_bytes(b"not a database" * 1000)
+    history = History(path, root)
+    assert history.recent(5) == []
+    assert history.refresh() == 5
+    history.close()
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    history = History(path, root)
+    history.rebuild()
+    assert history.recent(9) == saved[::-1]
+    history.close()
+
+
+def test_adding_twice_keeps_one_row(root: Path, history: History) -> None:
+    saved = fill(root, history)
+    history.add(saved[0])
+    assert history.recent(10) == saved[::-1]
+
+
+def test_two_programs_and_many_threads(root: Path, tmp_path: Path, history: History) -> None:
+    saved = fill(root)
+    other = History(tmp_path / "data" / "history.sqlite", root)
+    threads = [
+        threading.Thread(target=index.add, args=(entry,)) for index in (history, other) for entry in saved for _ in "12"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {entry.id for entry in history.recent(99)} == {entry.id for entry in saved}
+    assert history.recent(99) == other.recent(99)
+    other.close()
+
+
+def test_the_databases_own_troubles_are_storage_errors(root: Path, history: History) -> None:
+    saved = fill(root)
+    history.close()
+    with pytest.raises(StorageError, match="The index of the output folder failed"):
+        history.add(saved[0])
+
+
+def test_a_page_of_a_large_index_is_quick(root: Path, history: History) -> None:
+    saved = fill(root, history)
+    entry = history.entry(saved[0].id)
+    assert entry is not None
+    row = index.values(root, entry)[1:]
+    with history._database:
+        for number in range(20_000):
+            index.put(history._database, (f"t{number}", *row))
+    start = time.perf_counter()
+    page = history.recent(50, before="t10000")
+    assert time.perf_counter() - start < 0.5
+    assert [entry.id for entry in page] == [f"t{n}" for n in range(9999, 9949, -1)]

@@ -1,0 +1,61 @@
+"""Input pictures are kept once, exactly, and never trusted on the way back."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipelines.errors import StorageError
+from webui.archive.inputs import InputStore, pixels_sha256
+
+
+def test_put_and_get_are_the_same_pixels(tmp_path: Path) -> None:
+    store = InputStore(tmp_path / "inputs")
+    for image in (Image.effect_noise((30, 20), 90), Image.effect_noise((30, 20), 90).convert("RGB")):
+        name = store.put(image)
+        assert name == store.put(image.copy())
+        back = store.get(name)
+        assert (back.mode, back.size, back.tobytes()) == (image.mode, image.size, image.tobytes())
+    assert len(list(store.folder.iterdir())) == 2
+
+
+def test_the_hash_counts_mode_size_and_pixels() -> None:
+    image = Image.new("L", (2, 3), 7)
+    assert pixels_sha256(image) == hashlib.sha256(b"L 2x3\n" + b"\7" * 6).hexdigest()
+    assert pixels_sha256(image) != pixels_sha256(Image.new("L", (3, 2), 7))
+
+
+def test_only_whole_pictures_come_back(tmp_path: Path) -> None:
+    store = InputStore(tmp_path)
+    name = store.put(Image.effect_noise((30, 20), 90))
+    path = tmp_path / f"{name}.png"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(StorageError, match="cannot be read"):
+        store.get(name)
+    Image.new("L", (30, 20)).save(path)
+    with pytest.raises(StorageError, match="was changed"):
+        store.get(name)
+    path.unlink()
+    with pytest.raises(StorageError, match="is no longer in"):
+        store.get(name)
+
+
+@pytest.mark.parametrize("name", ["", "../../secret", "0" * 63, "0" * 64 + "\n", "G" * 64, "/etc/passwd"])
+def test_names_that_are_no_hash_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StorageError, match="named by 64 hexadecimal digits"):
+        InputStore(tmp_path).get(name)
+
+
+def test_other_modes_are_a_bug_of_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="RGB or L, got RGBA"):
+        InputStore(tmp_path).put(Image.new("RGBA", (1, 1)))
+
+
+def test_a_vanished_disk_is_not_made_again(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is gone"):
+        InputStore(tmp_path / "disk" / "inputs").put(Image.new("L", (1, 1)))
+    assert list(tmp_path.iterdir()) == []

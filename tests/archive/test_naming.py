@@ -1,0 +1,182 @@
+"""Names that every file system takes, whatever a prompt holds."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from datetime import date
+from pathlib import PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipelines.errors import InvalidRequest
+from webui.archive.naming import DEFAULT_PATTERN, NAME_LIMIT, TOKENS, NameFacts, NamePattern, cut, is_reserved, slug
+
+FACTS = NameFacts(
+    number=42,
+    seed=450910884,
+    prompt="a red star on a blue field",
+    date=date(2026, 11, 20),
+    model="v1-5-pruned.safetensors",
+    sampler="DPM++ 2M",
+    steps=20,
+    guidance=7.5,
+    width=512,
+    height=768,
+)
+# docs.microsoft.com "Naming Files, Paths, and Namespaces", written out here and not taken from the code
+DEVICES = ["CON", "PRN", "AUX", "NUL"] + [f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³"]
+
+
+def assert_legal_everywhere(name: str) -> None:
+    """The rules of NTFS, APFS and ext4 for one path component."""
+    assert 0 < len(name.encode()) + len(".part") <= 200
+    assert not set(name) & set('<>:"/\\|?*')
+    assert all(ord(character) >= 32 and ord(character) != 127 for character in name)
+    assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for character in name)
+    assert name[-1] not in " ."
+    assert name[0] not in " ."
+    assert name.split(".")[0].rstrip().upper() not in DEVICES
+    assert unicodedata.normalize("NFC", name) == name
+    assert PurePosixPath("folder", name).parts == ("folder", name)
+    assert PureWindowsPath("folder", name).parts == ("folder", name)
+
+
+def test_the_promised_name() -> None:
+    assert NamePattern().name(FACTS) == "00042-450910884_a_red_star_on_a_blue_field.png"
+    assert NamePattern().name(FACTS, prefix="grid-", suffix=".jpg").startswith("grid-00042-450910884_a_red")
+
+
+def test_every_token() -> None:
+    pattern = NamePattern("[date] [number] [seed] [model] [sampler] [steps] [guidance] [width]x[height] [prompt]")
+    assert pattern.name(FACTS) == (
+        "2026-11-20 00042 450910884 v1-5-pruned_safetensors DPM_2M 20 7.5 512x768 a_red_star_on_a_blue_field.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("", ""),
+        ("...", ""),
+        ("../../etc/passwd", "etc_passwd"),
+        (r"C:\Windows\system32", "C_Windows_system32"),
+        ("a cat, (sitting:1.2), don't \t\n blur", "a_cat_sitting_1_2_dont_blur"),
+        ("🙂 smile 👩‍👩‍👧 ❤️ 1️⃣", "smile_1"),
+        ("一只红色的猫，在月亮上", "一只红色的猫_在月亮上"),
+        ("\u202egnp.exe\u2066 \u200bx", "gnp_exe_x"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("\u0301\u0301a", "a"),
+        ("a\u0000b\u009fc", "a_b_c"),
+        ("\u3164\u3164", ""),
+        ("flow\u200der \u2066pot\u2069", "flower_pot"),
+        ("cafe\u200d\u0301", "caf\u00e9"),
+        ("Ελληνικά привет", "Ελληνικά_привет"),
+    ],
+)
+def test_slugs(prompt: str, expected: str) -> None:
+    assert slug(prompt) == expected
+
+
+def test_a_prompt_without_letters_leaves_number_and_seed() -> None:
+    assert NamePattern().name(replace(FACTS, prompt="🙂!")) == "00042-450910884.png"
+
+
+def test_long_prompts_are_cut_at_bytes_not_inside_a_character() -> None:
+    name = NamePattern().name(replace(FACTS, prompt="星" * 300))
+    assert len(name.encode()) + len(".part") in range(198, 201)
+    assert set(name.removeprefix("00042-450910884_").removesuffix(".png")) == {"星"}
+    assert cut("é" * 3, 5) == "éé"
+    assert slug("ab cd", 3) == "ab"
+    # b with a ring below has no composed form: mark and letter stay together
+    assert cut("ab\u0325", 3) == "a"
+
+
+@pytest.mark.parametrize("name", ["CON", "con.txt", "nul", "COM1.tar.gz", "lpt9.png", "COM¹.png", "aux .png"])
+def test_device_names_are_known(name: str) -> None:
+    assert is_reserved(name)
+    assert not is_reserved(name.replace(name[0], "_", 1))
+
+
+def test_a_pattern_cannot_make_a_device_name() -> None:
+    assert NamePattern("[prompt].[number]").name(replace(FACTS, prompt="con")) == "_con.00042.png"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        ("[number]-[subject]", r"pattern: must use only \[number\] .*, got \[subject\]"),
+        ("[seed]_[prompt]", r"must hold \[number\]"),
+        ("", r"must hold \[number\]"),
+        ("[number][number]", r"must use each token once, got \[number\] twice"),
+        ("../[number]", "must not hold '/'"),
+        ("[number]\\x", r"must not hold '\\\\'"),
+        ("[number]:x", "must not hold ':'"),
+        ("[number", r"must hold \[number\]|must not hold '\['"),
+        ("[number]\u202e", "must not hold"),
+        ("[number]🙂", "must not hold"),
+        (".[number]", "must not begin with a dot"),
+        ("[number]" + "x" * 41, "must have at most 40 bytes"),
+    ],
+)
+def test_bad_patterns_are_refused_in_one_sentence(pattern: str, sentence: str) -> None:
+    with pytest.raises(InvalidRequest, match=sentence) as caught:
+        NamePattern(pattern)
+    assert caught.value.field == "pattern"
+
+
+def test_numbers_are_found_again() -> None:
+    assert NamePattern().number_in("00042-450910884_a.png") == 42
+    assert NamePattern().number_in("grid-00042-450910884_a.png") == 42
+    assert NamePattern().number_in("123456-1_a.png") == 123456
+    assert NamePattern().number_in("holiday.png") is None
+    assert NamePattern("[seed] [number]").number_in("450910884 00042.png") == 42
+
+
+TEXTS = st.one_of(
+    st.text(max_size=300),
+    st.text(alphabet="星 e\u0301\u0325.🙂\u202e_/-", max_size=300),
+    st.sampled_from([*DEVICES, "con.", "aux .x"]),
+)
+PIECES = st.lists(st.sampled_from([f"[{token}]" for token in TOKENS if token != "number"]), unique=True)
+PATTERNS = st.one_of(
+    st.just(DEFAULT_PATTERN),
+    st.builds(
+        lambda before, after, mark: mark.join(["", *before, "[number]", *after]).lstrip(" ."),
+        PIECES,
+        st.just([]),
+        st.sampled_from(["", "-", "_", " ", ".", "—"]),
+    ),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PATTERNS, TEXTS, TEXTS, st.integers(0, 2**32 - 1), st.integers(1, 10**7), st.sampled_from(["", "grid-"]))
+@example("[prompt].[number]", "nul", "m", 0, 1, "")
+@example("[prompt][number]", "..", "m", 0, 1, "")
+def test_any_prompt_gives_a_legal_name(
+    pattern: str, prompt: str, model: str, seed: int, number: int, prefix: str
+) -> None:
+    facts = replace(FACTS, prompt=prompt, model=model, seed=seed, number=number)
+    parsed = NamePattern(pattern)
+    name = parsed.name(facts, prefix=prefix)
+    assert_legal_everywhere(name)
+    assert name == NamePattern(pattern).name(facts, prefix=prefix)
+    assert f"{number:05d}" in name
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS, st.integers(0, 2**32 - 1), st.integers(1, 10**7))
+def test_the_number_of_any_default_name_is_found(prompt: str, seed: int, number: int) -> None:
+    pattern = NamePattern()
+    assert pattern.number_in(pattern.name(replace(FACTS, prompt=prompt, seed=seed, number=number))) == number
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200), st.integers(0, NAME_LIMIT))
+def test_slugs_keep_their_limit_and_are_stable(text: str, limit: int) -> None:
+    words = slug(text, limit)
+    assert len(words.encode()) <= limit
+    assert slug(words, limit) == words
