@@ -1,0 +1,97 @@
+"""A served page in Chromium. Every request is recorded: one that leaves this machine fails the test, and so does an
+error of the page's scripts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+SLOW_STEP = 0.03  # seconds: quick, yet slow enough to look at, cancel and reload a run of 150 steps
+PATIENCE = 30_000  # milliseconds; busy machines are slow
+
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    outputs: Path
+
+    def pictures(self) -> list[Path]:
+        """What was saved, without grids and inputs."""
+        found = self.outputs.glob("*/20*/*.png")
+        return sorted(path for path in found if not path.name.startswith("grid"))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    command = [sys.executable, "-m", "tests.browser.serve", str(folder), str(SLOW_STEP)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:"), "the server did not start"
+        yield Served(url, folder / "outputs")
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+class Visits:
+    """Opens pages and watches what they ask for."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser, self._url = browser, url
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self._contexts: list[Any] = []
+
+    def open(self, **options: Any) -> Page:
+        """A page in a browser profile of its own."""
+        context = self._browser.new_context(
+            **{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options}
+        )
+        context.set_default_timeout(PATIENCE)
+        self._contexts.append(context)
+        return self.tab(context.new_page())
+
+    def tab(self, page: Page) -> Page:
+        """Watches a page and goes to the program."""
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self.errors.append(line.text) if "js_on_load" in line.text else None)
+        page.goto(self._url)
+        page.wait_for_selector("#txt2img_generate")
+        return page
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self._url, "data:", "blob:")):
+            self.outside.append(url)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def visits(browser: Browser, served: Served) -> Iterator[Visits]:
+    found = Visits(browser, served.url)
+    yield found
+    found.close()
+    assert found.outside == []
+    assert found.errors == []

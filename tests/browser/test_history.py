@@ -1,0 +1,175 @@
+"""The History tab in a real browser: found, opened, compared, sorted out, sent on."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from pipelines.types import GenerationRequest, InitImage
+from tests.archive.helpers import results
+from tests.browser.conftest import PATIENCE, Served, Visits
+from webui.archive import pictures
+from webui.archive.store import ImageStore, SavedImage
+
+pytestmark = pytest.mark.browser
+
+PROMPTS = ("a red star", "一只可爱的小猫", "a castle at night")
+
+
+@pytest.fixture(scope="module")
+def saved(served: Served) -> list[SavedImage]:
+    """Seventy pictures that lie in the folder before the page is opened, the last one made from the first."""
+    store = ImageStore(served.outputs)
+    made: list[SavedImage] = []
+    for number in range(70):
+        request = GenerationRequest(prompt=PROMPTS[number % 3], seed=1000 + number, steps=1, width=64, height=64)
+        if number == 69:
+            request = replace(request, init=InitImage(image=pictures.read(made[0].path), strength=1.0))
+        made.append(store.save(results(request)[0]))
+    return made
+
+
+@pytest.fixture
+def page(visits: Visits, saved: list[SavedImage]) -> Page:
+    page = visits.open()
+    open_history(page)
+    return page
+
+
+def open_history(page: Page) -> None:
+    page.get_by_role("tab", name=re.compile("History|历史")).click()
+    expect(cells(page).first).to_be_visible()
+
+
+def cells(page: Page) -> Locator:
+    return page.locator("#history_view .cell")
+
+
+def count(page: Page) -> Locator:
+    return page.locator("#history_view .count")
+
+
+def search(page: Page, words: str) -> None:
+    page.locator("#history_view .words").fill(words)
+
+
+def test_thumbnails_more_on_scrolling_and_none_through_gradios_cache(page: Page, saved: list[SavedImage]) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    expect(count(page)).to_have_text("70 pictures")
+    page.locator("#history_view .end").scroll_into_view_if_needed()
+    expect(cells(page)).to_have_count(70)
+    page.wait_for_function(
+        "[...document.querySelectorAll('#history_view .cell img')].slice(-6).every(one => one.naturalWidth)"
+    )
+    assert not [url for url in asked if "/gradio_api/file=" in url]
+    assert [url for url in asked if "/thumb/" in url]
+
+
+def test_search_in_two_languages_and_filters(page: Page) -> None:
+    search(page, "猫")
+    expect(count(page)).to_have_text("23 pictures")
+    search(page, "castle -red")
+    expect(count(page)).to_have_text("23 pictures")
+    search(page, "no such thing")
+    expect(page.locator("#history_view .empty")).to_have_text("Nothing fits this search.")
+    search(page, "")
+    page.locator("#history_view .more-filters").click()
+    page.locator("#history_view .by-task").select_option("img2img")
+    expect(count(page)).to_have_text("1 pictures")
+    page.locator("#history_view .filters .reset").click()
+    expect(count(page)).to_have_text("70 pictures")
+
+
+def test_one_large_with_stars_tags_and_lineage(page: Page, saved: list[SavedImage]) -> None:
+    page.locator("#history_view .more-filters").click()
+    page.locator("#history_view .by-task").select_option("img2img")
+    expect(cells(page)).to_have_count(1)
+    cells(page).first.locator("> button").click()
+    large = page.locator("dialog.large")
+    expect(large.locator("table.settings")).to_contain_text(PROMPTS[0])
+    large.locator(".five button").nth(3).click()
+    expect(large.locator(".five button.on")).to_have_count(4)
+    large.locator(".tags input").fill("夜景")
+    large.locator(".tags input").press("Enter")
+    expect(large.locator(".tags .tag")).to_have_text("夜景 ×")
+    large.locator(".kin.parents button").click()
+    expect(large.locator(".place")).to_contain_text(saved[0].path.name)
+    expect(large.locator(".kin.children button")).to_have_count(1)
+    large.locator(".close").click()
+    expect(cells(page).first.locator(".stars")).to_have_text("★★★★")
+
+
+def test_compare_with_a_slider(page: Page) -> None:
+    for place in (0, 1):
+        cells(page).nth(place).hover()
+        cells(page).nth(place).locator(".tick").check()
+    page.locator("#history_view .bar .compare").click()
+    both = page.locator("dialog.both")
+    expect(both.locator("img")).to_have_count(2)
+    shares = []
+    for key in ("Home", "End"):
+        both.locator("input").press(key)
+        shares.append(both.locator("img").nth(1).evaluate("one => getComputedStyle(one).clipPath"))
+    assert shares == ["inset(0px 0px 0px 0%)", "inset(0px 0px 0px 100%)"]
+    page.keyboard.press("Escape")
+    expect(both).to_be_hidden()
+
+
+def test_deleted_undone_and_noticed_elsewhere(page: Page, saved: list[SavedImage]) -> None:
+    cells(page).nth(2).hover()
+    cells(page).nth(2).locator(".tick").check()
+    page.locator("#history_view .bar .delete").click()
+    expect(count(page)).to_have_text("69 pictures")
+    assert sum(one.path.is_file() for one in saved) == 69
+    page.locator("#history_view .undo").click()
+    expect(count(page)).to_have_text("70 pictures")
+    assert all(one.path.is_file() for one in saved)
+
+
+def test_download_without_metadata(page: Page, tmp_path: Path) -> None:
+    page.locator("#history_view .all").click()
+    with page.expect_download() as waiting:
+        page.locator("#history_view .bar .export").select_option("none")
+    waiting.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert len(archive.namelist()) >= 60
+        assert b"parameters" not in archive.read(archive.namelist()[0])
+
+
+@pytest.mark.parametrize("way", ["img2img", "run"])
+def test_sent_on(page: Page, saved: list[SavedImage], way: str) -> None:
+    search(page, "castle")
+    expect(count(page)).to_have_text("23 pictures")
+    cells(page).first.locator("> button").click()
+    page.locator(f"dialog.large .to_{way}").click()
+    task = "txt2img" if way == "run" else way
+    expect(page.locator(f"#{task}_prompt textarea")).to_have_value(PROMPTS[2])
+    expect(page.locator(f"#{task}_generate")).to_be_visible()
+
+
+def test_a_file_put_there_by_hand_is_noticed(page: Page, served: Served) -> None:
+    folder = served.outputs / "mine"
+    folder.mkdir()
+    Image.new("RGB", (80, 60), "orange").save(folder / "byhand.png")
+    try:
+        expect(count(page)).to_have_text("71 pictures", timeout=PATIENCE)
+        expect(cells(page).first.locator("> button")).to_have_attribute("title", "mine/byhand.png")
+    finally:
+        (folder / "byhand.png").unlink()
+    expect(count(page)).to_have_text("70 pictures", timeout=PATIENCE)
+
+
+def test_in_chinese_on_a_small_screen(visits: Visits, saved: list[SavedImage]) -> None:
+    page = visits.open(locale="zh-CN", viewport={"width": 420, "height": 800}, has_touch=True)
+    open_history(page)
+    expect(count(page)).to_have_text("70 张图片")
+    cells(page).first.locator("> button").click()
+    expect(page.locator("dialog.large .to_run")).to_have_text("使用其参数")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420

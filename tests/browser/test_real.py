@@ -1,0 +1,47 @@
+"""The same page on the built-in model: the words it says about real pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.conftest import StartApp
+
+from .conftest import Served, Visits
+from .test_page import generate, kept_mask, live, paint
+
+pytestmark = [pytest.mark.browser, pytest.mark.torch]
+
+
+@pytest.fixture(scope="module")
+def served(start_app: StartApp) -> Served:
+    app = start_app()
+    return Served(app.url, app.folder / "outputs")
+
+
+def test_from_words_to_inpainting_to_the_same_pixels_again(visits: Visits, served: Served) -> None:
+    page = visits.open()
+    generate(page, "txt2img", prompt="a red star on a blue background", seed=7, batch_size=1, steps=6)
+    page.locator("#txt2img_to_img2img").click()
+    generate(page, "img2img", prompt="a green tree", seed=8, batch_size=2, steps=6)
+    page.locator("#img2img_to_inpaint").click()
+    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
+    paint(page, (0.4, 0.5), (0.6, 0.5))
+    generate(page, "inpaint", prompt="a yellow moon", seed=9, steps=6)
+    expect(live(page, "inpaint")).to_contain_text("0 pixels changed outside")
+
+    txt2img, *img2img, inpainted = sorted(served.pictures(), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.parts[-3] for path in (txt2img, *img2img, inpainted)] == ["txt2img", "img2img", "img2img", "inpaint"]
+    with Image.open(inpainted) as after, Image.open(img2img[0]) as before:
+        same = (np.asarray(after.convert("RGB")) == np.asarray(before.convert("RGB"))).all(axis=2)
+    far = np.asarray(kept_mask(served, inpainted).resize(before.size)) == 0
+    far[:, 16:-16] = False  # the stroke and its blur are in the middle
+    assert same[far].all()
+    assert not same.all()
+
+    page.locator("#inpaint_to_again").click()
+    expect(page.locator("#again_settings")).to_contain_text("a yellow moon")
+    page.locator("#again_make").click()
+    expect(page.locator("#again_report b")).to_have_text("identical")
