@@ -1,0 +1,164 @@
+"""What happens when memory runs out: a device whose memory is a number, and one that fails at a chosen moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipelines.errors import OutOfMemory
+from pipelines.types import InitImage
+from tests.engines.conftest import SMALL, Run, batch_of, ignore
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
+torch = pytest.importorskip("torch")
+ladder = pytest.importorskip("pipelines.engines.ladder")
+
+PICTURE = Image.effect_mandelbrot((64, 64), (-2, -1.5, 1, 1.5), 40).convert("RGB")
+WISH = {"init": InitImage(image=PICTURE, strength=1.0)}
+FREED, TILED = ["free cache"], ["free cache", "tile"]
+
+
+@contextmanager
+def failing(module: Any, *calls: int) -> Iterator[list[int]]:
+    """Has too little memory in these calls of the module, counted from 1."""
+    made: list[int] = []
+
+    def fail(module: Any, inputs: Any) -> None:
+        made.append(len(made) + 1)
+        if made[-1] in calls:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    hook = module.register_forward_pre_hook(fail)
+    try:
+        yield made
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def device_of(parts: Any, capacity: float) -> Iterator[None]:
+    """A device on which a call of UNet or VAE takes as many units as its input has images times latents."""
+
+    def allocate(module: Any, inputs: Any) -> None:
+        if inputs[0].shape[0] * inputs[0].shape[-1] * inputs[0].shape[-2] > capacity:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hooks = [part.register_forward_pre_hook(allocate) for part in (parts.unet, parts.vae.decoder)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.mark.parametrize(
+    ("part", "calls", "rungs"),
+    [
+        (lambda parts: parts.text_encoders[0], (1,), FREED),
+        (lambda parts: parts.vae.encoder, (1,), FREED),
+        (lambda parts: parts.vae.encoder, (1, 2), TILED),
+        (lambda parts: parts.unet, (1,), FREED),
+        (lambda parts: parts.unet, (SMALL.steps,), FREED),
+        (lambda parts: parts.vae.decoder, (1,), FREED),
+        (lambda parts: parts.vae.decoder, (1, 2), TILED),
+    ],
+    ids=["text", "encoder", "encoder-twice", "first-step", "last-step", "decoder", "decoder-twice"],
+)
+def test_one_image_is_the_same_by_every_rung(
+    engine: Any, run: Run, part: Callable[[Any], Any], calls: tuple[int, ...], rungs: list[str]
+) -> None:
+    before = run(**WISH)[0]
+    assert "memory_rungs" not in before.facts
+    engine.manager.current.prompts.forget()
+    with failing(part(engine.manager.current.parts), *calls) as made:
+        after = run(**WISH)[0]
+    assert len(made) > len(calls)
+    assert after.facts["memory_rungs"] == rungs
+    assert after.image.tobytes() == before.image.tobytes()  # 64 pixels are less than a tile
+
+
+def test_denoising_is_not_repeated_for_the_decoder(engine: Any, run: Run) -> None:
+    run()
+    parts = engine.manager.current.parts
+    with failing(parts.unet) as steps, failing(parts.vae.decoder, 1, 2):
+        run()
+    assert len(steps) == SMALL.steps
+
+
+def test_a_batch_that_is_too_large_is_made_one_at_a_time(engine: Any, run: Run) -> None:
+    """Then each picture is the one that a batch of one makes, and its record says so."""
+    run()
+    parts = engine.manager.current.parts
+    one = (64 // parts.vae_factor) ** 2 * 2  # an image, twice for guidance
+    alone = [engine.generate(batch_of(SMALL, seed), ignore)[0] for seed in (7, 8, 9)]
+    with device_of(parts, capacity=one):
+        together = engine.generate(batch_of(replace(SMALL, batch_size=3), 7, 8, 9), ignore)
+    assert [result.position for result in together] == [0, 1, 2]
+    assert [result.request.seed for result in together] == [7, 8, 9]
+    assert {tuple(result.facts["memory_rungs"]) for result in together} == {("free cache", "one at a time")}
+    assert [result.image.tobytes() for result in together] == [result.image.tobytes() for result in alone]
+
+
+def test_after_the_last_rung_one_sentence_and_the_next_job_works(engine: Any, run: Run) -> None:
+    before = run(batch_size=2)
+    with device_of(engine.manager.current.parts, capacity=10):
+        with pytest.raises(OutOfMemory) as caught:
+            engine.generate(batch_of(replace(SMALL, batch_size=2), 7, 8), ignore)
+        assert str(caught.value) == (
+            "The device has too little memory for this: try a smaller picture or a smaller batch."
+        )
+    after = run(batch_size=2)
+    assert [result.image.tobytes() for result in after] == [result.image.tobytes() for result in before]
+    assert "memory_rungs" not in after[0].facts
+
+
+def test_the_sentence_names_a_size_that_fits_when_the_family_is_known(
+    engine: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.engines import local
+    from pipelines.models import memory
+
+    run()
+    current = engine.manager.current
+    parts = replace(current.parts, info=replace(current.parts.info, family="sd1"))
+    monkeypatch.setattr(type(engine.manager), "current", property(lambda self: replace(current, parts=parts)))
+    monkeypatch.setattr(local.devices, "free_memory", lambda device: 4 * memory.GB)
+    width, height = engine._most(replace(SMALL, width=2048, height=1024))
+    assert 1024 <= width <= 4096
+    assert 0 <= width - 2 * height <= 128  # in steps of 64
+    shape = memory.shape_of("sd1", bytes_per_number=engine.manager.placement.dtype.itemsize)
+    free = 4 * memory.GB + current.bytes
+    assert memory.plan(shape, memory.Size(width=width, height=height), free).ways is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"), True),
+        (RuntimeError("The size of tensor a (9) must match"), False),
+        (ValueError("memory"), False),
+    ],
+)
+def test_climbing_stops_at_what_is_no_lack_of_memory(error: Exception, is_one: bool) -> None:
+    tried: list[Any] = []
+
+    def work(attempt: Any) -> str:
+        tried.append(attempt)
+        if len(tried) == 1:
+            raise error
+        return "done"
+
+    if is_one:
+        assert ladder.climb(work, ladder.DENOISING_TRIES, "cpu") == ("done", ladder.DENOISING_TRIES[1])
+    else:
+        with pytest.raises(type(error)):
+            ladder.climb(work, ladder.DENOISING_TRIES, "cpu")
+    assert len(tried) == (2 if is_one else 1)

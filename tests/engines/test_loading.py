@@ -1,0 +1,334 @@
+"""Every kind of model file -> the same parts, or one sentence. The files are made here, with random weights."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.errors import ModelError
+from pipelines.models.checkpoints import identify
+from pipelines.models.listing import BUILTIN, Listing, builtin, why_not
+from tests.engines.conftest import SMALL, batch_of, ignore
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+loading = pytest.importorskip("pipelines.models.loading")
+singlefile = pytest.importorskip("pipelines.models.singlefile")
+
+# of a text encoder's configuration: read by nobody, or (the last) ours on purpose
+UNUSED = {"architectures", "_class_name", "projection_dim", "bos_token_id", "pad_token_id", "eos_token_id"}
+NAMES = ("sd15", "sd15-inpaint", "sd21", "sdxl")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of every kind, each as one file and as a diffusers folder with the same weights."""
+    from tools.make_random_checkpoint import RandomModel
+
+    folder = tmp_path_factory.mktemp("models")
+    for name in NAMES:
+        model = RandomModel(name, tiny=True)
+        model.write_single(folder / f"{name}.safetensors")
+        model.write_folder(folder / f"{name}-folder")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine_of(folder: Path) -> Iterator[Any]:
+    from pipelines.engines.local import LocalEngine
+
+    engine = LocalEngine([folder], device="cpu")
+    yield engine
+    engine.close()
+
+
+def placement() -> Any:
+    from pipelines.models.device import choose
+
+    return replace(choose("cpu"), dtype=torch.float32, channels_last=False)
+
+
+def test_the_list_has_them_all_and_the_builtin_last(folder: Path, tmp_path: Path) -> None:
+    names = [info.name for info in Listing([folder]).usable()]
+    assert names[-1] == "builtin"
+    assert len(names) == 2 * len(NAMES) + 1
+    assert [info.name for info in Listing([tmp_path, tmp_path / "none"]).usable()] == ["builtin"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_single_file_holds_what_the_folder_holds(folder: Path, name: str) -> None:
+    single = loading.load(identify(folder / f"{name}.safetensors"), placement())
+    whole = loading.load(identify(folder / f"{name}-folder"), placement())
+    for part in ("unet", "vae"):
+        compare(getattr(single, part), getattr(whole, part))
+    assert len(single.text_encoders) == len(whole.text_encoders) == (2 if name == "sdxl" else 1)
+    for one, other in zip(single.text_encoders, whole.text_encoders, strict=True):
+        compare(one, other)
+    for one, other in zip(single.tokenizers, whole.tokenizers, strict=True):
+        assert (len(one), one.pad_token) == (49_408, other.pad_token)
+    assert single.vae_factor == 8
+    assert single.inpainting == (name == "sd15-inpaint")
+    assert single.is_sdxl == (name == "sdxl")
+
+
+def compare(one: Any, other: Any) -> None:
+    first, second = one.state_dict(), other.state_dict()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd15-inpaint", "sd21", "sd21-base", "sd21-inpaint", "sdxl", "sdxl-inpaint"])
+def test_configs_read_from_shapes_are_the_published_ones(tmp_path: Path, name: str) -> None:
+    """At full size, from the header alone; `tools.random_specs` holds the published values."""
+    from pipelines.models.headers import read_header
+    from tools.make_random_checkpoint import RandomModel
+    from tools.random_specs import parts_of
+
+    path = tmp_path / f"{name}.safetensors"
+    RandomModel(name, tiny=False).write_single(path, header_only=True)
+    info = replace(identify(path), native_size=parts_of(name, tiny=False)["unet"]["sample_size"] * 8)
+    shapes = {key: torch.empty(shape, device="meta") for key, shape in read_header(path).shapes.items()}
+    ours = {"unet": singlefile._unet(info, shapes), "vae": singlefile._vae(info, shapes)}
+    ours |= singlefile._text_encoders(info, shapes)
+    for part, published in parts_of(name, tiny=False).items():
+        for key in published.keys() & ours[part].keys() - UNUSED:
+            if not (key == "sample_size" and part == "vae"):  # of no consequence but for tiles
+                assert spread(ours[part][key]) == spread(published[key]), (part, key)
+
+
+def spread(value: Any) -> Any:
+    """[1, 1, 1, 1] says the same as 1, and None as False."""
+    return (
+        value[0] if isinstance(value, list) and len(set(value)) == 1 and isinstance(value[0], int) else value or False
+    )
+
+
+def test_the_tokenizer_is_clips() -> None:
+    from pipelines.models.tokenizer import clip_tokenizer
+
+    tokenizer = clip_tokenizer()
+    assert (len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id) == (49_408, 49_406, 49_407)
+    ids = tokenizer("a photo of an astronaut riding a horse on mars").input_ids
+    # as published with CLIP
+    assert ids == [49406, 320, 1125, 539, 550, 18376, 6765, 320, 4558, 525, 7496, 49407]
+    assert clip_tokenizer("!").pad_token_id == 0
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(f"{name}-folder" for name in NAMES)])
+def test_each_generates(engine_of: Any, name: str) -> None:
+    request = replace(SMALL, model=name, steps=2, prompt="a (cat:1.2) AND a dog")
+    result = engine_of.generate(batch_of(request, 7), ignore)[0]
+    assert result.image.size == (64, 64)
+    assert result.facts["model"]["name"] == name
+    assert len(result.facts["model"]["sha256"]) == 64
+
+
+def test_sd2_without_a_word_on_its_prediction_is_told_by_one_bias() -> None:
+    name = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+    info = replace(builtin(), family="sd2", prediction_type=None)
+    wide, narrow = torch.linspace(-1, 1, 320), torch.linspace(-0.05, 0.05, 320)
+    assert singlefile._scheduler(info, {name: wide})["prediction_type"] == "v_prediction"
+    assert singlefile._scheduler(info, {name: narrow})["prediction_type"] == "epsilon"
+    assert singlefile._scheduler(replace(info, family="sd1"), {name: wide})["prediction_type"] == "epsilon"
+    with pytest.raises(ModelError, match="It was trained with edm"):
+        singlefile._scheduler(replace(info, prediction_type="edm"), {})
+
+
+def test_the_oldest_names_of_the_text_encoder_are_understood(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "sd15.safetensors")
+    renamed = {key.replace("transformer.text_model.", "transformer."): value for key, value in tensors.items()}
+    assert renamed.keys() != tensors.keys()
+    save_file(renamed, tmp_path / "old.safetensors")
+    old = loading.load(
+        replace(identify(folder / "sd15.safetensors"), path=str(tmp_path / "old.safetensors")), placement()
+    )
+    new = loading.load(identify(folder / "sd15.safetensors"), placement())
+    compare(old.text_encoders[0], new.text_encoders[0])
+
+
+def test_bad_files_are_one_sentence_and_the_model_before_stays(engine_of: Any, folder: Path) -> None:
+    engine_of.generate(batch_of(replace(SMALL, steps=1), 7), ignore)
+    loaded = engine_of.manager.current
+    whole = (folder / "sd15.safetensors").read_bytes()
+    bad = {
+        "truncated": whole[: len(whole) // 2],
+        "empty": b"",
+        "page": b"<!DOCTYPE html><html>not found</html>",
+        "missing": without(whole, "model.diffusion_model.out.2.weight"),
+        "no-encoder": without(whole, "cond_stage_model.transformer.text_model.encoder.layers.1.mlp.fc1.weight"),
+        "no-widths": without(whole, "first_stage_model.decoder.up.2.block.0.conv2.weight"),
+    }
+    try:
+        for name, data in bad.items():
+            (folder / f"{name}.safetensors").write_bytes(data)
+        for name in bad:
+            with pytest.raises(ModelError) as caught:
+                engine_of.generate(batch_of(replace(SMALL, model=name), 7), ignore)
+            assert "\n" not in str(caught.value)
+            assert name in str(caught.value)
+            assert engine_of.manager.current is loaded
+    finally:
+        for name in bad:
+            (folder / f"{name}.safetensors").unlink()
+    assert engine_of.generate(batch_of(replace(SMALL, steps=1), 7), ignore)
+
+
+def without(data: bytes, name: str) -> bytes:
+    """The file without one tensor: cut out of header and data, the rest moved up."""
+    length = struct.unpack("<Q", data[:8])[0]
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    start, end = header.pop(name)["data_offsets"]
+    for key, entry in header.items():
+        if key != "__metadata__" and entry["data_offsets"][0] >= end:
+            entry["data_offsets"] = [offset - (end - start) for offset in entry["data_offsets"]]
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body[:start] + body[end:]
+
+
+def test_one_model_in_every_layout_makes_the_same_picture(tmp_path: Path) -> None:
+    """Folder, safetensors, pickle, and a folder whose weights are all called fp16: bit for bit."""
+    import hashlib
+    import shutil
+
+    from pipelines.engines.local import LocalEngine
+    from tools.make_random_checkpoint import RandomModel
+
+    model = RandomModel("sd15", tiny=True)
+    model.write_single(tmp_path / "single.safetensors")
+    model.write_pickle(tmp_path / "old.ckpt")
+    model.write_folder(tmp_path / "folder")
+    shutil.copytree(tmp_path / "folder", tmp_path / "half")
+    for file in list((tmp_path / "half").glob("*/*.safetensors")):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    engine = LocalEngine([tmp_path], device="cpu")
+    try:
+        before = {info.name: info for info in engine.models()}
+        assert before.keys() == {"single", "old", "folder", "half", "builtin"}
+        assert (before["old"].layout, before["old"].kind, before["old"].problem) == ("pickle", "unknown", None)
+        results = {
+            name: engine.generate(batch_of(replace(SMALL, model=name, prompt="a (cat:1.2)"), 7), ignore)[0]
+            for name in ("single", "old", "folder", "half")
+        }
+        assert len({result.image.tobytes() for result in results.values()}) == 1
+        after = {info.name: info for info in engine.models()}
+        assert (after["old"].family, after["old"].kind) == ("sd1", "checkpoint")
+        file_hash = hashlib.sha256((tmp_path / "old.ckpt").read_bytes()).hexdigest()  # of what people have, no copy
+        assert results["old"].facts["model"] == {"name": "old", "sha256": file_hash, "family": "sd1"}
+    finally:
+        engine.close()
+
+
+def test_a_pickle_that_is_no_checkpoint_is_one_sentence_and_the_model_before_stays(tmp_path: Path) -> None:
+    from pipelines.engines.local import LocalEngine
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "opened",))
+
+    torch.save({"emb_params": torch.zeros(2, 768)}, tmp_path / "words.pt")
+    torch.save({"state_dict": Hostile()}, tmp_path / "hostile.ckpt")
+    engine = LocalEngine([tmp_path], device="cpu")
+    try:
+        picture = engine.generate(batch_of(SMALL, 7), ignore)[0].image
+        loaded = engine.manager.current
+        assert [info.name for info in engine.models()] == ["builtin", "hostile", "words"]  # a guess is no default
+        for name, reason in (("words", "It is a textual inversion"), ("hostile", "It was refused")):
+            for _ in range(2):
+                with pytest.raises(ModelError, match=f"^{name}.*: {reason}") as caught:
+                    engine.generate(batch_of(replace(SMALL, model=name), 7), ignore)
+                assert "\n" not in str(caught.value)
+            assert engine.manager.current is loaded
+        assert [info.name for info in engine.models()] == ["builtin"]
+        assert engine.generate(batch_of(SMALL, 7), ignore)[0].image.tobytes() == picture.tobytes()
+    finally:
+        engine.close()
+    assert not (tmp_path / "opened").exists()
+
+
+def test_a_folder_without_its_vocabulary_is_refused(folder: Path, tmp_path: Path) -> None:
+    """It would load without an error, and read every word as the same one."""
+    import shutil
+
+    copy = tmp_path / "dumb"
+    shutil.copytree(folder / "sd15-folder", copy)
+    shutil.rmtree(copy / "tokenizer")
+    with pytest.raises(ModelError, match=r"dumb: .*"):
+        loading.load(identify(copy), placement())
+
+
+def test_what_cannot_run_is_said_before_it_is_tried() -> None:
+    good = builtin()
+    assert why_not(good) is None or good.family == "builtin"
+    assert why_not(replace(good, family="flux")) == "It is a model of the family Flux, which is not supported yet."
+    unknown = replace(good, family="unknown", kind="unknown")
+    assert why_not(replace(unknown, layout="pickle")) is None  # it is converted when it is first used
+    assert why_not(unknown) == "It is not a checkpoint."
+    assert why_not(replace(good, family="sd1", layout="pickle", kind="lora")) == "It is not a checkpoint."
+    assert "pix2pix" in str(why_not(replace(good, family="sd1", variant="pix2pix")))
+    assert why_not(replace(good, family="sd1", kind="lora")) == "It is not a checkpoint."
+
+
+def test_the_builtin_model_is_described_by_its_own_configs() -> None:
+    unet = json.loads((BUILTIN / "unet" / "config.json").read_text())
+    vae = json.loads((BUILTIN / "vae" / "config.json").read_text())
+    info = builtin()
+    parts = loading.load(info, placement())
+    assert parts.vae_factor == 2 ** (len(vae["block_out_channels"]) - 1)
+    assert info.native_size == unet["sample_size"] * parts.vae_factor
+    with torch.no_grad():
+        latents = parts.vae.encode(torch.zeros(1, 3, 64, 64)).latent_dist.mean
+    assert latents.shape == (1, parts.latent_channels, 64 // parts.vae_factor, 64 // parts.vae_factor)
+
+
+@pytest.mark.parametrize("levels", [3, 4])
+def test_the_vae_says_how_large_a_latent_is(tmp_path: Path, levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three levels make a latent of 4 × 4 pixels, four of 8 × 8: nothing but the VAE's own config knows."""
+    import shutil
+
+    from diffusers import AutoencoderKL
+    from PIL import Image
+
+    from pipelines.engines.local import LocalEngine
+    from pipelines.models import listing
+    from pipelines.types import InitImage, Inpaint
+
+    copy = tmp_path / "other"
+    shutil.copytree(BUILTIN, copy)
+    shutil.rmtree(copy / "vae")
+    torch.manual_seed(0)
+    AutoencoderKL(
+        block_out_channels=[8] * levels,
+        down_block_types=["DownEncoderBlock2D"] * levels,
+        up_block_types=["UpDecoderBlock2D"] * levels,
+        norm_num_groups=2,
+        latent_channels=4,
+        layers_per_block=1,
+        mid_block_add_attention=False,
+    ).save_pretrained(copy / "vae")
+    monkeypatch.setattr(listing, "BUILTIN", copy)
+    engine = LocalEngine(device="cpu")
+    try:
+        factor = 2 ** (levels - 1)
+        config = json.loads((copy / "unet" / "config.json").read_text())
+        assert engine.models()[0].native_size == config["sample_size"] * factor
+        seen: list[tuple[int, ...]] = []
+        engine.warm_up()
+        unet = engine.manager.current.parts.unet
+        unet.register_forward_hook(lambda unet, inputs, output: seen.append(inputs[0].shape))
+        picture, mask = Image.new("RGB", (72, 64), "red"), Image.new("L", (72, 64), 0)
+        mask.paste(255, (20, 20, 40, 40))
+        init = InitImage(image=picture, strength=1.0)
+        request = replace(SMALL, width=72, init=init, inpaint=Inpaint(mask=mask))
+        for wish in (replace(SMALL, width=72), request):
+            assert engine.generate(batch_of(wish, 7), ignore)[0].image.size == (72, 64)
+        assert {tuple(shape) for shape in seen} == {(2, 4, 64 // factor, 72 // factor)}
+    finally:
+        engine.close()

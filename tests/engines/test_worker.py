@@ -1,0 +1,212 @@
+"""The engine in its own process: it warms up, obeys, dies, and comes back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.engines.worker import WorkerEngine
+from pipelines.errors import Cancelled, EngineLost, ModelError, Skipped
+from pipelines.types import InitImage, Progress
+from tests.engines.conftest import SMALL, Run, batch_of, ignore
+
+pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120.0  # seconds; the machine may be busy
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[WorkerEngine]:
+    engine = WorkerEngine([], device="cpu")
+    yield engine
+    engine.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return "State:\tZ" not in status.read_text()
+    except OSError:
+        return False
+
+
+def test_it_warms_up_by_itself_and_says_so(worker: WorkerEngine) -> None:
+    wait_for(lambda: worker.describe().state != "warming")
+    state = worker.describe()
+    assert (state.state, state.message) == ("ready", "")
+    assert state.dtype in ("bfloat16", "float32")
+
+
+def test_it_makes_what_the_engine_in_this_process_makes(worker: WorkerEngine, run: Run) -> None:
+    told: list[Progress] = []
+    result = worker.generate(batch_of(SMALL, 7), told.append)[0]
+    here = run()[0]
+    assert result.image.tobytes() == here.image.tobytes()
+    assert result.request == here.request
+    assert {key: value for key, value in result.facts.items() if key != "seconds"} == dict(here.facts)
+    assert [item.step for item in told if item.stage == "denoising"] == [1, 2, 3]
+    changed = replace(SMALL, steps=4, init=InitImage(image=here.image, strength=0.5))
+    there = worker.generate(batch_of(changed, 7), ignore)[0]
+    assert there.image.tobytes() == run(steps=4, init=changed.init)[0].image.tobytes()
+
+
+@pytest.mark.parametrize("kind", [Cancelled, Skipped])
+def test_a_stop_ends_the_batch_in_the_worker_too(worker: WorkerEngine, kind: type[Cancelled | Skipped]) -> None:
+    long = replace(SMALL, steps=150, width=128, height=128)
+    stop = kind("enough")
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step == 2:
+            raise stop
+
+    start = time.monotonic()
+    with pytest.raises(kind) as caught:
+        worker.generate(batch_of(long, 7), on_progress)
+    assert caught.value is stop
+    short = worker.generate(batch_of(SMALL, 7), ignore)  # would have to wait for 148 steps
+    assert len(short) == 1
+    assert time.monotonic() - start < PATIENCE / 4
+    assert worker.describe().state == "ready"
+
+
+def test_errors_come_out_as_themselves(worker: WorkerEngine) -> None:
+    with pytest.raises(ModelError, match="no model called 'nowhere'"):
+        worker.generate(batch_of(replace(SMALL, model="nowhere"), 7), ignore)
+
+
+def test_a_bug_of_the_caller_leaves_the_worker_usable(worker: WorkerEngine) -> None:
+    def on_progress(progress: Progress) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        worker.generate(batch_of(SMALL, 7), on_progress)
+    assert worker.generate(batch_of(SMALL, 7), ignore)
+
+
+def test_a_killed_worker_is_started_again(worker: WorkerEngine, run: Run) -> None:
+    first = worker.pid
+    assert first is not None
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step == 2:
+            os.kill(first, 9)
+
+    with pytest.raises(EngineLost, match="ended unexpectedly"):
+        worker.generate(batch_of(replace(SMALL, steps=150), 7), on_progress)
+    result = worker.generate(batch_of(SMALL, 7), ignore)  # waits for the new one
+    assert worker.pid != first
+    assert result[0].image.tobytes() == run()[0].image.tobytes()
+
+
+def test_one_killed_while_idle_is_noticed_and_replaced(worker: WorkerEngine) -> None:
+    wait_for(lambda: worker.describe().state == "ready")
+    first = worker.pid
+    assert first is not None
+    os.kill(first, 9)
+    wait_for(lambda: worker.pid != first)
+    assert worker.describe().state == "warming"
+    wait_for(lambda: worker.describe().state == "ready")
+
+
+def test_a_stop_while_it_warms_up_does_not_wait_for_it(worker: WorkerEngine) -> None:
+    fresh = WorkerEngine([], device="cpu")
+    try:
+        assert fresh.describe().state == "warming"
+
+        def on_progress(progress: Progress) -> None:
+            raise Cancelled("enough")
+
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            fresh.generate(batch_of(SMALL, 7), on_progress)
+        assert time.monotonic() - start < 5
+        assert fresh.models()[0].name == "builtin"
+    finally:
+        fresh.close()
+        fresh.close()  # twice is fine
+    with pytest.raises(EngineLost, match="closed"):
+        fresh.generate(batch_of(SMALL, 7), ignore)
+    assert fresh.describe().state == "failed"
+
+
+def test_closing_ends_the_process_and_whoever_waits(worker: WorkerEngine) -> None:
+    pid = worker.pid
+    assert pid is not None
+    begun, caught = threading.Event(), []
+
+    def generate() -> None:
+        try:
+            worker.generate(batch_of(replace(SMALL, steps=150, width=128, height=128), 7), lambda _: begun.set())
+        except EngineLost as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=generate)
+    thread.start()
+    assert begun.wait(PATIENCE)
+    worker.close()
+    thread.join(PATIENCE)
+    assert len(caught) == 1
+    assert not is_running(pid)
+
+
+def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
+    broken = WorkerEngine([tmp_path], device="abacus")
+    try:
+        wait_for(lambda: broken.describe().state == "failed")
+        assert "abacus" in broken.describe().message
+        with pytest.raises(RuntimeError, match="abacus"):
+            broken.generate(batch_of(SMALL, 7), ignore)
+    finally:
+        broken.close()
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+def main():
+    from pipelines.engines.worker import WorkerEngine
+    engine = WorkerEngine([Path(sys.argv[1])], device="cpu")
+    engine.models()
+    heavy = [name for name in ("torch", "diffusers", "transformers", "numpy") if name in sys.modules]
+    print(engine.pid, ",".join(heavy), flush=True)
+    time.sleep(300)
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_the_parent_imports_no_torch_and_its_death_ends_the_worker(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert parent.stdout is not None
+        pid, _, heavy = parent.stdout.readline().strip("\n").partition(" ")
+        assert heavy == ""
+        assert is_running(int(pid))
+    finally:
+        parent.kill()
+        parent.wait(PATIENCE)
+        if parent.stdout is not None:
+            parent.stdout.close()
+    wait_for(lambda: not is_running(int(pid)))
