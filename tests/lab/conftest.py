@@ -1,0 +1,82 @@
+"""A laboratory on the fake engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipelines.engines.fake import FakeEngine
+from pipelines.types import GenerationRequest
+from webui.archive.history import History
+from webui.archive.store import ImageStore
+from webui.database import Database
+from webui.jobs import JobTable
+from webui.lab.experiments import Experiment
+from webui.lab.questions import Order, Question
+from webui.lab.runner import ExperimentStatus, Lab
+from webui.lab.store import LabTable
+from webui.service import GenerationService
+
+PROMPT = "a red star and a blue heart"
+ORDER = Order(phrases=("a red star", "a blue heart"))
+
+
+def asked(question: Question = ORDER, seeds: tuple[int, ...] = (1, 2, 3), steps: int = 4) -> Experiment:
+    base = GenerationRequest(prompt=PROMPT, width=64, height=64, steps=steps)
+    return Experiment(name="order", base=base, seeds=seeds, question=question)
+
+
+@dataclass
+class House:
+    lab: Lab
+    service: GenerationService
+    store: ImageStore
+    table: LabTable
+    database: Database
+    engine: FakeEngine
+
+    @property
+    def made(self) -> int:
+        """How many pictures the engine was asked for."""
+        return len(self.engine.batches)
+
+    def over(self, identity: str) -> ExperimentStatus:
+        """The status once the experiment is over and counted."""
+        status = self.lab.status(identity)
+        while status is not None and not (status.finished and self._counted(identity)):
+            status = self.lab.wait(identity, status.version, 5)
+        assert status is not None
+        return status
+
+    def _counted(self, identity: str) -> bool:
+        row = self.table.get(identity)
+        return row is not None and row.results is not None
+
+
+@contextlib.contextmanager
+def opened(folder: Path, engine: FakeEngine | None = None) -> Iterator[House]:
+    """The program from its start to its end, as `build_parts` builds it."""
+    engine = engine or FakeEngine()
+    database = Database(folder / "jobs.sqlite")
+    store, history = ImageStore(folder / "outputs"), History(folder / "history.sqlite", folder / "outputs")
+    service = GenerationService(engine, store, JobTable(database), history)
+    table = LabTable(database)
+    lab = Lab(service, store, history, table)
+    service.start()
+    try:
+        yield House(lab, service, store, table, database, engine)
+    finally:
+        lab.close()
+        service.close()
+        history.close()
+        database.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with opened(tmp_path) as found:
+        yield found
