@@ -1,0 +1,97 @@
+"""Which files a request's names mean. Nothing is read: the files are only described."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.errors import InvalidRequest
+from pipelines.models import extras
+from pipelines.types import GenerationRequest, ModelInfo
+
+
+def file(name: str, kind: str = "lora", family: str = "sd1", **fields: Any) -> ModelInfo:
+    path = fields.pop("path", f"/models/{name}.safetensors")
+    return ModelInfo(name=name, kind=kind, family=family, path=path, **fields)
+
+
+def wish(prompt: str = "", **fields: Any) -> GenerationRequest:
+    return GenerationRequest(prompt=prompt, **fields)
+
+
+def test_two_files_of_one_name_are_told_apart_by_their_family() -> None:
+    files = [file("a/cat"), file("b/cat", family="sdxl")]
+    for family, name in (("sd1", "a/cat"), ("sdxl", "b/cat")):
+        found = extras.resolve(files, wish("<lora:CAT:0.5>"), family)
+        assert [(lora.info.name, lora.text_weight, lora.unet_weight) for lora in found.loras] == [(name, 0.5, 0.5)]
+    with pytest.raises(InvalidRequest, match=r"^prompt: must fit the model, SD 2\.x, got 'cat', a LoRA for SD 1\.x$"):
+        extras.resolve(files, wish("<lora:cat:1>"), "sd2")
+
+
+def test_what_stays_unclear_is_asked() -> None:
+    files = [file("a/cat"), file("b/cat")]
+    with pytest.raises(InvalidRequest, match="'a/cat' or 'b/cat', got 'cat'"):
+        extras.resolve(files, wish("<lora:cat:1>"), "sd1")
+    assert extras.resolve(files, wish("<lora:b/cat:1>"), "sd1").loras[0].info is files[1]
+
+
+def test_a_lora_that_does_not_tell_its_family_is_tried_only_when_no_other_fits() -> None:
+    silent, known = file("a/cat", family="unknown"), file("b/cat")
+    assert extras.resolve([silent, known], wish("<lora:cat:1>"), "sd1").loras[0].info is known
+    assert extras.resolve([silent, known], wish("<lora:cat:1>"), "sdxl").loras[0].info is silent
+
+
+def test_a_broken_lora_is_refused_with_its_reason() -> None:
+    broken = file("cat", kind="unknown", family="unknown", problem="It is truncated.")
+    with pytest.raises(InvalidRequest, match=r"'cat': It is truncated$"):
+        extras.resolve([broken], wish("<lora:cat:1>"), "sd1")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("a cat", []),
+        ("easyneg", ["easyneg"]),
+        ("(EasyNeg:1.3), bad", ["easyneg"]),
+        ("[easyneg:dog:3]", ["easyneg"]),
+        ("easyneg-v2", ["easyneg-v2"]),
+        ("easynegs, uneasyneg, easyneg-v3", []),
+        ("# easyneg", []),
+        ("<lora:easyneg:1>", []),
+        ("easyneg AND easyneg-v2 easyneg", ["easyneg", "easyneg-v2"]),
+    ],
+)
+def test_a_learned_word_is_a_word_of_its_own(prompt: str, found: list[str]) -> None:
+    files = [file(name, kind="embedding") for name in ("easyneg", "easyneg-v2")] + [file("x/easyneg")]
+    for request in (wish(prompt), wish(negative_prompt=prompt)):
+        if "<lora" in prompt and request.negative_prompt:
+            continue
+        assert [info.name for info in extras.resolve(files, request, "sd1").embeddings] == found
+
+
+def test_a_learned_word_of_another_family_is_refused_where_it_stands() -> None:
+    files = [file("word", kind="embedding", family="sdxl")]
+    with pytest.raises(InvalidRequest, match=r"^negative_prompt: .*'word', a textual inversion for SDXL"):
+        extras.resolve(files, wish("a cat", negative_prompt="word"), "sd1")
+
+
+def test_a_pickle_is_opened_only_when_the_request_may_mean_it() -> None:
+    guess: dict[str, Any] = {"kind": "unknown", "family": "unknown", "layout": "pickle"}
+    word = file("word", path="/models/word.pt", bytes=10_000, **guess)
+    large = file("cat", path="/models/cat.ckpt", bytes=4 * 10**9, **guess)
+    refused = file("bad", path="/models/bad.pt", bytes=10_000, problem="It was refused.", **guess)
+    files = [word, large, refused]
+    assert extras._pickles(files, wish("a cat and a bad dog")) == []
+    assert extras._pickles(files, wish("a word of a cat")) == [word]
+    assert extras._pickles(files, wish("<lora:cat:1>")) == [large]
+    assert extras._pickles(files, wish(vae="word")) == [word]
+
+
+def test_a_vae_must_be_made_for_the_family() -> None:
+    files = [file("soft", kind="vae", family="sd1, sd2 or sdxl"), file("sharp", kind="vae", family="sd3 or flux")]
+    assert extras.resolve(files, wish(), "sd1").vae is None
+    assert extras.resolve(files, wish(vae="soft"), "sdxl").vae is files[0]
+    for name, family in (("sharp", "sd1"), ("soft", "builtin"), ("none", "sd1")):
+        with pytest.raises(InvalidRequest, match=f"^vae: .*'{name}'"):
+            extras.resolve(files, wish(vae=name), family)

@@ -1,0 +1,145 @@
+"""The plan against numbers counted tensor by tensor on the published networks (bytes in units of 10^9, fp16)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.models import memory
+from pipelines.models.memory import GB, Plan, Shape, Size, Ways, peak, plan, shape_of
+
+SD1 = shape_of("sd1", bytes_per_number=2)
+SDXL = shape_of("sdxl", bytes_per_number=2)
+SDXL_NARROW = Shape(
+    unet=SDXL.unet,
+    vae=SDXL.vae,
+    text=SDXL.text,
+    step_per_pixel=SDXL.step_per_pixel,
+    decode_per_pixel=SDXL.decode_per_pixel,
+)
+RESIDENT, TILED, ALONE = Ways(), Ways(tiled=True), Ways(parts_alone=True)
+TEXT_OFF = Ways(text_off=True, tiled=True)
+
+
+def square(side: int, batch: int = 1) -> Size:
+    return Size(width=side, height=side, batch=batch)
+
+
+def billions(size: float) -> float:
+    return size / 1e9
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "step", "decode"),
+    [
+        (SD1, square(512), 2.27, 2.53),
+        (SD1, square(768), 2.44, 3.04),
+        (SD1, square(1024), 2.68, 3.74),
+        (SD1, square(512, 4), 2.68, 2.53),
+        (SD1, square(768, 4), 3.36, 3.04),
+        (SDXL_NARROW, square(512), 7.02, 7.34),
+        (SDXL_NARROW, square(768), 7.13, 7.85),
+        (SDXL_NARROW, square(1024), 7.27, 8.55),
+        (SDXL, square(512), 7.02, 7.92),
+        (SDXL, square(768), 7.13, 8.92),
+        (SDXL, square(1024), 7.27, 10.3),
+    ],
+)
+def test_all_resident(shape: Shape, size: Size, step: float, decode: float) -> None:
+    assert billions(memory._step(shape, size, RESIDENT)) == pytest.approx(step, rel=0.01)
+    assert billions(memory._decode(shape, size, RESIDENT)) == pytest.approx(decode, rel=0.01)
+    assert billions(peak(shape, size, RESIDENT)) == pytest.approx(max(step, decode), rel=0.01)
+
+
+@pytest.mark.parametrize(("side", "step"), [(512, 5.38), (768, 5.49), (1024, 5.63)])
+def test_without_text_encoders_and_in_tiles_sdxl_takes_the_same_at_every_size(side: int, step: float) -> None:
+    assert billions(memory._step(SDXL, square(side), TEXT_OFF)) == pytest.approx(step, rel=0.01)
+    assert billions(memory._decode(SDXL, square(side), TEXT_OFF)) == pytest.approx(6.3, rel=0.01)
+
+
+@pytest.mark.parametrize(("side", "step", "decode"), [(512, 5.2, 1.1), (768, 5.3, 2.1), (1024, 5.5, 3.6)])
+def test_each_part_alone(side: int, step: float, decode: float) -> None:
+    assert billions(memory._step(SDXL, square(side), ALONE)) == pytest.approx(step, abs=0.05)
+    assert billions(memory._decode(SDXL, square(side), ALONE)) == pytest.approx(decode, abs=0.06)
+    in_tiles = Ways(parts_alone=True, tiled=True)
+    assert billions(memory._decode(SDXL, square(side), in_tiles)) == pytest.approx(1.1, abs=0.06)
+
+
+@pytest.mark.parametrize(("shape", "side", "published"), [(SD1, 512, 2.616), (SDXL_NARROW, 1024, 8.96)])
+def test_peaks_published_for_an_a100(shape: Shape, side: int, published: float) -> None:
+    """By diffusers' own documentation, with the allocator's blocks counted."""
+    assert billions(peak(shape, square(side), RESIDENT)) == pytest.approx(published, rel=0.05)
+
+
+def test_weights_are_those_of_the_published_files() -> None:
+    """v1-5-pruned-emaonly in fp16: 2.13 GB; sd_xl_base_1.0: 6.94 GB."""
+    assert billions(SD1.weights) == pytest.approx(2.13, abs=0.01)
+    assert billions(SDXL.weights) == pytest.approx(6.94, abs=0.01)
+    assert shape_of("sd1", bytes_per_number=4).weights == 2 * SD1.weights
+    assert shape_of("builtin", bytes_per_number=2, weights=5_000).weights == 5_000
+
+
+def test_the_first_way_that_fits_is_taken() -> None:
+    """A card of 8 GB, of which the system keeps half a gigabyte."""
+    free = int(7.5 * GB)
+    assert ways(SD1, square(512), free) == RESIDENT
+    assert ways(SD1, square(1024), free) == RESIDENT
+    assert ways(SD1, square(2048), free) == TILED
+    assert ways(SDXL, square(1024), free) == TEXT_OFF
+    assert ways(SDXL, square(1024, 4), free) == TEXT_OFF
+    assert ways(SD1, square(1536, 8), free) == Ways(singly=True)  # 16 rows would take 9.9 GB, one decode 3.6
+    assert ways(SDXL, square(1024), 6 * GB) == ALONE
+    assert ways(SDXL, square(1024), 12 * GB) == RESIDENT
+    assert ways(SDXL, square(1024), 5 * GB) is None
+
+
+def ways(shape: Shape, size: Size, free: int) -> Ways | None:
+    return plan(shape, size, free).ways
+
+
+def test_a_plan_never_promises_more_than_is_free_and_its_largest_size_is_the_largest() -> None:
+    for free in (2 * GB, 4 * GB, 8 * GB, 24 * GB):
+        for shape in (SD1, SDXL):
+            for size in (square(512), Size(width=1024, height=576, batch=2), Size(width=448, height=1344)):
+                made = plan(shape, size, free)
+                assert (made.ways is not None) == (made.bytes <= free)
+                check_largest(made, shape, size, free)
+
+
+def check_largest(made: Plan, shape: Shape, size: Size, free: int) -> None:
+    width, height = made.largest
+    if made.ways is not None:
+        assert width >= size.width // 64 * 64 or width == 4096
+    if (width, height) != (0, 0):
+        assert plan(shape, Size(width=width, height=height, batch=size.batch), free).ways is not None
+        assert abs(width / height - size.width / size.height) < 0.6
+    step = max(width, height) + 64
+    if step <= 4096:
+        ratio = size.width / size.height
+        larger = (step, int(step / ratio)) if ratio >= 1 else (int(step * ratio), step)
+        assert plan(shape, Size(width=larger[0] + 64, height=larger[1] + 64, batch=size.batch), free).ways is None
+
+
+def test_without_guidance_half_the_step() -> None:
+    with_guidance = memory._step(SD1, square(512), RESIDENT) - SD1.weights
+    without = memory._step(SD1, Size(width=512, height=512, guided=False), RESIDENT) - SD1.weights
+    assert with_guidance == pytest.approx(2 * without, abs=2)
+
+
+def test_the_sentences() -> None:
+    fits = plan(SD1, square(512), 8 * GB)
+    assert fits.sentence() == "fits: 2.9 of 8 GB"
+    assert fits.sentence(3.2) == "fits: 2.9 of 8 GB, about 3 s"
+    assert fits.sentence(0.2).endswith("about 1 s")
+    assert plan(SD1, square(2048), int(7.5 * GB)).sentence() == "fits with tiled decode"
+    assert plan(SDXL, square(1024), int(7.5 * GB)).sentence() == "fits with text encoders off the card, tiled decode"
+    too_large = plan(SD1, square(4096), 4 * GB)
+    side = too_large.largest[0]
+    assert too_large.sentence() == f"too large: the most that fits is {side}×{side}"
+    assert 1024 <= side < 4096
+    assert plan(SDXL, square(512), 3 * GB).sentence() == "too large: the model alone takes 5.4 of 3 GB"
+
+
+def test_a_measured_peak_corrects_the_next_plan() -> None:
+    free = peak(SD1, square(1024), RESIDENT) + memory.OVERHEAD
+    assert plan(SD1, square(1024), free).ways == RESIDENT
+    assert plan(SD1, square(1024), free, calibration=1.1).ways == TILED
