@@ -1,0 +1,45 @@
+"""The table of samplers, without torch."""
+
+import pytest
+
+from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+
+NAMES = [
+    "DDPM",
+    "DDIM",
+    "PLMS",
+    "LMS",
+    "Euler",
+    "Euler a",
+    "Heun",
+    "DPM2",
+    "DPM2 a",
+    "DPM++ 2M",
+    "DPM++ 2M SDE",
+    "DPM++ SDE",
+    "DPM++ 3M SDE",
+    "UniPC",
+    "DEIS",
+    "LCM",
+    "TCD",
+]
+
+
+def test_every_name_is_there_and_the_default_first():
+    assert sorted(SAMPLERS) == sorted(NAMES)
+    assert next(iter(SAMPLERS)) == "DPM++ 2M"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spec_agrees_with_its_key_and_the_known_schedules(name):
+    spec = SAMPLERS[name]
+    assert spec.name == name
+    assert spec.schedules[0] == "automatic"
+    assert len(set(spec.schedules)) == len(spec.schedules)
+    assert set(spec.schedules) <= set(SCHEDULES)
+    assert not spec.automatic or spec.automatic in spec.schedules[1:]
+
+
+def test_the_table_cannot_be_changed():
+    with pytest.raises(TypeError):
+        SAMPLERS["Euler"] = SAMPLERS["Heun"]  # type: ignore[index]
