@@ -1,0 +1,94 @@
+"""The whole page on the fake engine, without a port: the application behind a test client."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pipelines.engines.fake import FakeEngine
+from webui.parts import Parts, build_parts
+from webui.server import build_application, prepare_environment
+from webui.service import JobStatus
+from webui.settings import Settings
+
+
+@dataclass
+class Page:
+    """`call` runs one event of the page as the browser would: by name, with the page's own values unless given."""
+
+    client: TestClient
+    parts: Parts
+    engine: FakeEngine
+    outputs: Path
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.config = self.client.get("/config").json()
+        self.components = {one["id"]: one for one in self.config["components"]}
+        self.events = {one["api_name"]: one for one in self.config["dependencies"] if one["backend_fn"]}
+
+    def name_of(self, identity: int) -> str:
+        properties = self.components[identity]["props"]
+        return str(properties.get("elem_id") or properties.get("storage_key") or identity)
+
+    def call(self, event: str, values: dict[str, Any] | None = None, language: str = "en") -> dict[str, Any]:
+        """elem_id (or storage key) -> what the event gives it."""
+        known, given = self.events[event], dict(values or {})
+        data = [given.pop(self.name_of(one), self.components[one]["props"].get("value")) for one in known["inputs"]]
+        assert not given, f"{event} has no {sorted(given)}"
+        answer = self.client.post(
+            f"/gradio_api/run/{event}", json={"data": data}, headers={"accept-language": language}
+        )
+        assert answer.status_code == 200, answer.text
+        names = [self.name_of(one) for one in known["outputs"]]
+        return dict(zip(names, answer.json()["data"], strict=True))
+
+    def generate(self, task: str = "txt2img", values: dict[str, Any] | None = None) -> JobStatus:
+        """Submits and waits; the finished job."""
+        answer = self.call(f"{task}_submit", values)
+        return self.finished(answer[f"seedprint-jobs-{task}"][-1])
+
+    def finished(self, job: str) -> JobStatus:
+        service = self.parts.service
+        status = service.status(job)
+        while status is not None and not status.finished:
+            status = service.wait(job, status.version, 5)
+        assert status is not None
+        return status
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gradio makes event loops that it never closes, one for many a component."""
+    for item in items:
+        if "tests/ui/" in item.path.as_posix():
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_loops() -> Iterator[None]:
+    """... and are found here, not in another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("page")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
+        prepare_environment(folder)
+        settings = Settings(output_dir=folder / "outputs", models_dirs=(folder,), data_dir=folder, engine="fake")
+        engine = FakeEngine()
+        with build_parts(settings, engine, folder) as parts:
+            parts.service.start()
+            with TestClient(build_application(parts)) as client:
+                yield Page(client, parts, engine, settings.output_dir)

@@ -1,0 +1,34 @@
+"""Choices in a prompt from the page and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from webui.archive import metadata
+
+from .conftest import Page
+from .test_events import item, run, value_of
+
+
+@pytest.mark.parametrize("prompt", ["a {red|blue|green} star", r"a \{red|blue\} {star|heart}"])
+def test_reuse_all_gives_the_prompt_as_run(ui: Page, prompt: str) -> None:
+    status = run(ui, "txt2img", prompt=prompt, seed=9, batch_size=2)
+    answer = ui.call("txt2img_reuse_all", {"txt2img_pictures": item(ui, status, 1)})
+    shown: dict[str, Any] = {
+        name: value_of(answer[f"txt2img_{name}"]) for name in ("prompt", "seed", "batch_size", "batches")
+    }
+    again = run(ui, "txt2img", **shown)
+    first, second = (metadata.read(saved.path).record for saved in (status.saved[1], again.saved[0]))
+    assert first is not None
+    assert second is not None
+    assert first.settings["template"] == prompt
+    assert first.settings["prompt"] == second.settings["prompt"]
+    assert first.pixels_sha256 == second.pixels_sha256
+
+
+def test_too_many_images_are_told_beside_the_field(ui: Page) -> None:
+    values = {"txt2img_prompt": "{a|b}", "txt2img_batch_size": 16, "txt2img_batches": 7}
+    answer = ui.call("txt2img_submit", values, language="zh-CN")
+    assert "最多 100 张" in answer["txt2img_batch_size"]["info"]

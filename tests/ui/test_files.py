@@ -1,0 +1,134 @@
+"""Files beside a model, the line about memory, and where a picture came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipelines.types import EngineState, ModelInfo
+from webui.archive import metadata
+from webui.archive.metadata import ReadBack
+from webui.ui import memory_line
+from webui.ui.again import settings_table
+
+from .conftest import Page
+from .test_events import SMALL, picture, small, uploaded
+
+GB = 2**30
+SD1 = ModelInfo(name="dream", family="sd1", path="dream.safetensors")
+SDXL = ModelInfo(name="grand", family="sdxl", path="grand.safetensors")
+CARD = EngineState(state="ready", device="a card", dtype="float16", memory_bytes=8 * GB, memory_free_bytes=7 * GB)
+FILES = (
+    ModelInfo(name="kl", family="sd1", path="kl.safetensors", kind="vae"),
+    ModelInfo(name="ink", family="sd1", path="ink.safetensors", kind="lora"),
+    ModelInfo(name="a:b", family="unknown", path="a:b.safetensors", kind="lora"),
+    ModelInfo(name="torn", family="unknown", path="torn.safetensors", kind="lora", problem="It is cut short."),
+    ModelInfo(name="bad-hands", family="sd1", path="bad-hands.pt", kind="embedding"),
+)
+
+
+def names(update: dict[str, Any]) -> list[str]:
+    return [value for _, value in update["choices"]]
+
+
+@pytest.mark.parametrize("event", ["txt2img_refresh", "txt2img_load"])
+def test_what_was_copied_in_is_offered_without_a_restart(ui: Page, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
+    before = ui.call(event)
+    assert (names(before["txt2img_vae"]), before["txt2img_lora"]["visible"]) == (["automatic"], False)
+    monkeypatch.setattr(ui.engine, "models", lambda: (SD1, SDXL))
+    monkeypatch.setattr(ui.engine, "adapters", lambda: FILES)
+    after = ui.call(event)
+    assert names(after["txt2img_model"]) == ["dream", "grand"]
+    assert names(after["txt2img_vae"]) == ["automatic", "kl"]
+    # not one that is broken, nor one whose name would not be read as a LoRA in a prompt
+    assert (names(after["txt2img_lora"]), after["txt2img_lora"]["visible"]) == (["ink"], True)
+    assert all("value" not in after[f"txt2img_{name}"] for name in ("model", "vae"))
+
+
+def test_a_vae_that_is_gone_is_told_beside_its_field(ui: Page) -> None:
+    answer = ui.call("txt2img_submit", small("txt2img", vae="kl"))
+    assert answer["txt2img_vae"]["info"] == "must be automatic or a VAE in the models folder, got 'kl'"
+    assert answer["txt2img_more"]["open"] is True
+
+
+def test_a_vae_that_is_gone_is_told_in_chinese(ui: Page) -> None:
+    answer = ui.call("txt2img_submit", small("txt2img", vae="kl"), language="zh-CN")
+    assert answer["txt2img_vae"]["info"] == "模型文件夹中没有这个 VAE：'kl'"
+
+
+def memory(ui: Page, model: str, side: int, batch: int = 1, language: str = "en") -> dict[str, Any]:
+    values = {"model": model, "width": side, "height": side, "batch_size": batch, "guidance": 7}
+    answer = ui.call("txt2img_memory", {f"txt2img_{name}": value for name, value in values.items()}, language)
+    return dict(answer["txt2img_memory"])
+
+
+@pytest.fixture
+def card(ui: Page, monkeypatch: pytest.MonkeyPatch) -> Page:
+    monkeypatch.setattr(ui.engine, "models", lambda: (SD1, SDXL, ModelInfo(name="own", family="builtin", path="")))
+    monkeypatch.setattr(ui.engine, "describe", lambda: CARD)
+    return ui
+
+
+def test_a_size_that_fits_says_how_much_it_takes(card: Page) -> None:
+    # SD 1.x in 16 bits: 1066.3 million numbers, 512 × 512 × 1535 bytes for the decode, 0.6 billion for the driver:
+    # 3.135 billion bytes
+    line = memory(card, "dream", 512)
+    assert (line["value"], line["visible"]) == ("fits: 2.9 of 7 GB", True)
+
+
+def test_what_does_not_fit_says_what_would(card: Page) -> None:
+    assert memory(card, "dream", 4096, 16)["value"].startswith("too large: the most that fits is ")
+    # 16 pictures of 1024 × 1024 take 8.8 billion bytes a step, one takes 0.6
+    assert memory(card, "dream", 1024, 16)["value"] == "fits with one image at a time"
+    # all of SDXL is 6.9 billion bytes in 16 bits and 0.6 are the driver's; nothing leaves the card to make room
+    assert memory(card, "grand", 1024)["value"].startswith("too large: the model alone takes ")
+
+
+def test_the_line_in_chinese_holds_no_english(card: Page) -> None:
+    for model, side, batch in (("dream", 512, 1), ("dream", 1024, 16), ("dream", 4096, 16), ("grand", 512, 1)):
+        text = memory(card, model, side, batch, "zh-CN")["value"]
+        assert text
+        assert not any(word in text for word in ("fits", "large", "card", "decode", "time", "alone"))
+
+
+def test_nothing_is_said_without_a_card_or_of_an_unknown_model(ui: Page, card: Page) -> None:
+    assert memory(card, "own", 512)["visible"] is False
+    fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0}
+    assert memory_line.told(EngineState(state="ready", device="a processor"), SD1, fields, "en") == ""
+
+
+@pytest.mark.parametrize("name", ["width", "height", "batch_size", "guidance"])
+@pytest.mark.parametrize("value", [None, 0, "x", 10**30])
+def test_a_form_that_is_not_filled_in_yet_says_nothing_or_something_true(name: str, value: Any) -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0, name: value}
+    text = memory_line.told(CARD, SD1, fields, "en")
+    assert (text == "") is (name != "guidance" or not isinstance(value, int))
+
+
+@pytest.mark.parametrize("task", ["img2img", "inpaint"])
+def test_a_picture_made_from_one_of_ours_names_its_parent(ui: Page, task: str) -> None:
+    (parent,) = ui.generate("txt2img", small("txt2img", prompt="the parent", seed=5)).saved
+    known = metadata.read(parent.path).record
+    data = parent.path.read_bytes()
+    answer = ui.client.post("/gradio_api/upload", files={"files": ("a.png", data, "image/png")})
+    path = str(answer.json()[0])
+    values = small(task, prompt="the child")
+    if task == "img2img":
+        values["img2img_image"] = picture(path)
+    else:
+        shown = dict(ui.call("inpaint_upload", {"inpaint_painter": {"uploaded": path}})["inpaint_painter"])
+        mask = uploaded(ui, Image.new("L", (SMALL["width"], SMALL["height"]), 255), "mask.png")
+        values["inpaint_painter"] = {**shown, "mask": mask}
+    (saved,) = ui.generate(task, values).saved
+    record = metadata.read(saved.path).record
+    assert known is not None
+    assert record is not None
+    assert record.parent == {"pixels_sha256": known.pixels_sha256, "kind": task}
+
+
+def test_another_program_is_named() -> None:
+    assert "come from ComfyUI:" in settings_table(ReadBack(fields={"steps": 4}, program="ComfyUI"), "en")
+    assert "come from another program:" in settings_table(ReadBack(fields={"steps": 4}), "en")
+    assert "来自ComfyUI：" in settings_table(ReadBack(fields={"steps": 4}, program="ComfyUI"), "zh")

@@ -1,0 +1,237 @@
+"""The History tab's routes and its way to the other tabs, on the fake engine."""
+
+from __future__ import annotations
+
+import io
+import re
+import string
+import zipfile
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.ui.conftest import Page
+from webui.ui.history_routes import IDS_LIMIT, TICKETS, Tickets, Wanted
+from webui.ui.history_words import HISTORY_WORDS
+from webui.ui.widgets import asset
+
+PROMPTS = ("a red star", "一只可爱的小猫", "a castle <b>&\"'")
+
+
+@pytest.fixture
+def made(ui: Page) -> list[dict[str, Any]]:
+    """Three pictures, newest first, as the page gets them; nothing else there."""
+    everything = [item["id"] for item in ask(ui)["items"]]
+    if everything:
+        act(ui, "delete", everything)
+    act(ui, "erase", [])
+    for number, prompt in enumerate(PROMPTS):
+        ui.generate(values={"txt2img_prompt": prompt, "txt2img_seed": 100 + number, "txt2img_batch_size": 1})
+    items: list[dict[str, Any]] = ask(ui)["items"]
+    assert [item["prompt"] for item in items] == list(PROMPTS[::-1])
+    return items
+
+
+def ask(ui: Page, language: str = "en", **asked: Any) -> dict[str, Any]:
+    answer = ui.client.get("/history/page", params=asked, headers={"accept-language": language})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def act(ui: Page, action: str, ids: list[str], value: str = "") -> dict[str, Any]:
+    answer = ui.client.post("/history/act", json={"action": action, "ids": ids, "value": value})
+    assert answer.status_code == 200, answer.text
+    done: dict[str, Any] = answer.json()
+    assert done["problem"] is None
+    return done
+
+
+def prompts(ui: Page, **asked: Any) -> list[str]:
+    return [item["prompt"] for item in ask(ui, **asked)["items"]]
+
+
+def test_words_filters_and_pages(ui: Page, made: list[dict[str, Any]]) -> None:
+    assert prompts(ui, words="小猫") == [PROMPTS[1]]
+    assert prompts(ui, words="a -castle") == [PROMPTS[0]]
+    assert prompts(ui, seed="101") == [PROMPTS[1]]
+    assert prompts(ui, sort="oldest", limit=2) == list(PROMPTS[:2])
+    first = ask(ui, limit=2, count=1)
+    assert first["count"] == 3
+    rest = ask(ui, limit=2, after=first["after"])
+    assert [one["id"] for one in first["items"] + rest["items"]] == [one["id"] for one in made]
+    assert rest["after"] is None
+    assert prompts(ui, task="img2img") == []
+    assert prompts(ui, since="2999-01-01") == []
+    facets = ui.client.get("/history/facets").json()
+    assert facets["task"] == [["txt2img", 3]]
+    assert facets["size"][0][1] == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"seed": "x"}, "must be a whole number"),
+        ({"since": "yesterday"}, "must be a day"),
+        ({"sort": "best"}, "must be one of"),
+        ({"after": "'; --"}, "must be a place"),
+        ({"rating": "9"}, "must be a whole number from 0 to 5"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_asked_is_one_sentence(ui: Page, asked: dict[str, str], sentence: str) -> None:
+    answer = ui.client.get("/history/page", params=asked)
+    assert answer.status_code == 400
+    assert sentence in answer.json()["detail"]
+
+
+def test_pictures_come_from_their_own_routes(ui: Page, made: list[dict[str, Any]]) -> None:
+    for item in made:
+        whole, small = ui.client.get(item["url"]), ui.client.get(item["thumb"])
+        assert whole.content == (ui.outputs / item["place"]).read_bytes()
+        assert "immutable" in whole.headers["cache-control"]
+        with Image.open(io.BytesIO(small.content)) as thumb:
+            assert thumb.format == "JPEG"
+            assert max(thumb.size) <= 256
+        assert item["place"] not in item["url"] + item["thumb"]
+        assert re.fullmatch("[0-9a-f]{32}", item["id"])
+
+
+def test_one_picture_with_its_settings(ui: Page, made: list[dict[str, Any]]) -> None:
+    found = ui.client.get(f"/history/picture/{made[0]['id']}", headers={"accept-language": "zh"}).json()
+    assert "a castle &lt;b&gt;&amp;" in found["settings"]
+    assert "<b>" not in found["settings"]
+    assert "提示词" in found["settings"]
+    assert ui.client.get("/history/picture/nothing").status_code == 404
+
+
+def test_stars_and_tags(ui: Page, made: list[dict[str, Any]]) -> None:
+    ids = [item["id"] for item in made]
+    act(ui, "rate", ids[:1], "4")
+    act(ui, "tag", ids[1:], "夜景，best")
+    assert [(item["rating"], item["tags"]) for item in ask(ui)["items"]] == [
+        (4, []),
+        (0, ["best", "夜景"]),
+        (0, ["best", "夜景"]),
+    ]
+    assert prompts(ui, rating=3) == [PROMPTS[2]]
+    assert prompts(ui, tag="夜景", words="red") == [PROMPTS[0]]
+    act(ui, "untag", ids, "夜景")
+    act(ui, "rate", ids, "0")
+    assert prompts(ui, tag="夜景") == prompts(ui, rating=1) == []
+    refused = ui.client.post("/history/act", json={"action": "rate", "ids": ids, "value": "9"})
+    assert refused.status_code == 400
+
+
+def test_deleting_undone(ui: Page, made: list[dict[str, Any]]) -> None:
+    done = act(ui, "delete", [made[1]["id"]])
+    assert prompts(ui) == [PROMPTS[2], PROMPTS[0]]
+    (gone,) = ask(ui, trashed=1)["items"]
+    assert done["ids"] == [gone["id"]]
+    assert ui.client.get(gone["thumb"]).status_code == 200
+    act(ui, "restore", done["ids"])
+    assert [item["id"] for item in ask(ui)["items"]] == [item["id"] for item in made]
+    assert ask(ui, trashed=1)["items"] == []
+
+
+def test_moving(ui: Page, made: list[dict[str, Any]]) -> None:
+    act(ui, "move", [made[0]["id"]], "best/红")
+    assert ask(ui)["items"][0]["place"].startswith("best/红/")
+    refused = ui.client.post("/history/act", json={"action": "move", "ids": [made[1]["id"]], "value": "../x"})
+    assert refused.status_code == 400
+    assert refused.json()["detail"].startswith("folder: must be one to 3 folder names")
+    assert not (ui.outputs.parent / "x").exists()
+
+
+def test_downloads_once(ui: Page, made: list[dict[str, Any]]) -> None:
+    ids = [item["id"] for item in made]
+    url = ui.client.post("/history/export", json={"kind": "none", "ids": ids}).json()["url"]
+    answer = ui.client.get(url)
+    assert answer.headers["content-disposition"].startswith('attachment; filename="seedprint-')
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert len(archive.namelist()) == 3
+    assert ui.client.get(url).status_code == 404
+    url = ui.client.post("/history/export", json={"kind": "sheet", "ids": ids}).json()["url"]
+    assert ui.client.get(url).headers["content-type"] == "image/jpeg"
+
+
+def test_downloads_not_fetched_are_forgotten() -> None:
+    tickets = Tickets()
+    given = [tickets.give(Wanted(kind="full", ids=[])) for _ in range(TICKETS + 1)]
+    assert tickets.take(given[0]) is None
+    assert tickets.take(given[1]) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "delete", "ids": ["../../etc/passwd"]},
+        {"action": "delete", "ids": ["0" * 32] * (IDS_LIMIT + 1)},
+        {"action": "format", "ids": []},
+        {"action": "tag", "ids": [], "value": "x" * 500},
+        {"ids": []},
+    ],
+    ids=lambda body: str(body)[:40],
+)
+def test_odd_wishes_are_refused(ui: Page, body: dict[str, Any]) -> None:
+    assert ui.client.post("/history/act", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("way", ["img2img", "inpaint", "again", "run"])
+def test_sending_on(ui: Page, made: list[dict[str, Any]], way: str) -> None:
+    answer = ui.call("history_send", {"history_view": {"send": way, "place": made[0]["place"]}})
+    opened = {"run": "txt2img"}.get(way, way)
+    assert answer["frame"]["selected"] == opened
+    task = "txt2img" if way == "run" else way
+    if way == "again":
+        assert answer["again_image"]["orig_name"] or answer["again_image"]["path"]
+    else:
+        assert answer[f"{task}_prompt"]["value"] == PROMPTS[2]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, {}, {"send": "run", "place": "../x.png"}, {"send": "fly", "place": ""}, {"send": "run", "place": ["x"]}],
+    ids=str,
+)
+def test_sending_nothing_is_told(ui: Page, value: Any) -> None:
+    answer = ui.call("history_send", {"history_view": value})
+    assert "no longer" in answer["history_view"]["error"]
+
+
+def test_lineage(ui: Page, made: list[dict[str, Any]]) -> None:
+    parent = ui.outputs / made[0]["place"]
+    status = ui.generate("img2img", {"img2img_image": uploaded(ui, parent), "img2img_prompt": "child"})
+    assert status.state == "done", status.error
+    child = ask(ui, task="img2img")["items"][0]
+    found = ui.client.get(f"/history/picture/{child['id']}").json()
+    assert [one["id"] for one in found["parents"]] == [made[0]["id"]]
+    found = ui.client.get(f"/history/picture/{made[0]['id']}").json()
+    assert [one["id"] for one in found["children"]] == [child["id"]]
+
+
+def uploaded(ui: Page, path: Any) -> dict[str, Any]:
+    with path.open("rb") as file:
+        answer = ui.client.post("/gradio_api/upload", files={"files": (path.name, file, "image/png")})
+    return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize("key", HISTORY_WORDS)
+def test_both_languages(key: str) -> None:
+    english, chinese = HISTORY_WORDS[key]
+    assert english.strip()
+    assert chinese.strip()
+    slots = [sorted(part[1] for part in string.Formatter().parse(text) if part[1]) for text in (english, chinese)]
+    assert slots[0] == slots[1]
+    assert not re.search(r"[\u4e00-\u9fff]", english)
+    assert re.search(r"[\u4e00-\u9fff]", chinese)
+
+
+def test_the_script_uses_the_words_there_are() -> None:
+    script = asset("history.js")
+    used = set(re.findall(r"(?:tell|button|step|kin)\('([a-z0-9_]+)'", script))
+    assert used <= HISTORY_WORDS.keys()
+    named = set(re.findall(r"'([a-z0-9_]+)'", script))
+    assert HISTORY_WORDS.keys() - named - {"txt2img", "img2img", "inpaint", "image"} == set()

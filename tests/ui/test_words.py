@@ -1,0 +1,107 @@
+"""Two languages: nothing missing, nothing left in the other one, the right one chosen."""
+
+from __future__ import annotations
+
+import re
+import string
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.errors import InvalidRequest
+from pipelines.types import GenerationRequest
+from webui.ui.words import COOKIE, SCRIPT_WORDS, WORDS, language_of, sentence, translate, translations, word
+
+TABLES = [
+    (f"{name}:{key}", words)
+    for name, table in (("page", WORDS), ("script", SCRIPT_WORDS))
+    for key, words in table.items()
+]
+SAME = {"schedule_karras", "schedule_beta", "state_idle"}
+
+
+@pytest.mark.parametrize(("name", "words"), TABLES, ids=[name for name, _ in TABLES])
+def test_both_languages_are_there_with_the_same_slots(name: str, words: tuple[str, str]) -> None:
+    english, chinese = words
+    slots = [sorted(part[1] for part in string.Formatter().parse(text) if part[1]) for text in words]
+    assert slots[0] == slots[1]
+    if name.partition(":")[2] in SAME:
+        return
+    assert english.strip()
+    assert chinese.strip()
+    if name not in {"script:language"}:
+        assert not re.search(r"[\u4e00-\u9fff]", english)
+        assert re.search(r"[\u4e00-\u9fff]", chinese)
+
+
+def request(language: str = "", cookie: str | None = None) -> Any:
+    cookies = {COOKIE: cookie} if cookie else {}
+    return SimpleNamespace(headers={"accept-language": language}, cookies=cookies)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("zh", "zh"),
+        ("zh-CN,zh;q=0.9", "zh"),
+        ("zh-TW", "zh"),
+        ("zh-Hans-CN", "zh"),
+        ("zh-SG", "zh"),
+        ("en-US", "en"),
+        ("de", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_language_of_the_browser(asked: str, given: str) -> None:
+    assert language_of(request(asked)) == given
+
+
+def test_a_choice_on_the_page_comes_first() -> None:
+    assert language_of(request("en-US", "zh")) == "zh"
+    assert language_of(request("zh-CN", "en")) == "en"
+    assert language_of(request("zh-CN", "<script>")) == "zh"
+    assert language_of(None) == "en"
+
+
+def test_browsers_get_every_word_for_every_chinese() -> None:
+    tables = translations({"preset_0": ("Plain", "纯色")}).translations_dict
+    for tag in ("zh-CN", "zh-TW"):
+        assert tables[tag]["generate"] == "生成"
+        assert tables[tag]["preset_0"] == "纯色"
+    assert tables["en"].keys() == tables["zh-CN"].keys()
+
+
+def test_an_unknown_word_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        word("no such")
+
+
+BROKEN: list[dict[str, Any]] = [
+    {"width": 513},
+    {"width": 8},
+    {"width": None},
+    {"steps": 0},
+    {"steps": 1.5},
+    {"guidance": None},
+    {"guidance": float("inf")},
+    {"sampler": "none"},
+    {"sampler": "PLMS", "schedule": "karras"},
+    {"prompt": "x" * 20_001},
+    {"seed": -2},
+]
+
+
+@pytest.mark.parametrize("given", BROKEN, ids=str)
+def test_every_broken_rule_is_told_in_chinese(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        GenerationRequest(**given)
+    told = sentence(caught.value.field, caught.value.rule, "zh")
+    assert "must" not in told
+    assert re.search(r"[\u4e00-\u9fff]", told)
+
+
+def test_a_sentence_names_the_field() -> None:
+    assert sentence("width", "must be a multiple of 8, got 513", "en") == "Width: must be a multiple of 8, got 513"
+    assert sentence("width", "must be a multiple of 8, got 513", "zh") == "宽度：必须是 8 的倍数，现为 513"
+    assert translate("steps_run", "zh", run=3, steps=4) == "4 步中实际运行 3 步。"
