@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, ModelInfo, OnProgress
+from pipelines.types import (
+    Batch,
+    EngineState,
+    GenerationRequest,
+    GenerationResult,
+    ModelInfo,
+    ModelPart,
+    OnProgress,
+    PromptReading,
+)
 
 
 class Engine(Protocol):
@@ -18,9 +27,22 @@ class Engine(Protocol):
         """LoRAs, textual inversions and VAEs in the models folders, by name. As quick as `models`."""
         ...
 
+    def shelf(self) -> tuple[ModelInfo, ...]:
+        """Everything in the models folders, broken and unsupported files too (`problem` says why), and the built-in
+        model; `sha256` as soon as it is computed, which this begins. As quick as `models`."""
+        ...
+
+    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
+        """What a model of `shelf` is made of, from its headers. Raises `ModelError`."""
+        ...
+
     def check(self, request: GenerationRequest) -> None:
         """Raises `InvalidRequest` for what can be known before `generate`: a LoRA that is not there or does not fit
         the model. As quick as `models`."""
+        ...
+
+    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
+        """How this model's text encoders read a prompt. Quick enough to be asked at every key. Raises `ModelError`."""
         ...
 
     def describe(self) -> EngineState:

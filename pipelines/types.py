@@ -259,6 +259,16 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelPart:
+    """One part of a model, counted."""
+
+    name: str  # "text_encoder", "text_encoder_2", "unet", "transformer", "vae", "ema", "other", or the file's kind
+    parameters: int
+    bytes: int
+    dtype: str = ""  # "float16", …: what most of its tensors are
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EngineState:
     """What the page shows of the engine. `state`: warming, ready or failed."""
 
@@ -268,6 +278,36 @@ class EngineState:
     message: str = ""
     memory_bytes: int | None = None  # of the card; None: there is none, or it is not known
     memory_free_bytes: int | None = None  # what a model and its work may take of it, the model there now included
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token:
+    """A piece of a prompt as a text encoder gets it."""
+
+    text: str  # bytes that are no whole character in hexadecimal
+    id: int
+    weight: float
+    ends_word: bool
+    learned: bool = False  # a vector of a textual inversion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenChunk:
+    """What is encoded at once; `part` counts the prompts of an AND."""
+
+    tokens: tuple[Token, ...]
+    room: int  # for so many tokens
+    part: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptReading:
+    """How a model's text encoders read a prompt at the first step."""
+
+    encoders: tuple[tuple[TokenChunk, ...], ...]  # one for each, SDXL has two
+    family: str
+    changes: bool  # it reads otherwise at later steps
+    weights: tuple[float, ...] = (1.0,)  # of the parts of an AND
 
 
 REQUEST_FIELDS = tuple(item.name for item in fields(GenerationRequest))

@@ -25,6 +25,9 @@ TORCH_FREE_PIPELINES = (
     "pipelines/models/listing.py",
     "pipelines/models/memory.py",
     "pipelines/models/hashes.py",
+    "pipelines/models/anatomy.py",
+    "pipelines/models/vocabulary.py",
+    "pipelines/models/reading.py",
 )
 SEEN_FROM_WEBUI = {
     "pipelines.types",

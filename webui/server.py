@@ -61,7 +61,7 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "fake":
         from pipelines.engines.fake import FakeEngine
 
-        return FakeEngine()
+        return FakeEngine(folders=settings.models_dirs)
     from pipelines.engines.worker import WorkerEngine
 
     return WorkerEngine(settings.models_dirs, hash_cache=settings.data_dir / "hashes.sqlite")

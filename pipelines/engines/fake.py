@@ -4,30 +4,69 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from PIL import Image
 
-from pipelines.models import extras
-from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, ModelInfo, OnProgress, Progress
+from pipelines.models import anatomy, extras
+from pipelines.models.hashes import Hashes
+from pipelines.models.listing import Listing
+from pipelines.models.reading import PromptReader
+from pipelines.types import (
+    Batch,
+    EngineState,
+    GenerationRequest,
+    GenerationResult,
+    ModelInfo,
+    ModelPart,
+    OnProgress,
+    Progress,
+    PromptReading,
+)
 
 
 class FakeEngine:
-    """Draws a two-colour picture from prompt and seed. `fail_on` raises an error at that seed; for fault tests."""
+    """Draws a two-colour picture from prompt and seed; what lies in `folders` is listed, never loaded. `fail_on`
+    raises an error at that seed; for fault tests."""
 
-    def __init__(self, seconds_per_step: float = 0.0, fail_on: dict[int, Exception] | None = None) -> None:
+    def __init__(
+        self,
+        seconds_per_step: float = 0.0,
+        fail_on: dict[int, Exception] | None = None,
+        folders: Sequence[Path] = (),
+    ) -> None:
         self._pause = seconds_per_step
         self._fail_on = fail_on or {}
+        self._listing, self._hashes, self._lock = Listing(folders), Hashes(), threading.Lock()
+        self._reader = PromptReader(self._listing)
         self.batches: list[Batch] = []
 
     def models(self) -> tuple[ModelInfo, ...]:
-        return (ModelInfo(name="builtin", family="builtin", path="", native_size=128, guidance=3.0, sha256="0" * 64),)
+        with self._lock:
+            return tuple(map(_own, self._listing.usable()))
 
     def adapters(self) -> tuple[ModelInfo, ...]:
-        return ()
+        with self._lock:
+            return extras.usable(self._listing)
+
+    def shelf(self) -> tuple[ModelInfo, ...]:
+        with self._lock:
+            return tuple(map(_own, self._listing.shelf(self._hashes)))
+
+    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
+        return anatomy.parts_of(info)
 
     def check(self, request: GenerationRequest) -> None:
-        extras.resolve((), request, "builtin")
+        with self._lock:
+            extras.check(self._listing, request)
+
+    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
+        with self._lock:
+            return self._reader.read(model, text, negative=negative)
 
     def describe(self) -> EngineState:
         return EngineState(state="ready", device="none", dtype="none", message="fake engine")
@@ -57,7 +96,12 @@ class FakeEngine:
         ]
 
     def close(self) -> None:
-        return None
+        self._hashes.close()
+
+
+def _own(info: ModelInfo) -> ModelInfo:
+    """The built-in model stands for this engine, which is quick at one small size."""
+    return replace(info, native_size=128, sha256="0" * 64) if info.family == "builtin" else info
 
 
 def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:

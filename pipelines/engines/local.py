@@ -21,13 +21,14 @@ from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.ladder import DENOISING_TRIES, PLAIN_TRIES, RUNGS, Try, climb
 from pipelines.engines.starting import Maker
 from pipelines.errors import OutOfMemory
+from pipelines.models import anatomy, extras, memory
 from pipelines.models import device as devices
-from pipelines.models import extras, memory
 from pipelines.models.components import Components
 from pipelines.models.extras import Extras
 from pipelines.models.hashes import Hashes
 from pipelines.models.listing import Listing
 from pipelines.models.manager import PipelineManager, Resident
+from pipelines.models.reading import PromptReader
 from pipelines.prompts.encoding import WEIGHTING
 from pipelines.sampling import masks, noise, previews
 from pipelines.sampling.masks import Canvas
@@ -38,8 +39,10 @@ from pipelines.types import (
     GenerationRequest,
     GenerationResult,
     ModelInfo,
+    ModelPart,
     OnProgress,
     Progress,
+    PromptReading,
 )
 
 PREVIEW_SECONDS = 0.25
@@ -55,6 +58,7 @@ class LocalEngine:
         """`hash_cache`: a file that remembers the models' hashes; without it each start computes them anew."""
         devices.make_deterministic()
         self._listing = Listing(models_dirs)
+        self._reader = PromptReader(self._listing)
         self.manager = PipelineManager(self._listing, devices.choose(device))
         self._hashes = Hashes(hash_cache)
         self._lock = threading.Lock()  # one generate at a time
@@ -67,8 +71,17 @@ class LocalEngine:
     def adapters(self) -> tuple[ModelInfo, ...]:
         return extras.usable(self._listing)
 
+    def shelf(self) -> tuple[ModelInfo, ...]:
+        return self._listing.shelf(self._hashes)
+
+    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
+        return anatomy.parts_of(info)
+
     def check(self, request: GenerationRequest) -> None:
         extras.check(self._listing, request)
+
+    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
+        return self._reader.read(model, text, negative=negative)
 
     def describe(self) -> EngineState:
         placement, model = self.manager.placement, self.manager.current

@@ -13,16 +13,20 @@ from pathlib import Path
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
 from pipelines.errors import EngineLost
-from pipelines.models import extras
+from pipelines.models import anatomy, extras
+from pipelines.models.hashes import Hashes
 from pipelines.models.listing import Listing
+from pipelines.models.reading import PromptReader
 from pipelines.types import (
     Batch,
     EngineState,
     GenerationRequest,
     GenerationResult,
     ModelInfo,
+    ModelPart,
     OnProgress,
     Progress,
+    PromptReading,
 )
 
 HEARTBEAT = 0.2  # seconds; how often a waiting caller may stop
@@ -43,7 +47,9 @@ class WorkerEngine:
             hash_cache=None if hash_cache is None else str(hash_cache),
         )
         self._listing = Listing(models_dirs)
+        self._reader = PromptReader(self._listing)
         self._listing_lock = threading.Lock()
+        self._hashes = Hashes(hash_cache)
         self._one_batch = threading.Lock()
         self._jobs = itertools.count(1)
         self._guard = threading.Lock()  # over all that follows
@@ -60,9 +66,20 @@ class WorkerEngine:
         with self._listing_lock:
             return extras.usable(self._listing)
 
+    def shelf(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.shelf(self._hashes)
+
+    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
+        return anatomy.parts_of(info)
+
     def check(self, request: GenerationRequest) -> None:
         with self._listing_lock:
             extras.check(self._listing, request)
+
+    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
+        with self._listing_lock:
+            return self._reader.read(model, text, negative=negative)
 
     def describe(self) -> EngineState:
         worker = self._worker
@@ -89,6 +106,7 @@ class WorkerEngine:
         with self._guard:
             self._closed = True
             worker, self._worker = self._worker, None
+        self._hashes.close()
         if worker is not None:
             worker.close()
 

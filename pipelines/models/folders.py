@@ -102,8 +102,7 @@ def _weights(folder: Path, index: Mapping[str, Any]) -> tuple[int, str, tuple[st
         part = _PART_OF_FOLDER.get(name) or ("text_encoder" if name.startswith("text_encoder_") else None)
         if part is None or not isinstance(value, list) or not value or value[0] is None:
             continue
-        files = sorted((folder / name).glob("*.safetensors"))
-        files = [file for file in files if not re.search(r"\.(?:fp16|bf16|non_ema)\.", file.name)] or files
+        files = weight_files(folder / name)
         if not files:
             pickled = any(path.suffix in PICKLES for path in (folder / name).glob("*"))
             reason = "is a pickle; only safetensors are read in folders" if pickled else "is missing"
@@ -118,6 +117,12 @@ def _weights(folder: Path, index: Mapping[str, Any]) -> tuple[int, str, tuple[st
         if part not in parts:
             parts.append(part)
     return total, main_dtype(formats), tuple(parts)
+
+
+def weight_files(part: Path) -> list[Path]:
+    """The safetensors of one part that count: a variant of the same weights only where it is alone."""
+    files = sorted(part.glob("*.safetensors"))
+    return [file for file in files if not re.search(r"\.(?:fp16|bf16|non_ema)\.", file.name)] or files
 
 
 def _read_json(path: Path) -> dict[str, Any]:

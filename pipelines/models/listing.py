@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
 from pipelines.models import checkpoints
 from pipelines.models.families import TITLES
+from pipelines.models.hashes import Hashes
 from pipelines.models.remembering import Memory
 from pipelines.types import ModelInfo
 
 BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
 FAMILIES = ("sd1", "sd2", "sdxl")
 VARIANTS = ("", "inpaint")
+BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 
 
 class Listing:
@@ -33,9 +36,15 @@ class Listing:
         guesses = [info for info in found if info.kind != "checkpoint"]
         return (*sure, *guesses, builtin()) if sure else (builtin(), *guesses)
 
-    def everything(self) -> tuple[ModelInfo, ...]:
-        """Every file, LoRAs and broken ones too, without the built-in model."""
-        return self._scan()
+    def everything(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
+        """Every file, LoRAs and broken ones too, without the built-in model. `hashes`: as `checkpoints.scan` has it."""
+        return self._scan(hashes)
+
+    def shelf(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
+        """Every file and the built-in model, for people to look at: `problem` says why it is of no use here."""
+        found = tuple(_judged(info) for info in self._scan(hashes))
+        own = builtin() if hashes is None else replace(builtin(), sha256=hashes.get(BUILTIN))
+        return (*found, own)
 
     def find(self, name: str) -> ModelInfo:
         """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
@@ -49,8 +58,13 @@ class Listing:
             raise ModelError(f"{name}: {reason}")
         return info
 
-    def _scan(self) -> tuple[ModelInfo, ...]:
-        return checkpoints.scan(self._folders, self._memory)
+    def _scan(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
+        return checkpoints.scan(self._folders, self._memory, hashes)
+
+
+def _judged(info: ModelInfo) -> ModelInfo:
+    """A file that prompts or fields can name is no model, and yet of use."""
+    return replace(info, problem=None if info.kind in BESIDE else why_not(info))
 
 
 def why_not(info: ModelInfo) -> str | None:

@@ -20,10 +20,10 @@ from webui.settings import Settings
 
 def main(folder: Path, seconds_per_step: float) -> None:
     prepare_environment(folder)
-    settings = Settings(output_dir=folder / "outputs", models_dirs=(folder,), data_dir=folder, engine="fake")
+    settings = Settings(output_dir=folder / "outputs", models_dirs=(folder / "models",), data_dir=folder, engine="fake")
     listener = listen(0)
     port = listener.getsockname()[1]
-    with build_parts(settings, FakeEngine(seconds_per_step), folder) as parts:
+    with build_parts(settings, FakeEngine(seconds_per_step, folders=settings.models_dirs), folder) as parts:
         parts.service.start()
         parts.watcher.start()
         gate = Gate(build_application(parts), port)
