@@ -32,7 +32,7 @@ from PIL import Image
 from webui.archive.containers import png_info
 from webui.archive.history import History
 from webui.archive.metadata import Record, to_infotext
-from webui.archive.search import Query
+from webui.archive.search import Query, place
 
 START = datetime(2024, 1, 1, 9, tzinfo=timezone.utc)
 PER_DAY = 200
@@ -163,9 +163,10 @@ def mark_some(history: History) -> None:
 
 def pages(history: History, rounds: int) -> dict[str, float]:
     """A page of 60, at the top and far down."""
-    middle = history.search(Query(words=""), 1)
-    assert middle.after is not None
-    far = f"0.{history.count(Query()) // 2}"
+    rows = history._reader.execute(
+        "SELECT number FROM images ORDER BY number LIMIT 1 OFFSET (SELECT count(*) / 2 FROM images)"
+    )
+    far = place(0, rows.fetchone()[0])
     day = START.date() + timedelta(days=100)
     month = {"since": day, "until": day + timedelta(days=30)}
     asked: dict[str, tuple[Query, str | None]] = {

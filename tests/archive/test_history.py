@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,9 +18,12 @@ from PIL import Image
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, results
+from webui.archive import history as history_module
 from webui.archive import index
 from webui.archive.containers import exif_bytes
+from webui.archive.entries import walk
 from webui.archive.history import UNKNOWN_SEED, History
+from webui.archive.search import Query
 from webui.archive.store import ImageStore, SavedImage
 
 REQUEST = GenerationRequest(prompt="a 星", seed=5, batch_size=4, steps=1, width=64, height=64)
@@ -191,3 +195,52 @@ def test_a_page_of_a_large_index_is_quick(root: Path, history: History) -> None:
     page = history.recent(50, before="t10000")
     assert time.perf_counter() - start < 0.5
     assert [entry.id for entry in page] == [f"t{n}" for n in range(9999, 9949, -1)]
+
+
+def test_an_older_file_noticed_late_does_not_become_the_newest(root: Path, history: History, tmp_path: Path) -> None:
+    saved = fill(root)
+    for entry in saved[2:]:
+        history.add(entry)
+    assert history.refresh() == 2  # the two oldest, as after a crash between saving and indexing
+    assert history.recent(10) == saved[::-1]
+    assert history.recent(2, before=saved[2].id) == [saved[1], saved[0]]
+
+
+def test_files_of_one_moment_and_of_absurd_times_all_come_in(root: Path, history: History) -> None:
+    (root / "mine").mkdir(parents=True)
+    times = {"a": 5, "b": 5, "c": 5, "d": 0, "e": 200_000_000_000}
+    for name, seconds in times.items():
+        Image.new("L", (8, 8), ord(name)).save(root / "mine" / f"{name}.png")
+        os.utime(root / "mine" / f"{name}.png", (seconds, seconds))
+    history.refresh()
+    found = [entry.path.stem for entry in history.recent(9)]
+    assert found == ["e", "c", "b", "a", "d"]
+    assert history.rebuild() == 5
+    assert [entry.path.stem for entry in history.recent(9)] == found
+    first = history.search(Query(), 2)
+    assert [entry.saved.path.stem for entry in history.search(Query(), 9, first.after).entries] == found[2:]
+
+
+@pytest.mark.parametrize("way", ["refresh", "folders", "rebuild"])
+def test_a_picture_saved_while_the_folders_are_looked_at_stays(
+    root: Path, history: History, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Saved and noted after its folder was listed, before the index is compared with the list."""
+    saved = fill(root)
+    late: list[SavedImage] = []
+    original = history_module._files
+
+    def listed(*arguments: Any) -> Any:
+        found = list(original(*arguments))
+        if not late:
+            late.append(ImageStore(root).save(results(REQUEST)[0]))
+            history.add(late[0])
+        return iter(found)
+
+    monkeypatch.setattr(history_module, "_files", listed)
+    if way == "folders":
+        history.refresh_folders([folder for folder in walk(root) if folder.files])
+    else:
+        getattr(history, way)()
+    assert late
+    assert history.recent(9) == [late[0], *saved[::-1]]

@@ -79,7 +79,7 @@ def look(root: Path, path: Path) -> Entry | None:
         sampler=_name(settings.get("sampler")),
         mark=mark,
         source=_source(record.parent if record else None, settings),
-        stamp=state.st_mtime_ns,
+        stamp=_stamp(state),
         size=state.st_size,
         trashed=parts[0] == TRASH,
     )
@@ -164,7 +164,7 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
                     inner.append((entry.is_symlink(), f"{name}/{entry.name}" if name else entry.name))
                 elif Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file(follow_symlinks=False):
                     state = entry.stat(follow_symlinks=False)
-                    files[entry.name] = (state.st_size, state.st_mtime_ns)
+                    files[entry.name] = (state.st_size, _stamp(state))
     except OSError:
         return None
     parts = name.split("/") if name else []
@@ -175,6 +175,11 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
     if parts == [TRASH]:
         files = {}  # what lies there without a folder of its own was not put there by us
     return Folder(name=name, stamp=place.st_mtime_ns, files=files), below, (place.st_dev, place.st_ino)
+
+
+def _stamp(state: os.stat_result) -> int:
+    """Nanoseconds, in the 64 bits that a database has for them: until the year 2262."""
+    return max(-(2**63), min(state.st_mtime_ns, 2**63 - 1))
 
 
 def _is_text(name: str) -> bool:

@@ -90,7 +90,7 @@ class History:
     # -- files come and go --------------------------------------------------------------------------------------
 
     def add(self, saved: SavedImage) -> None:
-        """Notes a saved image as the newest; one known already is brought up to date and keeps its place."""
+        """Notes a saved image; one known already is brought up to date and keeps its place in the order."""
         entry = look(self.root, saved.path) or Entry(saved=saved)
         with self._writing():
             index.put(self._database, index.values(self.root, replace(entry, saved=replace(saved, id=entry.saved.id))))
@@ -129,8 +129,11 @@ class History:
                 index.begin_fresh(self._database)
             count = self._read(paths, progress)
             with self._writing():
+                saved_since = [look(self.root, self.root / path) for path in index.unseen(self._database)]
+                rows = [index.values(self.root, entry) for entry in saved_since if entry is not None]
+                index.keep_fresh(self._database, rows)
                 index.replace_all(self._database)
-            return count
+            return count + len(rows)
 
     def _refresh(self, progress: Progress | None, folders: Sequence[Folder], only: tuple[str, ...] | None) -> int:
         if not self.root.is_dir():
@@ -140,7 +143,8 @@ class History:
             where = f"AND folder IN ({_holes(only)})" if only is not None else ""
             rows = self._reader.execute(f"SELECT path, size, stamp FROM images WHERE gone = 0 {where}", only or ())
             known = {self.root / path: (size, stamp) for path, size, stamp in rows}
-        lost = [path.relative_to(self.root).as_posix() for path in known.keys() - there.keys()]
+        # what was saved since the folders were listed is known and there, though the list lacks it
+        lost = [path.relative_to(self.root).as_posix() for path in known.keys() - there.keys() if not _is_there(path)]
         changed = [path for path, state in there.items() if known.get(path) != state]
         if not lost and not changed:
             return 0

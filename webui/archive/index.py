@@ -11,13 +11,15 @@ from webui.archive.entries import Entry
 from webui.archive.search import TOKENIZER, spaced
 from webui.archive.store import SavedImage
 
-VERSION = 3
+VERSION = 4
 NAMES = (
     "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
     "mark", "source", "stamp", "size", "trashed", "made", "made_at", "prompt",
 )  # fmt: skip
+_PLACES = 2**20  # pictures made in one millisecond that can be told apart
+_LAST = 2**43 - 1  # milliseconds: in the year 2248; later times count as this one, so that 64 bits hold the number
 _COLUMNS = """
-    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order: clocks step back, this does not
+    number INTEGER PRIMARY KEY,                -- the order, whenever a file was noticed: see `_next_number`
     token TEXT NOT NULL UNIQUE,
     path TEXT NOT NULL,                        -- below the root, with /
     folder TEXT NOT NULL,                      -- the same without the file's name
@@ -52,6 +54,7 @@ _TABLES = (
     f"""CREATE VIRTUAL TABLE words USING fts5 (prompt, content = '', columnsize = 0, tokenize = "{TOKENIZER}")""",
 )
 _INSERT = f"INSERT INTO images ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
+_NUMBERED = f"INSERT INTO images (number, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
 _UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES)}, gone = 0 WHERE number = ?"
 
 
@@ -104,7 +107,8 @@ def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         ).fetchone()
     prompt = row[-1]
     if known is None:
-        number = database.execute(_INSERT, row).lastrowid
+        number = _next_number(database, row[NAMES.index("made")])
+        database.execute(_NUMBERED, (number, *row))
         database.execute("INSERT INTO words (rowid, prompt) VALUES (?, ?)", (number, spaced(prompt)))
         return
     number, before = known
@@ -112,6 +116,16 @@ def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
     if before != prompt:
         database.execute("INSERT INTO words (words, rowid, prompt) VALUES ('delete', ?, ?)", (number, spaced(before)))
         database.execute("INSERT INTO words (rowid, prompt) VALUES (?, ?)", (number, spaced(prompt)))
+
+
+def _next_number(database: sqlite3.Connection, made: float) -> int:
+    """Milliseconds since 1970 and a count within them: the order is that of the times in the files, so an older file
+    that is noticed late does not become the newest."""
+    first = int(min(max(made, 0) * 1000, _LAST)) * _PLACES
+    (last,) = database.execute(
+        "SELECT max(number) FROM images WHERE number BETWEEN ? AND ?", (first, first + _PLACES - 1)
+    ).fetchone()
+    return first if last is None else int(last) + 1
 
 
 def begin_fresh(database: sqlite3.Connection) -> None:
@@ -135,12 +149,27 @@ def fresh_rows(database: sqlite3.Connection, numbers: list[int]) -> list[tuple[A
     return [database.execute(statement, (number,)).fetchone() for number in numbers]
 
 
+def unseen(database: sqlite3.Connection) -> list[str]:
+    """Paths the index has and the walk did not see: files gone since, or saved since."""
+    return [
+        path
+        for (path,) in database.execute(
+            "SELECT path FROM images WHERE gone = 0 AND token NOT IN (SELECT token FROM temp.fresh)"
+        )
+    ]
+
+
 def replace_all(database: sqlite3.Connection) -> None:
     """The index becomes what was kept, in one transaction of the caller's: readers see all of it or none."""
     database.execute("DELETE FROM images")
     database.execute("INSERT INTO words (words) VALUES ('delete-all')")
     listed = ", ".join(NAMES)
-    database.execute(f"INSERT INTO images ({listed}) SELECT {listed} FROM temp.fresh ORDER BY made, path")
+    # numbered as `_next_number` does, all at once
+    database.execute(
+        f"INSERT INTO images (number, {listed})"
+        f" SELECT moment * {_PLACES} + row_number() OVER (PARTITION BY moment ORDER BY made, path) - 1, {listed}"
+        f" FROM (SELECT *, CAST(min(max(made, 0) * 1000, {_LAST}) AS INTEGER) AS moment FROM temp.fresh) ORDER BY 1"
+    )
     database.execute("INSERT INTO words (rowid, prompt) SELECT number, spaced(prompt) FROM images ORDER BY number")
 
 

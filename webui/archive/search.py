@@ -133,10 +133,10 @@ def place(value: int, number: int) -> str:
 
 
 def _place(after: str) -> tuple[int, int]:
-    if not re.fullmatch(r"\d{1,18}\.\d{1,18}", after):
+    found = re.fullmatch(r"(\d{1,19})\.(\d{1,19})", after)
+    if found is None or max(int(found[1]), int(found[2])) >= 2**63:
         raise InvalidRequest("after", f"must be a place that a page gave, got {after[:40]!r}")
-    value, _, number = after.partition(".")
-    return int(value), int(number)
+    return int(found[1]), int(found[2])
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:

@@ -134,15 +134,15 @@ class ImageStore:
     ) -> SavedImage:
         """Keeps a picture of several, drawn already, as a grid with the settings of its `first`."""
         self._ready()
-        made_at = beside.made_at if beside else self._clock()
-        record = Record.of(first, self.inputs, made_at)
+        record = Record.of(first, self.inputs, self._clock())
+        day = (beside or record).made_at.date()  # a run goes on past midnight, its grid stands where it began
         record = replace(record, kind="grid", pixels_sha256=pixels_sha256(image))
         large = image.width * image.height > JPEG_ABOVE
         kind: formats.Format = "jpeg" if large else self._format
         file = formats.encode(image, kind, record.to_json(), to_infotext(record), keep_texts=not large)
-        relative = Path(first.request.task, made_at.date().isoformat())
+        relative = Path(first.request.task, day.isoformat())
         number = self._pattern.number_in(beside.path.name) if beside else None
-        facts = self._facts(record, first.request)
+        facts = replace(self._facts(record, first.request), date=day)
         path = self._write(relative, facts, file, grid_of=number or 0)
         return replace(self._saved(path, record, first.request, image), kind="grid")
 
