@@ -20,7 +20,7 @@ from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.ladder import DENOISING_TRIES, PLAIN_TRIES, RUNGS, Try, climb
 from pipelines.engines.starting import Maker
-from pipelines.errors import OutOfMemory
+from pipelines.errors import InvalidRequest, OutOfMemory
 from pipelines.models import anatomy, extras, memory
 from pipelines.models import device as devices
 from pipelines.models.components import Components
@@ -100,6 +100,7 @@ class LocalEngine:
             on_progress(Progress(stage="loading"))
             model, wanted = self._prepare(request)
             parts = self.manager.with_vae(wanted.vae)
+            _check_size(parts, batch)
             devices.set_threads(batch.threads or self._threads_for(parts))
             # 2. encode the prompts
             on_progress(Progress(stage="encoding"))
@@ -195,6 +196,14 @@ class LocalEngine:
         if self._builtin_threads is None:
             self._builtin_threads = _quickest_threads(parts, self._all_threads)
         return self._builtin_threads
+
+
+def _check_size(parts: Components, batch: Batch) -> None:
+    request = batch.request
+    rows = len(batch.seeds) * (2 if request.guidance > 1 else 1)
+    if not parts.can_normalize(request.width, request.height, rows):
+        rule = f"must be larger with this model without guidance and one image at a time, got {request.width}"
+        raise InvalidRequest("width", rule)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,6 +39,15 @@ class Components:
     def latent_channels(self) -> int:
         return int(self.vae.config.latent_channels)
 
+    def can_normalize(self, width: int, height: int, rows: int) -> bool:
+        """False when the deepest level of the UNet would have a single number for each of its groups, which torch
+        refuses: only a model with as many groups as channels, and only at the smallest sizes."""
+        config = self.unet.config
+        values = rows * (config.block_out_channels[-1] // config.norm_num_groups)
+        for side in (width, height):
+            values *= -(-(side // self.vae_factor) // 2 ** (len(config.block_out_channels) - 1))
+        return bool(values > 1)
+
     @property
     def inpainting(self) -> bool:
         """The UNet takes mask and masked picture beside the latents: 4 + 1 + 4 channels."""

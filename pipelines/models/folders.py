@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
+from pipelines.models import conversion
 from pipelines.models.families import FAMILY_OF_WIDTH, VARIANT_OF_CHANNELS
 from pipelines.models.headers import main_dtype, read_header
 from pipelines.types import ModelInfo
@@ -41,6 +42,33 @@ def identify_folder(folder: Path) -> ModelInfo:
 def folder_bytes(folder: Path) -> int:
     """The size of all weights in the folder's parts."""
     return sum(path.stat().st_size for path in folder.glob("*/*") if path.suffix in (".safetensors", *PICKLES))
+
+
+def weight_files(part: Path) -> list[Path]:
+    """The safetensors of one part that count: a variant of the same weights only where it is alone. Of old pickles
+    the copies that were made of them, as far as there are any."""
+    return _wanted(part.glob("*.safetensors")) or [copy for copy in map(_copy_of, pickles_of(part)) if copy.is_file()]
+
+
+def pickles_of(part: Path) -> list[Path]:
+    """The old pickles that a part's weights must be taken from: none where there are safetensors."""
+    return [] if any(part.glob("*.safetensors")) else _wanted(part.glob("*.bin"))
+
+
+def all_weights(folder: Path) -> list[Path]:
+    """Every file of weights in the folder's parts, as people have them."""
+    parts = {path.parent for pattern in ("*/*.safetensors", "*/*.bin") for path in folder.glob(pattern)}
+    return [file for part in sorted(parts) for file in sorted(part.glob("*.safetensors")) or pickles_of(part)]
+
+
+def _wanted(files: Iterable[Path]) -> list[Path]:
+    found = sorted(files)
+    return [file for file in found if not re.search(r"\.(?:fp16|bf16|non_ema)\.", file.name)] or found
+
+
+def _copy_of(pickle: Path) -> Path:
+    found = pickle.stat()
+    return conversion.converted_path(pickle, found.st_size, found.st_mtime_ns)
 
 
 def stamp(folder: Path) -> tuple[int, int]:
@@ -102,27 +130,24 @@ def _weights(folder: Path, index: Mapping[str, Any]) -> tuple[int, str, tuple[st
         part = _PART_OF_FOLDER.get(name) or ("text_encoder" if name.startswith("text_encoder_") else None)
         if part is None or not isinstance(value, list) or not value or value[0] is None:
             continue
-        files = weight_files(folder / name)
+        pickles = pickles_of(folder / name)
+        files = pickles or weight_files(folder / name)
         if not files:
-            pickled = any(path.suffix in PICKLES for path in (folder / name).glob("*"))
-            reason = "is a pickle; only safetensors are read in folders" if pickled else "is missing"
-            raise ModelError(f"The {name}'s weights file {reason}.")
-        for file in files:
+            raise ModelError(f"The {name}'s weights file is missing.")
+        total += sum(file.stat().st_size for file in files)
+        for pickle in pickles:
+            refusal = conversion.refusal_path(_copy_of(pickle))
+            if refusal.is_file():
+                raise ModelError(f"{name}/{pickle.name}: {conversion.read_refusal(refusal)}")
+        for file in weight_files(folder / name):
             try:
                 header = read_header(file)
             except ModelError as error:
                 raise ModelError(f"{name}/{file.name}: {error}") from error
-            total += file.stat().st_size
             formats.extend(header.dtypes.values())
         if part not in parts:
             parts.append(part)
     return total, main_dtype(formats), tuple(parts)
-
-
-def weight_files(part: Path) -> list[Path]:
-    """The safetensors of one part that count: a variant of the same weights only where it is alone."""
-    files = sorted(part.glob("*.safetensors"))
-    return [file for file in files if not re.search(r"\.(?:fp16|bf16|non_ema)\.", file.name)] or files
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+from pipelines.models.folders import all_weights
+
 BLOCK = 2**20  # bytes between two looks at whether to stop
 SHORT = 10
 
@@ -101,7 +103,7 @@ class Hashes:
             if not path.is_dir():
                 return self._hash_file(path)
             whole = hashlib.sha256()
-            for file in _weights(path):
+            for file in all_weights(path):
                 whole.update(f"{file.relative_to(path).as_posix()}\0{self._hash_file(file)}\n".encode())
             return whole.hexdigest()
         except OSError:
@@ -154,17 +156,13 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - as `checkpoints` names it: links are not resolved
 
 
-def _weights(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*/*.safetensors"))
-
-
 def stamp_of(path: Path) -> tuple[int, int] | None:
     """None when it cannot be read. Bytes and time of change (nanoseconds); of a folder: of all its weights."""
     try:
         if not path.is_dir():
             found = path.stat()
             return found.st_size, found.st_mtime_ns
-        all_found = [file.stat() for file in _weights(path)]
+        all_found = [file.stat() for file in all_weights(path)]
     except OSError:
         return None
     return sum(found.st_size for found in all_found), max((found.st_mtime_ns for found in all_found), default=0)

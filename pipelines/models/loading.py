@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import ModelError
+from pipelines.models import conversion
 from pipelines.models.components import Components
 from pipelines.models.device import Placement, is_out_of_memory
+from pipelines.models.folders import pickles_of
 from pipelines.models.singlefile import load_single
 from pipelines.types import ModelInfo
 
@@ -58,12 +62,30 @@ def load_folder(info: ModelInfo, placement: Placement) -> Components:
 
 
 def _part(kind: Any, folder: Path, name: str, placement: Placement) -> Any:
+    pickles = pickles_of(folder / name)
+    if pickles:
+        return _part_of_pickles(kind, folder / name, pickles, placement)
     options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
     options["torch_dtype" if issubclass(kind, ModelMixin) else "dtype"] = placement.dtype
     files = [file.name for file in (folder / name).glob("*.safetensors")]
     if files and all(".fp16." in file for file in files):
         options["variant"] = "fp16"
     return kind.from_pretrained(folder, subfolder=name, **options)
+
+
+def _part_of_pickles(kind: Any, part: Path, pickles: list[Path], placement: Placement) -> Any:
+    """Of the safetensors copies of old pickles, which are made now if they are not there yet."""
+    tensors: dict[str, Any] = {}
+    for pickle in pickles:
+        tensors |= load_file(conversion.convert(pickle))
+    if not issubclass(kind, ModelMixin):
+        config = kind.config_class.from_pretrained(part, local_files_only=True)
+        return kind.from_pretrained(None, config=config, state_dict=tensors, dtype=placement.dtype)
+    with torch.device("meta"):
+        model = kind.from_config(kind.load_config(part, local_files_only=True))
+    model._fix_state_dict_keys_on_load(tensors)  # attention had other names once
+    model.load_state_dict(tensors, strict=True, assign=True)
+    return model.to(dtype=placement.dtype).eval()
 
 
 def place(components: Components) -> Components:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import ModelError
+from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models.checkpoints import identify
 from pipelines.models.listing import BUILTIN, Listing, builtin, why_not
 from tests.engines.conftest import SMALL, batch_of, ignore
@@ -194,7 +194,7 @@ def without(data: bytes, name: str) -> bytes:
 
 
 def test_one_model_in_every_layout_makes_the_same_picture(tmp_path: Path) -> None:
-    """Folder, safetensors, pickle, and a folder whose weights are all called fp16: bit for bit."""
+    """Folder, safetensors, pickle, a folder whose weights are all called fp16, and one of pickles: bit for bit."""
     import hashlib
     import shutil
 
@@ -208,14 +208,15 @@ def test_one_model_in_every_layout_makes_the_same_picture(tmp_path: Path) -> Non
     shutil.copytree(tmp_path / "folder", tmp_path / "half")
     for file in list((tmp_path / "half").glob("*/*.safetensors")):
         file.rename(file.with_suffix(".fp16.safetensors"))
+    as_pickles(tmp_path / "folder", tmp_path / "bins")
     engine = LocalEngine([tmp_path], device="cpu")
     try:
         before = {info.name: info for info in engine.models()}
-        assert before.keys() == {"single", "old", "folder", "half", "builtin"}
+        assert before.keys() == {"single", "old", "folder", "half", "bins", "builtin"}
         assert (before["old"].layout, before["old"].kind, before["old"].problem) == ("pickle", "unknown", None)
         results = {
             name: engine.generate(batch_of(replace(SMALL, model=name, prompt="a (cat:1.2)"), 7), ignore)[0]
-            for name in ("single", "old", "folder", "half")
+            for name in ("single", "old", "folder", "half", "bins")
         }
         assert len({result.image.tobytes() for result in results.values()}) == 1
         after = {info.name: info for info in engine.models()}
@@ -224,6 +225,63 @@ def test_one_model_in_every_layout_makes_the_same_picture(tmp_path: Path) -> Non
         assert results["old"].facts["model"] == {"name": "old", "sha256": file_hash, "family": "sd1"}
     finally:
         engine.close()
+
+
+def as_pickles(folder: Path, target: Path) -> None:
+    """A copy of a diffusers folder with .bin weights, as the earliest were published."""
+    import shutil
+
+    from safetensors.torch import load_file
+
+    shutil.copytree(folder, target, ignore=shutil.ignore_patterns(".converted"))
+    for file in list(target.glob("*/*.safetensors")):
+        name = "pytorch_model.bin" if file.parent.name.startswith("text") else "diffusion_pytorch_model.bin"
+        torch.save(load_file(file), file.with_name(name))
+        file.unlink()
+
+
+def test_a_folder_of_pickles_is_converted_part_by_part_and_a_hostile_one_leaves_no_mark(tmp_path: Path) -> None:
+    from pipelines.engines.local import LocalEngine
+    from tools.make_random_checkpoint import RandomModel
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "opened",))
+
+    RandomModel("sd15", tiny=True).write_folder(tmp_path / "made" / "good")
+    models = tmp_path / "models"
+    as_pickles(tmp_path / "made" / "good", models / "good")
+    as_pickles(tmp_path / "made" / "good", models / "hostile")
+    pickle = models / "hostile" / "vae" / "diffusion_pytorch_model.bin"
+    torch.save({"weights": Hostile()}, pickle)
+    engine = LocalEngine([models], device="cpu")
+    try:
+        infos = {info.name: info for info in engine.models()}
+        assert (infos["good"].family, infos["good"].layout, infos["good"].problem) == ("sd1", "folder", None)
+        assert infos["good"].bytes == sum(file.stat().st_size for file in models.glob("good/*/*.bin"))
+        picture = engine.generate(batch_of(replace(SMALL, model="good"), 7), ignore)[0]
+        assert len(picture.facts["model"]["sha256"]) == 64
+        assert len(list(models.glob("good/*/.converted/*.safetensors"))) == 3
+        for _ in range(2):
+            with pytest.raises(ModelError, match=r"diffusion_pytorch_model\.bin: It was refused") as caught:
+                engine.generate(batch_of(replace(SMALL, model="hostile"), 7), ignore)
+            assert "\n" not in str(caught.value)
+        assert "hostile" not in [info.name for info in engine.models()]
+        again = engine.generate(batch_of(replace(SMALL, model="good"), 7), ignore)[0]
+        assert again.image.tobytes() == picture.image.tobytes()
+    finally:
+        engine.close()
+    assert not (tmp_path / "opened").exists()
+
+
+def test_a_picture_too_small_for_the_models_groups_is_one_sentence(engine_of: Any) -> None:
+    """The tiny models have as many groups as channels, and 64 pixels are a single number there."""
+    wish = replace(SMALL, model="sd15", guidance=1.0, steps=1)
+    with pytest.raises(InvalidRequest, match=r"^width: must be larger .* got 64$"):
+        engine_of.generate(batch_of(wish, 7), ignore)
+    assert engine_of.generate(batch_of(wish, 7, 8), ignore)
+    assert engine_of.generate(batch_of(replace(wish, width=72), 7), ignore)
+    assert engine_of.generate(batch_of(replace(wish, guidance=2.0), 7), ignore)
 
 
 def test_a_pickle_that_is_no_checkpoint_is_one_sentence_and_the_model_before_stays(tmp_path: Path) -> None:

@@ -243,10 +243,14 @@ def test_broken_folders(name: str, tmp_path: Path) -> None:
     refuse(folder, words)
 
 
-def test_a_folder_of_pickles_says_so(tmp_path: Path) -> None:
+def test_a_folder_of_pickles_is_told_by_its_configs(tmp_path: Path) -> None:
+    """What is in them is not looked at here: they are converted when they are first used."""
     from tests.models.files import write_folder
 
     folder = write_folder(tmp_path / "model")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    refuse(folder, "is a pickle")
+    info = identify(folder)
+    assert (info.kind, info.layout, info.problem) == ("checkpoint", "folder", None)
+    weights.with_suffix(".bin").unlink()
+    refuse(folder, "is missing")
