@@ -21,6 +21,7 @@ Task = Literal["txt2img", "img2img", "inpaint"]
 ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
+PREDICTION_TYPES = ("epsilon", "v_prediction")
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
 
 
@@ -129,12 +130,18 @@ class GenerationRequest:
     vae: str = "automatic"  # the model's own, or the name of a VAE in the models folder
     template: str | None = None  # the text with choices that the prompt was drawn from; None: it held none
     negative_template: str | None = None
+    prediction_type: str | None = None  # what the model predicts, where a person knows better; None: as its files say
+    zero_terminal_snr: bool | None = None  # likewise: its noise levels end without any signal
 
     def __post_init__(self) -> None:
         _check_text("prompt", self.prompt)
         _check_text("negative_prompt", self.negative_prompt)
         _check_text("template", self.template, optional=True)
         _check_text("negative_template", self.negative_template, optional=True)
+        if self.prediction_type is not None:
+            _check_choice("prediction_type", self.prediction_type, PREDICTION_TYPES)
+        if self.zero_terminal_snr is not None:
+            _check_flag("zero_terminal_snr", self.zero_terminal_snr)
         _check_name("model", self.model, "a model's name")
         _check_name("vae", self.vae, "automatic or a VAE's name")
         _check_choice("sampler", self.sampler, tuple(SAMPLERS))

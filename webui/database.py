@@ -62,6 +62,19 @@ MIGRATIONS = (
         UNIQUE (request, path)
     );
     """,
+    """
+    CREATE TABLE model_uses (
+        model TEXT PRIMARY KEY,
+        at    REAL NOT NULL                             -- seconds since 1970: when it last made a picture
+    ) WITHOUT ROWID;
+    CREATE TABLE forms (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,       -- the newest of a tab is what its form shows
+        tab    TEXT NOT NULL,
+        fields TEXT NOT NULL,                           -- JSON: field -> value
+        kept   REAL NOT NULL                            -- seconds since 1970
+    );
+    CREATE INDEX forms_by_tab ON forms (tab, number);
+    """,
 )
 
 

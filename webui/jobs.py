@@ -19,6 +19,13 @@ ATTEMPTS = 2  # a job that took the program down twice is not tried a third time
 GRID = -1  # the grid's place among a job's images
 
 
+_NOTE_USE = (
+    "INSERT OR REPLACE INTO model_uses (model, at)"
+    " SELECT json_extract(payload, '$.model'), (julianday('now') - 2440587.5) * 86400.0"
+    " FROM jobs WHERE id = ? AND kind = 'generate' AND json_extract(payload, '$.model') IS NOT NULL"
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     id: str
@@ -113,6 +120,11 @@ class JobTable:
             rows = connection.execute("SELECT place, saved FROM job_images WHERE job_id = ? ORDER BY place", (job_id,))
             return {row["place"]: json.loads(row["saved"]) for row in rows}
 
+    def model_uses(self) -> dict[str, float]:
+        """Model -> when it last made a picture, seconds since 1970."""
+        with self._database.transaction() as connection:
+            return {row["model"]: row["at"] for row in connection.execute("SELECT model, at FROM model_uses")}
+
     def finish(
         self,
         job_id: str,
@@ -128,6 +140,8 @@ class JobTable:
                 "UPDATE jobs SET state = ?, error = ?, error_field = ?, outcome = ? WHERE id = ?",
                 (state, error, error_field, text, job_id),
             )
+            if state == "done":
+                connection.execute(_NOTE_USE, (job_id,))
 
     def cancel_queued(self, job_id: str) -> bool:
         """True when it was waiting and now never runs."""

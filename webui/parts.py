@@ -21,6 +21,8 @@ from webui.lab.runner import Lab
 from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
+from webui.model_settings import FILE as MODEL_SETTINGS
+from webui.model_settings import ModelSettings
 from webui.service import GenerationService
 from webui.settings import HERE, Settings
 from webui.thumbnails import Thumbnails
@@ -68,6 +70,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         store = ImageStore(settings.output_dir, pattern=pattern, format=settings.image_format)
         jobs = JobTable(database)
         service = GenerationService(engine, store, jobs, history, lists=lambda: library.wildcards.lists().lists)
+        service.shelf.settings = ModelSettings(shared / MODEL_SETTINGS)
         stack.callback(service.close)
         lab = Lab(service, store, history, LabTable(database))
         stack.callback(lab.close)

@@ -23,6 +23,7 @@ from pipelines.types import (
     GenerationResult,
     ModelInfo,
     Progress,
+    PromptReading,
 )
 from webui import choices, verify
 from webui.archive import metadata, pictures
@@ -31,6 +32,7 @@ from webui.archive.metadata import request_from_json, request_to_json
 from webui.archive.store import ImageStore, SavedImage
 from webui.jobs import GRID, Job, JobKind, JobState, JobTable
 from webui.library.wildcards import Lists
+from webui.models import Shelf
 from webui.verify import AgainReport
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,7 @@ class GenerationService:
         lists: Callable[[], Lists] = dict,  # what `__name__` in a prompt draws from
     ) -> None:
         self._engine, self._store, self._jobs, self._history = engine, store, jobs, history
-        self._rng, self._lists = rng or random.SystemRandom(), lists
+        self._rng, self._lists, self.shelf = rng or random.SystemRandom(), lists, Shelf(engine, jobs)
         self._changed = threading.Condition()
         self._running: _Running | None = None
         self._versions: dict[str, int] = {}
@@ -131,7 +133,7 @@ class GenerationService:
     def submit_many(self, requests: list[GenerationRequest]) -> list[str]:
         wishes: list[tuple[JobKind, dict[str, Any], int]] = []
         checked: set[tuple[str, ...]] = set()
-        for request in requests:
+        for request in map(self.shelf.settled, requests):
             named = (request.model, request.prompt, request.negative_prompt, request.vae)
             if named not in checked:  # many requests of an experiment name the same files
                 self.check(request)
@@ -192,6 +194,10 @@ class GenerationService:
     def adapters(self) -> tuple[ModelInfo, ...]:
         """LoRAs, textual inversions and VAEs, by name."""
         return self._engine.adapters()
+
+    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
+        """How the model's text encoders read a prompt. Raises ModelError."""
+        return self._engine.read_prompt(model, text, negative=negative)
 
     def engine_state(self) -> EngineState:
         return self._engine.describe()

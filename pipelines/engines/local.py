@@ -233,7 +233,7 @@ class _Run:
     def _sample(self, seeds: tuple[int, ...]) -> _Sample:
         parts, request = self.parts, self.request
         # 3. make noise, each image's from its own seed, and lay it over the picture if there is one
-        scheduler = make_scheduler(request.sampler, request.schedule, parts.scheduler_config, seeds)
+        scheduler = make_scheduler(request.sampler, request.schedule, _scheduler_config(parts, request), seeds)
         timesteps = timesteps_for(scheduler, request.steps, request.steps_run, parts.placement.device)
         generators = noise.generators(seeds)
         maker = Maker(parts=parts, request=request, generators=generators, scheduler=scheduler, timesteps=timesteps)
@@ -277,6 +277,12 @@ def _picture(parts: Components, latents: torch.Tensor, canvas: Canvas | None) ->
         return image, facts
     image, changed = masks.composed(canvas, image)
     return image, {**facts, "changed_outside_mask": changed}
+
+
+def _scheduler_config(parts: Components, request: GenerationRequest) -> dict[str, Any]:
+    """The model's own, but for what the request says of the model's nature."""
+    said = {"prediction_type": request.prediction_type, "rescale_betas_zero_snr": request.zero_terminal_snr}
+    return {**parts.scheduler_config, **{name: value for name, value in said.items() if value is not None}}
 
 
 def _with_rungs(facts: dict[str, Any], shared: Sequence[str]) -> dict[str, Any]:

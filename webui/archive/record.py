@@ -27,6 +27,7 @@ _WHOLE_END = 2**63
 
 _PLAIN = tuple(item.name for item in fields(GenerationRequest) if item.name not in ("init", "inpaint"))
 _TEMPLATES = ("template", "negative_template")
+_OF_MODEL = ("prediction_type", "zero_terminal_snr")  # null: as the model's files say
 _INIT = ("strength", "resize_mode")
 _INPAINT = ("mask_blur", "mask_grow", "invert", "masked_content", "only_masked", "padding")
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -37,6 +38,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("resize_mode", "masked_content", "image", "mask"), (str,)),
     **dict.fromkeys(("invert", "only_masked"), (bool,)),
     **dict.fromkeys(_TEMPLATES, (str, type(None))),
+    "prediction_type": (str, type(None)),
+    "zero_terminal_snr": (bool, type(None)),
     "seed": (int, type(None)),
 }
 
@@ -91,7 +94,8 @@ def _check_request(data: Mapping[str, Any]) -> None:
 
 def flat_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The request's JSON without pictures and templates, on one level: `init.strength` is just `strength`."""
-    flat = {name: settings[name] for name in _PLAIN if name in settings and name not in _TEMPLATES}
+    unsaid = {*_TEMPLATES, *(name for name in _OF_MODEL if settings.get(name) is None)}
+    flat = {name: settings[name] for name in _PLAIN if name in settings and name not in unsaid}
     for part, names in (("init", _INIT), ("inpaint", _INPAINT)):
         flat |= _chosen(settings.get(part) or {}, names)
     return flat

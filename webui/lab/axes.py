@@ -16,7 +16,9 @@ _MASK = tuple(item.name for item in fields(Inpaint) if item.name != "mask")
 _WHOLE = {"steps", "width", "height", "seed", "clip_skip", "mask_blur", "mask_grow", "padding"}
 _REAL = {"guidance", "strength"}
 _FLAGS = {"invert", "only_masked"}
-_APART = {"init", "inpaint", "batch_size", "batches", "template", "negative_template"}  # a cell is one image
+# a cell is one image, and a model's nature is settled with the model
+_APART = {"init", "inpaint", "batch_size", "batches", "template", "negative_template"}
+_APART |= {"prediction_type", "zero_terminal_snr"}
 AXIS_FIELDS = (PROMPT_WORDS, *(name for name in REQUEST_FIELDS if name not in _APART), *_START, *_MASK)
 
 

@@ -138,11 +138,11 @@ def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def canonical(data: Mapping[str, Any]) -> str:
-    """A request's JSON in the one form that is compared: sorted, and 7 the same as 7.0."""
+    """A request's JSON in the one form that is compared: sorted, 7 the same as 7.0, and null as if it were absent."""
     return json.dumps(_levelled(data), ensure_ascii=False, sort_keys=True)
 
 
 def _levelled(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _levelled(item) for key, item in value.items()}
+        return {key: _levelled(item) for key, item in value.items() if item is not None}
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -23,7 +23,7 @@ class Finished:
     """Finds the picture of a request that was made before. A fresh one for each look: it remembers the models."""
 
     def __init__(self, service: GenerationService, store: ImageStore, table: LabTable) -> None:
-        self._store, self._table = store, table
+        self._service, self._store, self._table = service, store, table
         self._models = {model.name: model for model in service.models()}
         self._stamps: dict[str, str] = {}
 
@@ -48,7 +48,7 @@ class Finished:
             self._table.note(text, known)
 
     def _text(self, request: GenerationRequest) -> str:
-        data = request_to_json(request, self._store.inputs)
+        data = request_to_json(self._service.shelf.settled(request), self._store.inputs)
         return canonical(choices.asked(data) if request.template is None else data)
 
     def _same_model(self, model: ModelInfo, known: Known) -> bool:

@@ -23,7 +23,8 @@ __all__ = ["FILE_LIMIT", "SLOT", "Preset", "PresetError", "bare", "fill", "load"
 SLOT = "{prompt}"  # where the visitor's own words go
 FOLDERS = ("", "styles")  # of the shipped ones, in the order they are offered
 
-_FIELDS = tuple(name for name in REQUEST_FIELDS if name not in {"init", "inpaint", "template", "negative_template"})
+_NO_SETTINGS = {"init", "inpaint", "template", "negative_template", "prediction_type", "zero_terminal_snr"}
+_FIELDS = tuple(name for name in REQUEST_FIELDS if name not in _NO_SETTINGS)
 _PART_FIELDS = ("strength",)  # of InitImage; used where a picture is given
 _HEAD = ("name", "name_zh", "for_builtin", "about", "about_zh")  # all that is no setting
 
