@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw  # noqa: E402
 from tools.train_builtin.judge import load_pipeline  # noqa: E402
 from tools.train_builtin.judge_net import Judge, nearest_colour, read  # noqa: E402
 from tools.train_builtin.render import render  # noqa: E402
-from tools.train_builtin.together import images_to_tensor  # noqa: E402
+from tools.train_builtin.together import images_to_tensor, mixed  # noqa: E402
 from tools.train_builtin.world import COLOUR_NAMES, HEADS, Picture, draw_picture  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ def draw(prompts: list[str], seeds: list[int], **settings: Any) -> np.ndarray:
     given = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE} | settings
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     run = given.pop("run", None) or pipeline()
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed(torch.device("cpu")):
         return np.stack([np.asarray(image) for image in run(prompts, generator=generators, **given).images])
 
 

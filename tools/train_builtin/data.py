@@ -38,6 +38,9 @@ SPLITS = (
     Split(name="wider", shards=1, width=192, height=128),
     Split(name="taller", shards=1, width=128, height=192),
     Split(name="big", shards=1, width=160, height=160),
+    Split(name="small", shards=2, width=96, height=96),
+    Split(name="bigger", shards=1, width=192, height=192),
+    Split(name="pairs", shards=3, two_share=1.0),  # more of what is hardest: which colour belongs to which subject
     Split(name="validation", shards=1, held_out=False),
     # The judge learns from these (and from `train`), never the generator: it must know the held-out pairs too.
     Split(name="judge", shards=4, held_out=True, two_share=0.2),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tools.train_builtin import data
 from tools.train_builtin.render import PIXEL_BLOCK
-from tools.train_builtin.together import Clock, Team, cosine, read_checkpoint, save_checkpoint, set_rate
+from tools.train_builtin.together import Clock, Team, cosine, mixed, read_checkpoint, save_checkpoint, set_rate
 from tools.train_builtin.world import COLOUR_NAMES, COLOURS, HEADS, Picture
 
 RATE = 2e-3
@@ -112,7 +112,7 @@ def train(rank: int, processes: int, work: Path, seconds: float, target: Path) -
         picked = random.integers(0, len(images), BATCH)
         x = _disturbed(torch.from_numpy(images[picked]).permute(0, 3, 1, 2).float().div(255))
         target_classes = torch.from_numpy(labels[picked].astype(np.int64))
-        with torch.autocast(team.device.type, torch.bfloat16):
+        with mixed(team.device):
             scores = judge(x)
         loss = torch.stack([F.cross_entropy(s.float(), target_classes[:, i]) for i, s in enumerate(scores)]).sum()
         torch.autograd.backward(loss)

@@ -12,10 +12,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from tools.train_builtin import data
 from tools.train_builtin import tokenizer as tokenizers
 from tools.train_builtin.text_encoder import encode_texts
-from tools.train_builtin.together import images_to_tensor
+from tools.train_builtin.together import images_to_tensor, mixed
 from tools.train_builtin.vae import FACTOR
 
-GENERATOR_SPLITS = ("train", "wide", "tall", "wider", "taller", "big")
+GENERATOR_SPLITS = ("train", "wide", "tall", "wider", "taller", "big", "small", "bigger", "pairs")
 SUBJECT_WEIGHT = 2.5  # of the loss inside a subject's box, against 1 outside
 
 
@@ -60,7 +60,7 @@ def encode_all(rank: int, processes: int, work: Path) -> None:
         images, means = shard["images"], []
         for start in range(0, len(images), 20):
             x = images_to_tensor(images[start : start + 20], device)
-            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad(), mixed(device):
                 means.append(vae.encode(x).latent_dist.mean.half().cpu().contiguous().numpy())
         texts = data.shard_captions(shard)
         flat = [text for captions in texts for text in captions]

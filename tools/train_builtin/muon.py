@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tools.train_builtin.together import compute_dtype
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton-Schulz step, from the article
 
 
@@ -29,7 +31,8 @@ def orthogonalise(matrix: Tensor, steps: int = 3) -> Tensor:
         total = factor @ total if step else factor
         if step < steps - 1:
             gram = factor @ gram @ factor
-    result: Tensor = total.bfloat16() @ x.bfloat16()
+    dtype = compute_dtype(x.device)
+    result: Tensor = total.to(dtype) @ x.to(dtype)
     return result if matrix.shape[0] <= matrix.shape[1] else result.mT
 
 

@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from tools.train_builtin import tokenizer as tokenizers
 from tools.train_builtin.captions import caption, fragment, plain_prompt
 from tools.train_builtin.muon import Muon
-from tools.train_builtin.together import Clock, Team, cosine, read_checkpoint, save_checkpoint, set_rate
+from tools.train_builtin.together import Clock, Team, cosine, mixed, read_checkpoint, save_checkpoint, set_rate
 from tools.train_builtin.world import HEADS, draw_picture, labels
 
 WIDTH = 192
@@ -117,7 +117,7 @@ def train(rank: int, processes: int, work: Path, seconds: float) -> None:
             set_rate(optimizer, min(1.0, (step + 1) / 30) * cosine(progress))
         ids, target = sample_batch(tokenizer, rng)
         at = positions_to_read(ids, tokenizer.eos_token_id)
-        with torch.autocast(team.device.type, torch.bfloat16):
+        with mixed(team.device):
             scores = reader(ids.to(team.device), at.to(team.device))
         target = target.to(team.device)
         loss = sum(

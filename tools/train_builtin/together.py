@@ -4,9 +4,11 @@ On a busy machine this beats one process with several threads by far: nobody wai
 operation. On a GPU the same code runs as one process. Progress is wall time, kept across restarts in the checkpoint.
 """
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 from tqdm import tqdm  # type: ignore[import-untyped]
+
+from pipelines.models.device import choose
 
 SAVE_EVERY_S = 180.0
 
@@ -92,6 +96,18 @@ class Clock:
             return False
         self._saved = time.monotonic()
         return True
+
+
+@functools.cache
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """bf16 on a GPU and on a CPU with instructions for it; other CPUs emulate it, fifty times slower than fp32."""
+    return torch.bfloat16 if device.type == "cuda" else choose(device.type).dtype
+
+
+def mixed(device: torch.device) -> AbstractContextManager[Any]:
+    """Autocast to `compute_dtype`."""
+    dtype = compute_dtype(device)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def cosine(progress: float, hold: float = 0.0) -> float:

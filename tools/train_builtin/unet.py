@@ -19,7 +19,7 @@ from tools.train_builtin.latents import LatentSet
 from tools.train_builtin.muon import Muon
 from tools.train_builtin.text_encoder import WIDTH as TEXT_WIDTH
 from tools.train_builtin.text_encoder import encode_texts
-from tools.train_builtin.together import Clock, Team, cosine, read_checkpoint, save_checkpoint, set_rate
+from tools.train_builtin.together import Clock, Team, cosine, mixed, read_checkpoint, save_checkpoint, set_rate
 
 WIDTHS = (48, 96, 160, 192)
 RATE = 1e-3  # of AdamW; Muon takes three times that
@@ -27,7 +27,7 @@ BATCH = 16
 AVERAGE_EVERY = 8
 EMPTY_CAPTIONS = 0.1  # what guidance is measured against
 HIDDEN_PADDING = 0.25  # share of captions that must be understood from their words alone
-ODD_SIZES_FROM, ODD_SIZES = 0.7, 0.12  # from this progress on, this share of batches is not square 128
+OTHER_SETS = 0.25  # of the batches: other sizes and pairs of subjects, each set as often as the others
 SHORT = 32  # tokens; nearly all captions end before, and attention to padding costs time
 
 
@@ -101,10 +101,14 @@ def sample_batch(pictures: LatentSet, scaling: float, empty: Tensor, emphasis: E
 
 
 def sample_timesteps(size: int, random: Generator) -> Tensor:
-    """Half stratified over all noise levels, half around those where a silhouette is decided."""
+    """Half stratified over all noise levels, a third around those where a silhouette is decided, the rest near the end.
+
+    The last levels decide edges and blocks: a style is told by them.
+    """
     even = (np.arange(size) + random.random(size)) / size
     shape = random.normal(0.6, 0.18, size)
-    share = np.where(random.random(size) < 0.5, even, shape)
+    fine = 0.3 * random.random(size)
+    share = np.choose(random.choice(3, size, p=(0.5, 0.33, 0.17)), (even, shape, fine))
     return torch.from_numpy((share * 1000).astype(np.int64).clip(0, 999))
 
 
@@ -130,7 +134,7 @@ def loss_of(unet: nn.Module, text: nn.Module, batch: Batch, t: Tensor, signal: T
     noise = torch.randn_like(z)
     noisy = a.sqrt() * z + (1 - a).sqrt() * noise
     velocity = a.sqrt() * noise - (1 - a).sqrt() * z
-    with torch.autocast(device.type, torch.bfloat16):
+    with mixed(device):
         with torch.no_grad():
             ids = batch.ids.to(device)
             hidden = text(input_ids=torch.cat([ids, batch.empty.to(device)])).last_hidden_state
@@ -207,19 +211,19 @@ def resume(path: Path, device: torch.device) -> State:
 
 
 class Batches:
-    """Random batches; in the last part of the training some of them are not square."""
+    """Random batches, some of them of other sizes or of two subjects."""
 
     def __init__(self, work: Path, team: Team, random: Generator) -> None:
         self.sets = latents.load_all(work, team.rank, team.count)
-        self.odd = [split for split in self.sets if split != "train"]
+        self.others = [split for split in self.sets if split != "train"]
         self.scaling = float(AutoencoderKL.load_config(work / "vae")["scaling_factor"])
         self.empty = encode_texts(tokenizers.read(work / "tokenizer"), [""], tokenizers.LENGTH)[0]
         self.emphasis = Emphasis(work, tokenizers.read(work / "tokenizer"), self.scaling)
         self.random = random
 
-    def draw(self, progress: float) -> Batch:
-        odd = progress > ODD_SIZES_FROM and self.random.random() < ODD_SIZES
-        split = self.odd[self.random.integers(len(self.odd))] if odd else "train"
+    def draw(self) -> Batch:
+        other = self.random.random() < OTHER_SETS
+        split = self.others[self.random.integers(len(self.others))] if other else "train"
         return sample_batch(self.sets[split], self.scaling, self.empty, self.emphasis, self.random)
 
 
@@ -238,7 +242,7 @@ def train(rank: int, processes: int, work: Path, seconds: float) -> None:
     while progress < 1:
         for optimizer in state.optimizers:
             set_rate(optimizer, min(1.0, (step + 1) / 40) * cosine(progress, 0.3))
-        batch = batches.draw(progress)
+        batch = batches.draw()
         loss = loss_of(unet, text, batch, sample_timesteps(len(batch.ids), random).to(team.device), signal)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -19,6 +19,7 @@ from tools.train_builtin.together import (
     Team,
     cosine,
     images_to_tensor,
+    mixed,
     read_checkpoint,
     save_checkpoint,
     set_rate,
@@ -103,7 +104,7 @@ def _pass_through(conv: nn.Conv2d, taps: dict[tuple[int, int], float]) -> None:
 
 def loss_of(vae: AutoencoderKL, x: Tensor) -> tuple[Tensor, Tensor]:
     """The training loss and the squared error of a batch (batch, 3, height, width)."""
-    with torch.autocast(x.device.type, torch.bfloat16):
+    with mixed(x.device):
         posterior = vae.encode(x).latent_dist
         y = vae.decode(posterior.sample()).sample
     error = y.float() - x
