@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import InvalidRequest, StorageError
@@ -224,6 +224,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompt=TEXT, negative=TEXT, name=TEXT)
+@example(prompt="a\x85b\u2028c\u2029d\re", negative="\x85", name="")
 def test_any_text_comes_back_as_it_was(saved: SavedPresets, prompt: str, negative: str, name: str) -> None:
     fields = {"prompt": prompt, "negative_prompt": negative}
     saved.save("fixed", fields, replace=True)

@@ -25,6 +25,8 @@ _SUFFIX = ".yaml"
 _FILE_LIMIT = 100  # bytes of a file's name without suffix
 _TOGETHER = 100  # presets in one file when many come at once
 
+_LINE_ENDS = frozenset("\r\x85\u2028\u2029")
+
 _Signature = tuple[tuple[str, int, int], ...]
 
 
@@ -34,6 +36,18 @@ class Listing:
 
     presets: tuple[Preset, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes any text so that it comes back: YAML folds Unicode's line ends into spaces unless they are escaped."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = '"' if _LINE_ENDS.intersection(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 class SavedPresets:
@@ -270,7 +284,9 @@ class SavedPresets:
     def _write(self, name: str, items: list[Mapping[str, Any]]) -> None:
         for item in items:
             _valid(item)
-        text = yaml.safe_dump([dict(item) for item in items], allow_unicode=True, sort_keys=False, width=10**6)
+        text = yaml.dump(
+            [dict(item) for item in items], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**6
+        )
         self._files.replace(name, text.encode())
         self._seen = None
 
