@@ -21,7 +21,7 @@ from webui.library.presets import Preset
 from webui.library.saved import SavedPresets
 from webui.library.styles_csv import from_preset, read_styles, to_csv
 from webui.library.words import Category
-from webui.ui.controls import Controls, Form, Updates
+from webui.ui.controls import Choice, Controls, Form, Updates
 from webui.ui.house import uploaded_file
 from webui.ui.widgets import Widget, asset
 from webui.ui.words import Language, language_of, sentence, word
@@ -305,18 +305,20 @@ def wire_composer(composer: Composer, form: Form, library: Library, lists: Prese
     keeper = PresetKeeper(form, composer, library)
     inputs: set[Any] = {composer, *form.components()}
     kept: Any = composer.submit(keeper.keep, inputs, [composer], api_name=f"{task}_keep_preset", **quiet)
-    kept.then(lists.refreshed, None, lists.boxes, api_name=f"{task}_presets_kept", **quiet)
-    composer.select(lists.refreshed, None, lists.boxes, api_name=f"{task}_presets_changed", **quiet)
+    kept.then(lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_kept", **quiet)
+    composer.select(lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_changed", **quiet)
 
 
 class PresetLists:
     """The drop-down lists of presets on all tabs."""
 
     def __init__(
-        self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[gr.Dropdown]
+        self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Choice]
     ) -> None:
         self.presets, self.library, self.own, self.boxes = presets, library, own, boxes
 
-    def refreshed(self) -> list[Any]:
+    def refreshed(self, *chosen: str) -> list[Any]:
+        """A box whose choice is gone shows none: gradio's script fails on a value that is not among the choices."""
         choices = preset_choices(self.presets, self.library, self.own)
-        return [gr.update(choices=choices) for _box in self.boxes]
+        names = {name for _shown, name in choices}
+        return [gr.update(choices=choices, value=name if name in names else "") for name in chosen]
