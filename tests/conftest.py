@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from webui.server import no_stubs
 
@@ -28,6 +29,9 @@ QUIET = {
 LOCAL = re.compile(r"127\..*|::1|localhost|0\.0\.0\.0|")
 STARTING = 60.0  # seconds until a started program must have told its address; busy machines are slow
 
+# The same examples on every run, so that a red one says what changed; HYPOTHESIS_PROFILE=default explores.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 os.environ.update(QUIET)  # before anything imports torch or gradio
 _stubs = no_stubs()
 
