@@ -20,50 +20,13 @@ from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
 from pipelines.models.components import Components
 from pipelines.models.device import is_out_of_memory
-from pipelines.models.extras import WantedLora, trigger_pattern
+from pipelines.models.extras import WantedLora
 from pipelines.models.headers import read_header
 from pipelines.models.loading import FOREIGN, first_sentence
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.types import ModelInfo
 
 _DOWN = re.compile(r"^(.+?)[._](?:lora_down|lora_A|lora_a|lora\.down|lora_linear_layer\.down)(?:\.\w+)?\.weight$")
-
-
-class Words:
-    """A tokenizer that knows some learned words too: each stands for several ids behind the vocabulary."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._ids: dict[str, list[int]] = {}
-        self._pattern = trigger_pattern(())
-
-    def learn(self, words: Mapping[str, Sequence[int]]) -> None:
-        """These and no others."""
-        self._ids = {word.casefold(): list(ids) for word, ids in words.items()}
-        self._pattern = trigger_pattern(self._ids)
-
-    def __call__(self, texts: list[str], **options: Any) -> Any:
-        """As the tokenizer, for a list of texts; only "input_ids" is given when there are learned words."""
-        if not self._ids:
-            return self._tokenizer(texts, **options)
-        return {"input_ids": [self._tokenize(text, options) for text in texts]}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tokenizer, name)
-
-    def __len__(self) -> int:
-        return len(self._tokenizer)
-
-    def _tokenize(self, text: str, options: Mapping[str, Any]) -> list[int]:
-        ids: list[int] = []
-        end = 0
-        for match in self._pattern.finditer(text):
-            ids += self._plain(text[end : match.start()], options) + self._ids[match[0].casefold()]
-            end = match.end()
-        return ids + self._plain(text[end:], options)
-
-    def _plain(self, text: str, options: Mapping[str, Any]) -> list[int]:
-        return list(self._tokenizer([text], **options)["input_ids"][0]) if text.strip() else []
 
 
 class _WithVectors(torch.nn.Module):

@@ -16,13 +16,14 @@ import torch
 
 from pipelines.errors import ModelError
 from pipelines.models import conversion
-from pipelines.models.adapters import Adapters, Words
+from pipelines.models.adapters import Adapters
 from pipelines.models.components import Components
 from pipelines.models.device import Placement
 from pipelines.models.hashes import stamp_of
 from pipelines.models.listing import Listing
 from pipelines.models.loading import model_errors, place, read
 from pipelines.models.vae import read_vae
+from pipelines.models.vocabulary import Words
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.sampling import previews
 from pipelines.types import ModelInfo

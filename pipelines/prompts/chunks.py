@@ -11,12 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.prompts.grammar import parse
+from pipelines.prompts.grammar import Prompt
 from pipelines.prompts.schedule import MOST_STEPS
 from pipelines.prompts.weights import Sections
+from pipelines.types import Token as ShownToken
+from pipelines.types import TokenChunk
 
 COMMA_REACH = 20  # tokens
-COMMA = ",</w>"
+WORD_END = "</w>"
+COMMA = "," + WORD_END
 
 Token = tuple[int, float]  # id and weight
 
@@ -35,16 +38,25 @@ def chunks_of(tokenizer: Any, sections: Sections) -> list[Chunk]:
     return [_framed(tokenizer, tokens, length) for tokens in _cut(tokenizer, sections, length - 2)]
 
 
-def token_map(tokenizer: Any, text: str) -> list[list[tuple[str, int, float]]]:
-    """The chunks of a prompt as the first step sees it, each a list of (token, id, weight). A token that ends a word
-    ends with a space."""
+def token_map(tokenizer: Any, prompt: Prompt) -> tuple[TokenChunk, ...]:
+    """The chunks of a prompt as the first step sees it."""
+    room, words = tokenizer.model_max_length - 2, len(tokenizer)
     chunks = []
-    for part in parse(text).at(1, MOST_STEPS):  # so many that no share of them rounds to none
-        for tokens in _cut(tokenizer, part.sections, tokenizer.model_max_length - 2):
+    for number, part in enumerate(prompt.at(1, MOST_STEPS)):  # so many that no share of them rounds to none
+        for tokens in _cut(tokenizer, part.sections, room):
             names = tokenizer.convert_ids_to_tokens([token for token, _ in tokens])
-            texts = map(_readable, names)
-            chunks.append([(text, token, weight) for text, (token, weight) in zip(texts, tokens, strict=True)])
-    return chunks
+            shown = tuple(
+                ShownToken(
+                    text=_readable(name.removesuffix(WORD_END)),
+                    id=token,
+                    weight=weight,
+                    ends_word=name.endswith(WORD_END),
+                    learned=token >= words,
+                )
+                for name, (token, weight) in zip(names, tokens, strict=True)
+            )
+            chunks.append(TokenChunk(tokens=shown, room=room, part=number))
+    return tuple(chunks)
 
 
 def _cut(tokenizer: Any, sections: Sections, size: int) -> list[list[Token]]:
@@ -105,8 +117,11 @@ def _bytes_of() -> dict[str, int]:
 _BYTES = _bytes_of()
 
 
-def _readable(name: str) -> str:
-    word, end = (name[:-4], " ") if name.endswith("</w>") else (name, "")
+def _readable(word: str) -> str:
     if not all(character in _BYTES for character in word):
-        return word + end  # an added token, as of a textual inversion
-    return bytes(_BYTES[character] for character in word).decode("utf-8", "replace") + end
+        return word  # a learned word
+    data = bytes(_BYTES[character] for character in word)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.hex(" ").upper()
