@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from webui.archive import metadata
 
@@ -293,11 +293,35 @@ def test_a_dropped_file_is_made_again_and_sent_to_its_tab(visits: Visits, served
     page.locator("#again_make").click()
     expect(page.locator("#again_report b")).to_have_text("identical")
     page.locator("#again_send").click()
+    expect(page.locator("#txt2img_generate")).to_be_visible()
     expect(field(page, "txt2img_prompt")).to_have_value("a purple fish")
     expect(field(page, "txt2img_seed")).to_have_value("21")
     open_tab(page, "Make again")
     page.locator("#again_recent button").first.click()
     expect(page.locator("#again_report b")).to_have_count(0)
+
+
+@pytest.mark.parametrize("elsewhere", ["Make again", "History"])
+def test_a_late_answer_does_not_take_a_person_away(visits: Visits, elsewhere: str) -> None:
+    """Sent to Inpaint, but the server is slow and the person has opened another tab: the picture still arrives."""
+    page = visits.open()
+    generate(page, "txt2img", prompt="a slow snail", seed=31, steps=2, batch_size=1)
+    page.evaluate("""() => { const arrive = window.seedprintArrive;
+        window.seedprintArrive = to => { document.body.dataset.arrived = to; return arrive(to); }; }""")
+    held: list[Route] = []
+    slow = True
+    page.route("**/gradio_api/**", lambda route: held.append(route) if slow else route.continue_())
+    with page.expect_request("**/gradio_api/**"):
+        page.locator("#txt2img_to_inpaint").click()
+    open_tab(page, elsewhere)
+    slow = False
+    for one in held:
+        one.continue_()
+    expect(page.locator("body")).to_have_attribute("data-arrived", "inpaint")
+    expect(page.get_by_role("tab", name=elsewhere)).to_have_attribute("aria-selected", "true")
+    open_tab(page, "Inpaint")
+    expect(field(page, "inpaint_prompt")).to_have_value("a slow snail")
+    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
 
 
 def test_a_preset_fills_the_form(visits: Visits) -> None:

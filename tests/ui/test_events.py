@@ -172,7 +172,7 @@ def test_every_event_answers_to_the_page_as_it_opens(ui: Page) -> None:
 def test_send_to_takes_picture_and_settings_along(ui: Page, target: str) -> None:
     status = run(ui, "txt2img", prompt="a blue fish", steps=6, seed=11)
     answer = ui.call(f"txt2img_to_{target}", {"txt2img_pictures": item(ui, status)})
-    assert answer["frame"]["selected"] == target
+    assert answer["way"] == target
     assert value_of(answer[f"{target}_prompt"]) == "a blue fish"
     assert value_of(answer[f"{target}_steps"]) == 6
     assert "value" not in answer[f"{target}_seed"]
@@ -191,7 +191,7 @@ def test_reuse_seed_is_the_chosen_pictures_own(ui: Page) -> None:
 def test_reuse_all_makes_the_same_run_again(ui: Page) -> None:
     status = run(ui, "inpaint", prompt="a cat", seed=2**32 - 1, batch_size=2, mask_blur=9, masked_content="fill")
     answer = ui.call("txt2img_reuse_all", {"txt2img_pictures": item(ui, status, 1)})
-    assert answer["frame"]["selected"] == "inpaint"
+    assert answer["way"] == "inpaint"
     values = {
         name: value_of(update)
         for name, update in answer.items()
@@ -270,7 +270,7 @@ def test_settings_from_a_stranger_are_escaped(ui: Page) -> None:
     assert "<b>" not in shown["again_settings"]
     assert "another program" in shown["again_settings"]
     sent = ui.call("again_send", {"again_image": picture(path)})
-    assert sent["frame"]["selected"] == "txt2img"
+    assert sent["way"] == "txt2img"
     assert value_of(sent["txt2img_sampler"]) == "Euler"
 
 

@@ -16,7 +16,7 @@ from webui.ui.controls import Updates
 from webui.ui.generate import SECRET
 from webui.ui.handlers import escaped
 from webui.ui.house import House
-from webui.ui.send import Sender, task_of
+from webui.ui.send import LEAVES, Sender, task_of
 from webui.ui.widgets import Live, Pictures, empty_words
 from webui.ui.words import WORDS, Language, language_of, translate, word
 from webui.verify import AgainReport
@@ -85,9 +85,11 @@ class AgainTab:
         shown = [self.settings, self.raw, self.report, self.send, self.live]
         self.image.change(handlers.show, self.image, shown, queue=False, api_name="again_show", **private)
         self.recent.select(handlers.choose, self.recent, self.image, queue=False, api_name="again_choose", **private)
-        self.send.click(
-            handlers.send, self.image, [*sender.targets(), self.live], queue=False, api_name="again_send", **private
+        targets = [*sender.targets(), self.live]
+        sent = self.send.click(
+            handlers.send, self.image, targets, js=LEAVES, queue=False, api_name="again_send", **private
         )
+        sender.travels(sent)
         outputs = [self.jobs, self.live, self.report]
         watching: dict[str, Any] = {"concurrency_limit": None, "api_name": "again_watch", **private}
         self.make.click(

@@ -13,7 +13,7 @@ from webui.ui.again import AgainTab
 from webui.ui.controls import Updates
 from webui.ui.history_words import HISTORY_WORDS
 from webui.ui.house import House
-from webui.ui.send import Sender
+from webui.ui.send import LEAVES, Sender
 from webui.ui.widgets import Widget
 from webui.ui.words import language_of, translate
 
@@ -43,15 +43,17 @@ class HistoryTab:
     def wire(self, sender: Sender, again: AgainTab) -> None:
         """Call once all tabs stand."""
         handlers = HistoryHandlers(self, sender, again)
-        self.view.select(
+        sent = self.view.select(
             handlers.send,
             self.view,
             [*sender.targets(), again.image, self.view],
+            js=LEAVES,
             queue=False,
             show_progress="hidden",
             api_visibility="private",
             api_name="history_send",
         )
+        sender.travels(sent)
 
 
 class HistoryHandlers:

@@ -36,20 +36,33 @@ def run_fields(back: ReadBack) -> dict[str, Any]:
     return found
 
 
+# Given to an event that sends: remembers where the person is. `travels` goes on from there (both in head.js).
+LEAVES = "value => window.seedprintLeave(value)"
+
+
 class Sender:
-    """Knows every tab. Returns updates; `targets` are all components they may touch."""
+    """Knows every tab. Returns updates; `targets` are all components they may touch.
+
+    An answer only names the tab to open (in `way`); the browser opens it unless the person went elsewhere meanwhile.
+    """
 
     def __init__(self, house: House, tabs: Mapping[Task, GenerateTab], frame: gr.Tabs) -> None:
         self.house, self.tabs, self.frame = house, tabs, frame
+        self.way = gr.Textbox(visible="hidden", elem_id="way")
+
+    def travels(self, sent: Any) -> None:
+        """Opens the tab once the event `sent`, which began with `LEAVES`, is answered."""
+        arrive = "to => window.seedprintArrive(to)"
+        sent.then(None, self.way, [self.frame, self.way], js=arrive, api_visibility="private")
 
     def targets(self) -> list[Any]:
-        found: list[Any] = [self.frame]
+        found: list[Any] = [self.way]
         for tab in self.tabs.values():
             found += [*tab.form.components(), *tab.source_inputs()]
         return found
 
     def open(self, task: str) -> Updates:
-        return {self.frame: gr.Tabs(selected=task)}
+        return {self.way: task}
 
     def as_source(self, path: Path, task: Task) -> Updates:
         """The picture becomes what img2img or Inpaint starts from; its prompt and settings come along."""

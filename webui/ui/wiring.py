@@ -14,7 +14,7 @@ from webui.ui.again import AgainTab
 from webui.ui.controls import Updates
 from webui.ui.generate import GenerateTab
 from webui.ui.handlers import GenerateHandlers
-from webui.ui.send import Sender
+from webui.ui.send import LEAVES, Sender
 from webui.ui.words import language_of, translate
 
 # brings the field a fault concerns into view
@@ -151,13 +151,15 @@ def _wire_pictures(tab: GenerateTab, handlers: GenerateHandlers, sender: Sender,
     for button, handler, outputs in (
         (tab.to_img2img, actions.to_img2img, targets),
         (tab.to_inpaint, actions.to_inpaint, targets),
-        (tab.to_again, actions.to_again, [sender.frame, again.image]),
+        (tab.to_again, actions.to_again, [sender.way, again.image]),
         (tab.reuse_all, actions.reuse_all, targets),
-        (tab.reuse_seed, actions.reuse_seed, [tab.form.controls.seed]),
-        (tab.extras.seed_reuse, actions.reuse_seed, [tab.form.controls.seed]),
     ):
         name = f"{task}_{handler.__name__}"
-        button.click(handler, tab.pictures, [*outputs, tab.live], api_name=name, **_QUIET)
+        sent = button.click(handler, tab.pictures, [*outputs, tab.live], js=LEAVES, api_name=name, **_QUIET)
+        sender.travels(sent)
+    for button in (tab.reuse_seed, tab.extras.seed_reuse):
+        outputs = [tab.form.controls.seed, tab.live]
+        button.click(actions.reuse_seed, tab.pictures, outputs, api_name=f"{task}_reuse_seed", **_QUIET)
 
 
 class PictureActions:

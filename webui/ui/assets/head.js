@@ -17,6 +17,12 @@
     keep.setItem('seedprint-theme', document.body.classList.contains('dark') ? 'light' : 'dark'); dress(); };
   addEventListener('DOMContentLoaded', () => { dress();  // gradio dresses the page by the system's wish, once it is up
     new MutationObserver(dress).observe(document.body, {attributes: true, attributeFilter: ['class']}); });
+  // "Send to" opens a tab when the server has answered, however late: not when the person chose a tab meanwhile.
+  let turns = 0, left = 0;
+  document.addEventListener('click', event => {
+    if (event.target.closest && event.target.closest('#frame .tab-wrapper, #frame .overflow-menu')) turns += 1; }, true);
+  window.seedprintLeave = value => { left = turns; return value; };
+  window.seedprintArrive = to => [{__type__: 'update', ...(to && turns === left ? {selected: to} : {})}, ''];
   document.addEventListener('keydown', event => {
     if (!(event.ctrlKey || event.metaKey) || event.key !== 'Enter') return;
     const button = [...document.querySelectorAll('.generate-button')].find(one => one.offsetParent !== null);
