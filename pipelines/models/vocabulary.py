@@ -1,4 +1,4 @@
-"""The words that CLIP knows, and how it cuts a text into them. No torch, no transformers: a page may ask while it is typed.
+"""The words that CLIP knows, and how it cuts a text into them. No torch: a page asks while a prompt is typed.
 
 `Vocabulary` cuts exactly as transformers' CLIPTokenizer, which stands on the same library.
 """
@@ -36,7 +36,11 @@ class Vocabulary:
     def __init__(self, words: dict[str, int], merges: Merges) -> None:
         self._tokenizer = Tokenizer(
             models.BPE(
-                vocab=words, merges=merges, continuing_subword_prefix="", end_of_word_suffix=WORD_END, unk_token=MARKS[1]
+                vocab=words,
+                merges=merges,
+                continuing_subword_prefix="",
+                end_of_word_suffix=WORD_END,
+                unk_token=MARKS[1],
             )
         )
         self._tokenizer.normalizer = normalizers.Sequence(
@@ -79,7 +83,7 @@ def folder_vocabulary(folder: Path) -> Vocabulary:
         return Vocabulary(words, merges)
     except OSError as error:
         raise ModelError(f"Its tokenizer cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # noqa: BLE001 - the library raises plain Exceptions for what does not fit together
+    except Exception as error:  # the library raises plain ones for what does not fit together
         raise ModelError("Its tokenizer is damaged.") from error
 
 

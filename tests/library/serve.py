@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from tests.browser.serve import main
+from webui import parts
 from webui.library.collection import open_library
-from webui.ui import layout
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    layout.open_library = lambda shipped: open_library(shipped, folder / "user")
+    parts.open_library = lambda shipped: open_library(shipped, folder / "user")
     main(folder, float(sys.argv[2]))

@@ -9,7 +9,7 @@ import pytest
 
 from tools.train_builtin import captions, world
 from webui.library.files import LibraryError
-from webui.library.words import GROUPS, Category, load_words, look_up, read_category
+from webui.library.words import GROUPS, Category, load_words, read_category
 
 SHIPPED = Path(__file__).resolve().parents[2] / "presets" / "words"
 CATEGORIES = load_words(SHIPPED)
@@ -95,14 +95,6 @@ def test_the_built_in_models_words_are_those_it_was_trained_on() -> None:
     ):
         assert all(len(by_key[key] & set(phrases)) == 1 for phrases in table.values())
         assert len(by_key[key]) == len(table)
-
-
-def test_a_word_is_found_by_either_name() -> None:
-    found = look_up(" 烛光 ", CATEGORIES)
-    assert found is not None
-    assert found.word == "candle light"
-    assert look_up("Candle Light", CATEGORIES) == found
-    assert look_up("candle", CATEGORIES) is None
 
 
 HEAD = "name: A\nname_zh: 甲\ngroup: style\ndoes: a\ndoes_zh: 甲\n"

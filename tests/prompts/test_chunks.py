@@ -19,6 +19,9 @@ class WordTokenizer:
         words = [re.findall(r"w\d+|,", text) for text in texts]
         return {"input_ids": [[3 if word == "," else 1000 + int(word[1:]) for word in row] for row in words]}
 
+    def __len__(self) -> int:
+        return 2000
+
     def convert_tokens_to_ids(self, token: str) -> int:
         return {",</w>": 3}[token]
 
@@ -96,7 +99,11 @@ def test_padding_follows_the_end_mark_and_weighs_one() -> None:
 
 
 def test_token_map() -> None:
-    assert token_map(WordTokenizer(), "w1 (w2:1.5), BREAK [w3:w4:0.5]") == [
-        [("w1 ", 1001, 1.0), ("w2 ", 1002, 1.5), (", ", 3, 1.0)],
-        [("w3 ", 1003, 1.0)],
+    chunks = token_map(WordTokenizer(), parse("w1 (w2:1.5), BREAK [w3:w4:0.5] AND w5:0.3"))
+    assert [[(one.text, one.id, one.weight) for one in chunk.tokens] for chunk in chunks] == [
+        [("w1", 1001, 1.0), ("w2", 1002, 1.5), (",", 3, 1.0)],
+        [("w3", 1003, 1.0)],
+        [("w5", 1005, 1.0)],
     ]
+    assert [(chunk.part, chunk.room) for chunk in chunks] == [(0, 75), (0, 75), (1, 75)]
+    assert all(one.ends_word and not one.learned for chunk in chunks for one in chunk.tokens)

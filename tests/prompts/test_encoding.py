@@ -1,12 +1,10 @@
 """Embeddings, held against diffusers, against compel and against the rule written out in float64."""
 
-import time
 from typing import Any
 
 import pytest
 
 from pipelines.errors import InvalidRequest
-from pipelines.prompts.chunks import token_map
 from pipelines.prompts.grammar import parse
 
 pytestmark = pytest.mark.torch
@@ -247,29 +245,6 @@ def test_sdxl_long_prompt_pools_the_first_chunk(sdxl: Any) -> None:
     assert positive.at(1)[0][0].shape == negative.at(1)[0][0].shape == (1, 154, 40)
     first = encoder.encode(" ".join(LONG.split()[:75]), steps=1)
     assert torch.equal(positive.pooled(1)[0], first.pooled(1)[0])
-
-
-def test_token_map_of_the_built_in_tokenizer(builtin: Any) -> None:
-    a, star = (builtin.tokenizer.convert_tokens_to_ids(f"{word}</w>") for word in ("a", "star"))
-    assert token_map(builtin.tokenizer, "a (star:1.5) BREAK [a|star]") == [
-        [("a ", a, 1.0), ("star ", star, 1.5)],
-        [("a ", a, 1.0)],
-    ]
-
-
-def test_token_map_shows_every_byte_of_other_scripts(builtin: Any) -> None:
-    ((*tokens,),) = token_map(builtin.tokenizer, "星")
-    assert tokens[-1][0].endswith(" ")
-    assert "".join(text for text, _, _ in tokens).count("\ufffd") >= 1  # pieces of a character cannot be shown
-
-
-def test_token_map_is_quick(builtin: Any) -> None:
-    text = ", ".join(["a (red:1.2) star on the beach"] * 60)
-    token_map(builtin.tokenizer, text)
-    start = time.thread_time()
-    chunks = token_map(builtin.tokenizer, text)
-    assert time.thread_time() - start < 0.05  # under 10 ms on a free core
-    assert sum(map(len, chunks)) == 60 * 6 + 59
 
 
 def test_a_parsed_prompt_can_be_passed(builtin: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -80,13 +80,6 @@ def read_category(file: Path) -> Category:
     words = _words(data.get("words"), [(place(file, one), one) for one in children(node, "words")], start)
     flags: dict[str, Any] = {key: _flag(data, key, start) for key in ("strong", "for_builtin")}
     return Category(key=file.stem, order=order, group=data["group"], words=words, source=start, **texts, **flags)
-
-
-def look_up(text: str, categories: Iterable[Category]) -> Word | None:
-    """The word with this English or Chinese name, whatever its case."""
-    wanted = text.strip().casefold()
-    every = (word for category in categories for word in category.words)
-    return next((word for word in every if wanted in (word.word.casefold(), word.name_zh)), None)
 
 
 def _words(data: Any, places: list[tuple[str, yaml.Node]], start: str) -> tuple[Word, ...]:

@@ -11,6 +11,7 @@ from pipelines.types import ModelInfo, Task
 from webui.ui.composer import build_composer, preset_choices
 from webui.ui.controls import Form, build_mask, build_prompts, build_settings, build_start
 from webui.ui.house import House
+from webui.ui.reading import Reading, build_reading
 from webui.ui.widgets import Live, MaskPainter, Pictures, empty_words
 from webui.ui.words import word
 
@@ -40,6 +41,7 @@ class GenerateTab:
     """The components of one tab. Handlers live in `handlers.py`."""
 
     form: Form
+    reading: Reading
     image: gr.Image | None = None
     painter: MaskPainter | None = None
 
@@ -63,6 +65,8 @@ class GenerateTab:
         with gr.Column(elem_classes="card"):
             prompts = build_prompts(task, model)
             builtin = model is not None and model.family == "builtin"
+            name = model.name if model is not None else ""
+            self.reading = build_reading(task, self.house.service, self.house.library, name)
             self.composer = build_composer(task, self.house.library, builtin)
         with gr.Row(elem_classes="examples"):
             self.examples = [

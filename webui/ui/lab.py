@@ -21,6 +21,7 @@ from webui.ui.generate import SECRET
 from webui.ui.handlers import escaped
 from webui.ui.house import House
 from webui.ui.lab_form import LabForm, build_asked, build_settings
+from webui.ui.reading import build_reading, wire_reading
 from webui.ui.widgets import Live, Pictures, empty_words
 from webui.ui.words import Language, language_of, sentence, word
 
@@ -65,6 +66,10 @@ class LabTab:
                 for place, one in enumerate(self.ready)
             ]
         asked = build_asked()
+        models = tuple(model for model in self.house.service.models() if model.problem is None)
+        with gr.Column(elem_classes="card"):
+            name = models[0].name if models else ""
+            self.reading = build_reading("lab", self.house.service, self.house.library, name)
         self.fault = gr.HTML(elem_id="lab_fault", elem_classes="error-line", visible=False)
         self.estimate = gr.HTML(elem_id="lab_estimate", elem_classes="note")
         with gr.Row(elem_classes="run-row"):
@@ -75,7 +80,6 @@ class LabTab:
                 word("cancel"), scale=1, elem_id="lab_cancel", elem_classes="stop-button", min_width=70
             )
             self.go_on = gr.Button(word("lab_go_on"), scale=1, elem_id="lab_go_on", min_width=70)
-        models = tuple(model for model in self.house.service.models() if model.problem is None)
         with gr.Column(elem_classes=["card", "later"]):
             self.form = LabForm(**asked, **build_settings(models))
 
@@ -139,6 +143,7 @@ class LabTab:
             handlers.choose, self.chosen, [self.shown, *everything], api_name="lab_choose", **quiet
         ).success(handlers.watch, **watching)
         self.metric.input(handlers.count, [self.shown, self.metric], counted, api_name="lab_count", **quiet)
+        wire_reading(self.reading, form.model)
         form.kind.input(form.reveal, form.kind, list(everything), api_name="lab_kind", **quiet).then(
             handlers.plan, everything, [self.estimate, self.fault], api_name="lab_plan_kind", **quiet
         )

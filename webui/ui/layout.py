@@ -22,6 +22,7 @@ from webui.ui.handlers import GenerateHandlers
 from webui.ui.history import HistoryTab
 from webui.ui.house import House, saved_url
 from webui.ui.lab import LabTab
+from webui.ui.reading import wire_reading
 from webui.ui.send import Sender
 from webui.ui.style import mount_options
 from webui.ui.widgets import Header
@@ -83,6 +84,7 @@ def build_page(
         lists = PresetLists(presets, library, own, [tab.preset for tab in tabs.values()])
         for tab in tabs.values():
             wire_composer(tab.composer, tab.form, library, lists)
+            wire_reading(tab.reading, tab.form.controls.model, tab.form.controls.clip_skip)
         again.wire(sender, blocks)
         history.wire(sender, again)
         warm = blocks.load(
