@@ -85,8 +85,10 @@ def sample_batch(pictures: LatentSet, scaling: float, empty: Tensor, emphasis: E
     area = pictures.latents[0, 0].size / 1024
     size = round(BATCH * (20 if torch.cuda.is_available() else 1) / area)
     picked = random.integers(0, len(pictures), size)
-    weighed = random.random(size) < SHARE
-    picked[weighed] = random.choice(emphasis.choose(pictures), weighed.sum())
+    coloured = emphasis.choose(pictures)
+    weighed = (random.random(size) < SHARE) & (len(coloured) > 0)
+    if weighed.any():
+        picked[weighed] = random.choice(coloured, weighed.sum())
     z = torch.from_numpy(pictures.latents[picked].astype(np.float32)) * scaling
     ids = torch.from_numpy(pictures.ids[picked, random.integers(0, pictures.ids.shape[1], size)].astype(np.int64))
     ids[torch.from_numpy(random.random(size) < EMPTY_CAPTIONS)] = empty
