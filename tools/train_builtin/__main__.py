@@ -12,10 +12,27 @@ from pathlib import Path
 
 import torch
 
-from tools.train_builtin import assemble, data, judge_net, latents, text_encoder, together, tokenizer, unet, vae
+from tools.train_builtin import (
+    assemble,
+    data,
+    decoder,
+    judge_net,
+    latents,
+    text_encoder,
+    together,
+    tokenizer,
+    unet,
+    vae,
+)
 from tools.train_builtin.judge import JUDGE_PATH, MODEL_PATH
 
-SHARES = {"vae": 0.1, "text": 0.08, "judge": 0.05, "unet": 0.77}  # of the whole time, where all stages run
+SHARES = {
+    "vae": 0.1,
+    "text": 0.08,
+    "judge": 0.05,
+    "unet": 0.7,
+    "decoder": 0.07,
+}  # of the whole time, where all stages run
 
 
 def stages(work: Path, hours: float, processes: int, target: Path) -> dict[str, Callable[[], None]]:
@@ -36,6 +53,7 @@ def stages(work: Path, hours: float, processes: int, target: Path) -> dict[str, 
         "judge": lambda: team(judge_net.train, "judge", 1, hours * 3600 * SHARES["judge"], JUDGE_PATH),
         "latents": lambda: team(latents.encode_all, "latents", processes),
         "unet": lambda: team(unet.train, "unet", processes, hours * 3600 * SHARES["unet"]),
+        "decoder": lambda: team(decoder.train, "decoder", processes, hours * 3600 * SHARES["decoder"]),
         "assemble": lambda: print(assemble.assemble(work, target)),
     }
 
