@@ -21,22 +21,17 @@ from tools.train_builtin import data, latents, unet
 from tools.train_builtin.together import (
     Clock,
     Team,
-    cosine,
     images_to_tensor,
     mixed,
     read_checkpoint,
-    save_checkpoint,
-    set_rate,
 )
-from tools.train_builtin.vae import FACTOR, psnr
+from tools.train_builtin.vae import FACTOR, fit, psnr
 
 PICTURES = 1500  # whose latents the UNet denoises, from the first shards
 STEPS = 4
 DEEPEST, SHALLOWEST = 0.5, 0.1  # noise levels to start from, as shares of the schedule: what is drawn stays what it was
 BATCH, EDGE = 12, 64  # crops of so many pixels
 CLEAN = 0.4  # of the batch: the encoder's own latents, so that real pictures come back as well as before
-RATE = 6e-4
-AVERAGE_EVERY = 8
 
 
 @torch.no_grad()
@@ -120,31 +115,14 @@ def train(rank: int, processes: int, work: Path, seconds: float) -> None:
     if saved:
         vae.load_state_dict(saved["weights"])
     parameters = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
-    optimizer = torch.optim.AdamW([{"params": parameters, "base_lr": RATE}], RATE, betas=(0.9, 0.99), weight_decay=0.0)
     if team.leads:
         denoised(work, team.device)
     team.mean(0.0)  # the others wait for the file
     clock = Clock(team, "decoder", seconds, saved["spent"] if saved else 0.0)
     random = np.random.default_rng([rank, round(clock.spent)])
     crops = Crops(work, team.device, random)
-    step, progress, smooth = 0, clock.progress(), 0.0
-    while progress < 1:
-        set_rate(optimizer, min(1.0, (step + 1) / 50) * cosine(progress))
-        loss, square = loss_of(vae, *crops.draw())
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        step += 1
-        if step % AVERAGE_EVERY == 0:
-            smooth = 0.9 * smooth + 0.1 * square.item() if smooth else square.item()
-            team.average(parameters)
-            progress = clock.progress()
-            clock.note(psnr=-10 * math.log10(smooth / 4), step=step)
-            if team.leads and clock.save_due():
-                save_checkpoint(work / "decoder.pt", {"weights": vae.state_dict(), "spent": clock.spent})
+    fit(vae, parameters, lambda _progress: loss_of(vae, *crops.draw()), clock, work / "decoder.pt")
     if team.leads:
-        save_checkpoint(work / "decoder.pt", {"weights": vae.state_dict(), "spent": clock.spent})
         vae.save_pretrained(work / "vae")
         print(f"validation PSNR {psnr(vae, work):.2f} dB")
     team.leave()

@@ -1,6 +1,7 @@
 """The VAE: 128x128x3 pixels <-> 32x32x4 latents, started as an average pool so that it need not discover colour."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,20 +127,44 @@ def train(rank: int, processes: int, work: Path, seconds: float) -> None:
         vae.load_state_dict(saved["weights"])
     vae.train().to(team.device, memory_format=torch.channels_last)
     images, _ = data.load(work, "train", range(rank, 16, processes))
-    parameters = list(vae.parameters())
-    optimizer = torch.optim.AdamW([{"params": parameters, "base_lr": RATE}], RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     clock = Clock(team, "vae", seconds, saved["spent"] if saved else 0.0)
     random = np.random.default_rng([rank, round(clock.spent)])
     torch.manual_seed(rank)
     scale = 16 if team.device.type == "cuda" else 1
-    step, progress, smooth = 0, clock.progress(), 0.0
-    while progress < 1:
-        set_rate(optimizer, min(1.0, (step + 1) / 50) * cosine(progress))
+
+    def losses(progress: float) -> tuple[Tensor, Tensor]:
         edge, batch = (64, 12) if progress < 0.8 else (128, 3)
         picked = random.integers(0, len(images), batch * scale)
         top, left = random.integers(0, (128 - edge) // FACTOR + 1, 2) * FACTOR
-        x = images_to_tensor(images[picked, top : top + edge, left : left + edge], team.device)
-        loss, square = loss_of(vae, x)
+        return loss_of(vae, images_to_tensor(images[picked, top : top + edge, left : left + edge], team.device))
+
+    fit(vae, list(vae.parameters()), losses, clock, work / "vae.pt")
+    if team.leads:
+        balance_channels(vae.eval(), images)
+        vae.register_to_config(scaling_factor=scaling_factor(vae, images))
+        vae.save_pretrained(work / "vae")
+        print(f"validation PSNR {psnr(vae, work):.2f} dB")
+    team.leave()
+
+
+def fit(
+    vae: AutoencoderKL,
+    parameters: list[nn.Parameter],
+    losses: Callable[[float], tuple[Tensor, Tensor]],
+    clock: Clock,
+    path: Path,
+) -> None:
+    """Train these parameters until the clock ends. `losses`: progress -> loss and squared error; checkpoint: `path`."""
+    optimizer = torch.optim.AdamW([{"params": parameters, "base_lr": RATE}], RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+    step, progress, smooth = 0, clock.progress(), 0.0
+
+    def save() -> None:
+        if clock.team.leads:
+            save_checkpoint(path, {"weights": vae.state_dict(), "spent": clock.spent})
+
+    while progress < 1:
+        set_rate(optimizer, min(1.0, (step + 1) / 50) * cosine(progress))
+        loss, square = losses(progress)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -147,18 +172,12 @@ def train(rank: int, processes: int, work: Path, seconds: float) -> None:
         step += 1
         if step % AVERAGE_EVERY == 0:
             smooth = 0.9 * smooth + 0.1 * square.item() if smooth else square.item()
-            team.average(parameters)
+            clock.team.average(parameters)
             progress = clock.progress()
             clock.note(psnr=-10 * math.log10(smooth / 4), step=step)
-            if team.leads and clock.save_due():
-                save_checkpoint(work / "vae.pt", {"weights": vae.state_dict(), "spent": clock.spent})
-    if team.leads:
-        save_checkpoint(work / "vae.pt", {"weights": vae.state_dict(), "spent": clock.spent})
-        balance_channels(vae.eval(), images)
-        vae.register_to_config(scaling_factor=scaling_factor(vae, images))
-        vae.save_pretrained(work / "vae")
-        print(f"validation PSNR {psnr(vae, work):.2f} dB")
-    team.leave()
+            if clock.save_due():
+                save()
+    save()
 
 
 @torch.no_grad()
