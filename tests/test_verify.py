@@ -103,6 +103,32 @@ def test_the_difference_is_counted_as_it_is_defined() -> None:
     assert verify.compare(first, Image.new("RGB", (2, 2))).pixels == 8
 
 
+def test_structural_similarity_is_part_of_the_difference() -> None:
+    """Noise and a shift of brightness of the same mean error: the eye, and SSIM, mind the noise more."""
+    first = Image.linear_gradient("L").convert("RGB")
+    brighter = first.point(lambda value: min(255, value + 8))
+    noisy = Image.effect_noise(first.size, 20).convert("RGB")
+    noisy = Image.blend(first, noisy, 0.5)
+    same, shifted, noise = (verify.compare(first, other).ssim for other in (first, brighter, noisy))
+    assert same == 1.0
+    assert shifted is not None
+    assert noise is not None
+    assert noise < 0.5 < 0.95 < shifted < 1
+    small = Image.new("RGB", (8, 64))
+    assert verify.compare(small, Image.new("RGB", (8, 64), "red")).ssim is None  # smaller than the measure's window
+
+
+def test_the_difference_picture_shows_a_small_difference_strongly() -> None:
+    first = Image.new("RGB", (4, 2), (100, 100, 100))
+    second = first.copy()
+    second.putpixel((1, 0), (103, 100, 98))
+    shown, factor = verify.amplified(first, second)
+    assert factor == 85  # 3 becomes 255
+    assert shown.getpixel((1, 0)) == (255, 0, 170)
+    assert shown.getpixel((0, 0)) == (0, 0, 0)
+    assert verify.amplified(first, first)[1] == 255
+
+
 def test_facts_that_differ_are_named_and_idle_ones_are_not() -> None:
     before = {"dtype": "bfloat16", "seconds": 1.0, "model": {"name": "a", "sha256": "1"}, "torch": "2.13.0"}
     now = {"dtype": "float32", "seconds": 2.0, "model": {"name": "a", "sha256": "2"}, "torch": "2.13.0", "tf32": True}

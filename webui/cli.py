@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from webui.archive.store import SavedImage
     from webui.parts import Parts
     from webui.service import GenerationService, JobStatus
+    from webui.verify import AgainReport
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 POLL = 0.5  # seconds; Windows notices Ctrl+C only between waits
@@ -242,14 +243,19 @@ def _again(parts: Parts, file: Path, answer: Answer) -> int:
         complain(f"{file}: {report.cannot}")
         return BAD_INPUT
     del line["cannot"]
-    differs = f"{report.different_pixels} pixels differ, by {report.max_difference} at most"
-    answer(line, f"{file}: {'identical' if report.identical else differs + ': ' + '; '.join(report.because)}")
+    answer(line, f"{file}: {'identical' if report.identical else _difference(report)}")
     return DONE
+
+
+def _difference(report: AgainReport) -> str:
+    from webui import verify
+
+    return f"{verify.far_apart(report)}: {'; '.join(report.because)}"
 
 
 def run_verify(options: argparse.Namespace) -> int:
     with answers(options.json) as answer, _engine(options) as (settings, engine):
-        return verification.run(options.paths, options.report, settings.output_dir, engine, answer)
+        return verification.run(options, settings, engine, answer)
 
 
 def _ending(status: JobStatus) -> int:

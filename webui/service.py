@@ -300,7 +300,7 @@ class GenerationService:
 
     def _again(self, running: _Running) -> dict[str, Any]:
         path = Path(running.job.payload["path"])
-        report = verify.again(self._engine, self._store.inputs, path, self._reporter(running, batches_left=0))
+        (report,) = verify.sweep(self._engine, self._store.inputs, [path], self._reporter(running, batches_left=0))
         return report.to_json()
 
     def _generate(self, running: _Running) -> None:

@@ -1,4 +1,7 @@
-"""The command `verify`: makes whole folders again from their own files and tells which are no longer the same."""
+"""The command `verify`: makes whole folders again from their own files and tells which are no longer the same.
+
+With `--against golden` the files are those of the golden set, and the summary says what the upgrade since has changed.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
+from webui.settings import Settings
 
 if TYPE_CHECKING:
-    from webui.archive.inputs import InputStore
     from webui.verify import AgainReport
 
 Answer = Callable[[dict[str, Any], str], None]  # (JSON line, the same in words)
@@ -33,53 +36,101 @@ def add(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--report", type=Path, metavar="FILE", help="keep the lines there; files it names already are not made again"
     )
+    command.add_argument(
+        "--against", choices=("golden",), help="the golden set instead of files: what did an upgrade change?"
+    )
+    command.add_argument(
+        "--make-golden", action="store_true", help="make the golden set anew: before an upgrade, or to accept it"
+    )
+    command.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="with the golden set: only of this model"
+    )
     return command
 
 
-def run(paths: Sequence[Path], report_file: Path | None, root: Path, engine: Engine, answer: Answer) -> int:
+def run(options: argparse.Namespace, settings: Settings, engine: Engine, answer: Answer) -> int:
     """0 when every file is identical, 1 when one differs or cannot be made. Raises InvalidRequest."""
-    from webui import verify
-    from webui.archive.inputs import InputStore
+    from webui import golden, verify
     from webui.archive.store import INPUTS
 
-    wanted = [path.absolute() for path in paths] or [root]
-    for path in wanted:
-        if not path.exists():
-            raise InvalidRequest("path", f"must be an existing file or folder, got {str(path)!r}")
-    known = _known(report_file)
-    todo = [file for file in verify.files_in(wanted) if _key(file) not in known]
-    counts = {"identical": 0, "differ": 0, "cannot": 0}
-    for line in known.values():
-        counts[_verdict(line)] += 1
-    with _kept(report_file) as report, _Bar(len(todo)) as bar:
-        for found in _sweep(engine, InputStore(root / INPUTS), todo):
+    golden_root = settings.data_dir / golden.FOLDER
+    if options.make_golden:
+        for model, count in golden.make(engine, golden_root, options.model):
+            answer({"model": model, "pictures": count}, f"{model}: {count} golden pictures")
+        return SAME
+    if options.against:
+        sets = [golden.files(folder) for folder in golden.folders(golden_root, options.model)]
+    else:
+        sets = [(settings.output_dir / INPUTS, verify.files_in(_wanted(options.paths, settings.output_dir)))]
+    known = _known(options.report)
+    todo = [(inputs, [file for file in files if _key(file) not in known]) for inputs, files in sets]
+    seen = _Seen(known.values())
+    with _kept(options.report) as report, _Bar(sum(len(files) for _, files in todo)) as bar:
+        for found in _sweep(engine, todo):
             line = found.to_json()
-            counts[_verdict(line)] += 1
+            seen.add(line)
             if report is not None:
                 report.write(json.dumps({"key": _key(Path(found.path)), **line}, ensure_ascii=False) + "\n")
                 report.flush()
             bar.advance()
             answer(line, _words(found))
-    summary = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items())
-    sys.stderr.write(f"{summary}\n")
-    return SAME if counts["differ"] == counts["cannot"] == 0 else DIFFERENT
+    sys.stderr.write(f"{seen.summary()}\n")
+    if options.against:
+        sys.stderr.writelines(f"  {fact}\n" for fact in seen.facts())
+    return SAME if seen.same else DIFFERENT
 
 
-def _sweep(engine: Engine, inputs: InputStore, files: Sequence[Path]) -> Iterator[AgainReport]:
+def _wanted(paths: Sequence[Path], root: Path) -> list[Path]:
+    wanted = [path.absolute() for path in paths] or [root]
+    for path in wanted:
+        if not path.exists():
+            raise InvalidRequest("path", f"must be an existing file or folder, got {str(path)!r}")
+    return wanted
+
+
+class _Seen:
+    """What was found so far."""
+
+    def __init__(self, lines: Iterable[dict[str, Any]]) -> None:
+        self._counts = {"identical": 0, "differ": 0, "cannot": 0}
+        self._facts: dict[str, int] = {}
+        for line in lines:
+            self.add(line)
+
+    def add(self, line: dict[str, Any]) -> None:
+        self._counts[_verdict(line)] += 1
+        for fact in line["changed"]:
+            self._facts[fact] = self._facts.get(fact, 0) + 1
+
+    @property
+    def same(self) -> bool:
+        return self._counts["differ"] == self._counts["cannot"] == 0
+
+    def summary(self) -> str:
+        return ", ".join(f"{count:,} {verdict}" for verdict, count in self._counts.items())
+
+    def facts(self) -> list[str]:
+        """Every recorded fact that is no longer so, and for how many pictures."""
+        return [f"{fact} ({count:,} of {sum(self._counts.values()):,})" for fact, count in sorted(self._facts.items())]
+
+
+def _sweep(engine: Engine, sets: Iterable[tuple[Path, Sequence[Path]]]) -> Iterator[AgainReport]:
     from webui import verify
+    from webui.archive.inputs import InputStore
 
-    for start in range(0, len(files), WAITING):
-        yield from verify.sweep(engine, inputs, files[start : start + WAITING], lambda _: None)
+    for inputs, files in sets:
+        for start in range(0, len(files), WAITING):
+            yield from verify.sweep(engine, InputStore(inputs), files[start : start + WAITING], lambda _: None)
 
 
 def _words(report: AgainReport) -> str:
+    from webui import verify
+
     if report.cannot is not None:
         return f"{report.path}: cannot: {report.cannot}"
     if report.identical:
         return f"{report.path}: identical"
-    psnr = f", {report.psnr:.1f} dB" if report.psnr is not None else ""
-    far = f"by {report.max_difference} at most, {report.mean_difference:.2f} mean{psnr}"
-    return f"{report.path}: {report.different_pixels:,} pixels differ, {far}: {'; '.join(report.because)}"
+    return f"{report.path}: {verify.far_apart(report)}: {'; '.join(report.because)}"
 
 
 def _verdict(line: dict[str, Any]) -> str:
@@ -103,7 +154,7 @@ def _known(report: Path | None) -> dict[str, dict[str, Any]]:
         for text in report.read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 line = json.loads(text)
-                known[line["key"]] = {"cannot": line["cannot"], "identical": line["identical"]}
+                known[line["key"]] = {name: line[name] for name in ("cannot", "identical", "changed")}
     return known
 
 

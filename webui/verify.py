@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import Record
+from webui.lab import measures
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
@@ -32,6 +33,7 @@ class Difference:
     max: int  # largest difference of one channel, 0 … 255
     mean: float  # mean absolute difference of all channels, 0 … 255
     psnr: float | None  # decibels; None for equal pictures
+    ssim: float | None  # structural similarity, 1 for equal pictures; None for those too small or of two sizes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +46,9 @@ class AgainReport:
     max_difference: int = 0  # 0 … 255, over all channels
     mean_difference: float = 0.0  # 0 … 255, over all channels
     psnr: float | None = None  # decibels; None when equal or not compared
-    because: tuple[str, ...] = ()
+    ssim: float | None = None  # 1 when equal; None when not compared
+    because: tuple[str, ...] = ()  # why it differs
+    changed: tuple[str, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
     cannot: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +56,8 @@ class AgainReport:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
-        return cls(**{**data, "because": tuple(data["because"])})
+        lists = {name: tuple(data[name]) for name in ("because", "changed") if name in data}
+        return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +76,18 @@ class _Original:
         return json.dumps([settings, self.batch.seeds, self.batch.threads], sort_keys=True)
 
 
-def again(engine: Engine, inputs: InputStore, path: Path, on_progress: OnProgress) -> AgainReport:
-    """Runs the batch that made the image at `path` and compares its pixels with the file's. Raises `Stopped`."""
-    return next(iter(sweep(engine, inputs, [path], on_progress)))
+OnMade = Callable[[AgainReport, Image.Image, Image.Image], None]  # what was found, the file's picture, the new one
 
 
-def sweep(engine: Engine, inputs: InputStore, paths: Sequence[Path], on_progress: OnProgress) -> Iterator[AgainReport]:
-    """`again` for many files, those of one batch made together, so reports come in another order. Raises `Stopped`."""
+def sweep(
+    engine: Engine,
+    inputs: InputStore,
+    paths: Sequence[Path],
+    on_progress: OnProgress,
+    on_made: OnMade = lambda *_: None,
+) -> Iterator[AgainReport]:
+    """Runs the batch that made each image and compares its pixels with the file's. Images of one batch are made
+    together, so reports come in another order. Raises `Stopped`."""
     batches: dict[str, list[_Original]] = {}
     for path in paths:
         found = _read(inputs, path)
@@ -86,7 +96,7 @@ def sweep(engine: Engine, inputs: InputStore, paths: Sequence[Path], on_progress
         else:
             batches.setdefault(found.key, []).append(found)
     for originals in batches.values():
-        yield from _make(engine, originals, on_progress)
+        yield from _make(engine, originals, on_progress, on_made)
 
 
 def _read(inputs: InputStore, path: Path) -> _Original | AgainReport:
@@ -103,7 +113,9 @@ def _read(inputs: InputStore, path: Path) -> _Original | AgainReport:
         return AgainReport(path=str(path), cannot=str(error))
 
 
-def _make(engine: Engine, originals: Sequence[_Original], on_progress: OnProgress) -> Iterator[AgainReport]:
+def _make(
+    engine: Engine, originals: Sequence[_Original], on_progress: OnProgress, on_made: OnMade
+) -> Iterator[AgainReport]:
     try:
         results = engine.generate(originals[0].batch, on_progress)
     except Stopped:
@@ -112,21 +124,26 @@ def _make(engine: Engine, originals: Sequence[_Original], on_progress: OnProgres
         yield from (AgainReport(path=str(original.path), cannot=str(error)) for original in originals)
         return
     for original in originals:
-        yield _compared(original, results[original.record.position])
+        result = results[original.record.position]
+        try:
+            before = pictures.read(original.path)
+        except SeedprintError as error:
+            yield AgainReport(path=str(original.path), cannot=str(error))
+            continue
+        report = _compared(original, before, result)
+        on_made(report, before, result.image)
+        yield report
 
 
-def _compared(original: _Original, result: GenerationResult) -> AgainReport:
-    try:
-        before = pictures.read(original.path)
-    except SeedprintError as error:
-        return AgainReport(path=str(original.path), cannot=str(error))
+def _compared(original: _Original, before: Image.Image, result: GenerationResult) -> AgainReport:
+    changed = tuple(differences(original.record.facts, result.facts))
     if original.lossy and pixels_sha256(result.image) == original.record.pixels_sha256:
-        return AgainReport(path=str(original.path), identical=True)
+        return AgainReport(path=str(original.path), identical=True, ssim=1.0, changed=changed)
     found = compare(before, result.image)
     identical = found.pixels == 0 and not original.lossy
     because: tuple[str, ...] = ()
     if not identical:
-        because = tuple(differences(original.record.facts, result.facts))
+        because = changed
         if original.lossy:
             because = ("the file is JPEG or AVIF: pixels are counted against a lossy copy", *because)
         elif pixels_sha256(before) != original.record.pixels_sha256:
@@ -139,7 +156,9 @@ def _compared(original: _Original, result: GenerationResult) -> AgainReport:
         max_difference=found.max,
         mean_difference=found.mean,
         psnr=found.psnr,
+        ssim=found.ssim,
         because=because,
+        changed=changed,
     )
 
 
@@ -147,7 +166,7 @@ def compare(first: Image.Image, second: Image.Image) -> Difference:
     """Pixel by pixel. Pictures of different sizes differ everywhere, by all."""
     if first.size != second.size:
         area = max(first.width * first.height, second.width * second.height)
-        return Difference(pixels=area, max=255, mean=255.0, psnr=0.0)
+        return Difference(pixels=area, max=255, mean=255.0, psnr=0.0, ssim=None)
     left = np.asarray(first.convert("RGB"), dtype=np.int16)
     distance = np.abs(left - np.asarray(second.convert("RGB"), dtype=np.int16))  # (height, width, 3)
     squared = float(np.mean(np.square(distance, dtype=np.float64)))
@@ -156,7 +175,34 @@ def compare(first: Image.Image, second: Image.Image) -> Difference:
         max=int(distance.max()),
         mean=float(distance.mean()),
         psnr=10 * math.log10(255**2 / squared) if squared else None,
+        ssim=_ssim(first, second) if squared else 1.0,
     )
+
+
+def _ssim(first: Image.Image, second: Image.Image) -> float | None:
+    if min(first.size) < measures.WINDOW:
+        return None
+    one, other = (np.asarray(image.convert("RGB"), dtype=np.uint8) for image in (first, second))
+    return measures.ssim(one, other)
+
+
+def far_apart(report: AgainReport) -> str:
+    """`2,304 pixels differ, by 14 at most, 0.31 mean, 47.2 dB, SSIM 0.9981`."""
+    most, mean = f"by {report.max_difference} at most", f"{report.mean_difference:.2f} mean"
+    parts = [f"{report.different_pixels:,} pixels differ", most, mean]
+    parts += [f"{report.psnr:.1f} dB"] if report.psnr is not None else []
+    parts += [f"SSIM {report.ssim:.4f}"] if report.ssim is not None else []
+    return ", ".join(parts)
+
+
+def amplified(first: Image.Image, second: Image.Image) -> tuple[Image.Image, int]:
+    """Where two pictures of one size differ, made visible, and how many times stronger than it is: the largest
+    difference becomes white."""
+    distance = np.abs(
+        np.asarray(first.convert("RGB"), dtype=np.int16) - np.asarray(second.convert("RGB"), dtype=np.int16)
+    )
+    factor = max(1, 255 // max(1, int(distance.max())))
+    return Image.fromarray(np.clip(distance * factor, 0, 255).astype(np.uint8)), factor
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
