@@ -224,6 +224,7 @@ class Progress:
     step: int = 0
     steps: int = 0
     preview: bytes | None = None  # JPEG, at most 256 pixels a side
+    warning: str | None = None  # one sentence that a person should see; the run goes on
 
 
 Facts = Mapping[str, Any]  # JSON values: what was true when the image was made
@@ -285,6 +286,8 @@ class EngineState:
     message: str = ""
     memory_bytes: int | None = None  # of the card; None: there is none, or it is not known
     memory_free_bytes: int | None = None  # what a model and its work may take of it, the model there now included
+    # by family: what the work of a "step" and a "decode" took here, divided by what was predicted
+    memory_learned: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,7 +27,7 @@ class Options:
 
     models_dirs: tuple[str, ...]
     device: str | None
-    hash_cache: str | None
+    data_dir: str | None
 
 
 def run(pipe: Connection, options: Options) -> None:
@@ -43,7 +43,7 @@ def run(pipe: Connection, options: Options) -> None:
         engine = LocalEngine(
             [Path(folder) for folder in options.models_dirs],
             device=options.device,
-            hash_cache=None if options.hash_cache is None else Path(options.hash_cache),
+            data_dir=None if options.data_dir is None else Path(options.data_dir),
         )
         engine.warm_up()
         line.send(messages.from_state(engine.describe()))

@@ -10,43 +10,47 @@ import numpy
 import torch
 from PIL import Image
 
-from pipelines.engines.ladder import RUNGS, VAE_TRIES, Try, climb
+from pipelines.engines.ladder import RUNGS, Try, climb, tries
 from pipelines.errors import NotFinite
+from pipelines.models.arranging import arrange
 from pipelines.models.components import Components
+from pipelines.models.memory import Ways
 
 TILE = 512  # pixels
 
 
-def decode(parts: Components, latents: torch.Tensor) -> tuple[Image.Image, dict[str, Any]]:
+def decode(parts: Components, latents: torch.Tensor, ways: Ways) -> tuple[Image.Image, dict[str, Any]]:
     """One image's latents (1, channels, height, width) -> RGB, and facts: how often it was tried again, and how.
 
-    One image at a time, so that a picture does not depend on its batch here. Too little memory: the rungs of
-    `VAE_TRIES`, without denoising again. Numbers that are not finite: again in fp32, for fp16 overflows in some VAEs
+    One image at a time, so that a picture does not depend on its batch here. Too little memory: down the
+    ladder, without denoising again. Numbers that are not finite: again in fp32, for fp16 overflows in some VAEs
     (SDXL's says so itself). Raises `NotFinite`.
     """
     exact = parts.is_sdxl and parts.placement.dtype == torch.float16 and bool(parts.vae.config.force_upcast)
-    pixels, attempt = _patiently(parts, latents, exact=exact, tries=VAE_TRIES)
-    retries = VAE_TRIES.index(attempt)
+    attempts = tries(ways, "vae", moves=parts.placement.moves)
+    pixels, attempt = _patiently(parts, latents, exact=exact, attempts=attempts)
+    retries = attempts.index(attempt)
     if not bool(torch.isfinite(pixels).all()) and pixels.dtype != torch.float32:
-        pixels, attempt = _patiently(parts, latents, exact=True, tries=VAE_TRIES[retries:])
-        retries = VAE_TRIES.index(attempt) + 1
+        pixels, attempt = _patiently(parts, latents, exact=True, attempts=attempts[retries:])
+        retries = attempts.index(attempt) + 1
     if not bool(torch.isfinite(pixels).all()):
         raise NotFinite("The model's decoder gave numbers that are not finite; nothing was saved.")
     facts: dict[str, Any] = {"retries": retries, "vae_dtype": str(pixels.dtype).removeprefix("torch.")}
-    return to_image(pixels[0]), {**facts, "vae_tiled": attempt.tiled, RUNGS: attempt.rungs}
+    return to_image(pixels[0]), {**facts, "vae_tiled": attempt.ways.tiled, RUNGS: attempt.rungs}
 
 
 def _patiently(
-    parts: Components, latents: torch.Tensor, *, exact: bool, tries: tuple[Try, ...]
+    parts: Components, latents: torch.Tensor, *, exact: bool, attempts: tuple[Try, ...]
 ) -> tuple[torch.Tensor, Try]:
     """(1, 3, height, width), about -1 … 1; `exact` in fp32."""
     vae = parts.vae
 
     def work(attempt: Try) -> torch.Tensor:
+        arrange(parts, "vae", attempt.ways)
         try:
             if exact:
                 vae.to(dtype=torch.float32)
-            with _tiles(parts, attempt.tiled):
+            with _tiles(parts, attempt.ways.tiled):
                 scaled = latents.to(vae.dtype) / vae.config.scaling_factor
                 pixels: torch.Tensor = vae.decode(scaled, return_dict=False)[0]
                 return pixels
@@ -54,7 +58,7 @@ def _patiently(
             if exact:
                 vae.to(dtype=parts.placement.dtype)
 
-    return climb(work, tries, parts.placement.device)
+    return climb(work, attempts, parts.placement.device)
 
 
 @contextmanager
@@ -71,28 +75,28 @@ def _tiles(parts: Components, tiled: bool) -> Iterator[None]:
 
 
 def encode(
-    parts: Components, image: Image.Image, generators: Sequence[torch.Generator], rungs: list[str] | None = None
+    parts: Components, image: Image.Image, generators: Sequence[torch.Generator], ways: Ways, rungs: list[str]
 ) -> torch.Tensor:
     """One RGB picture -> latents (batch, channels, height, width): the same picture for every image, each sampled
     from the VAE's distribution with the image's own generator, so that no image depends on its neighbours. `rungs`
     is extended by what was needed for want of memory."""
-    return encode_tensor(parts, to_tensor(image), generators, rungs)
+    return encode_tensor(parts, to_tensor(image), generators, ways, rungs)
 
 
 def encode_tensor(
-    parts: Components, pixels: torch.Tensor, generators: Sequence[torch.Generator], rungs: list[str] | None = None
+    parts: Components, pixels: torch.Tensor, generators: Sequence[torch.Generator], ways: Ways, rungs: list[str]
 ) -> torch.Tensor:
     """As `encode`, of (1, 3, height, width), -1 … 1."""
-    weight = next(parts.vae.parameters())
-    pixels = pixels.to(weight.device, weight.dtype)
+    pixels = pixels.to(parts.placement.device, parts.vae.dtype)
 
     def work(attempt: Try) -> Any:
-        with _tiles(parts, attempt.tiled):
+        arrange(parts, "vae", attempt.ways)
+        with _tiles(parts, attempt.ways.tiled):
             return parts.vae.encode(pixels).latent_dist
 
-    distribution, attempt = climb(work, VAE_TRIES, parts.placement.device)
-    if rungs is not None:
-        rungs.extend(attempt.rungs)
+    attempts = tries(ways, "vae", moves=parts.placement.moves)
+    distribution, attempt = climb(work, attempts, parts.placement.device)
+    rungs.extend(attempt.rungs)
     rows: list[torch.Tensor] = [distribution.sample(generator=generator) for generator in generators]
     latents: torch.Tensor = torch.cat(rows) * parts.vae.config.scaling_factor
     if not bool(torch.isfinite(latents).all()):

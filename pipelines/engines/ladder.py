@@ -1,22 +1,29 @@
 """What is tried when memory runs out: rung by rung, the same job, and the picture's record says which rungs it took.
 
-free cache      what the allocator keeps for later is given back    same pixels
-tile            the VAE works on tiles                              same pixels up to one tile (512²), else near
-one at a time   the images of a batch one after the other           other last bits: another batch size
+free cache      what the allocator keeps for later is given back            same pixels
+offload         only the part at work stays on the card                     same pixels
+tile            the VAE works on tiles                                      same pixels up to one tile (512²), else near
+one at a time   the images of a batch one after the other                   other last bits: another batch size
+sequential      the layers of the UNet come to the card one by one          same pixels
+
+It begins where the memory plan was wrong: rungs that the plan has taken already are left out.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 
+from pipelines.models.arranging import Stage
 from pipelines.models.device import is_out_of_memory
+from pipelines.models.memory import Ways
 
-FREE_CACHE, TILE, ONE_AT_A_TIME = "free cache", "tile", "one at a time"
+FREE_CACHE, OFFLOAD, TILE, ONE_AT_A_TIME = "free cache", "offload", "tile", "one at a time"
+SEQUENTIAL = "sequential"
 RUNGS = "memory_rungs"  # the fact that names those taken; left out when there were none
 Result = TypeVar("Result")
 
@@ -25,14 +32,24 @@ Result = TypeVar("Result")
 class Try:
     """One way of doing a piece of work, and the rungs it stands on."""
 
-    tiled: bool = False
-    singly: bool = False
+    ways: Ways
     rungs: tuple[str, ...] = ()
 
 
-PLAIN_TRIES = (Try(), Try(rungs=(FREE_CACHE,)))
-VAE_TRIES = (Try(), Try(rungs=(FREE_CACHE,)), Try(tiled=True, rungs=(FREE_CACHE, TILE)))
-DENOISING_TRIES = (Try(), Try(rungs=(FREE_CACHE,)), Try(singly=True, rungs=(FREE_CACHE, ONE_AT_A_TIME)))
+def tries(ways: Ways, stage: Stage, *, moves: bool, images: int = 1) -> tuple[Try, ...]:
+    """From the plan down the ladder, as far as its rungs help at this stage. `moves`: parts may leave the device."""
+    found = [Try(ways=ways), Try(ways=ways, rungs=(FREE_CACHE,))]
+    alone = ways.parts_alone or ways.streamed
+    for rung, change, helps in (
+        (OFFLOAD, {"parts_alone": True, "text_off": False}, moves and not alone),
+        (TILE, {"tiled": True}, stage == "vae" and not ways.tiled),
+        (ONE_AT_A_TIME, {"singly": True}, stage == "unet" and images > 1 and not ways.singly),
+        (SEQUENTIAL, {"streamed": True, "parts_alone": False}, stage == "unet" and moves and not ways.streamed),
+    ):
+        if helps:
+            last = found[-1]
+            found.append(Try(ways=replace(last.ways, **change), rungs=(*last.rungs, rung)))
+    return tuple(found)
 
 
 def climb(work: Callable[[Try], Result], tries: tuple[Try, ...], device: str) -> tuple[Result, Try]:

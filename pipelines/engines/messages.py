@@ -100,7 +100,7 @@ def to_batch(message: Message) -> Batch:
 
 
 def from_progress(progress: Progress, job: int) -> Message:
-    header = {"stage": progress.stage, "step": progress.step, "steps": progress.steps}
+    header = {"stage": progress.stage, "step": progress.step, "steps": progress.steps, "warning": progress.warning}
     blobs = () if progress.preview is None else (progress.preview,)
     return Message(kind="progress", job=job, header=header, blobs=blobs)
 

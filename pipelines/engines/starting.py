@@ -13,6 +13,7 @@ from pipelines import images
 from pipelines.engines import decoding
 from pipelines.engines.denoising import Blend
 from pipelines.models.components import Components
+from pipelines.models.memory import Ways
 from pipelines.sampling import masks, noise
 from pipelines.sampling.masks import Canvas
 from pipelines.types import GenerationRequest, Inpaint
@@ -38,6 +39,7 @@ class Maker:
     generators: Sequence[torch.Generator]
     scheduler: Any
     timesteps: torch.Tensor
+    ways: Ways
     rungs: list[str] = field(default_factory=list)  # what was needed for want of memory
 
     def make(self) -> Start:
@@ -46,7 +48,7 @@ class Maker:
         if self.request.init is not None:
             size = (self.request.width, self.request.height)
             picture = images.fit(self.request.init.image, size, self.request.init.resize_mode)
-            encoded = decoding.encode(self.parts, picture, self.generators, self.rungs)
+            encoded = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
             latents = self.scheduler.add_noise(encoded, self._noise(), self.timesteps[:1])
         else:
             latents = self._noise() * self.scheduler.init_noise_sigma
@@ -57,7 +59,7 @@ class Maker:
         picture = canvas.picture
         if inpaint.masked_content == "fill":
             picture = masks.filled(picture, canvas.working_mask)
-        original = decoding.encode(self.parts, picture, self.generators, self.rungs)
+        original = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
         mask = masks.latent_mask(canvas.working_mask, self.parts.vae_factor).to(original)
         drawn = self._noise()
         content = original
@@ -95,5 +97,5 @@ class Maker:
         hidden = pixels.point(lambda value: 255 if value >= masks.HALF else 0)
         values = decoding.to_tensor(picture)  # grey is 0 here, which no 8-bit colour is
         values = values * (decoding.mask_tensor(hidden) < 0.5)
-        latents = decoding.encode_tensor(self.parts, values, self.generators, self.rungs)
+        latents = decoding.encode_tensor(self.parts, values, self.generators, self.ways, self.rungs)
         return torch.cat([mask.to(latents).expand(len(latents), -1, -1, -1), latents], 1)

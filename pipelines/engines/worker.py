@@ -38,18 +38,18 @@ class WorkerEngine:
     """`Engine` in one spawned process, which warms up at once and is started again when it dies."""
 
     def __init__(
-        self, models_dirs: Sequence[Path] = (), *, device: str | None = None, hash_cache: Path | None = None
+        self, models_dirs: Sequence[Path] = (), *, device: str | None = None, data_dir: Path | None = None
     ) -> None:
-        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `hash_cache`: see `LocalEngine`."""
+        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `data_dir`: see `LocalEngine`."""
         self._options = child.Options(
             models_dirs=tuple(str(folder) for folder in models_dirs),
             device=device,
-            hash_cache=None if hash_cache is None else str(hash_cache),
+            data_dir=None if data_dir is None else str(data_dir),
         )
         self._listing = Listing(models_dirs)
         self._reader = PromptReader(self._listing)
         self._listing_lock = threading.Lock()
-        self._hashes = Hashes(hash_cache)
+        self._hashes = Hashes(None if data_dir is None else data_dir / "hashes.sqlite")
         self._one_batch = threading.Lock()
         self._jobs = itertools.count(1)
         self._guard = threading.Lock()  # over all that follows

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
+from pipelines.models.arranging import unstream
 from pipelines.models.components import Components
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.extras import WantedLora
@@ -67,6 +68,10 @@ class Adapters:
             self.clear()
             raise
 
+    def are(self, loras: Sequence[WantedLora]) -> bool:
+        """Whether these LoRAs lie on the model already."""
+        return tuple(_identity(lora.info) for lora in loras) == self._loras[0]
+
     def clear(self) -> None:
         """The model as it was read."""
         self._take_loras_off()
@@ -78,6 +83,7 @@ class Adapters:
         if (files, weights) == self._loras:
             return
         if files != self._loras[0]:
+            unstream(self._parts.unet)
             self._take_loras_off()
             for number, lora in enumerate(loras):
                 with _fit_errors("LoRAs", lora.info.name):

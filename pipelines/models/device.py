@@ -11,6 +11,9 @@ from typing import Any
 
 import psutil
 import torch
+from diffusers.hooks import apply_group_offloading
+
+OFF_DEVICE = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +36,37 @@ class Placement:
         if self.channels_last:
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module.eval().requires_grad_(False)
+
+    @property
+    def moves(self) -> bool:
+        """Whether weights can leave the device for main memory. On a CPU and on a Mac it is the same memory."""
+        return self.device.startswith("cuda")
+
+    def holds(self, module: torch.nn.Module) -> bool:
+        weight = next(module.parameters(), None)
+        return weight is None or weight.device == torch.empty(0, device=self.device).device
+
+    def take_off(self, module: torch.nn.Module) -> None:
+        """To main memory."""
+        module.to(OFF_DEVICE)
+
+    def stream(self, module: torch.nn.Module) -> None:
+        """From now on its layers come to the device one by one when they are needed, the next while one works."""
+        apply_group_offloading(
+            module,
+            onload_device=torch.device(self.device),
+            offload_device=torch.device(OFF_DEVICE),
+            offload_type="leaf_level",
+            use_stream=self.device.startswith("cuda"),
+            low_cpu_mem_usage=True,  # pinning all of it at once would take the model's size in main memory again
+        )
+
+    def available(self) -> int:
+        """Bytes that a model and its work could take on the device, with what this process holds of it for them."""
+        if self.device.startswith("cuda"):
+            free, _ = torch.cuda.mem_get_info(self.device)
+            return free + torch.cuda.memory_reserved(self.device)
+        return int(psutil.virtual_memory().available)
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -92,14 +126,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
-
-
-def free_memory(device: str) -> int:
-    """Bytes that could be taken on `device` now, without what is allocated already."""
-    if device.startswith("cuda"):
-        free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(psutil.virtual_memory().available)
 
 
 def card_memory(device: str) -> int | None:

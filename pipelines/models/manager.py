@@ -17,6 +17,7 @@ import torch
 from pipelines.errors import ModelError
 from pipelines.models import conversion
 from pipelines.models.adapters import Adapters
+from pipelines.models.arranging import is_narrow, unstream
 from pipelines.models.components import Components
 from pipelines.models.device import Placement
 from pipelines.models.hashes import stamp_of
@@ -29,7 +30,6 @@ from pipelines.sampling import previews
 from pipelines.types import ModelInfo
 
 BUDGET_SHARE = 3  # of the machine's memory, one part in so many is for models not in use
-OFF_DEVICE = "cpu"
 
 Stamp = tuple[int, int]  # bytes and time of change (nanoseconds)
 
@@ -96,9 +96,15 @@ class PipelineManager:
             return parts
         stamp = stamp_of(Path(info.path))
         if self._vae is None or self._vae[:2] != (info.path, stamp) or self._vae[2].unet is not parts.unet:
-            vae = self.placement.place(read_vae(info, parts.vae))
+            vae = read_vae(info, parts.vae)
+            vae = vae if self.placement.moves else self.placement.place(vae)
             self._vae = (info.path, stamp, replace(parts, vae=vae))
         return self._vae[2]
+
+    def again(self, name: str) -> Resident:
+        """As `get`, of the file anew: its weights have been rounded."""
+        self._current = self._vae = None
+        return self.get(name)
 
     def clear(self) -> None:
         """Lets everything go."""
@@ -130,20 +136,18 @@ class PipelineManager:
         return Resident(parts=parts, prompts=prompts, adapters=adapters, factors=factors, stamp=stamp)
 
     def _switch(self, model: Resident) -> None:
-        """The new model was read whole before the old one moves, so that a bad file changes nothing. On a card both
-        together may be too much: the old one goes to main memory first, and comes back when the new one fails."""
+        """The new model was read whole before the old one goes, so that a bad file changes nothing. On a card the old
+        one leaves for main memory; what of the new one comes when is the memory plan's affair."""
         before = self._current
         if before is not None:
             self._park(before)
-        try:
-            place(model.parts)
-        except (torch.OutOfMemoryError, RuntimeError):
-            for part in model.parts.modules:
-                part.to(OFF_DEVICE)
-            if before is not None:
-                self._take(before)
-                place(before.parts)
-            raise
+        if not self.placement.moves:
+            try:
+                place(model.parts)
+            except (torch.OutOfMemoryError, RuntimeError):
+                if before is not None:
+                    self._take(before)
+                raise
         self._take(model)
         self._trim()
 
@@ -153,12 +157,13 @@ class PipelineManager:
 
     def _park(self, model: Resident) -> None:
         self._current = self._vae = None
-        if _is_unchanged(model):
+        if _is_unchanged(model) and not is_narrow(model.parts.unet):
             self._parked[model.parts.info.path] = model
-        if self.placement.device != OFF_DEVICE:
+        if self.placement.moves:
             model.prompts.forget()
+            unstream(model.parts.unet)
             for part in model.parts.modules:
-                part.to(OFF_DEVICE)
+                self.placement.take_off(part)
             if self.placement.device.startswith("cuda"):
                 torch.cuda.empty_cache()
 

@@ -16,6 +16,8 @@ from itertools import product
 GB = 2**30
 MEGA = 1_000_000  # pixels
 OVERHEAD = 600_000_000  # bytes: a CUDA context and the libraries' scratch space, 0.4 to 0.8 GB
+STREAMED_SHARE = 16  # of a UNet's weights one part in so many: two of its largest layers, with room to spare
+NARROW_SHARE = 0.53  # of a UNet's weights: 8 bits instead of 16, but for its norms and the layer at work
 TILE = 512 * 512  # pixels of one tile of the decoder
 LARGEST_SIDE = 4096
 SIDE_STEP = 64
@@ -69,23 +71,53 @@ def shape_of(family: str, *, bytes_per_number: int, weights: int = 0) -> Shape:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ways:
-    """How a request is run. Each saves memory and costs time or the last bits of the pixels."""
+    """How a request is run. Each saves memory and costs time, the last bits of the pixels, or more of them."""
 
     tiled: bool = False  # the picture is decoded in tiles: a little slower, other last bits
-    text_off: bool = False  # the text encoders leave the device after encoding: 0.1 s a prompt
+    text_off: bool = False  # the text encoders are on the device only while they encode: a second for a new prompt
     singly: bool = False  # the images of a batch one after the other: other last bits
     parts_alone: bool = False  # only the part at work is on the device: seconds an image
+    streamed: bool = False  # as parts_alone, and the UNet's layers come and go one by one: the whole UNet every step
+    narrow: bool = False  # the UNet's weights are kept in 8 bits: other pixels
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """For the record of a picture and the page: what is done to make it fit."""
+        names = {
+            "one image at a time": self.singly,
+            "text encoders off the card": self.text_off,
+            "each part alone on the card": self.parts_alone,
+            "layer by layer": self.streamed,
+            "8-bit weights": self.narrow,
+            "tiled decode": self.tiled,
+        }
+        return tuple(name for name, used in names.items() if used)
 
     @property
     def words(self) -> str:
-        """Of the page: what is done to make it fit, "" for nothing."""
-        names = {
-            "one image at a time": self.singly,
-            "text encoders off the card": self.text_off and not self.parts_alone,
-            "each part alone on the card": self.parts_alone,
-            "tiled decode": self.tiled,
-        }
-        return ", ".join(name for name, used in names.items() if used)
+        return ", ".join(self.names)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What a device can do to save memory."""
+
+    moving: bool = True  # weights may leave it for main memory
+    narrowing: bool = True  # weights may be kept in 8 bits there
+
+
+EVERY_MEANS = Means()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """What the work of a step and of a decode, beside the weights, took here, divided by what was predicted."""
+
+    step: float = 1.0
+    decode: float = 1.0
+
+
+UNMEASURED = Calibration()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,48 +158,69 @@ class Plan:
 
 def peak(shape: Shape, size: Size, ways: Ways) -> int:
     """Bytes at the worst moment, without `OVERHEAD`."""
-    return max(_step(shape, size, ways), _decode(shape, size, ways), _encode_text(shape, ways))
+    return max(step_bytes(shape, size, ways), decode_bytes(shape, size, ways), _encode_text(shape, ways))
 
 
-def plan(shape: Shape, size: Size, free: int, *, calibration: float = 1.0, moving: bool = True) -> Plan:
-    """`free`: bytes a model and its work may take on the device, with what of it is loaded already. `calibration`: the
-    peak that was measured here last, divided by the one predicted. `moving`: whether weights may leave the device."""
-    largest = _largest(shape, size, free, calibration, moving)
-    for ways in _from_cheapest(size, moving):
-        needed = _needed(shape, size, ways, calibration)
+def plan(
+    shape: Shape, size: Size, free: int, *, calibration: Calibration = UNMEASURED, means: Means = EVERY_MEANS
+) -> Plan:
+    """`free`: bytes a model and its work may take on the device, with what of it is loaded already."""
+    shape = calibrated(shape, calibration)
+    largest = _largest(shape, size, free, means)
+    for ways in from_cheapest(size, means):
+        needed = peak(shape, size, ways) + OVERHEAD
         if needed <= free:
             return Plan(ways=ways, bytes=needed, free=free, size=size, largest=largest)
-    least = min(_needed(shape, size, ways, calibration) for ways in _from_cheapest(size, moving))
+    least = min(peak(shape, size, ways) for ways in from_cheapest(size, means)) + OVERHEAD
     return Plan(ways=None, bytes=least, free=free, size=size, largest=largest)
 
 
-def _from_cheapest(size: Size, moving: bool) -> Iterator[Ways]:
-    """All ways, those first that cost least: tiles under half a second, the text encoders 0.1 s a prompt, one image
-    at a time a tenth of the speed, parts that come and go seconds an image."""
-    for parts_alone, singly, text_off, tiled in product((False, True), repeat=4):
-        if (parts_alone or text_off) and not moving:
-            continue
-        if not (parts_alone and text_off) and not (singly and size.batch == 1):
-            yield Ways(tiled=tiled, text_off=text_off, singly=singly, parts_alone=parts_alone)
+def calibrated(shape: Shape, calibration: Calibration) -> Shape:
+    return replace(
+        shape,
+        step_per_pixel=shape.step_per_pixel * calibration.step,
+        decode_per_pixel=shape.decode_per_pixel * calibration.decode,
+    )
 
 
-def _needed(shape: Shape, size: Size, ways: Ways, calibration: float) -> int:
-    return round(peak(shape, size, ways) * calibration) + OVERHEAD
+def from_cheapest(size: Size, means: Means) -> Iterator[Ways]:
+    """All ways, those first that cost least: tiles under half a second, the text encoders a second a prompt, one image
+    at a time a tenth of the speed, parts that come and go seconds an image, a streamed UNet up to half the speed.
+    8-bit weights change what is in the picture: they come last, and where main memory has no room for moved parts."""
+    choice, never = (False, True), (False,)
+    moves, narrows = (choice, never) if means.moving else (never, choice if means.narrowing else never)
+    for narrow, streamed, parts_alone, singly, text_off, tiled in product(narrows, moves, moves, choice, moves, choice):
+        if text_off + parts_alone + streamed <= 1 and not (singly and size.batch == 1):
+            yield Ways(
+                tiled=tiled,
+                text_off=text_off,
+                singly=singly,
+                parts_alone=parts_alone,
+                streamed=streamed,
+                narrow=narrow,
+            )
+
+
+def _unet(shape: Shape, ways: Ways) -> int:
+    """Bytes of its weights on the device at once."""
+    if ways.streamed:
+        return shape.unet // STREAMED_SHARE
+    return round(shape.unet * NARROW_SHARE) if ways.narrow else shape.unet
 
 
 def _resident(shape: Shape, ways: Ways, working: int) -> int:
     """Weights on the device while a part of `working` bytes is at work."""
-    if ways.parts_alone:
+    if ways.parts_alone or ways.streamed:
         return working
-    return shape.unet + shape.vae + (0 if ways.text_off else shape.text)
+    return _unet(shape, ways) + shape.vae + (0 if ways.text_off else shape.text)
 
 
-def _step(shape: Shape, size: Size, ways: Ways) -> int:
+def step_bytes(shape: Shape, size: Size, ways: Ways) -> int:
     rows = (1 if ways.singly else size.batch) * (2 if size.guided else 1)
-    return _resident(shape, ways, shape.unet) + round(shape.step_per_pixel * rows * size.pixels)
+    return _resident(shape, ways, _unet(shape, ways)) + round(shape.step_per_pixel * rows * size.pixels)
 
 
-def _decode(shape: Shape, size: Size, ways: Ways) -> int:
+def decode_bytes(shape: Shape, size: Size, ways: Ways) -> int:
     wide = 2 if shape.vae_in_fp32 else 1
     pixels = min(size.pixels, TILE) if ways.tiled else size.pixels
     extra = shape.vae * (wide - 1)  # the widened copy takes the place of the narrow one
@@ -175,13 +228,13 @@ def _decode(shape: Shape, size: Size, ways: Ways) -> int:
 
 
 def _encode_text(shape: Shape, ways: Ways) -> int:
-    """Text encoders that leave come back for each new prompt, before there is anything else to hold."""
-    if ways.parts_alone:
+    """Text encoders that leave come back alone for each new prompt."""
+    if ways.text_off or ways.parts_alone or ways.streamed:
         return shape.text
-    return shape.weights if not ways.text_off else 0  # encoded where they are kept
+    return _resident(shape, ways, shape.text)
 
 
-def _largest(shape: Shape, size: Size, free: int, calibration: float, moving: bool) -> tuple[int, int]:
+def _largest(shape: Shape, size: Size, free: int, means: Means) -> tuple[int, int]:
     """The largest picture of the same proportions whose cheapest fitting way exists, sides in steps of 64."""
     ratio = size.width / size.height
     low, high = 0, LARGEST_SIDE // SIDE_STEP  # of the longer side, in steps
@@ -189,7 +242,7 @@ def _largest(shape: Shape, size: Size, free: int, calibration: float, moving: bo
         middle = (low + high + 1) // 2
         candidate = _sides(ratio, middle)
         tried = replace(size, width=candidate[0], height=candidate[1])
-        if any(_needed(shape, tried, ways, calibration) <= free for ways in _from_cheapest(size, moving)):
+        if any(peak(shape, tried, ways) + OVERHEAD <= free for ways in from_cheapest(size, means)):
             low = middle
         else:
             high = middle - 1

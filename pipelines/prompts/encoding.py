@@ -8,7 +8,7 @@ A plain prompt of one chunk gives bit for bit what diffusers' `encode_prompt` gi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,7 +97,8 @@ def pair(positive: PromptConditioning, negative: PromptConditioning) -> tuple[Pr
 class PromptEncoder:
     """The text encoders of one loaded model, and what they lately encoded.
 
-    Not for several threads at once. Call `forget` when the encoders' weights have changed.
+    Not for several threads at once. Call `forget` when the encoders' weights have
+    changed, or when they work on another device from now on.
     """
 
     def __init__(self, tokenizer: Any, text_encoder: Any, *, remembered: int = 64) -> None:
@@ -106,6 +107,7 @@ class PromptEncoder:
         self._is_sdxl = hasattr(self._encoders[-1], "text_projection")
         self._remembered = remembered
         self._memory: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
+        self.before: Callable[[], None] = lambda: None  # called before the encoders work: they may be elsewhere
 
     def encode(self, prompt: str | Prompt, *, steps: int, clip_skip: int = 1) -> PromptConditioning:
         """All the embeddings of a run; each distinct text is computed once. Raises `InvalidRequest` for clip_skip."""
@@ -139,9 +141,9 @@ class PromptEncoder:
         return replace(self._encode_sections(part.sections, clip_skip), weight=part.weight)
 
     def _encode_sections(self, sections: Sections, clip_skip: int) -> Encoded:
-        places = tuple((encoder.device, encoder.dtype) for encoder in self._encoders)
-        key = (sections, clip_skip, places)
+        key = (sections, clip_skip, tuple(encoder.dtype for encoder in self._encoders))
         if key not in self._memory:
+            self.before()
             self._memory[key] = self._compute(sections, clip_skip)
         self._memory.move_to_end(key)
         while len(self._memory) > self._remembered:

@@ -58,16 +58,19 @@ def test_only_the_mask_changes(engine: Any, content: str, only_masked: bool, siz
 def test_latents_outside_end_as_the_pictures_own(engine: Any, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any compositing: the kept latents are the encoded picture, whatever the sampler did between."""
     from pipelines.engines import decoding
+    from pipelines.models.memory import Ways
     from pipelines.sampling import masks, noise
 
     seen: list[Any] = []
     decode = decoding.decode
-    monkeypatch.setattr(decoding, "decode", lambda parts, latents: (seen.append(latents), decode(parts, latents))[1])
+    monkeypatch.setattr(
+        decoding, "decode", lambda parts, latents, ways: (seen.append(latents), decode(parts, latents, ways))[1]
+    )
     request = replace(wish(strength=0.75), sampler=sampler, steps=4)
     engine.generate(batch_of(request, 7), ignore)
     parts, canvas = engine.manager.current.parts, masks.plan(request)
     with torch.no_grad():
-        expected = decoding.encode(parts, canvas.picture, noise.generators([7]))
+        expected = decoding.encode(parts, canvas.picture, noise.generators([7]), Ways(), [])
     kept = (masks.latent_mask(canvas.working_mask, parts.vae_factor) == 0).expand_as(expected)
     assert bool(kept.any())
     assert torch.equal(seen[0][kept], expected[kept])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import OutOfMemory
+from pipelines.models.memory import Ways
 from pipelines.types import InitImage
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 
@@ -120,20 +121,22 @@ def test_after_the_last_rung_one_sentence_and_the_next_job_works(engine: Any, ru
 def test_the_sentence_names_a_size_that_fits_when_the_family_is_known(
     engine: Any, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines.engines import local
+    from pipelines.engines import planning
     from pipelines.models import memory
 
     run()
     current = engine.manager.current
     parts = replace(current.parts, info=replace(current.parts.info, family="sd1"))
     monkeypatch.setattr(type(engine.manager), "current", property(lambda self: replace(current, parts=parts)))
-    monkeypatch.setattr(local.devices, "free_memory", lambda device: 4 * memory.GB)
+    monkeypatch.setattr(planning, "_free", lambda parts: 2 * memory.GB)
     width, height = engine._most(replace(SMALL, width=2048, height=1024))
     assert 1024 <= width <= 4096
     assert 0 <= width - 2 * height <= 128  # in steps of 64
-    shape = memory.shape_of("sd1", bytes_per_number=engine.manager.placement.dtype.itemsize)
-    free = 4 * memory.GB + current.bytes
-    assert memory.plan(shape, memory.Size(width=width, height=height), free).ways is not None
+    shape = planning.shape_of(parts)
+    fixed = memory.Means(moving=False, narrowing=False)
+    for side, fits in ((width, True), (width + 128, False)):
+        size = memory.Size(width=side, height=side // 2)
+        assert (memory.plan(shape, size, 2 * memory.GB, means=fixed).ways is not None) == fits
 
 
 @pytest.mark.parametrize(
@@ -149,6 +152,7 @@ def test_the_sentence_names_a_size_that_fits_when_the_family_is_known(
 )
 def test_climbing_stops_at_what_is_no_lack_of_memory(error: Exception, is_one: bool) -> None:
     tried: list[Any] = []
+    attempts = ladder.tries(Ways(), "unet", moves=False, images=2)
 
     def work(attempt: Any) -> str:
         tried.append(attempt)
@@ -157,8 +161,25 @@ def test_climbing_stops_at_what_is_no_lack_of_memory(error: Exception, is_one: b
         return "done"
 
     if is_one:
-        assert ladder.climb(work, ladder.DENOISING_TRIES, "cpu") == ("done", ladder.DENOISING_TRIES[1])
+        assert ladder.climb(work, attempts, "cpu") == ("done", attempts[1])
     else:
         with pytest.raises(type(error)):
-            ladder.climb(work, ladder.DENOISING_TRIES, "cpu")
+            ladder.climb(work, attempts, "cpu")
     assert len(tried) == (2 if is_one else 1)
+
+
+def test_the_ladder_leaves_out_what_the_plan_has_taken_and_what_does_not_help() -> None:
+    def rungs(ways: Ways, stage: Any, **options: Any) -> tuple[str, ...]:
+        last = ladder.tries(ways, stage, **options)[-1]
+        return tuple(last.rungs)
+
+    assert rungs(Ways(), "text", moves=False) == ("free cache",)
+    assert rungs(Ways(), "text", moves=True) == ("free cache", "offload")
+    assert rungs(Ways(), "vae", moves=True) == ("free cache", "offload", "tile")
+    assert rungs(Ways(tiled=True, parts_alone=True), "vae", moves=True) == ("free cache",)
+    whole = ("free cache", "offload", "one at a time", "sequential")
+    assert rungs(Ways(text_off=True), "unet", moves=True, images=2) == whole
+    assert rungs(Ways(parts_alone=True, singly=True), "unet", moves=True, images=2) == ("free cache", "sequential")
+    assert rungs(Ways(), "unet", moves=False, images=2) == ("free cache", "one at a time")
+    for attempt in ladder.tries(Ways(text_off=True), "unet", moves=True, images=2):
+        assert attempt.ways.text_off + attempt.ways.parts_alone + attempt.ways.streamed == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.models import memory
-from pipelines.models.memory import GB, Plan, Shape, Size, Ways, peak, plan, shape_of
+from pipelines.models.memory import GB, Calibration, Means, Plan, Shape, Size, Ways, peak, plan, shape_of
+from pipelines.models.peaks import Measured, Peaks
 
 SD1 = shape_of("sd1", bytes_per_number=2)
 SDXL = shape_of("sdxl", bytes_per_number=2)
@@ -45,23 +48,23 @@ def billions(size: float) -> float:
     ],
 )
 def test_all_resident(shape: Shape, size: Size, step: float, decode: float) -> None:
-    assert billions(memory._step(shape, size, RESIDENT)) == pytest.approx(step, rel=0.01)
-    assert billions(memory._decode(shape, size, RESIDENT)) == pytest.approx(decode, rel=0.01)
+    assert billions(memory.step_bytes(shape, size, RESIDENT)) == pytest.approx(step, rel=0.01)
+    assert billions(memory.decode_bytes(shape, size, RESIDENT)) == pytest.approx(decode, rel=0.01)
     assert billions(peak(shape, size, RESIDENT)) == pytest.approx(max(step, decode), rel=0.01)
 
 
 @pytest.mark.parametrize(("side", "step"), [(512, 5.38), (768, 5.49), (1024, 5.63)])
 def test_without_text_encoders_and_in_tiles_sdxl_takes_the_same_at_every_size(side: int, step: float) -> None:
-    assert billions(memory._step(SDXL, square(side), TEXT_OFF)) == pytest.approx(step, rel=0.01)
-    assert billions(memory._decode(SDXL, square(side), TEXT_OFF)) == pytest.approx(6.3, rel=0.01)
+    assert billions(memory.step_bytes(SDXL, square(side), TEXT_OFF)) == pytest.approx(step, rel=0.01)
+    assert billions(memory.decode_bytes(SDXL, square(side), TEXT_OFF)) == pytest.approx(6.3, rel=0.01)
 
 
 @pytest.mark.parametrize(("side", "step", "decode"), [(512, 5.2, 1.1), (768, 5.3, 2.1), (1024, 5.5, 3.6)])
 def test_each_part_alone(side: int, step: float, decode: float) -> None:
-    assert billions(memory._step(SDXL, square(side), ALONE)) == pytest.approx(step, abs=0.05)
-    assert billions(memory._decode(SDXL, square(side), ALONE)) == pytest.approx(decode, abs=0.06)
+    assert billions(memory.step_bytes(SDXL, square(side), ALONE)) == pytest.approx(step, abs=0.05)
+    assert billions(memory.decode_bytes(SDXL, square(side), ALONE)) == pytest.approx(decode, abs=0.06)
     in_tiles = Ways(parts_alone=True, tiled=True)
-    assert billions(memory._decode(SDXL, square(side), in_tiles)) == pytest.approx(1.1, abs=0.06)
+    assert billions(memory.decode_bytes(SDXL, square(side), in_tiles)) == pytest.approx(1.1, abs=0.06)
 
 
 @pytest.mark.parametrize(("shape", "side", "published"), [(SD1, 512, 2.616), (SDXL_NARROW, 1024, 8.96)])
@@ -89,7 +92,9 @@ def test_the_first_way_that_fits_is_taken() -> None:
     assert ways(SD1, square(1536, 8), free) == Ways(singly=True)  # 16 rows would take 9.9 GB, one decode 3.6
     assert ways(SDXL, square(1024), 6 * GB) == ALONE
     assert ways(SDXL, square(1024), 12 * GB) == RESIDENT
-    assert ways(SDXL, square(1024), 5 * GB) is None
+    assert ways(SDXL, square(1024), 5 * GB) == Ways(streamed=True)
+    assert ways(SDXL, square(1024), 3 * GB) == Ways(streamed=True, tiled=True)
+    assert ways(SDXL, square(1024), 2 * GB) is None
 
 
 def ways(shape: Shape, size: Size, free: int) -> Ways | None:
@@ -120,8 +125,8 @@ def check_largest(made: Plan, shape: Shape, size: Size, free: int) -> None:
 
 
 def test_without_guidance_half_the_step() -> None:
-    with_guidance = memory._step(SD1, square(512), RESIDENT) - SD1.weights
-    without = memory._step(SD1, Size(width=512, height=512, guided=False), RESIDENT) - SD1.weights
+    with_guidance = memory.step_bytes(SD1, square(512), RESIDENT) - SD1.weights
+    without = memory.step_bytes(SD1, Size(width=512, height=512, guided=False), RESIDENT) - SD1.weights
     assert with_guidance == pytest.approx(2 * without, abs=2)
 
 
@@ -136,10 +141,50 @@ def test_the_sentences() -> None:
     side = too_large.largest[0]
     assert too_large.sentence() == f"too large: the most that fits is {side}×{side}"
     assert 1024 <= side < 4096
-    assert plan(SDXL, square(512), 3 * GB).sentence() == "too large: the model alone takes 5.4 of 3 GB"
+    assert plan(SDXL, square(512), 2 * GB).sentence() == "too large: the model alone takes 2.1 of 2 GB"
+    assert plan(SDXL, square(1024), 3 * GB).sentence() == "fits with layer by layer, tiled decode"
 
 
 def test_a_measured_peak_corrects_the_next_plan() -> None:
     free = peak(SD1, square(1024), RESIDENT) + memory.OVERHEAD
     assert plan(SD1, square(1024), free).ways == RESIDENT
-    assert plan(SD1, square(1024), free, calibration=1.1).ways == TILED
+    assert plan(SD1, square(1024), free, calibration=Calibration(decode=1.1)).ways == TILED
+    assert plan(SD1, square(1024), free, calibration=Calibration(step=1.1)).ways == RESIDENT  # the decode decides
+
+
+def test_what_a_device_cannot_do_is_not_planned() -> None:
+    """A processor has nowhere to move weights to, a machine with little main memory neither: then 8 bits, last."""
+    free = int(7.5 * GB)
+    assert plan(SDXL, square(1024), free, means=Means(moving=False)).ways == Ways(narrow=True, tiled=True)
+    fixed = Means(moving=False, narrowing=False)
+    assert plan(SDXL, square(1024), free, means=fixed).ways is None
+    assert plan(SDXL, square(1024), 9 * GB, means=fixed).ways == TILED
+    for way in memory.from_cheapest(square(512, 2), fixed):
+        assert way in (Ways(), TILED, Ways(singly=True), Ways(singly=True, tiled=True))
+
+
+def test_peaks_are_remembered_by_device_and_family_and_the_largest_counts(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "peaks.json"
+    peaks = Peaks(path)
+    for taken in (3e8, 4.5e8, 3.3e8):
+        peaks.learn("card", "sd1", Measured(stage="decode", predicted=3e8, taken=taken))
+    peaks.learn("card", "sd1", Measured(stage="step", predicted=1e6, taken=9e6))  # too little to say anything
+    peaks.learn("card", "sdxl", Measured(stage="step", predicted=2e8, taken=1e12))
+    again = Peaks(path)
+    assert again.calibration("card", "sd1") == Calibration(decode=1.5)
+    assert again.calibration("card", "sdxl") == Calibration(step=4.0)
+    assert again.calibration("other", "sd1") == Calibration()
+    assert again.all_of("card") == {"sd1": {"step": 1.0, "decode": 1.5}, "sdxl": {"step": 4.0, "decode": 1.0}}
+    for _ in range(8):
+        again.learn("card", "sd1", Measured(stage="decode", predicted=3e8, taken=3e8))
+    assert Peaks(path).calibration("card", "sd1") == Calibration()  # the last eight
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"step": ["x"]}}', '{"a": {"step": [null]}}'])
+def test_a_damaged_memory_of_peaks_is_forgotten(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "peaks.json"
+    path.write_text(text)
+    peaks = Peaks(path)
+    assert peaks.calibration("card", "sd1") == Calibration()
+    peaks.learn("card", "sd1", Measured(stage="step", predicted=2e8, taken=3e8))
+    assert Peaks(path).calibration("card", "sd1") == Calibration(step=1.5)

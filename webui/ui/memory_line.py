@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.models.memory import FAMILIES, Size, plan, shape_of
+from pipelines.models.memory import FAMILIES, Calibration, Size, plan, shape_of
 from pipelines.types import EngineState, ModelInfo
 from webui.ui.words import Language
 
@@ -20,6 +20,8 @@ _WAYS = {
     "one image at a time": "逐张生成",
     "text encoders off the card": "文本编码器移出显存",
     "each part alone on the card": "各部件轮流进入显存",
+    "layer by layer": "逐层进入显存",
+    "8-bit weights": "8 位权重",
     "tiled decode": "分块解码",
 }
 
@@ -35,7 +37,8 @@ def told(state: EngineState, model: ModelInfo | None, fields: Mapping[str, Any],
         return ""
     shape = shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2)
     size = Size(width=width, height=height, batch=batch, guided=guidance > 1)
-    text = plan(shape, size, free, moving=False).sentence()  # the engine's ladder tiles and splits, and moves nothing
+    calibration = Calibration(**state.memory_learned.get(model.family, {}))
+    text = plan(shape, size, free, calibration=calibration).sentence()
     return text if language == "en" else _chinese(text)
 
 

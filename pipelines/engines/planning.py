@@ -1,0 +1,166 @@
+"""How a batch is run on this device: the memory plan, what its runs really took, and steps that take too long."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import torch
+
+from pipelines.models import memory
+from pipelines.models.components import Components
+from pipelines.models.device import Placement
+from pipelines.models.memory import Means, Plan, Shape, Size, Ways
+from pipelines.models.peaks import Measured, Peaks
+from pipelines.types import Batch, GenerationRequest
+
+SAMPLING = 0.01  # seconds between two looks at this process's memory
+TOO_LONG = 3.0  # times the median step
+REMEMBERED_STEPS = 100
+ENOUGH_STEPS = 4  # before a median says something
+
+
+class Planner:
+    """Plans batches of published families; of others nothing is known, and the ladder must do."""
+
+    def __init__(self, peaks: Peaks) -> None:
+        self._peaks = peaks
+
+    def ways(self, parts: Components, batch: Batch) -> Ways:
+        """The cheapest that fits; on a card, when none does, the one that takes least: the arithmetic may be wrong.
+        Raises MemoryError where too much would end the program."""
+        if parts.info.family not in memory.FAMILIES:
+            return Ways()
+        made = self.plan(parts, size_of(batch))
+        if made.ways is not None:
+            return made.ways
+        if not parts.placement.moves:
+            raise MemoryError
+        return list(memory.from_cheapest(made.size, _means(parts)))[-1]
+
+    def plan(self, parts: Components, size: Size) -> Plan:
+        calibration = self._peaks.calibration(device_of(parts.placement), parts.info.family)
+        return memory.plan(shape_of(parts), size, _free(parts), calibration=calibration, means=_means(parts))
+
+    def largest(self, parts: Components, request: GenerationRequest) -> tuple[int, int]:
+        """The largest picture of the request's proportions that fits here, (0, 0) when that is not known."""
+        if parts.info.family not in memory.FAMILIES:
+            return 0, 0
+        size = Size(width=request.width, height=request.height, guided=request.guidance > 1)
+        return self.plan(parts, size).largest
+
+    def learn(self, parts: Components, size: Size, ways: Ways, stage: str, taken: int) -> None:
+        """From the peak in bytes of one stage, "step" or "decode", that went as planned."""
+        if parts.info.family not in memory.FAMILIES:
+            return
+        shape = shape_of(parts)
+        predict = {"step": memory.step_bytes, "decode": memory.decode_bytes}[stage]
+        nothing = memory.calibrated(shape, memory.Calibration(step=0.0, decode=0.0))
+        weights, whole = predict(nothing, size, ways), predict(shape, size, ways)
+        measured = Measured(stage=stage, predicted=whole - weights, taken=taken - weights)
+        self._peaks.learn(device_of(parts.placement), parts.info.family, measured)
+
+
+def size_of(batch: Batch) -> Size:
+    request = batch.request
+    guided = request.guidance > 1
+    return Size(width=request.width, height=request.height, batch=len(batch.seeds), guided=guided)
+
+
+def device_of(placement: Placement) -> str:
+    return f"{placement.device_name} · {placement.dtype_name}"
+
+
+def shape_of(parts: Components) -> Shape:
+    """With the weights that are really there."""
+    width = parts.placement.dtype.itemsize
+    shape = memory.shape_of(parts.info.family, bytes_per_number=width)
+    unet, vae, *texts = (width * sum(weight.numel() for weight in part.parameters()) for part in parts.modules)
+    return Shape(
+        unet=unet,
+        vae=vae,
+        text=sum(texts),
+        step_per_pixel=shape.step_per_pixel,
+        decode_per_pixel=shape.decode_per_pixel,
+        vae_in_fp32=shape.vae_in_fp32 and parts.placement.dtype == torch.float16,
+    )
+
+
+def _free(parts: Components) -> int:
+    available = parts.placement.available()
+    return available if parts.placement.moves else available + _held(parts)
+
+
+def _held(parts: Components) -> int:
+    """Bytes of the model in main memory that are not the file itself, mapped."""
+    info = psutil.Process().memory_info()
+    own = info.rss - getattr(info, "shared", 0)
+    weights = (weight for part in parts.modules for weight in part.parameters())
+    return int(min(own, sum(weight.numel() * weight.element_size() for weight in weights)))
+
+
+def _means(parts: Components) -> Means:
+    """Parts move only where main memory has room for them."""
+    if not parts.placement.moves:
+        return Means(moving=False, narrowing=False)
+    return Means(moving=shape_of(parts).weights <= psutil.virtual_memory().available + _held(parts))
+
+
+@contextmanager
+def measured_peak(placement: Placement) -> Iterator[Callable[[], int]]:
+    """A function that tells, afterwards, the most bytes that were in use on the device: of its own on a card, of this
+    process without `OVERHEAD` in main memory."""
+    if placement.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(placement.device)
+        yield lambda: torch.cuda.max_memory_allocated(placement.device)
+        return
+    process, over = psutil.Process(), threading.Event()
+    most = [process.memory_info().rss]
+
+    def look() -> None:
+        while not over.wait(SAMPLING):
+            most.append(max(most.pop(), process.memory_info().rss))
+
+    watcher = threading.Thread(target=look, name="memory-watcher", daemon=True)
+    watcher.start()
+    try:
+        yield lambda: most[0] - memory.OVERHEAD
+    finally:
+        over.set()
+        watcher.join()
+
+
+class Pace:
+    """Tells when a step takes far longer than those before under the same plan: on Windows a driver lends a card main
+    memory instead of saying that it has too little, and everything becomes many times slower."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._steps: dict[Any, deque[float]] = {}
+
+    def watch(self, key: Any) -> Callable[[], str | None]:
+        """To be called after every step: a sentence the first time that one took too long. `key`: the plan."""
+        steps = self._steps.setdefault(key, deque(maxlen=REMEMBERED_STEPS))
+        last, told = self._clock(), False
+
+        def after_step() -> str | None:
+            nonlocal last, told
+            now = self._clock()
+            seconds, last = now - last, now
+            usual = statistics.median(steps) if len(steps) >= ENOUGH_STEPS else None
+            steps.append(seconds)
+            if usual is None or told or seconds <= TOO_LONG * usual:
+                return None
+            told = True
+            return (
+                f"A step took {seconds:.1f} s, the ones before about {usual:.1f} s: the card's memory may have spilled"
+                " into main memory. A smaller picture or batch, or closing other programs, makes it quick again."
+            )
+
+        return after_step

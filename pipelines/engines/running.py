@@ -1,0 +1,162 @@
+"""One batch at work: each stage by the memory plan, and down the ladder from there when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+
+from pipelines.engines import decoding
+from pipelines.engines.conditioning import Conditioning, condition
+from pipelines.engines.denoising import AfterCall, Task, denoise
+from pipelines.engines.ladder import Try, climb, tries
+from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
+from pipelines.engines.starting import Maker
+from pipelines.models.arranging import Stage, arrange
+from pipelines.models.components import Components
+from pipelines.models.manager import Resident
+from pipelines.models.memory import Ways
+from pipelines.sampling import masks, noise, previews
+from pipelines.sampling.masks import Canvas
+from pipelines.sampling.schedulers import make_scheduler, timesteps_for
+from pipelines.types import Batch, GenerationRequest, OnProgress, Progress
+
+PREVIEW_SECONDS = 0.25
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """Clean latents (images, channels, height, width) and how they came to be."""
+
+    latents: torch.Tensor
+    task: Task
+    canvas: Canvas | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What all images of a batch share. `parts`: the model's, with another VAE if one was chosen."""
+
+    model: Resident
+    parts: Components
+    batch: Batch
+    ways: Ways
+    planner: Planner
+    pace: Pace
+    on_progress: OnProgress
+    rungs: list[str] = field(default_factory=list)  # those taken by the whole batch
+    warned: dict[str, list[str]] = field(default_factory=dict)  # of the record: {"warnings": [...]}, or nothing
+
+    def conditioned(self) -> Conditioning:
+        """What the UNet is told. Remembered texts need no text encoder on the device."""
+        like = self.parts.like if self.parts.is_sdxl else None
+        prompts = self.model.prompts
+
+        def work(attempt: Try) -> Conditioning:
+            prompts.before = partial(arrange, self.parts, "text", attempt.ways)
+            return condition(prompts, self.batch.request, like)
+
+        return self._climbed("text", work)
+
+    def sampled(self, conditioning: Conditioning) -> list[Sample]:
+        def work(attempt: Try) -> list[Sample]:
+            seeds = self.batch.seeds
+            groups = [(seed,) for seed in seeds] if attempt.ways.singly else [seeds]
+            return [self._sample(group, conditioning, attempt) for group in groups]
+
+        return self._climbed("unet", work, len(self.batch.seeds))
+
+    def picture(self, latents: torch.Tensor, sample: Sample) -> tuple[Image.Image, dict[str, Any]]:
+        """One image of its latents (1, channels, height, width), and the facts that are its own."""
+        with measured_peak(self.parts.placement) as taken:
+            image, facts = decoding.decode(self.parts, latents, self.ways)
+        if not facts["retries"]:
+            self.planner.learn(self.parts, size_of(self.batch), self.ways, "decode", taken())
+        if sample.canvas is None:
+            return image, facts
+        image, changed = masks.composed(sample.canvas, image)
+        return image, {**facts, "changed_outside_mask": changed}
+
+    def _climbed(self, stage: Stage, work: Callable[[Try], Result], images: int = 1) -> Result:
+        placement = self.parts.placement
+        result, attempt = climb(work, tries(self.ways, stage, moves=placement.moves, images=images), placement.device)
+        self.rungs.extend(attempt.rungs)
+        return result
+
+    def _sample(self, seeds: tuple[int, ...], conditioning: Conditioning, attempt: Try) -> Sample:
+        parts, request = self.parts, self.batch.request
+        # 3. make noise, each image's from its own seed, and lay it over the picture if there is one
+        scheduler = make_scheduler(request.sampler, request.schedule, _scheduler_config(parts, request), seeds)
+        timesteps = timesteps_for(scheduler, request.steps, request.steps_run, parts.placement.device)
+        generators = noise.generators(seeds)
+        maker = Maker(
+            parts=parts,
+            request=request,
+            generators=generators,
+            scheduler=scheduler,
+            timesteps=timesteps,
+            ways=attempt.ways,
+            rungs=self.rungs,
+        )
+        begin = maker.make()
+        # 4. denoise
+        task = Task(
+            unet=parts.unet,
+            scheduler=scheduler,
+            timesteps=timesteps,
+            steps=request.steps_run,
+            conditioning=conditioning,
+            generators=generators,
+            extra_channels=begin.extra_channels,
+            blend=begin.blend,
+        )
+        arrange(parts, "unet", attempt.ways)
+        with measured_peak(parts.placement) as taken:
+            latents = denoise(task, begin.latents, self._reporter(task, attempt.ways))
+        if not attempt.rungs:
+            self.planner.learn(parts, size_of(self.batch), attempt.ways, "step", taken())
+        return Sample(latents=latents, task=task, canvas=begin.canvas)
+
+    def _reporter(self, task: Task, ways: Ways) -> AfterCall:
+        """Tells of every call of the UNet, with a preview of the first image now and then."""
+        throttle = previews.Throttle(PREVIEW_SECONDS)
+        order = task.scheduler.order
+        warning = self._pace_watch(ways)
+
+        def after_call(call: int, latents: torch.Tensor, prediction: torch.Tensor) -> None:
+            preview = None
+            if throttle.due():
+                clean = previews.predicted(latents[0], prediction[0], task.timesteps[call], task.scheduler)
+                preview = previews.draw(clean, self.model.factors, self.parts.vae_factor)
+            # two-call samplers: the second call counts as the next step, so that none is told before it has begun
+            step = min((call + order - 1) // order + 1, task.steps)
+            self.on_progress(
+                Progress(stage="denoising", step=step, steps=task.steps, preview=preview, warning=warning())
+            )
+
+        return after_call
+
+    def _pace_watch(self, ways: Ways) -> Callable[[], str | None]:
+        """Only a card's driver lends memory; what else slows a processor down is nobody's fault."""
+        if not self.parts.placement.moves:
+            return lambda: None
+        after_step = self.pace.watch((self.parts.info.path, size_of(self.batch), ways))
+
+        def warning() -> str | None:
+            text = after_step()
+            if text is not None:
+                self.warned.setdefault("warnings", []).append(text)
+            return text
+
+        return warning
+
+
+def _scheduler_config(parts: Components, request: GenerationRequest) -> dict[str, Any]:
+    """The model's own, but for what the request says of the model's nature."""
+    said = {"prediction_type": request.prediction_type, "rescale_betas_zero_snr": request.zero_terminal_snr}
+    return {**parts.scheduler_config, **{name: value for name, value in said.items() if value is not None}}
