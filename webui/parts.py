@@ -16,6 +16,7 @@ from webui.archive.naming import DEFAULT_PATTERN
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.watch import Watcher
 from webui.database import Database
+from webui.forms import Forms
 from webui.jobs import JobTable
 from webui.lab.runner import Lab
 from webui.lab.store import LabTable
@@ -42,6 +43,7 @@ class Parts:
     presets: tuple[Preset, ...]  # shipped ones but the styles, and a person's own
     library: Library
     lab: Lab
+    forms: Forms
 
     def find(self, identity: str) -> SavedImage | None:
         """The picture with this opaque id."""
@@ -83,6 +85,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             presets=all_presets(library),
             library=library,
             lab=lab,
+            forms=Forms(database),
         )
 
 

@@ -133,10 +133,7 @@ def build_application(parts: Parts) -> FastAPI:
     addresses = Addresses(image=lambda identity: f"/image/{identity}", thumb=lambda identity: f"/thumb/{identity}")
     application.include_router(history_routes(parts.history, parts.store.root, addresses))
     page: gr.Blocks = build_page(
-        parts.service,
-        store=parts.store,
-        presets=parts.presets,
-        lab=parts.lab,
+        parts,
         image_url=lambda saved: f"/image/{saved.id}",
         thumb_url=lambda saved: f"/thumb/{saved.id}",
     )

@@ -3,9 +3,11 @@ error of the page's scripts."""
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,8 @@ class Visits:
 
 @pytest.fixture
 def visits(browser: Browser, served: Served) -> Iterator[Visits]:
+    with closing(sqlite3.connect(served.outputs.parent / "jobs.sqlite", timeout=20)) as database, database:
+        database.execute("DELETE FROM forms")  # what the test before typed
     found = Visits(browser, served.url)
     yield found
     found.close()

@@ -17,13 +17,10 @@ from webui.ui.controls import (
     Form,
     MaskControls,
     StartControls,
-    build_mask,
-    build_prompts,
-    build_settings,
-    build_start,
-    default_fields,
     schedule_update,
 )
+from webui.ui.defaults import program_defaults
+from webui.ui.form import build_mask, build_prompts, build_settings, build_start
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)
@@ -47,7 +44,8 @@ def names(of: type[Any]) -> set[str]:
 
 def test_every_control_is_a_field_and_every_field_has_a_control() -> None:
     drawn = {"template", "negative_template"}  # written by the service, from the prompt that was typed
-    assert names(Controls) == names(GenerationRequest) - {"init", "inpaint"} - drawn
+    settled = {"prediction_type", "zero_terminal_snr"}  # with the model, on the Models tab
+    assert names(Controls) == names(GenerationRequest) - {"init", "inpaint"} - drawn - settled
     assert names(StartControls) == names(InitImage) - {"image"}
     assert names(MaskControls) == names(Inpaint) - {"mask"}
 
@@ -146,5 +144,5 @@ def test_apply_a_sampler_keeps_the_schedule_it_comes_with() -> None:
 
 
 def test_sizes_fit_the_model() -> None:
-    assert default_fields(BUILTIN, "txt2img")["width"] == 128
-    assert default_fields(REAL, "txt2img")["width"] == 512
+    assert program_defaults(BUILTIN, "txt2img")["width"] == 128
+    assert program_defaults(REAL, "txt2img")["width"] == 512

@@ -23,5 +23,5 @@ def _named(adapters: tuple[ModelInfo, ...], kind: str) -> list[tuple[Any, str]]:
     return [
         (f"{one.name} · {one.family}" if one.family != "unknown" else one.name, one.name)
         for one in adapters
-        if one.kind == kind and one.problem is None
+        if one.kind == kind  # a broken file is of no kind
     ]

@@ -9,7 +9,9 @@ import gradio as gr
 
 from pipelines.types import ModelInfo, Task
 from webui.ui.composer import build_composer, preset_choices
-from webui.ui.controls import Form, build_mask, build_prompts, build_settings, build_start
+from webui.ui.controls import Choice, Form
+from webui.ui.defaults import model_defaults
+from webui.ui.form import build_mask, build_prompts, build_settings, build_start
 from webui.ui.house import House
 from webui.ui.reading import Reading, build_reading
 from webui.ui.widgets import Live, MaskPainter, Pictures, empty_words
@@ -112,11 +114,13 @@ class GenerateTab:
                 self.steps_run = gr.HTML(elem_id=f"{task}_steps_run", elem_classes="note")
                 mask = build_mask(task) if task == "inpaint" else None
         with gr.Column(elem_classes=["card", "later"]):
-            controls, self.extras = build_settings(task, prompts, models, self.house.service.adapters())
+            service = self.house.service
+            defaults = model_defaults(model, task, service.shelf.settings)
+            controls, self.extras = build_settings(task, prompts, models, service.adapters(), defaults)
         self.form = Form(task=task, controls=controls, start=start, mask=mask)
 
     def _build_presets(self) -> None:
-        self.preset = gr.Dropdown(
+        self.preset = Choice(
             preset_choices(self.house.presets, self.house.library, self.house.own),
             value="",
             label=word("preset"),

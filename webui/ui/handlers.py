@@ -13,8 +13,8 @@ from pipelines.sampling.samplers import SAMPLERS
 from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs, memory_line
-from webui.ui.controls import Updates, Values, default_fields, prompt_placeholder, schedule_update
-from webui.ui.generate import GenerateTab, examples_for
+from webui.ui.controls import Updates, Values, schedule_update
+from webui.ui.generate import GenerateTab
 from webui.ui.house import uploaded_file
 from webui.ui.words import Language, language_of, sentence, translate
 
@@ -113,16 +113,6 @@ class GenerateHandlers:
 
     def sampler_chosen(self, sampler: str, schedule: str) -> Any:
         return schedule_update(sampler, schedule) if sampler in SAMPLERS else gr.skip()
-
-    def model_chosen(self, name: str) -> Updates:
-        """The form, its placeholder and its examples fit the chosen model."""
-        model, tab = self.house.model(name), self.tab
-        updates = self.form.apply(default_fields(model, tab.task))
-        updates[self.form.controls.prompt] = gr.update(placeholder=prompt_placeholder(model))
-        updates[tab.extras.model_note] = gr.update(visible=model is not None and model.family == "builtin")
-        for button, text in zip(tab.examples, examples_for(model), strict=True):
-            updates[button] = gr.update(value=text)
-        return updates
 
     def offered(self) -> Updates:
         """Models, VAEs and LoRAs as they lie in the models folder now."""

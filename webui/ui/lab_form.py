@@ -27,7 +27,8 @@ from webui.lab.questions import (
     Weights,
 )
 from webui.lab.ranges import numbers
-from webui.ui.controls import Slider, Updates, Values, default_fields, model_choices
+from webui.ui.controls import Slider, Updates, Values, model_choices
+from webui.ui.defaults import program_defaults
 from webui.ui.words import WORDS, word
 
 AXES = ("x", "y", "z")
@@ -244,7 +245,7 @@ def _build_question() -> dict[str, Any]:
 def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
     """How the pictures are made. Call inside a Blocks context."""
     model = models[0] if models else None
-    start = default_fields(model, "img2img")
+    start = program_defaults(model, "img2img")
     made: dict[str, Any] = {}
     made["negative_prompt"] = gr.Textbox(
         label=word("negative_prompt"),

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import gradio as gr
 
 from pipelines.types import Task
-from webui.archive.store import ImageStore, SavedImage
+from webui.archive.store import SavedImage
 from webui.lab import shipped
-from webui.lab.runner import Lab
-from webui.library.collection import open_library
-from webui.library.presets import Preset
+from webui.parts import Parts
 from webui.service import GenerationService
 from webui.settings import HERE
 from webui.ui.again import AgainTab
 from webui.ui.composer import PresetLists, wire_composer
+from webui.ui.form_handlers import FormHandlers, wire_form
 from webui.ui.generate import GenerateTab
 from webui.ui.handlers import GenerateHandlers
 from webui.ui.history import HistoryTab
 from webui.ui.house import House, saved_url
 from webui.ui.lab import LabTab
+from webui.ui.models import ModelsTab
 from webui.ui.reading import wire_reading
 from webui.ui.send import Sender
 from webui.ui.style import mount_options
@@ -35,29 +36,24 @@ TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")
 
 
 def build_page(
-    service: GenerationService,
+    parts: Parts,
     *,
-    store: ImageStore,
-    presets: tuple[Preset, ...] = (),
-    lab: Lab | None = None,
     image_url: Callable[[SavedImage], str] = saved_url,
     thumb_url: Callable[[SavedImage], str] = saved_url,
 ) -> gr.Blocks:
-    """A fresh page. Mount it with `gr.mount_gradio_app(app, page, path="/", **mount_options(presets))`.
+    """A fresh page. Mount it with `gr.mount_gradio_app(app, page, path="/", **mount_options(parts.presets))`.
 
     GRADIO_TEMP_DIR must be set before. Without `image_url` and `thumb_url` the output folder is served as it is.
     """
-    outputs = store.root.resolve()
+    outputs = parts.store.root.resolve()
     gr.set_static_paths([outputs])
-    library = open_library(HERE / "presets")
-    own = frozenset(preset.name for preset in library.saved.listing().presets)
     house = House(
-        service=service,
-        inputs=store.inputs,
+        service=parts.service,
+        inputs=parts.store.inputs,
         outputs=outputs,
-        library=library,
-        presets=presets,
-        own=own,
+        library=parts.library,
+        presets=parts.presets,
+        own=frozenset(preset.name for preset in parts.library.saved.listing().presets),
         image_url=image_url,
         thumb_url=thumb_url,
     )
@@ -67,38 +63,52 @@ def build_page(
         tabs: dict[Task, GenerateTab] = {}
         with gr.Tabs(elem_id="frame") as frame:
             for task in TASKS:
-                with gr.Tab(word(f"tab_{task}"), id=task, elem_id=f"tab_{task}") as opened:
+                with _tab(task) as opened:
                     tabs[task] = GenerateTab(task, house).build(opened)
-            with gr.Tab(word("tab_again"), id="again", elem_id="tab_again") as opened:
+            with _tab("again") as opened:
                 again = AgainTab(house).build(opened)
-            with gr.Tab(word("tab_history"), id="history", elem_id="tab_history") as opened:
+            with _tab("history") as opened:
                 history = HistoryTab(house).build(opened)
-            if lab is not None:
-                with gr.Tab(word("tab_lab"), id="lab", elem_id="tab_lab") as opened:
-                    ready = shipped.load(HERE / "presets" / "experiments")
-                    LabTab(house, lab, ready).build(opened).wire(blocks)
+            with _tab("lab") as opened:
+                ready = shipped.load(HERE / "presets" / "experiments")
+                LabTab(house, parts.lab, ready).build(opened).wire(blocks)
+            with _tab("models") as opened:
+                models = ModelsTab(house).build(opened)
         sender = Sender(house, tabs, frame)
-        handlers = {task: GenerateHandlers(tab) for task, tab in tabs.items()}
-        for task, tab in tabs.items():
-            wire_tab(tab, handlers[task], sender, again, blocks)
-        lists = PresetLists(presets, library, own, [tab.preset for tab in tabs.values()])
-        for tab in tabs.values():
-            wire_composer(tab.composer, tab.form, library, lists)
-            wire_reading(tab.reading, tab.form.controls.model, tab.form.controls.clip_skip)
+        warm = blocks.load(engine_states(parts.service), None, header, **_WATCHING)
+        _wire_tabs(tabs, sender, again, parts, (blocks, warm))
         again.wire(sender, blocks)
         history.wire(sender, again)
-        warm = blocks.load(
-            engine_states(service),
-            None,
-            header,
-            show_progress="hidden",
-            concurrency_limit=None,
-            api_visibility="private",
-            api_name="engine",
-        )
-        for task, tab in tabs.items():
-            wire_memory(tab, handlers[task], warm)
+        models.wire(sender)
     return blocks
+
+
+_WATCHING: dict[str, Any] = {
+    "show_progress": "hidden",
+    "concurrency_limit": None,
+    "api_visibility": "private",
+    "api_name": "engine",
+}
+
+
+def _tab(name: str) -> gr.Tab:
+    return gr.Tab(word(f"tab_{name}"), id=name, elem_id=f"tab_{name}")
+
+
+def _wire_tabs(
+    tabs: Mapping[Task, GenerateTab], sender: Sender, again: AgainTab, parts: Parts, page: tuple[gr.Blocks, Any]
+) -> None:
+    """What generates. `page`: the page, and the event that ends once the engine is warm."""
+    blocks, warm = page
+    library, house = parts.library, sender.house
+    lists = PresetLists(parts.presets, library, house.own, [tab.preset for tab in tabs.values()])
+    for tab in tabs.values():
+        handlers = GenerateHandlers(tab)
+        wire_tab(tab, handlers, sender, again, blocks)
+        wire_form(tab, FormHandlers(tab, parts.forms), blocks)
+        wire_composer(tab.composer, tab.form, library, lists)
+        wire_reading(tab.reading, tab.form.controls.model, tab.form.controls.clip_skip)
+        wire_memory(tab, handlers, warm)
 
 
 def engine_states(service: GenerationService, poll: float = 1.0) -> Callable[[gr.Request], Iterator[dict[str, str]]]:

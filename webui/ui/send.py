@@ -14,6 +14,7 @@ from webui import choices
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
 from webui.ui.controls import Updates
+from webui.ui.defaults import FOUND, model_defaults
 from webui.ui.generate import GenerateTab
 from webui.ui.house import House
 
@@ -58,11 +59,18 @@ class Sender:
     def targets(self) -> list[Any]:
         found: list[Any] = [self.way]
         for tab in self.tabs.values():
-            found += [*tab.form.components(), *tab.source_inputs()]
+            found += [*tab.form.components(), *tab.source_inputs(), tab.extras.defaults]
         return found
 
     def open(self, task: str) -> Updates:
         return {self.way: task}
+
+    def with_model(self, name: str) -> Updates:
+        """txt2img with this model and what suits it."""
+        tab, model = self.tabs["txt2img"], self.house.model(name)
+        defaults = model_defaults(model, tab.task, self.house.service.shelf.settings)
+        shown = tab.form.apply({**defaults, "model": name})
+        return self.open(tab.task) | shown | {tab.extras.defaults: {**defaults, FOUND: True}}
 
     def as_source(self, path: Path, task: Task) -> Updates:
         """The picture becomes what img2img or Inpaint starts from; its prompt and settings come along."""

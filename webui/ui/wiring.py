@@ -99,13 +99,6 @@ def _wire_form(tab: GenerateTab, handlers: GenerateHandlers) -> None:
         api_name=f"{task}_sampler",
         **_QUIET,
     )
-    controls.model.input(
-        handlers.model_chosen,
-        controls.model,
-        [*form.components(), extras.model_note, *tab.examples],
-        api_name=f"{task}_model",
-        **_QUIET,
-    )
     tab.preset.input(
         handlers.preset_chosen,
         {tab.preset, controls.prompt, controls.negative_prompt},

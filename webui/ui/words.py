@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from webui.ui.lab_words import LAB_LABELS, LAB_RULES, LAB_WORDS
+from webui.ui.models_words import MODELS_WORDS
 
 Language = Literal["en", "zh"]
 COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree
@@ -65,6 +66,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "seed_reuse": ("Reuse", "沿用"),
     "clip_skip": ("CLIP skip", "CLIP 跳过层"),
     "clip_skip_info": ("1 is the text encoder's last layer", "1 为文本编码器的最后一层"),
+    "form_undo": ("Undo", "撤销"),
+    "form_reset": ("Defaults", "默认值"),
     "more": ("More settings", "更多设置"),
     "refresh": ("Refresh", "刷新"),
     "vae": ("VAE", "VAE 模型"),
@@ -162,6 +165,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "yes": ("yes", "是"),
     "no": ("no", "否"),
     **LAB_WORDS,
+    **MODELS_WORDS,
     # -- faults
     "fault_mask_path": ("mask: must be drawn or uploaded on this page", "蒙版：必须在本页绘制或上传"),
     "fault_source": ("init_image: must be given, got none", "原图：请先选择图片"),

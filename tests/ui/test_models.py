@@ -1,0 +1,193 @@
+"""The Models tab, what is settled for a model, and forms that are kept: every event on the fake engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pipelines.engines.fake import FakeEngine
+from tests.models.files import checkpoint, write_model
+from webui.parts import build_parts
+from webui.server import build_application, prepare_environment
+from webui.settings import Settings
+from webui.ui.models_view import count_text, size_text
+
+from .conftest import Page
+
+LORA = {
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 768),
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_up.weight": (320, 4),
+}
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("page")
+    models = folder / "models"
+    write_model(models / "anime.safetensors", checkpoint())
+    write_model(models / "large <b>.safetensors", checkpoint(2048))
+    write_model(models / "pix.safetensors", checkpoint(channels=8))
+    write_model(models / "style.safetensors", LORA)
+    write_model(models / "soft.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
+    (models / "empty.safetensors").write_bytes(b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
+        prepare_environment(folder)
+        settings = Settings(output_dir=folder / "outputs", models_dirs=(models,), data_dir=folder, engine="fake")
+        engine = FakeEngine(folders=settings.models_dirs)
+        with build_parts(settings, engine, folder) as parts:
+            parts.service.start()
+            with TestClient(build_application(parts)) as client:
+                yield Page(client, parts, engine, settings.output_dir)
+
+
+def items(ui: Page, language: str = "en") -> dict[str, dict[str, Any]]:
+    return {item["name"]: item for item in ui.call("models", language=language)["models_list"]["items"]}
+
+
+def choose(ui: Page, name: str, language: str = "en") -> dict[str, Any]:
+    return ui.call("models_choose", {"models_list": {"selected": items(ui)[name]["id"]}}, language=language)
+
+
+def shown(answer: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Field -> value, of the fields that were given one."""
+    found = {name.removeprefix(prefix): update for name, update in answer.items() if name.startswith(prefix)}
+    partial = {name for name, one in found.items() if isinstance(one, dict) and one.get("__type__") == "update"}
+    named = ((name, one) for name, one in found.items() if name not in partial or "value" in one)
+    return {name: one["value"] if name in partial else one for name, one in named}
+
+
+def test_everything_is_listed_the_usable_first_the_unreadable_last(ui: Page) -> None:
+    found = items(ui)
+    assert list(found) == [
+        "anime", "large <b>", "Built-in (simple scenes)", "soft", "style", "pix", "empty",
+    ]  # fmt: skip
+    assert (found["anime"]["title"], found["anime"]["family"]) == ("Model", "SD 1.x")
+    assert (found["style"]["title"], found["style"]["problem"]) == ("LoRA", "")
+    assert found["empty"]["problem"] == "The file is empty."
+    assert "not supported" in found["pix"]["problem"]
+    assert items(ui, "zh-CN")["empty"]["problem"] == "文件为空。"
+
+
+def test_a_new_file_is_there_at_once_and_a_deleted_one_gone(ui: Page) -> None:
+    late = write_model(Path(ui.parts.service.shelf.everything()[0].path).parent / "late.safetensors", checkpoint(1024))
+    assert items(ui)["late"]["family"] == "SD 2.x"
+    identity = items(ui)["late"]["id"]
+    late.unlink()
+    assert "late" not in items(ui)
+    answer = ui.call("models_choose", {"models_list": {"selected": identity}})
+    assert "no longer there" in answer["models_anatomy"]
+
+
+def test_a_model_shows_what_it_is_made_of(ui: Page) -> None:
+    answer = choose(ui, "anime")
+    text = answer["models_anatomy"]
+    for words in ("Text encoder", "UNet", "VAE", "512 × 512", "Noise (epsilon)", "float16", "GB on a card"):
+        assert words in text
+    assert answer["models_settled"]["visible"] is True
+    assert answer["models_width"]["placeholder"] == "512"
+    assert choose(ui, "style")["models_settled"]["visible"] is False
+    assert "文件为空" in choose(ui, "empty", "zh-CN")["models_anatomy"]
+
+
+def test_names_of_files_are_escaped(ui: Page) -> None:
+    text = choose(ui, "large <b>")["models_anatomy"]
+    assert "<b>" not in text
+    assert "large &lt;b&gt;" in text
+
+
+@pytest.mark.parametrize("value", [None, {}, {"selected": None}, {"selected": "/etc/passwd"}, {"selected": [1]}, "x"])
+def test_odd_values_choose_nothing(ui: Page, value: Any) -> None:
+    for event in ("models_choose", "models_save", "models_forget", "models_use", "models"):
+        ui.call(event, {"models_list": value})
+    assert ui.parts.service.shelf.settings.get(ui.parts.service.models()[0]) == {}
+
+
+def test_the_lists_of_vaes_and_loras_hold_what_lies_there(ui: Page) -> None:
+    answer = ui.call("txt2img_refresh")
+    assert [value for _, value in answer["txt2img_vae"]["choices"]] == ["automatic", "soft"]
+    assert [value for _, value in answer["txt2img_lora"]["choices"]] == ["style"]
+
+
+def test_settled_values_are_kept_and_come_with_the_model(ui: Page) -> None:
+    chosen = {"models_list": {"selected": items(ui)["anime"]["id"]}}
+    wanted = {"models_width": 640, "models_clip_skip": 2, "models_sampler": "Euler a", "models_vae": "soft"}
+    saved = ui.call("models_save", {**chosen, **wanted, "models_prediction_type": "v_prediction"})
+    assert "Kept" in saved["models_told"]["value"]
+    assert {"width": 640, "clip_skip": 2, "sampler": "Euler a", "vae": "soft"}.items() <= shown(
+        saved, "models_"
+    ).items()
+    answer = ui.call("models_use", chosen)
+    assert answer["way"] == "txt2img"
+    fields = shown(answer, "txt2img_")
+    assert {"model": "anime", "width": 640, "height": 512, "clip_skip": 2, "vae": "soft"}.items() <= fields.items()
+    status = ui.generate(values={"txt2img_model": "anime", "txt2img_width": 64, "txt2img_height": 64})
+    assert status.state == "done"
+    assert ui.engine.batches[-1].request.prediction_type == "v_prediction"
+    assert items(ui)["anime"]["used"]
+    ui.call("models_forget", chosen)
+    assert ui.parts.service.shelf.settings.get(ui.parts.service.models()[0]) == {}
+
+
+def test_a_bad_value_is_told_beside_its_field_and_nothing_is_kept(ui: Page) -> None:
+    chosen = {"models_list": {"selected": items(ui)["anime"]["id"]}}
+    answer = ui.call("models_save", {**chosen, "models_width": 100}, language="zh-CN")
+    assert answer["models_width"]["elem_classes"] == ["field-error"]
+    assert answer["models_width"]["info"] == "必须是 8 的倍数，现为 100"
+    assert ui.parts.service.shelf.settings.get(ui.parts.service.models()[0]) == {}
+
+
+def test_a_model_changes_only_what_was_not_changed(ui: Page) -> None:
+    found = shown(ui.call("txt2img_find"), "txt2img_")
+    before = found["defaults"]
+    values = {"txt2img_defaults": before, "txt2img_model": "large <b>", "txt2img_steps": 77}
+    values |= {f"txt2img_{name}": before[name] for name in ("width", "height", "guidance")}
+    fields = shown(ui.call("txt2img_model", values), "txt2img_")
+    assert (fields["width"], fields["height"]) == (1024, 1024)
+    assert "steps" not in fields
+    assert fields["defaults"]["width"] == 1024
+
+
+def test_defaults_bring_every_setting_back_and_leave_the_prompt(ui: Page) -> None:
+    values = {"inpaint_prompt": "kept", "inpaint_steps": 99, "inpaint_seed": 5, "inpaint_strength": 0.1}
+    fields = shown(ui.call("inpaint_reset", {**values, "inpaint_model": "anime"}), "inpaint_")
+    assert (fields["steps"], fields["seed"], fields["strength"], fields["mask_blur"]) == (25, -1, 0.75, 4)
+    assert "prompt" not in fields
+    assert "model" not in fields
+
+
+def test_a_form_is_kept_found_and_undone(ui: Page) -> None:
+    defaults = shown(ui.call("img2img_find"), "img2img_")["defaults"]
+    first = {"img2img_defaults": defaults, "img2img_prompt": "a red star", "img2img_steps": 31}
+    ui.call("img2img_keep", first)
+    ui.call("img2img_keep", {**first, "img2img_model": "large <b>", "img2img_strength": 0.5})
+    found = shown(ui.call("img2img_find"), "img2img_")
+    assert (found["prompt"], found["steps"], found["strength"], found["model"]) == ("a red star", 31, 0.5, "large <b>")
+    assert found["defaults"]["width"] == 1024
+    undone = shown(ui.call("img2img_undo"), "img2img_")
+    assert (undone["prompt"], undone["strength"], undone["model"]) == ("a red star", 0.75, "anime")
+
+
+def test_a_page_that_has_not_found_its_form_keeps_nothing(ui: Page) -> None:
+    ui.call("inpaint_find")
+    before = ui.parts.forms.current("inpaint")
+    ui.call("inpaint_keep", {"inpaint_prompt": "too early"})
+    assert ui.parts.forms.current("inpaint") == before
+
+
+def test_a_kept_model_that_is_gone_leaves_the_form_its_own(ui: Page) -> None:
+    ui.parts.forms.keep("inpaint", {"model": "was here", "vae": "was here", "steps": 44})
+    found = shown(ui.call("inpaint_find"), "inpaint_")
+    assert "model" not in found
+    assert (found["vae"], found["steps"]) == ("automatic", 44)
+
+
+def test_counts_and_sizes_as_people_say_them() -> None:
+    assert [count_text(count) for count in (7, 12_345, 83_653_863, 859_520_964, 2_567_463_684)] == [
+        "7", "12 K", "84 M", "860 M", "2.57 B",
+    ]  # fmt: skip
+    assert [size_text(count) for count in (0, 1500, 29_000_000, 2_132_000_000)] == ["0 B", "2 kB", "29 MB", "2.13 GB"]

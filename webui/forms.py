@@ -1,0 +1,64 @@
+"""What the form of each tab shows: kept over reloads and restarts, with the states before it, for undo."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from webui.database import Database
+
+STEPS = 50  # states of a tab that can be gone back to
+BURST = 2.0  # seconds; changes of one field that follow each other so quickly are one step back
+
+
+class Forms:
+    """Forms in SQLite: field -> JSON value. Each method is one transaction and may be called from any thread."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database, self._clock = database, clock
+
+    def current(self, tab: str) -> dict[str, Any] | None:
+        """What the form showed last."""
+        found = self._newest(tab, 1)
+        return found[0][1] if found else None
+
+    def keep(self, tab: str, fields: Mapping[str, Any]) -> None:
+        """The form shows this now."""
+        found, now = self._newest(tab, 2), self._clock()
+        text = json.dumps(fields, ensure_ascii=False)
+        change = _changed(found[0][1], fields) if found else set()
+        if found and not change:
+            return
+        typing = len(found) == 2 and len(change) == 1 and change == _changed(found[1][1], found[0][1])
+        with self._database.transaction() as connection:
+            if typing and 0 <= now - found[0][2] < BURST:
+                connection.execute("UPDATE forms SET fields = ?, kept = ? WHERE number = ?", (text, now, found[0][0]))
+                return
+            connection.execute("INSERT INTO forms (tab, fields, kept) VALUES (?, ?, ?)", (tab, text, now))
+            connection.execute(
+                "DELETE FROM forms WHERE tab = ? AND number NOT IN"
+                " (SELECT number FROM forms WHERE tab = ? ORDER BY number DESC LIMIT ?)",
+                (tab, tab, STEPS + 1),
+            )
+
+    def undo(self, tab: str) -> dict[str, Any] | None:
+        """The state before, which is now the newest; None when there is none."""
+        found = self._newest(tab, 2)
+        if len(found) < 2:
+            return None
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM forms WHERE number = ?", (found[0][0],))
+        return found[1][1]
+
+    def _newest(self, tab: str, count: int) -> list[tuple[int, dict[str, Any], float]]:
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT number, fields, kept FROM forms WHERE tab = ? ORDER BY number DESC LIMIT ?", (tab, count)
+            )
+            return [(row["number"], json.loads(row["fields"]), row["kept"]) for row in rows]
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    return {name for name in {*before, *now} if before.get(name) != now.get(name)}
