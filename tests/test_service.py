@@ -207,6 +207,19 @@ def test_progress_preview_and_eta_reach_the_page(harness: Harness) -> None:
     service.cancel(job_id)
 
 
+def test_what_an_engine_warns_of_stays_with_the_job(harness: Harness) -> None:
+    class Slow(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            if batch.request.prompt == "slow":
+                on_progress(Progress(stage="denoising", step=1, steps=2, warning="A step took 8.0 s."))
+            return super().generate(batch, on_progress)
+
+    service = harness.start(Slow())
+    warned, quiet = service.submit(request(prompt="slow")), service.submit(request())
+    assert done(service, warned).warning == "A step took 8.0 s."
+    assert done(service, quiet).warning is None
+
+
 def test_closing_puts_the_run_back_and_the_next_start_finishes_it(harness: Harness) -> None:
     service = harness.start(FakeEngine(seconds_per_step=0.01))
     job_id = service.submit(request(seed=7, batch_size=2, batches=4, steps=10))

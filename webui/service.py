@@ -55,6 +55,7 @@ class JobStatus:
     preview: bytes | None = None  # JPEG
     saved: tuple[SavedImage, ...] = ()
     grid: SavedImage | None = None
+    warning: str | None = None  # the last thing that a person should know, though the run goes on
     error: str | None = None
     error_field: str | None = None
     again: AgainReport | None = None
@@ -94,6 +95,7 @@ class GenerationService:
         self._changed = threading.Condition()
         self._running: _Running | None = None
         self._versions: dict[str, int] = {}
+        self._warnings: dict[str, str] = {}  # by job
         self._open = False
         self._thread: threading.Thread | None = None
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-writer")
@@ -241,6 +243,7 @@ class GenerationService:
                 preview=running.preview if running else None,
                 saved=tuple(images.values()),
                 grid=grid,
+                warning=self._warnings.get(job.id),
                 error=job.error,
                 error_field=job.error_field,
                 again=AgainReport.from_json(job.outcome) if job.outcome else None,
@@ -378,6 +381,8 @@ class GenerationService:
                     raise running.stop("Stopped.")
                 running.progress = progress
                 running.preview = progress.preview or running.preview
+                if progress.warning is not None:
+                    self._warnings[running.job.id] = progress.warning
                 if progress.stage == "denoising" and progress.step:
                     now = time.perf_counter()
                     if first is None:

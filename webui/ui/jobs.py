@@ -10,6 +10,7 @@ from typing import Any
 from webui.archive import metadata
 from webui.service import JobStatus
 from webui.ui.house import House
+from webui.ui.memory_line import warning
 from webui.ui.words import Language, sentence, translate
 
 KEEP = 20  # job ids a browser remembers for a tab
@@ -72,6 +73,8 @@ def live_value(house: House, status: JobStatus, behind: int, language: Language)
     else:
         value["line"] = say("state_done_images", language, image=len(status.saved))
         detail.insert(0, outside_sentence(house, status, language))
+    if status.warning is not None:
+        detail.append(warning(status.warning, language))
     value["detail"] = " · ".join(part for part in detail if part)
     return value
 

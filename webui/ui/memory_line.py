@@ -1,4 +1,4 @@
-"""The line under the sizes: whether they fit the card."""
+"""Words on the card's memory: the line under the sizes, whether they fit, and warnings of a run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _CHINESE = (
     (r"too large: the most that fits is (.+)", r"太大：最大可用 \1"),
     (r"fits with (.+)", r"可以运行，方式：\1"),
     (r"fits: (.+) of (.+) GB", r"显存足够：约需 \1 GB，可用 \2 GB"),
+)
+_SLOW = (
+    r"A step took (.+) s, the ones before about (.+) s: the card's memory .+",
+    r"有一步用了 \1 秒，此前每步约 \2 秒：显存可能已溢出到内存。缩小图像或批量，或关闭其他程序，即可恢复速度。",
 )
 _WAYS = {
     "one image at a time": "逐张生成",
@@ -40,6 +44,11 @@ def told(state: EngineState, model: ModelInfo | None, fields: Mapping[str, Any],
     calibration = Calibration(**state.memory_learned.get(model.family, {}))
     text = plan(shape, size, free, calibration=calibration).sentence()
     return text if language == "en" else _chinese(text)
+
+
+def warning(text: str, language: Language) -> str:
+    """What an engine warned of while it worked."""
+    return text if language == "en" else re.sub(*_SLOW, text)
 
 
 def _within(value: object) -> int:
