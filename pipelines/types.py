@@ -22,6 +22,7 @@ ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 PREDICTION_TYPES = ("epsilon", "v_prediction")
+DIALECTS = ("a1111", "compel")  # languages of prompts, `pipelines.prompts` says what each is
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
 
 
@@ -127,6 +128,7 @@ class GenerationRequest:
     clip_skip: int = 1  # 1: the text encoder's last layer
     init: InitImage | None = None
     inpaint: Inpaint | None = None
+    dialect: str = DIALECTS[0]
     vae: str = "automatic"  # the model's own, or the name of a VAE in the models folder
     template: str | None = None  # the text with choices that the prompt was drawn from; None: it held none
     negative_template: str | None = None
@@ -144,6 +146,7 @@ class GenerationRequest:
             _check_flag("zero_terminal_snr", self.zero_terminal_snr)
         _check_name("model", self.model, "a model's name")
         _check_name("vae", self.vae, "automatic or a VAE's name")
+        _check_choice("dialect", self.dialect, DIALECTS)
         _check_choice("sampler", self.sampler, tuple(SAMPLERS))
         _check_choice("schedule", self.schedule, SCHEDULES)
         if self.schedule not in SAMPLERS[self.sampler].schedules:
@@ -201,6 +204,7 @@ class Batch:
     request: GenerationRequest
     seeds: tuple[int, ...]
     threads: int | None = None  # CPU threads to compute with; None: the engine's choice
+    attention: bool = False  # whether each result tells where words look; changes no pixel
 
     @classmethod
     def around(cls, request: GenerationRequest, position: int, threads: int | None = None) -> Batch:
@@ -227,6 +231,16 @@ class Progress:
     warning: str | None = None  # one sentence that a person should see; the run goes on
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attention:
+    """Where each word of a prompt looks, in its order."""
+
+    words: tuple[str, ...]
+    width: int  # of the latents
+    height: int
+    maps: bytes  # float32, little-endian: (words, height, width), shares of the attention, 0 … 1
+
+
 Facts = Mapping[str, Any]  # JSON values: what was true when the image was made
 
 
@@ -239,6 +253,7 @@ class GenerationResult:
     position: int  # in its batch
     seconds: float  # of the whole batch
     facts: Facts = field(default_factory=dict)
+    attention: Attention | None = None  # when the batch asked for it
 
 
 OnProgress = Callable[[Progress], None]  # may raise Cancelled or Skipped: the engine stops within one step

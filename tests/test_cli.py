@@ -113,7 +113,7 @@ def test_every_option_reaches_the_picture(run: Run, tmp_path: Path) -> None:
         *("--schedule", "karras", "--steps", "11", "--guidance", "5.5", "--width", "128", "--height", "64"),
         *("--seed", "3", "--clip-skip", "2", "--init-image", "a.png", "--strength", "0.6", "--resize-mode", "pad"),
         *("--mask", "m.png", "--masked-content", "fill", "--only-masked", "--mask-blur", "3", "--mask-grow", "2"),
-        *("--padding", "16", "--json"),
+        *("--padding", "16", "--dialect", "compel", "--json"),
     )
     assert done.returncode == 0, done.stderr
     (line,) = lines(done)
@@ -123,6 +123,7 @@ def test_every_option_reaches_the_picture(run: Run, tmp_path: Path) -> None:
     assert request.init is not None
     assert request.inpaint is not None
     plain = {"prompt": "a star", "negative_prompt": "blur", "model": "builtin", "sampler": "Euler a"}
+    plain |= {"dialect": "compel"}
     plain |= {"schedule": "karras", "steps": 11, "guidance": 5.5, "width": 128, "height": 64, "seed": 3, "clip_skip": 2}
     assert {name: getattr(request, name) for name in plain} == plain
     assert (request.init.strength, request.init.resize_mode) == (0.6, "pad")

@@ -40,6 +40,7 @@ MASK = Image.new("L", (64, 48), 255)
         ("seed", 1.5),
         ("seed", "7"),
         ("clip_skip", 0),
+        ("dialect", "mine"),
         ("sampler", "Euler Z"),
         ("schedule", "linear"),
         ("model", ""),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, ModelInfo
+from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, ModelInfo
 from webui import reindex, verification
 from webui.settings import DEFAULT_PORT, ENGINES, Settings
 from webui.terminal import Answer, Bar, answers, complain
@@ -122,6 +122,7 @@ def _add_generate(commands: Commands) -> None:
     make.add_argument("--batch-size", type=int, help="pictures computed at once")
     make.add_argument("--batches", type=int, help="how many times")
     make.add_argument("--clip-skip", type=int, help="1: the text encoder's last layer")
+    make.add_argument("--dialect", choices=DIALECTS, help="the language of the prompts; default: a1111")
     image = make.add_argument_group("from a picture")
     image.add_argument("--init-image", type=Path, metavar="FILE")
     image.add_argument("--strength", type=float, help="0 to 1: how much changes")
@@ -283,7 +284,7 @@ def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
 # -- from options to a request --------------------------------------------------------------------------------------
 
 _SIZES = ("width", "height", "steps", "batch_size", "batches", "seed", "clip_skip")
-_PLAIN = ("negative_prompt", "sampler", "schedule", "guidance", "model", *_SIZES)
+_PLAIN = ("negative_prompt", "dialect", "sampler", "schedule", "guidance", "model", *_SIZES)
 _INIT = ("strength", "resize_mode")
 _INPAINT = ("invert", "mask_blur", "mask_grow", "masked_content", "only_masked", "padding")
 

@@ -201,6 +201,10 @@ class GenerationService:
         """How the model's text encoders read a prompt. Raises ModelError."""
         return self._engine.read_prompt(model, text, negative=negative)
 
+    def watched(self, batch: Batch) -> list[GenerationResult]:
+        """Makes a batch outside the queue, between two batches of it; nothing is saved."""
+        return self._engine.generate(batch, lambda _progress: None)
+
     def engine_state(self) -> EngineState:
         return self._engine.describe()
 

@@ -66,7 +66,10 @@ def condition(encoder: PromptEncoder, request: GenerationRequest, like: torch.Te
     options: dict[str, Any] = {"steps": request.steps_run, "clip_skip": request.clip_skip}
     negative = None
     if request.guidance > 1:
-        positive, negative = encoder.encode_pair(request.prompt, request.negative_prompt, **options)
+        texts = request.prompt, request.negative_prompt
+        positive, negative = encoder.encode_pair(*texts, **options, dialect=request.dialect)
+    elif request.dialect == "compel":
+        positive = encoder.encode_compel(request.prompt, clip_skip=request.clip_skip)
     else:
         positive = encoder.encode(request.prompt, **options)
     sizes = None

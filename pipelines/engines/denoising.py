@@ -27,6 +27,7 @@ class Task:
     conditioning: Conditioning
     generators: Sequence[torch.Generator]  # one an image: noise drawn while sampling comes from them
     extra_channels: torch.Tensor | None = None  # (batch, 5, height, width): an inpainting UNet's mask and picture
+    before_call: Callable[[int], None] | None = None  # told the step
     blend: Blend | None = None  # (latents, scheduler, next timestep) -> latents; keeps a part of the picture
 
 
@@ -58,6 +59,8 @@ def _predict(task: Task, latents: torch.Tensor, timestep: torch.Tensor, step: in
     model_input = task.scheduler.scale_model_input(torch.cat([latents] * copies), timestep)
     if task.extra_channels is not None:
         model_input = torch.cat([model_input, torch.cat([task.extra_channels] * copies)], 1)  # (…, 9, height, width)
+    if task.before_call is not None:
+        task.before_call(step)
     prediction = task.unet(
         model_input,
         timestep,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pipelines.models.hashes import Hashes
 from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.types import (
+    Attention,
     Batch,
     EngineState,
     GenerationRequest,
@@ -91,6 +93,7 @@ class FakeEngine:
                 position=position,
                 seconds=seconds,
                 facts={"engine": "fake"},
+                attention=_looks(batch.request.prompt) if batch.attention else None,
             )
             for position in range(len(batch.seeds))
         ]
@@ -112,6 +115,15 @@ def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
     if request.init is not None:
         image = Image.blend(request.init.image.resize(size), image, request.init.strength)
     return image
+
+
+def _looks(prompt: str) -> Attention:
+    """Each word looks at a column of its own."""
+    words = tuple(prompt.split())
+    rows = [[float(column == word) for column in range(len(words))] for word in range(len(words))]
+    return Attention(
+        words=words, width=len(words), height=1, maps=b"".join(struct.pack(f"<{len(r)}f", *r) for r in rows)
+    )
 
 
 def _jpeg(image: Image.Image) -> bytes:

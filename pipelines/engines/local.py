@@ -30,7 +30,7 @@ from pipelines.models.manager import PipelineManager, Resident
 from pipelines.models.memory import Ways
 from pipelines.models.peaks import Peaks
 from pipelines.models.reading import PromptReader
-from pipelines.prompts.encoding import WEIGHTING
+from pipelines.prompts.encoding import WEIGHTINGS
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
     Batch,
@@ -120,7 +120,9 @@ class LocalEngine:
             task = samples[0].task
             on_progress(Progress(stage="decoding", step=task.steps, steps=task.steps))
             pictures = [run.picture(one, sample) for sample in samples for one in torch.split(sample.latents, 1)]
+            looks = [look for sample in samples for look in run.attention(sample)]
             facts = _facts(parts, task, self._hash(parts.info), ways) | self._extra_facts(wanted)
+            facts["prompt_weighting"] = WEIGHTINGS[request.dialect]
         seconds = time.perf_counter() - start
         return [
             GenerationResult(
@@ -129,6 +131,7 @@ class LocalEngine:
                 position=position,
                 seconds=seconds,
                 facts=_with_rungs(facts | own, run.rungs) | run.warned,
+                attention=looks[position],
             )
             for position, (image, own) in enumerate(pictures)
         ]
@@ -222,7 +225,6 @@ def _facts(parts: Components, task: Task, sha256: str | None, ways: Ways) -> dic
         "steps_run": task.steps,
         "model_calls": len(task.timesteps),
         "rng": "cpu, one generator an image",
-        "prompt_weighting": WEIGHTING,
         **({"memory_plan": list(ways.names)} if ways.names else {}),
     }
 

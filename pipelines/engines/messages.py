@@ -14,10 +14,20 @@ from typing import Any
 from PIL import Image
 
 from pipelines import errors
-from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, InitImage, Inpaint, Progress
+from pipelines.types import (
+    Attention,
+    Batch,
+    EngineState,
+    GenerationRequest,
+    GenerationResult,
+    InitImage,
+    Inpaint,
+    Progress,
+)
 
 Header = Mapping[str, Any]
 _PLAIN = tuple(item.name for item in fields(GenerationRequest) if item.name not in ("init", "inpaint"))
+_LOOK = ("words", "width", "height")
 _KINDS: Mapping[str, type[errors.SeedprintError]] = {
     kind.__name__: kind
     for kind in vars(errors).values()
@@ -81,6 +91,7 @@ def from_batch(batch: Batch, job: int) -> Message:
             "request": header,
             "seeds": batch.seeds,
             "threads": batch.threads,
+            "attention": batch.attention,
             "sizes": [image.size for image in images],
         },
         blobs=tuple(image.tobytes() for image in images),
@@ -96,7 +107,8 @@ def to_batch(message: Message) -> Batch:
     if "inpaint" in values:
         values["inpaint"] = Inpaint(mask=_picture("L", *pictures[1]), **values["inpaint"])
     seeds = tuple(message.header["seeds"])
-    return Batch(request=GenerationRequest(**values), seeds=seeds, threads=message.header["threads"])
+    options = {name: message.header[name] for name in ("threads", "attention")}
+    return Batch(request=GenerationRequest(**values), seeds=seeds, **options)
 
 
 def from_progress(progress: Progress, job: int) -> Message:
@@ -110,31 +122,41 @@ def to_progress(message: Message) -> Progress:
 
 
 def from_results(results: Sequence[GenerationResult], job: int) -> Message:
-    items = [
-        {
-            "position": result.position,
-            "seconds": result.seconds,
-            "facts": dict(result.facts),
-            "size": result.image.size,
-        }
-        for result in results
-    ]
-    blobs = tuple(result.image.tobytes() for result in results)
-    return Message(kind="results", job=job, header={"items": items}, blobs=blobs)
+    """The blobs: each picture, and behind it its attention maps if it has any."""
+    items, blobs = list[dict[str, Any]](), list[bytes]()
+    for result in results:
+        look = result.attention
+        items.append(
+            {
+                "position": result.position,
+                "seconds": result.seconds,
+                "facts": dict(result.facts),
+                "size": result.image.size,
+                "attention": None if look is None else {name: getattr(look, name) for name in _LOOK},
+            }
+        )
+        blobs += [result.image.tobytes(), *([] if look is None else [look.maps])]
+    return Message(kind="results", job=job, header={"items": items}, blobs=tuple(blobs))
 
 
 def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
     """The request as run is not sent back: the sender knows it."""
-    return [
-        GenerationResult(
-            image=_picture("RGB", item["size"], blob),
-            request=batch.as_run(item["position"]),
-            position=item["position"],
-            seconds=item["seconds"],
-            facts=item["facts"],
+    results, blobs = [], iter(message.blobs)
+    for item in message.header["items"]:
+        image, look = _picture("RGB", item["size"], next(blobs)), item["attention"]
+        results.append(
+            GenerationResult(
+                image=image,
+                request=batch.as_run(item["position"]),
+                position=item["position"],
+                seconds=item["seconds"],
+                facts=item["facts"],
+                attention=None
+                if look is None
+                else Attention(**look | {"words": tuple(look["words"])}, maps=next(blobs)),
+            )
         )
-        for item, blob in zip(message.header["items"], message.blobs, strict=True)
-    ]
+    return results
 
 
 def from_error(error: Exception, traceback: str, job: int) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from pipelines.engines import decoding
+from pipelines.engines.attention import Watcher
 from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.ladder import Try, climb, tries
@@ -23,7 +25,7 @@ from pipelines.models.memory import Ways
 from pipelines.sampling import masks, noise, previews
 from pipelines.sampling.masks import Canvas
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
-from pipelines.types import Batch, GenerationRequest, OnProgress, Progress
+from pipelines.types import Attention, Batch, GenerationRequest, OnProgress, Progress
 
 PREVIEW_SECONDS = 0.25
 Result = TypeVar("Result")
@@ -36,6 +38,7 @@ class Sample:
     latents: torch.Tensor
     task: Task
     canvas: Canvas | None
+    watcher: Watcher | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +74,13 @@ class Run:
 
         return self._climbed("unet", work, len(self.batch.seeds))
 
+    def attention(self, sample: Sample) -> list[Attention | None]:
+        """Of each image of a sample."""
+        count, _, height, width = sample.latents.shape
+        if sample.watcher is None:
+            return [None] * count
+        return [sample.watcher.maps(image, height, width) for image in range(count)]
+
     def picture(self, latents: torch.Tensor, sample: Sample) -> tuple[Image.Image, dict[str, Any]]:
         """One image of its latents (1, channels, height, width), and the facts that are its own."""
         with measured_peak(self.parts.placement) as taken:
@@ -105,6 +115,7 @@ class Run:
         )
         begin = maker.make()
         # 4. denoise
+        watcher = Watcher(parts.unet, parts.tokenizers[0], request, len(seeds)) if self.batch.attention else None
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,
@@ -114,13 +125,14 @@ class Run:
             generators=generators,
             extra_channels=begin.extra_channels,
             blend=begin.blend,
+            before_call=None if watcher is None else watcher.begin,
         )
         arrange(parts, "unet", attempt.ways)
-        with measured_peak(parts.placement) as taken:
+        with measured_peak(parts.placement) as taken, watcher or nullcontext():
             latents = denoise(task, begin.latents, self._reporter(task, attempt.ways))
         if not attempt.rungs:
             self.planner.learn(parts, size_of(self.batch), attempt.ways, "step", taken())
-        return Sample(latents=latents, task=task, canvas=begin.canvas)
+        return Sample(latents=latents, task=task, canvas=begin.canvas, watcher=watcher)
 
     def _reporter(self, task: Task, ways: Ways) -> AfterCall:
         """Tells of every call of the UNet, with a preview of the first image now and then."""

@@ -22,6 +22,7 @@ AUTOMATIC = "automatic"
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
 # small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
 WORD_SUFFIXES = (".pt", ".bin")
+_SIGNS = re.compile(r"(?<=\w)[-+]+(?![\w-])")
 WORD_LIMIT = 16 * 2**20  # bytes
 
 
@@ -184,7 +185,8 @@ def _words_of(request: GenerationRequest) -> str:
 
 
 def _text_of(prompt: str) -> str:
-    """Without comments and LoRAs."""
+    """Without comments and LoRAs, and without the signs that weigh a word in Compel's dialect: `word--`."""
+    prompt = _SIGNS.sub(" ", prompt)
     return render(replace(parse(prompt, composed=False), loras=()))
 
 

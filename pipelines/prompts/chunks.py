@@ -38,11 +38,11 @@ def chunks_of(tokenizer: Any, sections: Sections) -> list[Chunk]:
     return [_framed(tokenizer, tokens, length) for tokens in _cut(tokenizer, sections, length - 2)]
 
 
-def token_map(tokenizer: Any, prompt: Prompt) -> tuple[TokenChunk, ...]:
-    """The chunks of a prompt as the first step sees it."""
+def token_map(tokenizer: Any, prompt: Prompt, *, step: int = 1, steps: int = MOST_STEPS) -> tuple[TokenChunk, ...]:
+    """The chunks of a prompt as a step sees it; of so many steps that no share of them rounds to none."""
     room, words = tokenizer.model_max_length - 2, len(tokenizer)
     chunks = []
-    for number, part in enumerate(prompt.at(1, MOST_STEPS)):  # so many that no share of them rounds to none
+    for number, part in enumerate(prompt.at(step, steps)):
         for tokens in _cut(tokenizer, part.sections, room):
             names = tokenizer.convert_ids_to_tokens([token for token, _ in tokens])
             shown = tuple(

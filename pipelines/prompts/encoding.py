@@ -1,7 +1,7 @@
-"""Prompts -> embeddings, for CLIP text encoders of any size.
+"""Prompts -> embeddings, for CLIP text encoders of any size. Compel's dialect: see `compel_dialect`.
 
 A prompt of any length is cut into chunks of 75 tokens, at a comma where one is near; nothing is dropped. Weights
-multiply the encoder's output, then the chunk's mean is restored, as A1111 does (`WEIGHTING` names it in metadata).
+multiply the encoder's output, then the chunk's mean is restored, as A1111 does (`WEIGHTINGS` names it in metadata).
 A plain prompt of one chunk gives bit for bit what diffusers' `encode_prompt` gives.
 """
 
@@ -16,11 +16,14 @@ import torch
 from torch import Tensor
 
 from pipelines.errors import InvalidRequest
+from pipelines.prompts import compel_dialect
 from pipelines.prompts.chunks import Chunk, chunks_of
+from pipelines.prompts.compel_dialect import CompelEncoder
 from pipelines.prompts.grammar import Part, Prompt, parse
 from pipelines.prompts.weights import Sections
+from pipelines.types import DIALECTS
 
-WEIGHTING = "a1111 mean"
+WEIGHTINGS = {"a1111": "a1111 mean", "compel": compel_dialect.WEIGHTING}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +108,7 @@ class PromptEncoder:
         self._tokenizers: tuple[Any, ...] = _as_tuple(tokenizer)
         self._encoders: tuple[Any, ...] = _as_tuple(text_encoder)
         self._is_sdxl = hasattr(self._encoders[-1], "text_projection")
+        self._compel = CompelEncoder(self._tokenizers, self._encoders, is_sdxl=self._is_sdxl)
         self._remembered = remembered
         self._memory: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
         self.before: Callable[[], None] = lambda: None  # called before the encoders work: they may be elsewhere
@@ -119,15 +123,27 @@ class PromptEncoder:
         )
         return PromptConditioning(moments=moments, empty=self._encode_sections(((),), clip_skip))
 
+    def encode_compel(self, prompt: str, *, clip_skip: int = 1, name: str = "prompt") -> PromptConditioning:
+        """A prompt in Compel's dialect, which holds at all steps. `name`: of the field that an `InvalidRequest` is
+        for."""
+        self._check(clip_skip)
+        encoded = self._kept(("compel", prompt, clip_skip), lambda: self._compute_compel(prompt, clip_skip, name))
+        return PromptConditioning(moments=((encoded,),), empty=self._encode_sections(((),), clip_skip))
+
     def encode_pair(
-        self, prompt: str, negative_prompt: str, *, steps: int, clip_skip: int = 1
+        self, prompt: str, negative_prompt: str, *, steps: int, clip_skip: int = 1, dialect: str = DIALECTS[0]
     ) -> tuple[PromptConditioning, PromptConditioning]:
         """Prompt and negative prompt, padded to equal token counts. AND is a word in the negative prompt. SDXL's
         empty negative prompt is all zeros, as A1111 and diffusers have it."""
-        negative = self.encode(parse(negative_prompt, composed=False), steps=steps, clip_skip=clip_skip)
+        if dialect == "compel":
+            positive = self.encode_compel(prompt, clip_skip=clip_skip)
+            negative = self.encode_compel(negative_prompt, clip_skip=clip_skip, name="negative_prompt")
+        else:
+            positive = self.encode(prompt, steps=steps, clip_skip=clip_skip)
+            negative = self.encode(parse(negative_prompt, composed=False), steps=steps, clip_skip=clip_skip)
         if self._is_sdxl and not negative_prompt:
             negative = PromptConditioning(moments=((_zeros(negative.empty),),), empty=_zeros(negative.empty))
-        return pair(self.encode(prompt, steps=steps, clip_skip=clip_skip), negative)
+        return pair(positive, negative)
 
     def forget(self) -> None:
         self._memory.clear()
@@ -141,14 +157,22 @@ class PromptEncoder:
         return replace(self._encode_sections(part.sections, clip_skip), weight=part.weight)
 
     def _encode_sections(self, sections: Sections, clip_skip: int) -> Encoded:
-        key = (sections, clip_skip, tuple(encoder.dtype for encoder in self._encoders))
+        return self._kept((sections, clip_skip), lambda: self._compute(sections, clip_skip))
+
+    def _kept(self, what: tuple[Any, ...], compute: Callable[[], Encoded]) -> Encoded:
+        """From the memory if it is there."""
+        key = (*what, tuple(encoder.dtype for encoder in self._encoders))
         if key not in self._memory:
             self.before()
-            self._memory[key] = self._compute(sections, clip_skip)
+            self._memory[key] = compute()
         self._memory.move_to_end(key)
         while len(self._memory) > self._remembered:
             self._memory.popitem(last=False)
         return self._memory[key]
+
+    def _compute_compel(self, prompt: str, clip_skip: int, name: str) -> Encoded:
+        embedding, pooled = self._compel.encode(prompt, clip_skip, name)
+        return Encoded(embedding=embedding, pooled=pooled)
 
     @torch.no_grad()
     def _compute(self, sections: Sections, clip_skip: int) -> Encoded:

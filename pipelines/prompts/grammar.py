@@ -19,9 +19,7 @@ from dataclasses import dataclass
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
 
-__all__ = ["DIALECT", "Lora", "Part", "Piece", "Prompt", "TimedPart", "parse", "render", "render_part"]
-
-DIALECT = "a1111"
+__all__ = ["Lora", "Part", "Piece", "Prompt", "TimedPart", "parse", "render", "render_part", "without_loras"]
 
 _COMMENT = re.compile(r"#[^\n]*")
 _AND = re.compile(r"\bAND\b")
@@ -98,6 +96,11 @@ def render(prompt: Prompt) -> str:
 def render_part(part: Part) -> str:
     """Text that parses back to the same pieces, weights written out."""
     return render_weights(part.sections)
+
+
+def without_loras(text: str) -> str:
+    """A prompt of any dialect without `<lora:…>`."""
+    return _take_loras(text)[0]
 
 
 def _nodes(text: str) -> Nodes:

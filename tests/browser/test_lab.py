@@ -75,3 +75,22 @@ def test_a_ready_made_one_is_stopped_and_goes_on(visits: Visits, served: Served)
     expect(page.locator("#lab_live .line")).to_have_text("完成：24/24 张")
     expect(page.locator("#lab_verdict")).to_contain_text("影响最大")
     assert len(served.pictures()) == before + 24
+
+
+def test_where_words_look(visits: Visits, served: Served, tmp_path: Path) -> None:
+    page = visits.open()
+    page.locator("#txt2img_prompt textarea").fill("a red star")
+    for name, value in (("width", 64), ("height", 64)):
+        page.locator(f"#txt2img_{name} input").fill(str(value))
+    before = len(served.pictures())
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#txt2img_live .line")).to_contain_text("Done")
+    made = len(served.pictures())
+    assert made > before
+    page.get_by_role("tab", name="Lab").click()
+    page.locator("#lab_recent button").first.click()
+    expect(page.locator("#lab_looks figure")).to_have_count(3)
+    expect(page.locator("#lab_looks figcaption").nth(1)).to_contain_text("red")
+    expect(page.locator("#lab_looks .note")).to_contain_text("the same, pixel for pixel")
+    assert len(served.pictures()) == made
+    page.locator("#lab_looks").screenshot(path=tmp_path / "looks.png")

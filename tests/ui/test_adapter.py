@@ -71,6 +71,7 @@ CHANGED: dict[str, Any] = {
     "seed": 4_294_967_295,
     "clip_skip": 2,
     "vae": "kl.safetensors",
+    "dialect": "compel",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest
+from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, GenerationRequest
 from webui.archive import VERSION
 
 TEXT_LIMIT = 256 * 1024  # bytes of UTF-8
@@ -60,6 +60,7 @@ def write(settings: Mapping[str, Any], *, model_sha256: str | None = None) -> st
         "Model": settings["model"],
         "Denoising strength": number_text(settings["strength"]) if "strength" in settings else None,
         "Clip skip": settings["clip_skip"] if settings["clip_skip"] > 1 else None,
+        "Prompt dialect": settings["dialect"] if settings.get("dialect", DIALECTS[0]) != DIALECTS[0] else None,
         "RNG": "CPU",
         "Mask mode": "Inpaint not masked" if settings.get("invert") else None,
         "Mask blur": settings["mask_blur"] if inpaint else None,
@@ -167,6 +168,7 @@ def sampler_fields(value: str) -> Fields | None:
 
 _CHOICES: dict[str, tuple[str, Mapping[str, Any]]] = {
     "Schedule type": ("schedule", _SCHEDULES),
+    "Prompt dialect": ("dialect", {name: name for name in DIALECTS}),
     "Masked content": ("masked_content", {name: name for name in MASKED_CONTENTS}),
     "Inpaint area": ("only_masked", _AREAS),
     "Mask mode": ("invert", _MODES),

@@ -31,7 +31,7 @@ _OF_MODEL = ("prediction_type", "zero_terminal_snr")  # null: as the model's fil
 _INIT = ("strength", "resize_mode")
 _INPAINT = ("mask_blur", "mask_grow", "invert", "masked_content", "only_masked", "padding")
 _KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("prompt", "negative_prompt", "model", "vae", "sampler", "schedule"), (str,)),
+    **dict.fromkeys(("prompt", "negative_prompt", "model", "vae", "sampler", "schedule", "dialect"), (str,)),
     **dict.fromkeys(("steps", "width", "height", "batch_size", "batches", "clip_skip"), (int,)),
     **dict.fromkeys(("mask_blur", "mask_grow", "padding"), (int,)),
     **dict.fromkeys(("guidance", "strength"), (int, float)),

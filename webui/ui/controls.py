@@ -63,6 +63,7 @@ class Controls:
     seed: gr.Number
     clip_skip: gr.Slider
     vae: gr.Dropdown
+    dialect: gr.Dropdown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ class Form:
 
     def unmark(self) -> Updates:
         """Takes every shown fault away."""
-        infos = {"seed": word("seed_info"), "clip_skip": word("clip_skip_info")}
+        infos = {"seed": word("seed_info"), "clip_skip": word("clip_skip_info"), "dialect": word("dialect_info")}
         return {
             component: gr.update(info=infos.get(name, ""), elem_classes=[])
             for name, component in self.by_name().items()

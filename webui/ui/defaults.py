@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import InitImage, Inpaint, ModelInfo, Task
+from pipelines.types import DIALECTS, InitImage, Inpaint, ModelInfo, Task
 from webui.model_settings import FORM_FIELDS, ModelSettings
 
 FOUND = "found"  # beside the defaults a tab hides: the kept form has been shown, so from now on what is shown is kept
@@ -41,7 +41,7 @@ def model_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings)
 
 def form_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings) -> dict[str, Any]:
     """Of every field but the prompts and the model."""
-    found: dict[str, Any] = {"seed": None, "batches": 1}
+    found: dict[str, Any] = {"seed": None, "batches": 1, "dialect": DIALECTS[0]}
     for kind in (InitImage, Inpaint):
         found |= {item.name: item.default for item in fields(kind) if item.default is not MISSING}
     return found | model_defaults(model, task, settings)

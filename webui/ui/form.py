@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, ModelInfo, Task
+from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, ModelInfo, Task
 from webui.ui.adapters import lora_choices, vae_choices
 from webui.ui.controls import (
     Choice,
@@ -170,6 +170,13 @@ def build_settings(
     with gr.Accordion(word("more"), open=False, elem_id=f"{task}_more") as advanced:
         clip_skip = _slider(task, "clip_skip", (1, 12, start["clip_skip"]), info="clip_skip_info")
         vae, lora = _build_files(task, adapters, start["vae"])
+        dialect = Choice(
+            [(word(f"dialect_{name}"), name) for name in DIALECTS],
+            value=DIALECTS[0],
+            label=word("dialect"),
+            info=word("dialect_info"),
+            elem_id=f"{task}_dialect",
+        )
     controls = Controls(
         prompt=prompts.prompt,
         negative_prompt=prompts.negative_prompt,
@@ -177,6 +184,7 @@ def build_settings(
         seed=seed,
         clip_skip=clip_skip,
         vae=vae,
+        dialect=dialect,
         **sampling,
         **sizes,
     )

@@ -53,7 +53,7 @@ class GenerateHandlers:
     def fault(self, field: str | None, rule: str, language: Language) -> Updates:
         """One sentence beside the field, or under the progress line when it concerns none of this tab's."""
         marked = self.form.mark(field, rule, language)
-        if field in {"clip_skip", "vae"}:
+        if field in {"clip_skip", "vae", "dialect"}:
             marked[self.tab.extras.advanced] = gr.update(open=True)
         if field in {"init_image", "mask"} and self.tab.task != "txt2img":
             marked = self._source_error(sentence(field, rule, language))

@@ -21,6 +21,7 @@ from webui.ui.generate import SECRET
 from webui.ui.handlers import escaped
 from webui.ui.house import House
 from webui.ui.lab_form import LabForm, build_asked, build_settings
+from webui.ui.lab_looks import LooksCard
 from webui.ui.reading import build_reading, wire_reading
 from webui.ui.widgets import Live, Pictures, empty_words
 from webui.ui.words import Language, language_of, sentence, word
@@ -109,6 +110,7 @@ class LabTab:
         with gr.Row(elem_classes="actions"):
             self.csv = gr.DownloadButton(_label("lab_csv"), size="sm", elem_id="lab_csv", visible=False)
             self.html = gr.DownloadButton(_label("lab_html"), size="sm", elem_id="lab_html", visible=False)
+        self.looks = LooksCard(self.house).build()
 
     def wire(self, blocks: gr.Blocks) -> None:
         """Call once all tabs stand."""
@@ -143,7 +145,8 @@ class LabTab:
             handlers.choose, self.chosen, [self.shown, *everything], api_name="lab_choose", **quiet
         ).success(handlers.watch, **watching)
         self.metric.input(handlers.count, [self.shown, self.metric], counted, api_name="lab_count", **quiet)
-        wire_reading(self.reading, form.model)
+        self.looks.wire(blocks, self.opened)
+        wire_reading(self.reading, {"model": form.model})
         form.kind.input(form.reveal, form.kind, list(everything), api_name="lab_kind", **quiet).then(
             handlers.plan, everything, [self.estimate, self.fault], api_name="lab_plan_kind", **quiet
         )

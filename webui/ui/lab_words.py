@@ -68,6 +68,22 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
     "lab_other_seed": ("another seed", "换种子"),
     "lab_csv": ("Save as CSV", "保存为 CSV"),
     "lab_html": ("Save as HTML report", "保存为 HTML 报告"),
+    "looks_title": ("Where do words look?", "词语看向哪里？"),
+    "looks_hint": (
+        "Choose a picture: it is made again while its cross-attention is watched (DAAM, Tang et al. 2022). Colour is"
+        " where a word looks, the number how strongly, held to the strongest word.",
+        "选择一张图片：程序会重新生成并观察交叉注意力（DAAM，Tang 等，2022）。"
+        "颜色表示该词看向的位置，数字表示相对最强词的强度。",
+    ),
+    "looks_working": (
+        "It is made again, after the batch that is at work now …",
+        "正在重新生成（在当前批次完成之后）……",
+    ),
+    "looks_same": ("The picture that was watched is the same, pixel for pixel.", "被观察的图片与原图逐像素一致。"),
+    "looks_other": (
+        "The picture that was watched is not quite the same as the file; Make again says why.",
+        "被观察的图片与原文件不完全相同，原因见“重现图片”。",
+    ),
     "lab_empty": ("The pictures of the experiment appear here.", "实验图片会显示在这里。"),
     "lab_strongest": (
         "{label} moves the picture most: {distance}, {ratio} × another seed.",
@@ -108,6 +124,8 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
 
 # Rules of the lab's `InvalidRequest`s.
 LAB_RULES: tuple[tuple[str, str], ...] = (
+    (r"must hold the settings that made it, got none", r"文件中没有生成参数"),
+    (r"must be a1111 to see where words look, got (.+)", r"只有 A1111 语法可以查看词语看向哪里，现为 \1"),
     (r"must be numbers such as (.+), got (.+)", r"应写成 \1 这样的数，现为 \2"),
     (r"must be at most (.+) values, got (.+)", r"最多 \1 个取值，现为 \2 个"),
     (r"must be at least one number, got none", r"至少填写一个数"),

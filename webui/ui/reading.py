@@ -44,6 +44,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
         " the last.",
         "SDXL 在 CLIP 跳过 1 与 2 时都读倒数第二层；{skip} 时以下每个词取倒数第 {skip} 层。",
     ),
+    "compel": (
+        "This shows A1111's language only; Compel reads the prompt when the picture is made.",
+        "此处只显示 A1111 语法；Compel 在生成图片时解析提示词。",
+    ),
     "changes": (
         "Shown as the first step reads it; [a:b:0.5] or [a|b] reads otherwise later.",
         "此处为第一步读到的内容；[a:b:0.5] 或 [a|b] 之后会变化。",
@@ -57,7 +61,7 @@ BOXES = ("prompt", "negative_prompt")
 
 
 class Reading(Widget):
-    """Value: {"model": name, "clip_skip": number}."""
+    """Value: {"model": name, "clip_skip": number, "dialect": name}."""
 
     asset_name = "reading"
     empty: ClassVar[dict[str, Any]] = {"model": "builtin", "clip_skip": 1}
@@ -125,9 +129,8 @@ def _words(tokens: Sequence[Token]) -> list[dict[str, Any]]:
     return words
 
 
-def wire_reading(reading: Reading, model: Any, clip_skip: Any | None = None) -> None:
-    """Connects it with the components that say what reads the prompt."""
-    for name, component in (("model", model), ("clip_skip", clip_skip)):
-        if component is not None:
-            js = f"(chosen, value) => ({{...value, {name}: chosen}})"
-            component.change(None, [component, reading], reading, js=js, api_visibility="private")
+def wire_reading(reading: Reading, components: Mapping[str, Any]) -> None:
+    """Connects it with the components that say what reads the prompt, by their names in its value."""
+    for name, component in components.items():
+        js = f"(chosen, value) => ({{...value, {name}: chosen}})"
+        component.change(None, [component, reading], reading, js=js, api_visibility="private")

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import SeedprintError
-from pipelines.types import SEED_END, Task
+from pipelines.types import DIALECTS, SEED_END, Task
 from webui import choices
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
@@ -94,6 +94,8 @@ class Sender:
         vaes = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if found and found.get("vae") not in vaes:
             found["vae"] = "automatic"
+        if "prompt" in found:
+            found.setdefault("dialect", DIALECTS[0])  # what all other programs' texts are in
         return found
 
     def _picture(self, tab: GenerateTab, path: Path) -> Updates:

@@ -62,6 +62,11 @@ const notes_of = found => {
 };
 const draw = () => {
   chinese();
+  if ((props.value || {}).dialect === 'compel') {
+    at('.counts').textContent = ''; at('.which').replaceChildren(); at('.tokens').replaceChildren();
+    at('.notes').replaceChildren(make('p', told('compel')));
+    return;
+  }
   at('.counts').textContent = answer.fault || options.boxes.map(name => {
     const chunks = answer[name] ? answer[name].encoders[0] : [];
     return chunks.length ? chunks.reduce((sum, one) => sum + count(one), 0) + '/' + chunks.reduce((sum, one) => sum + one.room, 0) : '';

@@ -1,0 +1,122 @@
+"""Where words look: how strongly each place of the picture asks each word, averaged over heads, layers and steps.
+
+DAAM: Tang, Liu, Pandey, Jiang, Yang, Kumar, Stenetorp, Lin, Ture 2022, "What the DAAM: Interpreting Stable Diffusion
+Using Cross Attention". The watcher only reads what a cross-attention layer is given and works its weights out again
+beside it, one head at a time, so no pixel changes and little memory is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipelines.errors import InvalidRequest
+from pipelines.prompts.chunks import token_map
+from pipelines.prompts.grammar import parse
+from pipelines.types import DIALECTS, Attention, GenerationRequest
+
+Word = tuple[int, str, int]  # part of an AND, text, and which of several of the same text
+
+
+class Watcher:
+    """A context: while it is open, it watches the UNet of one batch. Call `begin` before each call of the UNet."""
+
+    def __init__(self, unet: Any, tokenizer: Any, request: GenerationRequest, images: int) -> None:
+        """Raises `InvalidRequest` for a dialect whose words cannot be told apart any more."""
+        if request.dialect != DIALECTS[0]:
+            raise InvalidRequest("dialect", f"must be {DIALECTS[0]} to see where words look, got {request.dialect!r}")
+        self._unet, self._tokenizer, self._images = unet, tokenizer, images
+        self._prompt, self._steps = parse(request.prompt), request.steps_run
+        self._guided = request.guidance > 1
+        self._known: dict[int, Mapping[Word, list[int]]] = {}  # by step
+        self._now: Mapping[Word, list[int]] = {}
+        self._sums: dict[Word, dict[int, Tensor]] = {}  # word -> places of a layer -> (images, places)
+        self._counts: dict[Word, int] = {}  # heads that a sum is of
+        self._hooks: list[Any] = []
+
+    def __enter__(self) -> Watcher:
+        for name, module in self._unet.named_modules():
+            if name.endswith("attn2"):
+                self._hooks.append(module.register_forward_pre_hook(self._look, with_kwargs=True))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def begin(self, step: int) -> None:
+        """The next call of the UNet belongs to this step, 1 … steps."""
+        step = step if self._prompt.changes else 1
+        if step not in self._known:
+            self._known[step] = self._words_at(step)
+        self._now = self._known[step]
+
+    def maps(self, image: int, height: int, width: int) -> Attention:
+        """Of one image: a map of height × width (the latents' size) for each word."""
+        words = sorted(self._sums, key=lambda word: (word[0], min(self._place(word))))
+        found = []
+        for word in words:
+            whole = torch.zeros(height, width)
+            for places, total in self._sums[word].items():
+                grid = total[image].view(1, 1, *_grid(places, height, width)).float().cpu()
+                whole += F.interpolate(grid, (height, width), mode="bicubic", align_corners=False)[0, 0].clamp(min=0)
+            found.append(whole / self._counts[word])
+        data = torch.stack(found).numpy().astype("<f4").tobytes() if found else b""
+        return Attention(words=tuple(text for _, text, _ in words), width=width, height=height, maps=data)
+
+    def _place(self, word: Word) -> list[int]:
+        return next(now[word] for now in self._known.values() if word in now)
+
+    def _words_at(self, step: int) -> dict[Word, list[int]]:
+        """Each word -> where its tokens stand in the embedding of its part."""
+        found: dict[Word, list[int]] = {}
+        chunks = token_map(self._tokenizer, self._prompt, step=step, steps=self._steps)
+        start, part = 0, 0
+        for chunk in chunks:
+            if chunk.part != part:
+                start, part = 0, chunk.part
+            text, places = "", list[int]()
+            for place, token in enumerate(chunk.tokens, start + 1):  # behind the begin mark
+                text, places = text + token.text, [*places, place]
+                if token.ends_word:
+                    same = sum(other[:2] == (part, text) for other in found)
+                    found[part, text, same] = places
+                    text, places = "", []
+            start += chunk.room + 2
+        return found
+
+    def _look(self, layer: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+        asking = arguments[0] if arguments else options["hidden_states"]
+        text = options["encoder_hidden_states"]
+        if layer.norm_cross:
+            text = layer.norm_encoder_hidden_states(text)
+        for part in sorted({word[0] for word in self._now}):
+            first = (self._guided + part) * self._images  # rows: the negative prompt's first, then each part's
+            rows = slice(first, first + self._images)
+            words = {word: places for word, places in self._now.items() if word[0] == part}
+            self._add(layer, layer.to_q(asking[rows]), layer.to_k(text[rows]), words)
+
+    def _add(self, layer: Any, queries: Tensor, keys: Tensor, words: Mapping[Word, list[int]]) -> None:
+        """queries: (images, places, width), keys: (images, tokens, width)."""
+        for query, key in zip(queries.chunk(layer.heads, -1), keys.chunk(layer.heads, -1), strict=True):
+            scores = torch.einsum("ipd,itd->ipt", query.float(), key.float()) * layer.scale
+            weights = scores.softmax(-1)  # (images, places, tokens)
+            for word, tokens in words.items():
+                seen = weights[:, :, tokens].mean(-1)
+                sums = self._sums.setdefault(word, {})
+                size = seen.shape[1]
+                sums[size] = sums[size] + seen if size in sums else seen
+                self._counts[word] = self._counts.get(word, 0) + 1
+
+
+def _grid(places: int, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of a layer that sees so many places of latents of this size: each level halves, rounded up."""
+    while height * width > places:
+        height, width = math.ceil(height / 2), math.ceil(width / 2)
+    return height, width
