@@ -61,5 +61,5 @@ def test_a_file_is_made_again_by_its_own_batch(tmp_path: Path) -> None:
 
 def test_a_file_without_settings_is_told(tmp_path: Path) -> None:
     GREY.save(tmp_path / "a.png")
-    with pytest.raises(InvalidRequest, match="^file: must hold the settings that made it"):
+    with pytest.raises(InvalidRequest, match=r"^file: must hold the settings that made it"):
         look(tmp_path / "a.png", InputStore(tmp_path), lambda _: [])

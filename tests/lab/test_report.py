@@ -18,9 +18,10 @@ from pipelines.types import GenerationRequest
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Experiment
 from webui.lab.questions import Pair
-from webui.lab.report import harmless, shown, to_csv, to_html, to_svg
+from webui.lab.report import Speech, harmless, shown, to_csv, to_html, to_svg
 from webui.lab.shipped import load, read
 from webui.library.presets import PresetError
+from webui.ui.words import lab_label
 
 from .conftest import House, asked
 
@@ -124,6 +125,23 @@ def test_the_report_is_whole_and_harmless(tmp_path: Path) -> None:
     assert any(EVIL in text for text in found.texts)  # escaped, not dropped
     assert "not all made on the same set-up" in page
     assert "Content-Security-Policy" in page
+
+
+def test_the_report_speaks_chinese(house: House) -> None:
+    identity = house.lab.submit(asked())
+    house.over(identity)
+    found, experiment = house.lab.results(identity), house.lab.experiment(identity)
+    assert found is not None
+    assert experiment is not None
+    speech = Speech(chinese=True, label=lambda label: lab_label(label, "zh"))
+    page = to_html(experiment, found, house.lab.pictures(identity), speech).decode()
+    assert '<html lang="zh-CN">' in page
+    for words in ("同一提示词，换种子", "像素距离", "“a red star”的位置", "由 Seedprint 生成。"):
+        assert words in page
+    text = Tags()
+    text.feed(page.partition("<h1>")[2])
+    rest = " ".join(text.texts).replace(experiment.name, "").replace(experiment.base.prompt, "")
+    assert not re.search(r"other seed|pictures|Each row|place of|steps|seed ", rest)
 
 
 def test_a_real_report(house: House) -> None:

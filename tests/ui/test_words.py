@@ -11,11 +11,17 @@ import pytest
 
 from pipelines.errors import InvalidRequest
 from pipelines.types import GenerationRequest
+from webui.ui import composer, reading
 from webui.ui.words import COOKIE, SCRIPT_WORDS, WORDS, language_of, sentence, translate, translations, word
 
 TABLES = [
     (f"{name}:{key}", words)
-    for name, table in (("page", WORDS), ("script", SCRIPT_WORDS))
+    for name, table in (
+        ("page", WORDS),
+        ("script", SCRIPT_WORDS),
+        ("reading", reading.NAMES),
+        ("composer", composer.NAMES),
+    )
     for key, words in table.items()
 ]
 SAME = {"schedule_karras", "schedule_beta", "state_idle"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -19,7 +20,54 @@ from webui.lab.measures import DISTANCES, TRAITS
 
 THUMB = 192  # pixels a side, of a picture in the report
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so
-METRICS: Mapping[str, str] = {"pixels": "pixel distance", "ssim": "1 − SSIM", "ms_ssim": "1 − MS-SSIM"}
+METRICS = tuple(DISTANCES)
+
+# What the report says: (English, Chinese).
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "seed": ("seed", "种子"),
+    "seeds": ("seeds", "种子数"),
+    "steps": ("steps", "步"),
+    "model": ("model", "模型"),
+    "guidance": ("guidance", "引导强度"),
+    "negative": ("Negative prompt", "反向提示词"),
+    "counted": (
+        "{measured} of {cells} pictures. Each row is held to “{reference}” at the same seed; in brackets the 95 %"
+        " bootstrap interval over seeds.",
+        "共 {cells} 张图片，已统计 {measured} 张。每一行都与同一种子的“{reference}”相比；"
+        "括号内为对种子的 95 % 自助法区间。",
+    ),
+    "floor": ("same prompt, other seed", "同一提示词，换种子"),
+    "other_seed": ("other seed", "换种子"),
+    "ratio": ("× other seed (MS-SSIM)", "换种子的倍数（MS-SSIM）"),
+    "pictures": ("Pictures", "图片"),
+    "setups": ("The pictures were not all made on the same set-up:", "这些图片并非在同一环境下生成："),
+    "made": ("Made by Seedprint.", "由 Seedprint 生成。"),
+    "missing": ("not there", "缺失"),
+    "unreadable": ("not readable", "无法读取"),
+    "pixels": ("pixel distance", "像素距离"),
+    "ssim": ("1 − SSIM", "1 − SSIM"),
+    "ms_ssim": ("1 − MS-SSIM", "1 − MS-SSIM"),
+    "brightness": ("brightness", "亮度"),
+    "redness": ("redness", "偏红"),
+    "greenness": ("greenness", "偏绿"),
+    "blueness": ("blueness", "偏蓝"),
+    "saturation": ("saturation", "饱和度"),
+    "detail": ("detail", "细节"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Speech:
+    """How a report speaks. `label`: a stored label, which is English, in its language."""
+
+    chinese: bool = False
+    label: Callable[[str], str] = str
+
+    def say(self, key: str, **values: object) -> str:
+        return _WORDS[key][self.chinese].format(**values)
+
+
+_ENGLISH = Speech()
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1500px;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
@@ -136,44 +184,54 @@ def _bar(effect: Effect, number: Number, top: float, left: float, at: object) ->
     )
 
 
-def to_html(experiment: Experiment, results: Results, cells: Sequence[tuple[Cell, Path | None]]) -> bytes:
+def to_html(
+    experiment: Experiment, results: Results, cells: Sequence[tuple[Cell, Path | None]], speech: Speech = _ENGLISH
+) -> bytes:
     """The whole report in one file. Every word of a person is escaped; pictures are inside; nothing can run."""
-    base = experiment.base
+    base, say = experiment.base, speech.say
     settings = (
-        f"model {base.model} · {base.sampler}, {base.schedule} · {base.steps} steps · guidance {base.guidance:g} · "
-        f"{base.width} × {base.height} · seeds {', '.join(map(str, experiment.paired_seeds))}"
+        f"{say('model')} {base.model} · {base.sampler}, {base.schedule} · {base.steps} {say('steps')} ·"
+        f" {say('guidance')} {base.guidance:g} · {base.width} × {base.height} ·"
+        f" {say('seed')} {', '.join(map(str, experiment.paired_seeds))}"
     )
+    reference = speech.label(results.reference)
+    counted = say("counted", measured=results.measured, cells=results.cells, reference=reference)
     parts = [
-        '<!doctype html><html lang="en"><meta charset="utf-8">',
+        f'<!doctype html><html lang="{"zh-CN" if speech.chinese else "en"}"><meta charset="utf-8">',
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
         " style-src 'unsafe-inline'\">",
         f"<title>{escape(experiment.name)}</title><style>{_STYLE}</style><h1>{escape(experiment.name)}</h1>",
         f"<pre>{escape(base.prompt)}</pre>",
-        f"<p>Negative prompt: {escape(base.negative_prompt)}</p>" if base.negative_prompt else "",
+        f"<p>{say('negative')}: {escape(base.negative_prompt)}</p>" if base.negative_prompt else "",
         f'<p class="note">{escape(settings)}</p>',
-        f"<p>{results.measured} of {results.cells} pictures. Each row is held to “{escape(results.reference)}” at the"
-        " same seed; in brackets the 95 % bootstrap interval over seeds.</p>",
-        _warning(results),
-        to_svg(results, "ms_ssim", METRICS["ms_ssim"], "other seed"),
-        _table(results),
-        "<h2>Pictures</h2>",
-        _picture_table(cells),
-        '<p class="note">Made by Seedprint.</p></html>',
+        f"<p>{escape(counted)}</p>",
+        _warning(results, speech),
+        to_svg(_labelled(results, speech), "ms_ssim", say("ms_ssim"), say("other_seed")),
+        _table(results, speech),
+        f"<h2>{say('pictures')}</h2>",
+        _picture_table(cells, speech),
+        f'<p class="note">{say("made")}</p></html>',
     ]
     return "\n".join(part for part in parts if part).encode()
 
 
-def _warning(results: Results) -> str:
+def _labelled(results: Results, speech: Speech) -> Results:
+    effects = (replace(one, group=speech.label(one.group), label=speech.label(one.label)) for one in results.effects)
+    return replace(results, effects=tuple(effects))
+
+
+def _warning(results: Results, speech: Speech) -> str:
     if len(results.setups) < 2:
         return ""
     listed = "".join(f"<li>{escape(setup)}</li>" for setup in results.setups)
-    return f'<div class="warning">The pictures were not all made on the same set-up:<ul>{listed}</ul></div>'
+    return f'<div class="warning">{speech.say("setups")}<ul>{listed}</ul></div>'
 
 
-def _table(results: Results) -> str:
-    heads = ["", "seeds", *(METRICS[name] for name in DISTANCES), "× other seed (MS-SSIM)", *(f"Δ {n}" for n in TRAITS)]
-    rows = [_row("same prompt, other seed", Effect(group="", label="", seeds=0, distances=results.floor))]
-    for effect in results.effects:
+def _table(results: Results, speech: Speech) -> str:
+    say = speech.say
+    heads = ["", say("seeds"), *map(say, DISTANCES), say("ratio"), *(f"Δ {say(name)}" for name in TRAITS)]
+    rows = [_row(say("floor"), Effect(group="", label="", seeds=0, distances=results.floor))]
+    for effect in _labelled(results, speech).effects:
         rows.append(_row(f"{effect.group}: {effect.label}" if effect.group else effect.label, effect))
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
@@ -186,28 +244,28 @@ def _row(label: str, effect: Effect) -> str:
     return f"<tr><th>{escape(label)}</th>" + "".join(f'<td class="n">{escape(one)}</td>' for one in values) + "</tr>"
 
 
-def _picture_table(cells: Sequence[tuple[Cell, Path | None]]) -> str:
+def _picture_table(cells: Sequence[tuple[Cell, Path | None]], speech: Speech) -> str:
     rows = list(dict.fromkeys(cell.row for cell, _ in cells))
     columns = list(dict.fromkeys(cell.column for cell, _ in cells))
     places = {(cell.row, cell.column): (cell, path) for cell, path in cells}
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    head = "".join(f"<th>{escape(speech.label(column))}</th>" for column in columns)
     body = []
     for row in rows:
         shown_cells = "".join(
-            f"<td>{_picture(*places[row, column])}</td>" for column in columns if (row, column) in places
+            f"<td>{_picture(*places[row, column], speech)}</td>" for column in columns if (row, column) in places
         )
-        body.append(f"<tr><th>{escape(row)}</th>{shown_cells}</tr>")
+        body.append(f"<tr><th>{escape(speech.label(row))}</th>{shown_cells}</tr>")
     return f'<table class="pictures"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
 
 
-def _picture(cell: Cell, path: Path | None) -> str:
-    words = escape(f"{cell.request.prompt} · seed {cell.seed}", quote=True)
+def _picture(cell: Cell, path: Path | None, speech: Speech) -> str:
+    words = escape(f"{cell.request.prompt} · {speech.say('seed')} {cell.seed}", quote=True)
     if path is None:
-        return f"<small>not there: {words}</small>"
+        return f"<small>{speech.say('missing')}: {words}</small>"
     try:
         image = pictures.read(path)
     except UnreadableImage:
-        return f"<small>not readable: {words}</small>"
+        return f"<small>{speech.say('unreadable')}: {words}</small>"
     image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88, subsampling=0)

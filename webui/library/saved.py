@@ -170,6 +170,12 @@ class SavedPresets:
             self.get(name)
             return self._files.versions(self._places[_key(name)].name)
 
+    def gone(self) -> tuple[str, ...]:
+        """Files that were deleted and have a version still; the one deleted last first."""
+        with self._lock:
+            here = {file.name for _, file in self._names()}
+            return tuple(dict.fromkeys(one.name for one in self._files.versions() if one.name not in here))
+
     def restore(self, version: Version) -> tuple[Preset, ...]:
         """Brings a version back; what is there now becomes a version itself. Raises LibraryError if it is damaged."""
         with self._lock:

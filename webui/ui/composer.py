@@ -55,6 +55,11 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "duplicate": ("Duplicate", "复制"),
     "up": ("Up", "上移"),
     "down": ("Down", "下移"),
+    "earlier": ("The version before this one", "恢复上一个版本"),
+    "no_earlier": ("There is no earlier version of “{name}”.", "“{name}”没有更早的版本。"),
+    "restored": ("Restored: {names}.", "已恢复：{names}。"),
+    "gone": ("Deleted", "已删除"),
+    "undelete": ("Bring back", "恢复"),
     "delete": ("Delete; it stays in the history", "删除（历史中保留）"),
     "deleted": (
         "“{name}” is deleted; its file is in presets/user/.history.",
@@ -144,7 +149,8 @@ class OwnPresets:
         if action == "export":
             return {"csv": _exported(listing.presets)}
         mine = [{"name": one.name, "text": _summary(one)} for one in listing.presets]
-        return {"mine": mine, "told": told or " · ".join(listing.problems), "state": state}
+        gone = list(self.saved.gone())
+        return {"mine": mine, "gone": gone, "told": told or " · ".join(listing.problems), "state": state}
 
     def _changed(self, action: str, name: str, more: str, language: Language) -> str:
         names = [one.name for one in self.saved.listing().presets]
@@ -157,9 +163,20 @@ class OwnPresets:
             return NAMES["deleted"][language == "zh"].format(name=name)
         elif action == "import":
             return self._imported(name, language)
+        elif action in ("earlier", "undelete"):
+            return self._restored(action, name, language)
         elif action in ("up", "down") and name in names:
             self.saved.move(name, names.index(name) + (1 if action == "down" else -1))
         return ""
+
+    def _restored(self, action: str, name: str, language: Language) -> str:
+        """The newest earlier version of a preset, or of a deleted file. What is there now becomes a version."""
+        history = self.saved.history(name if action == "earlier" else None)
+        version = next((one for one in history if action == "earlier" or one.name == name), None)
+        if version is None:
+            return NAMES["no_earlier"][language == "zh"].format(name=name)
+        names = ", ".join(preset.name for preset in self.saved.restore(version))
+        return NAMES["restored"][language == "zh"].format(names=names)
 
     def _imported(self, path: str, language: Language) -> str:
         """Styles of another program from an uploaded file."""
@@ -312,9 +329,7 @@ def wire_composer(composer: Composer, form: Form, library: Library, lists: Prese
 class PresetLists:
     """The drop-down lists of presets on all tabs."""
 
-    def __init__(
-        self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Choice]
-    ) -> None:
+    def __init__(self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Choice]) -> None:
         self.presets, self.library, self.own, self.boxes = presets, library, own, boxes
 
     def refreshed(self, *chosen: str) -> list[Any]:

@@ -171,7 +171,7 @@ def build_settings(
         clip_skip = _slider(task, "clip_skip", (1, 12, start["clip_skip"]), info="clip_skip_info")
         vae, lora = _build_files(task, adapters, start["vae"])
         dialect = Choice(
-            [(word(f"dialect_{name}"), name) for name in DIALECTS],
+            [(name.capitalize(), name) for name in DIALECTS],
             value=DIALECTS[0],
             label=word("dialect"),
             info=word("dialect_info"),

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, SeedprintError
-from webui.lab.report import METRICS, to_csv, to_html
+from webui.lab.report import METRICS, Speech, to_csv, to_html
 from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
 from webui.ui import lab_view
@@ -24,7 +24,7 @@ from webui.ui.lab_form import LabForm, build_asked, build_settings
 from webui.ui.lab_looks import LooksCard
 from webui.ui.reading import build_reading, wire_reading
 from webui.ui.widgets import Live, Pictures, empty_words
-from webui.ui.words import Language, language_of, sentence, word
+from webui.ui.words import Language, lab_label, language_of, sentence, word
 
 RECENT = 30  # experiments offered
 PAUSE = 0.3  # seconds between two looks
@@ -263,7 +263,7 @@ class LabHandlers:
             hidden = gr.update(visible=False)
             return {tab.verdict: "", tab.plot: ""} | dict.fromkeys((tab.metric, tab.table, tab.csv, tab.html), hidden)
         said = "".join(f"<p>{escaped(one)}</p>" for one in lab_view.verdict(results, name, language))
-        csv, html = self._files(identity)
+        csv, html = self._files(identity, language)
         return {
             tab.verdict: said,
             tab.metric: gr.update(visible=True),
@@ -273,7 +273,7 @@ class LabHandlers:
             tab.html: gr.update(value=html, visible=html is not None),
         }
 
-    def _files(self, identity: str) -> tuple[str | None, str | None]:
+    def _files(self, identity: str, language: Language) -> tuple[str | None, str | None]:
         """CSV and report in the page's own temporary folder, where gradio may serve them from."""
         folder, results = os.environ.get("GRADIO_TEMP_DIR"), self.lab.results(identity)
         experiment = self.lab.experiment(identity)
@@ -284,7 +284,8 @@ class LabHandlers:
         slug = re.sub(r"\W+", "-", experiment.name.lower()).strip("-")[:60] or "experiment"
         csv, html = place / f"{slug}.csv", place / f"{slug}.html"
         csv.write_bytes(to_csv(results))
-        html.write_bytes(to_html(experiment, results, self.lab.pictures(identity)))
+        speech = Speech(chinese=language == "zh", label=lambda label: lab_label(label, language))
+        html.write_bytes(to_html(experiment, results, self.lab.pictures(identity), speech))
         return str(csv), str(html)
 
     def cancel(self, shown: Any) -> None:

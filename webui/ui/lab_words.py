@@ -152,6 +152,7 @@ LAB_RULES: tuple[tuple[str, str], ...] = (
 
 # Labels of the lab's results, which are stored in English.
 LAB_LABELS: tuple[tuple[str, str], ...] = (
+    (r"(.*)seed (\d+)", r"\1种子 \2"),
     (r"as it is", "原样"),
     (r"sentence", "句子"),
     (r"without “(.+)”", r"去掉“\1”"),

@@ -32,17 +32,15 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "token": ("token {id}, weight {weight}", "词元 {id}，权重 {weight}"),
     "pieces": ("the model knows it only in {count} pieces", "模型只认识它的 {count} 个碎片"),
     "learned": ("a learned word of {count} vectors", "学习词，{count} 个向量"),
-    "clip_l": ("CLIP-L", "CLIP-L"),
-    "clip_g": ("OpenCLIP bigG", "OpenCLIP bigG"),
     "same": ("CLIP-L and OpenCLIP bigG read the same tokens.", "CLIP-L 与 OpenCLIP bigG 读到的词元相同。"),
     "clip_skip": (
         "CLIP skip {skip}: every word below is taken {earlier} layer(s) before the text encoder's last.",
-        "CLIP 跳过 {skip}：以下每个词都取文本编码器倒数第 {skip} 层。",
+        "CLIP 跳过 {skip}：以下每个词都取文本编码器最后一层之前第 {earlier} 层。",
     ),
     "clip_skip_sdxl": (
         "SDXL reads the last layer but one at CLIP skip 1 and 2; {skip} takes every word below {earlier} layers before"
         " the last.",
-        "SDXL 在 CLIP 跳过 1 与 2 时都读倒数第二层；{skip} 时以下每个词取倒数第 {skip} 层。",
+        "SDXL 在 CLIP 跳过 1 与 2 时都读倒数第二层；{skip} 时以下每个词取最后一层之前第 {earlier} 层。",
     ),
     "compel": (
         "This shows A1111's language only; Compel reads the prompt when the picture is made.",

@@ -87,7 +87,7 @@ const filter = () => {
 const change = async (...request) => {
   const answer = await server.change([request[0], String(language), ...request.slice(1)]);
   at('.told').textContent = answer.told; at('.told').dataset.state = answer.state;
-  if (kind === 'mine') show_mine(answer.mine);
+  if (kind === 'mine') show_mine(answer.mine, answer.gone);
   if (request[0]) trigger('select', {index: 0, value: request[0]});
 };
 const exchange = () => {  // other programs' styles, in and out
@@ -104,7 +104,16 @@ const exchange = () => {  // other programs' styles, in and out
   row.append(take, give, file);
   return row;
 };
-const show_mine = mine => {
+const show_gone = gone => {
+  const row = element_of('div', gone.length ? told('gone') + ': ' : '', '', 'exchange');
+  row.append(...gone.map(name => {
+    const button = element_of('button', '↶ ' + name.replace(/\.yaml$/, ''), told('undelete'), 'undelete'); button.type = 'button';
+    button.setAttribute('aria-label', told('undelete') + ' ' + name); button.onclick = () => change('undelete', name);
+    return button;
+  }));
+  return row;
+};
+const show_mine = (mine, gone) => {
   const rows = mine.map((one, place) => {
     const row = element_of('div', '', '', 'own'), name = document.createElement('input');
     name.value = one.name; name.title = one.text; name.maxLength = 80; name.setAttribute('aria-label', told('rename') + ' ' + one.name);
@@ -114,10 +123,10 @@ const show_mine = mine => {
       button.setAttribute('aria-label', told(action) + ' ' + one.name); button.onclick = () => change(action, one.name);
       return button;
     };
-    row.append(name, act('up', '↑', place === 0), act('down', '↓', place === mine.length - 1), act('duplicate', '+'), act('delete', '✕'));
+    row.append(name, act('up', '↑', place === 0), act('down', '↓', place === mine.length - 1), act('duplicate', '+'), act('earlier', '↶'), act('delete', '✕'));
     return row;
   });
-  at('.rows').replaceChildren(...(rows.length ? rows : [element_of('p', told('none'), '', 'hint')]), exchange());
+  at('.rows').replaceChildren(...(rows.length ? rows : [element_of('p', told('none'), '', 'hint')]), show_gone(gone), exchange());
 };
 const draw = () => {
   toggles = [];

@@ -81,7 +81,7 @@ const draw = () => {
   at('.notes').replaceChildren(...(found ? notes_of(found).map(text => make('p', text)) : []));
   const several = found && found.encoders.length > 1;
   at('.tokens').replaceChildren(...(found ? found.encoders.flatMap((chunks, place) => chunks.map((chunk, number) =>
-    chunk_of(chunk, number + 1, found.weights, several ? told(place ? 'clip_g' : 'clip_l') + ' · ' : ''))) : []));
+    chunk_of(chunk, number + 1, found.weights, several ? (place ? 'OpenCLIP bigG' : 'CLIP-L') + ' · ' : ''))) : []));
 };
 
 // -- asked when the text has rested for a moment; what changes meanwhile is asked next
