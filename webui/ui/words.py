@@ -75,8 +75,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "How weights are written: (red:1.3), or red++ and (red)1.3",
         "权重写法：(red:1.3)，或 red++ 与 (red)1.3",
     ),
-    "dialect_a1111": ("A1111", "A1111"),
-    "dialect_compel": ("Compel", "Compel"),
     "vae": ("VAE", "VAE 模型"),
     "vae_automatic": ("The model's own", "模型自带"),
     "lora": ("Add a LoRA", "添加 LoRA"),
