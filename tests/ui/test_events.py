@@ -319,3 +319,10 @@ def test_recent_pictures_are_newest_first_and_without_grids(ui: Page) -> None:
 def test_no_component_keeps_a_connection_open(ui: Page) -> None:
     """gr.State would make every open page hold one of a browser's six connections."""
     assert "state" not in {one["type"] for one in ui.config["components"]}
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.png", None, 7])
+def test_a_dropped_file_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
+    answer = ui.call("drop_taken", {"drop_anywhere": {"uploaded": path}})
+    assert "must be given" in answer["drop_anywhere"]["error"]
+    assert "path" not in json.dumps(answer["again_image"])

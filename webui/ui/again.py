@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.prompts.grammar import parse
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
 from webui.ui import jobs
@@ -133,10 +134,21 @@ class AgainHandlers:
             note = f'<p class="error-line">{escaped(str(error))}</p>'
             return empty | {tab.settings: note, tab.raw: "", tab.send: gr.update(interactive=False)}
         return empty | {
-            tab.settings: settings_table(back, language),
+            tab.settings: settings_table(back, language, self.missing(back, language)),
             tab.raw: back.text or "",
             tab.send: gr.update(interactive=bool(back.fields)),
         }
+
+    def missing(self, back: ReadBack, language: Language) -> list[str]:
+        """What the picture was made with and is not here."""
+        model, loras = back.fields.get("model"), parse(str(back.fields.get("prompt", ""))).loras
+        found = []
+        if model is not None and self.house.model(model) is None:
+            found.append(translate("again_missing_model", language, name=str(model)))
+        here = {one.name.casefold() for one in self.house.service.adapters()}
+        here |= {Path(one.path).stem.casefold() for one in self.house.service.adapters()}
+        gone = dict.fromkeys(lora.name for lora in loras if lora.name.casefold() not in here)
+        return [*found, *(translate("again_missing_lora", language, name=name) for name in gone)]
 
     def send(self, path: str | None, request: gr.Request) -> Updates:
         try:
@@ -170,8 +182,8 @@ class AgainHandlers:
             self.house.service.cancel(one)
 
 
-def settings_table(back: ReadBack, language: Language) -> str:
-    """The settings as a table; every text in it is from a stranger and escaped."""
+def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = ()) -> str:
+    """The settings as a table; every text in it is from a stranger and escaped. `missing`: what is not here."""
     if not back.fields:
         return f'<p class="note">{escaped(back.problem or translate("again_nothing", language))}</p>'
     rows = [("field_task", translate(f"tab_{task_of(back)}", language))]
@@ -183,6 +195,7 @@ def settings_table(back: ReadBack, language: Language) -> str:
     ]
     if back.record is not None:
         rows.append(("field_made_with", _made_with(back.record.facts)))
+    rows += [("again_missing", text) for text in missing]
     rows += [("again_unknown", text) for text in back.unknown]
     body = "".join(
         f"<tr><th>{escaped(_label(name, language))}</th><td>{escaped(text)}</td></tr>" for name, text in rows if text

@@ -16,6 +16,7 @@ from webui.service import GenerationService
 from webui.settings import HERE
 from webui.ui.again import AgainTab
 from webui.ui.composer import PresetLists, wire_composer
+from webui.ui.drop import DropAnywhere
 from webui.ui.form_handlers import FormHandlers, wire_form
 from webui.ui.generate import GenerateTab
 from webui.ui.handlers import GenerateHandlers
@@ -60,6 +61,7 @@ def build_page(
     blocks = gr.Blocks(title="Seedprint", fill_width=True, delete_cache=(3600, 86400), analytics_enabled=False)
     with blocks:
         header = Header(elem_id="header")
+        drop = DropAnywhere(house).build()
         tabs: dict[Task, GenerateTab] = {}
         with gr.Tabs(elem_id="frame") as frame:
             for task in TASKS:
@@ -79,6 +81,7 @@ def build_page(
         _wire_tabs(tabs, sender, again, parts, (blocks, warm))
         again.wire(sender, blocks)
         history.wire(sender, again)
+        drop.wire(sender, again)
         models.wire(sender)
     return blocks
 

@@ -137,7 +137,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "outside_unchanged": ("0 pixels changed outside the mask.", "蒙版之外改变的像素：0。"),
     "outside_changed": ("{count} pixels changed outside the mask.", "蒙版之外改变的像素：{count}。"),
     # -- make again
-    "again_drop": ("Drop a picture made here", "拖入在这里生成的图片"),
+    "again_drop": ("Drop any picture", "拖入任意图片"),
+    "drop_here": ("Drop the picture: its settings open in Make again", "松开图片：将在“重现图片”中打开其参数"),
+    "drop_refused": ("The file could not be taken: it may be too large.", "无法接收该文件：可能太大。"),
+    "again_missing": ("Not here", "此处没有"),
+    "again_missing_model": ("model {name}", "模型 {name}"),
+    "again_missing_lora": ("LoRA {name}", "LoRA {name}"),
     "again_recent": ("… or choose a recent one", "……或从最近的图片中选择"),
     "again_make": ("Make it again", "重现这张图片"),
     "again_send": ("Send to its tab", "发送到对应的标签页"),

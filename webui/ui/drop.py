@@ -1,0 +1,47 @@
+"""A picture dropped anywhere on the page opens in Make again, whoever made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from pipelines.errors import InvalidRequest
+from webui.ui.again import AgainTab
+from webui.ui.controls import Updates
+from webui.ui.house import House
+from webui.ui.send import Sender
+from webui.ui.widgets import Widget, empty_words
+from webui.ui.words import language_of, sentence
+
+
+class DropWidget(Widget):
+    """The whole page as a place for files, but those that take them themselves. Event `upload`, with value
+    {"uploaded": path}. Value from the server: {"error"}."""
+
+    asset_name = "drop"
+
+
+class DropAnywhere:
+    """The component and its one event. Call `build` outside the tabs, `wire` once all of them stand."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def build(self) -> DropAnywhere:
+        words = {"words": empty_words("drop_here"), "refused": empty_words("drop_refused")}
+        self.widget = DropWidget(options=words, elem_id="drop_anywhere")
+        return self
+
+    def wire(self, sender: Sender, again: AgainTab) -> None:
+        def taken(value: Any, request: gr.Request) -> Updates:
+            path = value.get("uploaded") if isinstance(value, dict) else None
+            try:
+                file = self.house.readable(path, "file")
+            except InvalidRequest as error:
+                return {self.widget: {"error": sentence(error.field, error.rule, language_of(request))}}
+            return sender.open("again") | {again.image: str(file), self.widget: {}}
+
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        outputs = [sender.way, again.image, self.widget]
+        sender.travels(self.widget.upload(taken, self.widget, outputs, api_name="drop_taken", **quiet))
