@@ -1,8 +1,10 @@
-"""Measures what the product promises, paired in one run. `python -m tools.bench page|overhead|cancel`.
+"""Measures what the product promises, paired in one run. `python -m tools.bench page|overhead|cancel|verify|exact`.
 
 page      seconds from `python app.py` to the first answered request
 overhead  the whole product (queue, worker process, saving) against the bare diffusers pipeline, same model and settings
 cancel    seconds from Cancel to the stopped run, beside the length of one step
+verify    random requests of the built-in model, made, and made again in a new process: all must be identical
+exact     what other threads, batch sizes and number types do to the same requests, without and with --exact
 
 Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
 """
@@ -10,9 +12,11 @@ Timings on a shared machine are noisy: rounds alternate between the two sides an
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import platform
 import random
+import resource
 import socket
 import statistics
 import subprocess
@@ -23,12 +27,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from pipelines.engines.worker import WorkerEngine
-from pipelines.types import GenerationRequest
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import Batch, GenerationRequest
+from webui import verify
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.database import Database
@@ -50,8 +59,15 @@ def main() -> None:
         command.add_argument("--model", type=Path, help="a diffusers folder; the built-in model when left out")
         command.add_argument("--size", type=int, default=128)
         command.add_argument("--steps", type=int, default=20)
+    again = commands.add_parser("verify")
+    again.add_argument("--count", type=int, default=500)
+    again.add_argument("--seed", type=int, default=1)
+    exact = commands.add_parser("exact")
+    exact.add_argument("--count", type=int, default=12)
     arguments = parser.parse_args()
-    run = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}[arguments.command]
+    benches = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
+    benches |= {"verify": bench_verify, "exact": bench_exact}
+    run = benches[arguments.command]
     print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
 
 
@@ -224,6 +240,65 @@ def bench_cancel(arguments: argparse.Namespace) -> dict[str, Any]:
             finished(service, job_id)
             latencies.append(time.perf_counter() - started)
     return {"model": name, "size": arguments.size, "cancel_seconds": summary(latencies), "step_seconds": summary(steps)}
+
+
+# -- made again -------------------------------------------------------------------------------------------------------
+
+
+def bench_verify(arguments: argparse.Namespace) -> dict[str, Any]:
+    from tools.random_requests import prove
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = prove(Path(folder), arguments.count, arguments.seed)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found | {"cpu_seconds": round(time.process_time() + spent.ru_utime + spent.ru_stime, 1)}
+
+
+Pictures = dict[tuple[int, bool], list[Image.Image]]  # (threads, alone or in a batch of 4) -> the same requests
+
+
+def bench_exact(arguments: argparse.Namespace) -> dict[str, Any]:
+    usual, usual_seconds = drawn_every_way(False, arguments.count)
+    exact, exact_seconds = drawn_every_way(True, arguments.count)
+    found = {"pictures": len(usual[1, True]), "seconds": {"usual": usual_seconds, "exact": exact_seconds}}
+    for name, made in (("usual", usual), ("exact", exact)):
+        found[f"{name}: 1 thread against 2"] = apart(made[1, True], made[2, True])
+        found[f"{name}: alone against in a batch of 4"] = apart(made[1, True], made[1, False])
+    return found | {"usual against exact": apart(usual[1, True], exact[1, True])}
+
+
+def drawn_every_way(exact: bool, count: int) -> tuple[Pictures, float]:
+    """With one and two threads, alone and in batches; and the seconds for those alone on one thread."""
+    made: Pictures = {}
+    seconds = 0.0
+    names = list(SAMPLERS)
+    with contextlib.closing(WorkerEngine(exact=exact)) as engine:
+        for threads, alone in ((1, True), (2, True), (1, False)):
+            started = time.perf_counter()
+            for number in range(count):
+                request = GenerationRequest(
+                    prompt=PROMPT, sampler=names[number % len(names)], steps=12, width=128, height=128, guidance=3.0
+                )
+                seeds = tuple(range(number * 4, number * 4 + 4))
+                groups = [(seed,) for seed in seeds] if alone else [seeds]
+                for group in groups:
+                    wish = replace(request, batch_size=len(group), seed=group[0])
+                    results = engine.generate(Batch(request=wish, seeds=group, threads=threads), lambda _: None)
+                    made.setdefault((threads, alone), []).extend(result.image for result in results)
+            if (threads, alone) == (1, True):
+                seconds = round(time.perf_counter() - started, 1)
+    return made, seconds
+
+
+def apart(first: list[Image.Image], second: list[Image.Image]) -> dict[str, Any]:
+    found = [verify.compare(one, other) for one, other in zip(first, second, strict=True)]
+    noise = [one.psnr for one in found if one.psnr is not None]
+    return {
+        "identical": sum(one.pixels == 0 for one in found),
+        "largest difference of a channel": max(one.max for one in found),
+        "psnr of those that differ, median": round(statistics.median(noise), 1) if noise else None,
+        "psnr, worst": round(min(noise), 1) if noise else None,
+    }
 
 
 def summary(values: list[float]) -> dict[str, float]:

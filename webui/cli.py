@@ -163,6 +163,11 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "--image-format", choices=("png", "webp", "jpeg", "avif"), default="png", help="default png; webp is lossless"
     )
     group.add_argument("--engine", choices=ENGINES, default="local", help="fake: no model, coloured squares")
+    group.add_argument(
+        "--exact",
+        action="store_true",
+        help="depend on the machine as little as can be: float32, one thread, one image at a time; slower",
+    )
     group.add_argument("--data-dir", type=Path, help="the job database; default: .seedprint beside app.py")
 
 
@@ -182,6 +187,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         name_pattern=options.name_pattern,
         image_format=options.image_format,
         engine=options.engine,
+        exact=options.exact,
         port=getattr(options, "port", default.port),
         open_browser=not getattr(options, "no_browser", True),
     )

@@ -23,5 +23,6 @@ class Settings:
     name_pattern: str | None = None  # of image files; None: `webui.archive.naming.DEFAULT_PATTERN`
     image_format: str = "png"
     engine: EngineName = "local"
+    exact: bool = False  # as little as can be depends on the machine: see docs/again.md
     port: int = DEFAULT_PORT
     open_browser: bool = True

@@ -28,6 +28,7 @@ class Options:
     models_dirs: tuple[str, ...]
     device: str | None
     data_dir: str | None
+    exact: bool = False
 
 
 def run(pipe: Connection, options: Options) -> None:
@@ -44,6 +45,7 @@ def run(pipe: Connection, options: Options) -> None:
             [Path(folder) for folder in options.models_dirs],
             device=options.device,
             data_dir=None if options.data_dir is None else Path(options.data_dir),
+            exact=options.exact,
         )
         engine.warm_up()
         line.send(messages.from_state(engine.describe()))

@@ -51,14 +51,20 @@ class LocalEngine:
     """`Engine` in this process, on one device."""
 
     def __init__(
-        self, models_dirs: Sequence[Path] = (), *, device: str | None = None, data_dir: Path | None = None
+        self,
+        models_dirs: Sequence[Path] = (),
+        *,
+        device: str | None = None,
+        data_dir: Path | None = None,
+        exact: bool = False,
     ) -> None:
         """`data_dir`: where the models' hashes and the device's measured peaks are remembered; without it each start
-        begins anew."""
-        devices.make_deterministic()
+        begins anew. `exact`: float32, plain attention, one thread and one image at a time, so that pictures depend on
+        the machine as little as they can, for several times the time and memory."""
+        devices.make_deterministic(exact=exact)
         self._listing = Listing(models_dirs)
         self._reader = PromptReader(self._listing)
-        self.manager = PipelineManager(self._listing, devices.choose(device))
+        self.manager = PipelineManager(self._listing, devices.choose(device, exact=exact))
         self._hashes = Hashes(None if data_dir is None else data_dir / "hashes.sqlite")
         self._peaks = Peaks(None if data_dir is None else data_dir / "peaks.json")
         self._planner, self._pace = Planner(self._peaks), Pace()
@@ -162,6 +168,8 @@ class LocalEngine:
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
             self._hashes.get(Path(info.path))
         ways = self._planner.ways(model.parts, batch)
+        if self.manager.placement.exact:
+            ways = replace(ways, singly=True)
         if is_narrow(model.parts.unet) and not (ways.narrow and model.adapters.are(wanted.loras)):
             model = self.manager.again(batch.request.model)
         model.adapters.apply(wanted.loras, wanted.embeddings)
@@ -193,6 +201,8 @@ class LocalEngine:
         return (0, 0) if model is None else self._planner.largest(model.parts, request)
 
     def _threads_for(self, parts: Components) -> int:
+        if parts.placement.exact:
+            return 1
         if parts.info.family != "builtin" or parts.placement.device != "cpu":
             return self._all_threads
         if self._builtin_threads is None:

@@ -38,13 +38,19 @@ class WorkerEngine:
     """`Engine` in one spawned process, which warms up at once and is started again when it dies."""
 
     def __init__(
-        self, models_dirs: Sequence[Path] = (), *, device: str | None = None, data_dir: Path | None = None
+        self,
+        models_dirs: Sequence[Path] = (),
+        *,
+        device: str | None = None,
+        data_dir: Path | None = None,
+        exact: bool = False,
     ) -> None:
-        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `data_dir`: see `LocalEngine`."""
+        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `data_dir`, `exact`: see `LocalEngine`."""
         self._options = child.Options(
             models_dirs=tuple(str(folder) for folder in models_dirs),
             device=device,
             data_dir=None if data_dir is None else str(data_dir),
+            exact=exact,
         )
         self._listing = Listing(models_dirs)
         self._reader = PromptReader(self._listing)

@@ -25,6 +25,7 @@ class Placement:
     channels_last: bool
     device_name: str  # the processor's or the card's own name
     cpu_capability: str  # the vector instructions torch picked, "AVX512"
+    exact: bool = False  # as little as can be depends on the machine
 
     @property
     def dtype_name(self) -> str:
@@ -74,18 +75,19 @@ class Placement:
             "device_name": self.device_name,
             "dtype": self.dtype_name,
             "channels_last": self.channels_last,
-            "attention": "sdpa",
+            "attention": "math" if self.exact else "sdpa",
             "threads": torch.get_num_threads(),
             "tf32": bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32),
             "cpu_capability": self.cpu_capability,
+            **({"exact": True} if self.exact else {}),
         }
 
 
-def choose(device: str | None = None) -> Placement:
+def choose(device: str | None = None, *, exact: bool = False) -> Placement:
     """The placement for `device`, or for the best device here.
 
     CUDA: fp16, tensor cores want channels_last. CPU with bf16 instructions: bf16 + channels_last (3.5 times faster
-    than fp32 at full size); without them fp32; never fp16, which a CPU emulates. MPS: fp16.
+    than fp32 at full size); without them fp32; never fp16, which a CPU emulates. MPS: fp16. Exact: fp32 everywhere.
     """
     name = device or _best_device()
     kind = name.partition(":")[0]
@@ -99,23 +101,29 @@ def choose(device: str | None = None) -> Placement:
             dtype, channels_last = torch.bfloat16, True
     else:
         raise ValueError(f"device: must be cpu, cuda or mps, got {name!r}")
+    if exact:
+        dtype, channels_last = torch.float32, False
     return Placement(
         device=name,
         dtype=dtype,
         channels_last=channels_last,
         device_name=device_name,
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        exact=exact,
     )
 
 
-def make_deterministic() -> None:
-    """Settings under which the same call gives the same bits again. Call before the first CUDA work."""
+def make_deterministic(*, exact: bool = False) -> None:
+    """Settings under which the same call gives the same bits again. Call before the first CUDA work. `exact`: plain
+    attention too, instead of the device's own quick kernels."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS picks its own scratch size otherwise
     torch.backends.cudnn.benchmark = False  # it may pick another algorithm in every run
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cuda.enable_cudnn_sdp(False)  # the one attention kernel that torch calls nondeterministic
+    torch.backends.cuda.enable_flash_sdp(not exact)  # on a CPU too
+    torch.backends.cuda.enable_mem_efficient_sdp(not exact)
 
 
 # what torch says on a CPU and on MPS, where it raises no type of its own

@@ -65,3 +65,10 @@ def test_the_quickest_number_of_threads_is_one_or_all(engine: object) -> None:
         assert local._quickest_threads(parts, 2) in (1, 2)
     finally:
         torch.set_num_threads(1)
+
+
+def test_exact_is_float32_on_every_device_and_recorded() -> None:
+    exact, usual = device.choose("cpu", exact=True), device.choose("cpu")
+    assert (exact.dtype_name, exact.channels_last) == ("float32", False)
+    assert (exact.facts()["exact"], exact.facts()["attention"]) == (True, "math")
+    assert "exact" not in usual.facts()

@@ -1,0 +1,198 @@
+"""Random requests for the promise that every picture can be made again: drawn from a seed, made by the whole product,
+made again in a new process, compared. `prove` does it all; `python -m tools.bench verify --count 500` prints it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from pipelines.engines.worker import WorkerEngine
+from pipelines.models.headers import read_header
+from pipelines.models.listing import BUILTIN
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task
+from webui import verify
+from webui.archive.history import History
+from webui.archive.store import ImageStore
+from webui.database import Database
+from webui.jobs import JobTable
+from webui.service import GenerationService
+
+SIDES = (64, 72, 80, 96, 112, 128)  # pixels
+TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")
+PAIRS = tuple((sampler, schedule) for sampler, spec in SAMPLERS.items() for schedule in spec.schedules)
+SIZES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8)  # of batches: large ones are rarer, as they take longer
+LORAS = ("alpha", "beta")
+PROMPTS = (
+    "a red star",
+    "a (green:1.3) house in the [snow]",
+    "a ((blue)) fish, (cartoon:0.7)",
+    "a [red|yellow] flower",
+    "a [cat:fish:0.5] in a meadow",
+    "a yellow tree BREAK at night, pixel art",
+    "a red house AND a blue star :0.6",
+    "a {red|green|blue} {star|fish}",
+    "一颗红色的星星",
+    "",
+)
+NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
+CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
+_ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
+_ROWS = 4  # of a LoRA's narrow side
+
+
+def write_loras(folder: Path) -> None:
+    """Two small real LoRAs for the built-in model: every attention of both its networks."""
+    from safetensors.numpy import save_file
+
+    for number, name in enumerate(LORAS):
+        numbers = np.random.default_rng(number)
+        tensors: dict[str, Any] = {}
+        for part, file, prefix in (
+            ("unet", "diffusion_pytorch_model.safetensors", "lora_unet_"),
+            ("text_encoder", "model.safetensors", "lora_te_text_model_"),
+        ):
+            for key, shape in read_header(BUILTIN / part / file).shapes.items():
+                layer = key.removesuffix(".weight")
+                if len(shape) != 2 or "attn" not in layer or not layer.endswith(_ADAPTED):
+                    continue
+                down = numbers.standard_normal((_ROWS, shape[1])) * 0.1
+                up = numbers.standard_normal((shape[0], _ROWS)) * 0.1
+                called = prefix + layer.removeprefix("text_model.").replace(".", "_")
+                tensors[f"{called}.lora_down.weight"] = down.astype(np.float32)
+                tensors[f"{called}.lora_up.weight"] = up.astype(np.float32)
+                tensors[f"{called}.alpha"] = np.array(2.0, np.float32)
+        save_file(tensors, folder / f"{name}.safetensors")
+
+
+def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
+    """`count` requests: every sampler with every schedule it works with, in turn, and all else by chance."""
+    choose = random.Random(seed)
+    pairs: list[tuple[str, str]] = []
+    for number in range(count):
+        if not pairs:
+            pairs = choose.sample(PAIRS, len(PAIRS))
+        sampler, schedule = pairs.pop()
+        several = number % CANCELLED == CANCELLED - 1
+        request = GenerationRequest(
+            prompt=choose.choice(PROMPTS) + _loras(choose),
+            negative_prompt=choose.choice(NEGATIVES),
+            sampler=sampler,
+            schedule=schedule,
+            steps=choose.randint(2, 6),
+            guidance=choose.choice((1.0, 3.0, 5.5, 9.0)),
+            width=choose.choice(SIDES),
+            height=choose.choice(SIDES),
+            batch_size=choose.choice(SIZES),
+            batches=3 if several else 1,
+            seed=choose.choice((choose.randrange(2**32), 2**32 - 2)),
+            clip_skip=choose.choice((1, 1, 2, 3)),
+        )
+        yield _started(choose, request, TASKS[number % len(TASKS)])
+
+
+def _loras(choose: random.Random) -> str:
+    named = choose.choice(((), (), LORAS[:1], LORAS[1:], LORAS))
+    weights = (choose.choice(("0.5", "1", "-0.4", "0.8:0.3")) for _ in itertools.count())
+    return "".join(f" <lora:{name}:{weight}>" for name, weight in zip(named, weights, strict=False))
+
+
+def _started(choose: random.Random, request: GenerationRequest, task: Task) -> GenerationRequest:
+    if task == "txt2img":
+        return request
+    size = (choose.choice(SIDES), choose.choice(SIDES))
+    noise = np.random.default_rng(choose.randrange(2**32)).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    picture = Image.blend(Image.fromarray(noise), Image.new("RGB", size, choose.choice(("red", "navy", "white"))), 0.7)
+    strength = choose.choice((0.5, 0.75, 1.0))
+    init = InitImage(image=picture, strength=strength, resize_mode=choose.choice(RESIZE_MODES))  # type: ignore[arg-type]
+    if task == "img2img":
+        return replace(request, init=init)
+    inpaint = Inpaint(
+        mask=_mask(choose, size),
+        mask_blur=choose.choice((0, 2, 4, 8)),
+        mask_grow=choose.choice((-2, 0, 0, 5)),
+        invert=choose.random() < 0.25,
+        masked_content=choose.choice(MASKED_CONTENTS),  # type: ignore[arg-type]
+        only_masked=choose.random() < 0.4,
+        padding=choose.choice((0, 8, 32)),
+    )
+    return replace(request, init=init, inpaint=inpaint)
+
+
+def _mask(choose: random.Random, size: tuple[int, int]) -> Image.Image:
+    mask = Image.new("L", size, 0)
+    width, height = size
+    left, top = choose.randrange(width // 2), choose.randrange(height // 2)
+    box = (left, top, choose.randrange(left + 12, width), choose.randrange(top + 12, height))
+    shape = choose.choice((ImageDraw.Draw(mask).ellipse, ImageDraw.Draw(mask).rectangle))
+    shape(box, fill=choose.choice((255, 255, 128)))
+    return mask
+
+
+def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
+    """Makes and saves the pictures of `count` requests, starts a new process, makes all again; what came of it."""
+    models, outputs = folder / "models", folder / "outputs"
+    models.mkdir(parents=True)
+    write_loras(models)
+    found: dict[str, Any] = {"requests": count, "seed": seed}
+    started = time.perf_counter()
+    requests = list(draw(seed, count))
+    states = _made(folder, requests, [models])
+    found["requests_by_state"] = dict(sorted(Counter(states).items()))
+    found["seconds_to_make"] = round(time.perf_counter() - started, 1)
+    started = time.perf_counter()
+    with closing(WorkerEngine([models])) as engine:
+        files = verify.files_in([outputs])
+        reports = list(verify.sweep(engine, ImageStore(outputs).inputs, files, lambda _: None))
+    found["seconds_to_make_again"] = round(time.perf_counter() - started, 1)
+    found["pictures"] = len(reports)
+    found["identical"] = sum(report.identical for report in reports)
+    found["facts_changed"] = sorted({fact for report in reports for fact in report.changed})
+    bad = [report for report in reports if not report.identical]
+    found["others"] = [report.to_json() for report in bad]
+    found["drawn"] = {
+        "tabs": len({request.task for request in requests}),
+        "samplers with schedules": len({(request.sampler, request.schedule) for request in requests}),
+        "batch sizes": len({request.batch_size for request in requests}),
+        "sizes": len({(request.width, request.height) for request in requests}),
+        "with a LoRA": sum("<lora:" in request.prompt for request in requests),
+    }
+    return found
+
+
+def _made(folder: Path, requests: Sequence[GenerationRequest], models: Sequence[Path]) -> list[str]:
+    """Through queue, worker process and store, as from the page; how each ended."""
+    store = ImageStore(folder / "outputs")
+    with (
+        closing(WorkerEngine(models)) as engine,
+        closing(Database(folder / "jobs.sqlite")) as database,
+        closing(History(folder / "history.sqlite", store.root)) as history,
+        closing(GenerationService(engine, store, JobTable(database), history)) as service,
+    ):
+        service.start()
+        return [_run(service, request) for request in requests]
+
+
+def _run(service: GenerationService, request: GenerationRequest) -> str:
+    job, version = service.submit(request), -1
+    while True:
+        status = service.wait(job, version, 5)
+        assert status is not None
+        if status.finished:
+            if status.state == "failed":
+                raise RuntimeError(f"{status.error} {request}")
+            return status.state
+        version = status.version
+        if request.batches > 1 and status.image:
+            service.cancel(job)
