@@ -250,7 +250,8 @@ def _again(parts: Parts, file: Path, answer: Answer) -> int:
         complain(f"{file}: {report.cannot}")
         return BAD_INPUT
     del line["cannot"]
-    answer(line, f"{file}: {'identical' if report.identical else _difference(report)}")
+    told = "identical" if report.identical else _difference(report)
+    answer(line, " ".join([f"{file}: {told}", *report.notes]))
     return DONE
 
 

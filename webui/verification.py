@@ -124,6 +124,10 @@ def _sweep(engine: Engine, sets: Iterable[tuple[Path, Sequence[Path]]]) -> Itera
 
 
 def _words(report: AgainReport) -> str:
+    return " ".join([_told(report), *(note for note in report.notes if note != report.cannot)])
+
+
+def _told(report: AgainReport) -> str:
     from webui import verify
 
     if report.cannot is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from webui.archive import metadata, pictures
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import Record
 from webui.lab import measures
+from webui.resources import Finder, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
@@ -50,13 +51,14 @@ class AgainReport:
     because: tuple[str, ...] = ()  # why it differs
     changed: tuple[str, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
     cannot: str | None = None
+    notes: tuple[str, ...] = ()  # one sentence for each file that was renamed, replaced or is gone
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
-        lists = {name: tuple(data[name]) for name in ("because", "changed") if name in data}
+        lists = {name: tuple(data[name]) for name in ("because", "changed", "notes") if name in data}
         return cls(**{**data, **lists})
 
 
@@ -67,13 +69,16 @@ class _Original:
     path: Path
     record: Record
     batch: Batch
+    notes: tuple[str, ...]
     lossy: bool  # JPEG or AVIF: the file no longer holds the pixels that were made
 
     @property
     def key(self) -> str:
         """Equal for the images of one batch, which is computed once for all of them."""
         settings = {name: value for name, value in self.record.settings.items() if name != "seed"}
-        return json.dumps([settings, self.batch.seeds, self.batch.threads], sort_keys=True)
+        request = self.batch.request  # with the names that its files have today
+        names = request.model, request.vae, request.prompt, request.negative_prompt
+        return json.dumps([settings, names, self.batch.seeds, self.batch.threads], sort_keys=True)
 
 
 OnMade = Callable[[AgainReport, Image.Image, Image.Image], None]  # what was found, the file's picture, the new one
@@ -89,8 +94,9 @@ def sweep(
     """Runs the batch that made each image and compares its pixels with the file's. Images of one batch are made
     together, so reports come in another order. Raises `Stopped`."""
     batches: dict[str, list[_Original]] = {}
+    finder = Finder(engine, on_progress)
     for path in paths:
-        found = _read(inputs, path)
+        found = _read(inputs, path, finder)
         if isinstance(found, AgainReport):
             yield found
         else:
@@ -99,7 +105,7 @@ def sweep(
         yield from _make(engine, originals, on_progress, on_made)
 
 
-def _read(inputs: InputStore, path: Path) -> _Original | AgainReport:
+def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainReport:
     try:
         back = metadata.read(path)
         record = back.record
@@ -107,8 +113,12 @@ def _read(inputs: InputStore, path: Path) -> _Original | AgainReport:
             return AgainReport(path=str(path), cannot="The file does not hold the settings that made it.")
         if record.kind != "image":
             return AgainReport(path=str(path), cannot=f"This is a {record.kind}: make its single images again.")
-        batch = Batch.around(record.request(inputs), record.position, record.facts.get("threads"))
-        return _Original(path=path, record=record, batch=batch, lossy=back.lossy)
+        files = finder.find(record.facts)
+        notes = tuple(found.note for found in files if found.note)
+        if any(found.gone for found in files):
+            return AgainReport(path=str(path), cannot=next(found.note for found in files if found.gone), notes=notes)
+        batch = Batch.around(renamed(record.request(inputs), files), record.position, record.facts.get("threads"))
+        return _Original(path=path, record=record, batch=batch, notes=notes, lossy=back.lossy)
     except SeedprintError as error:
         return AgainReport(path=str(path), cannot=str(error))
 
@@ -121,7 +131,8 @@ def _make(
     except Stopped:
         raise
     except SeedprintError as error:
-        yield from (AgainReport(path=str(original.path), cannot=str(error)) for original in originals)
+        for original in originals:
+            yield AgainReport(path=str(original.path), cannot=str(error), notes=original.notes)
         return
     for original in originals:
         result = results[original.record.position]
@@ -130,7 +141,7 @@ def _make(
         except SeedprintError as error:
             yield AgainReport(path=str(original.path), cannot=str(error))
             continue
-        report = _compared(original, before, result)
+        report = replace(_compared(original, before, result), notes=original.notes)
         on_made(report, before, result.image)
         yield report
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipelines.engines.fake import FakeEngine
+from pipelines.types import GenerationRequest
 from tests.models.files import checkpoint, write_model
 from webui.parts import build_parts
 from webui.server import build_application, prepare_environment
@@ -184,6 +187,27 @@ def test_a_kept_model_that_is_gone_leaves_the_form_its_own(ui: Page) -> None:
     found = shown(ui.call("inpaint_find"), "inpaint_")
     assert "model" not in found
     assert (found["vae"], found["steps"]) == ("automatic", 44)
+
+
+def test_a_picture_whose_model_was_renamed_says_so_and_is_sent_with_the_right_one(ui: Page) -> None:
+    end = time.monotonic() + 60
+    while (anime := ui.parts.service.shelf.everything()[0]).sha256 is None:
+        assert time.monotonic() < end, "the hash never came"
+        time.sleep(0.05)
+    request = GenerationRequest(prompt="a cat", model="before", width=64, height=64, steps=2, seed=1)
+    facts = {"model": {"name": "before", "sha256": anime.sha256}}
+    (result,) = ui.engine.generate(next(request.batches_from(1)), lambda _: None)
+    saved = ui.parts.store.save(replace(result, facts=facts))
+    picture = {"path": str(saved.path), "meta": {"_type": "gradio.FileData"}}
+    assert "The model before is now called anime" in ui.call("again_show", {"again_image": picture})["again_settings"]
+    assert "before 现名 anime" in ui.call("again_show", {"again_image": picture}, "zh-CN")["again_settings"]
+    assert shown(ui.call("again_send", {"again_image": picture}), "txt2img_")["model"] == "anime"
+    job = ui.call("again_submit", {"again_image": picture})["seedprint-jobs-again"][-1]
+    report = ui.finished(job).again
+    assert report is not None
+    assert report.identical
+    told = ui.call("again_watch", {"seedprint-jobs-again": [job]})["again_report"]["value"]
+    assert "is now called anime" in told
 
 
 def test_counts_and_sizes_as_people_say_them() -> None:

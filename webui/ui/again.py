@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.prompts.grammar import parse
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
+from webui.resources import matched
 from webui.ui import jobs
 from webui.ui.controls import Updates
 from webui.ui.generate import SECRET
 from webui.ui.handlers import escaped
 from webui.ui.house import House
+from webui.ui.models_words import reason
 from webui.ui.send import LEAVES, Sender, task_of
 from webui.ui.widgets import Live, Pictures, empty_words
 from webui.ui.words import WORDS, Language, language_of, translate, word
@@ -133,7 +136,10 @@ class AgainHandlers:
         except SeedprintError as error:
             note = f'<p class="error-line">{escaped(str(error))}</p>'
             return empty | {tab.settings: note, tab.raw: "", tab.send: gr.update(interactive=False)}
+        files = matched(back.record.facts, self.house.service.shelf.everything()) if back.record else []
         return empty | {
+            tab.settings: notes_html([one.note for one in files if one.note], language)
+            + settings_table(back, language),
             tab.settings: settings_table(back, language, self.missing(back, language)),
             tab.raw: back.text or "",
             tab.send: gr.update(interactive=bool(back.fields)),
@@ -225,13 +231,18 @@ def _made_with(facts: Mapping[str, Any]) -> str:
     return " · ".join(found)
 
 
+def notes_html(notes: Iterable[str], language: Language) -> str:
+    """What became of the files a picture was made with."""
+    return "".join(f'<p class="again-note">{escaped(reason(note, language))}</p>' for note in notes)
+
+
 def report_html(report: AgainReport, language: Language) -> str:
     """`identical`, or how far it differs and which recorded fact differs."""
     name = escaped(Path(report.path).name)
     if report.cannot is not None:
-        head = escaped(translate("again_cannot", language))
-        return f'<div class="report fault" data-result="cannot"><b>{head}</b><p>{escaped(report.cannot)}</p></div>'
-    note = f'<p class="note">{name}</p>'
+        head, told = escaped(translate("again_cannot", language)), escaped(reason(report.cannot, language))
+        return f'<div class="report fault" data-result="cannot"><b>{head}</b><p>{told}</p></div>'
+    note = f'{notes_html(report.notes, language)}<p class="note">{name}</p>'
     if report.identical:
         head, detail = (escaped(translate(key, language)) for key in ("again_identical", "again_identical_detail"))
         return f'<div class="report same" data-result="identical"><b>{head}</b><p>{detail}</p>{note}</div>'

@@ -150,6 +150,17 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"The checkpoint holds no VAE\.", "模型缺少 VAE。"),
     (r"It is an old pickle: what is in it is known once it was used\.", "旧式 pickle：首次使用后才知道其内容。"),
     (r"Its (.+) is missing\.", r"缺少 \1。"),
+    # what became of the files of a picture (`webui.resources`)
+    (r"The (\S+|textual inversion) (.+) is now called (.+); it is the same file\.", r"\2 现名 \3，是同一个文件。"),
+    (
+        r"Another file bears the name of the (\S+|textual inversion) (.+);"
+        r" the one that made this \((.+)\) is not there\.",
+        r"名为 \2 的是另一个文件；当时使用的文件（\3）已不在。",
+    ),
+    (
+        r"The (\S+|textual inversion) (.+) \((.+)\) is not in the models folders, under this name or another\.",
+        r"models 文件夹中没有 \2（\3），也没有改名后的同一文件。",
+    ),
 )
 
 

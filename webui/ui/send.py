@@ -13,6 +13,7 @@ from pipelines.types import DIALECTS, SEED_END, Task
 from webui import choices
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
+from webui.resources import matched, renamed_fields
 from webui.ui.controls import Updates
 from webui.ui.defaults import FOUND, model_defaults
 from webui.ui.generate import GenerateTab
@@ -75,18 +76,20 @@ class Sender:
     def as_source(self, path: Path, task: Task) -> Updates:
         """The picture becomes what img2img or Inpaint starts from; its prompt and settings come along."""
         tab, back = self.tabs[task], metadata.read(path)
-        fields = {name: value for name, value in self._known(back.fields).items() if name not in _RUN_FIELDS}
+        fields = {name: value for name, value in self._known(back, back.fields).items() if name not in _RUN_FIELDS}
         return self.open(task) | tab.form.apply(fields) | self._picture(tab, path)
 
     def as_run(self, path: Path) -> Updates:
         """The form that made the picture, with its source picture and mask, on the tab it came from."""
         back = metadata.read(path)
         tab = self.tabs[task_of(back)]
-        return self.open(tab.task) | tab.form.apply(self._known(run_fields(back))) | self._inputs(tab, back)
+        return self.open(tab.task) | tab.form.apply(self._known(back, run_fields(back))) | self._inputs(tab, back)
 
-    def _known(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a model that is not there: the form keeps its own. Prompts as run: what was drawn is not again."""
-        found = dict(fields)
+    def _known(self, back: ReadBack, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """With the names that the picture's files have now, and without a model that is not there: the form keeps its
+        own. Prompts as run: what was drawn is not again."""
+        facts = back.record.facts if back.record is not None else {}
+        found = renamed_fields(fields, matched(facts, self.house.service.shelf.everything()))
         found |= {name: choices.literal(found[name]) for name in ("prompt", "negative_prompt") if name in found}
         model = self.house.model(found.get("model"))
         if model is None or model.problem is not None:

@@ -127,6 +127,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state_failed": ("Failed", "失败"),
     "stage_": ("Starting", "准备中"),
     "stage_loading": ("Loading the model", "加载模型"),
+    "stage_finding": ("Looking for its files", "查找所用的文件"),
     "stage_encoding": ("Reading the prompt", "解析提示词"),
     "stage_denoising": ("Step {step} of {steps}", "第 {step}/{steps} 步"),
     "stage_decoding": ("Turning it into pixels", "解码图像"),

@@ -1,0 +1,134 @@
+"""The files a picture was made with: still there, under another name, replaced by another file, or gone.
+
+A name says little: people rename files and reuse names. The hash in the picture's record says which file it was.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.engine import Engine
+from pipelines.types import GenerationRequest, ModelInfo, OnProgress, Progress
+
+PATIENCE = 30.0  # seconds that a picture waits for hashes which are being computed
+PAUSE = 0.1
+SHORT = 10  # digits of a hash that people are shown
+_TITLES = {"model": "model", "vae": "VAE", "lora": "LoRA", "embedding": "textual inversion"}
+_KINDS = {"model": ("checkpoint", "unknown"), "lora": ("lora", "lycoris"), "vae": ("vae",), "embedding": ("embedding",)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Named:
+    """A file as a picture's record names it. `role`: model, vae, lora or embedding."""
+
+    role: str
+    name: str
+    sha256: str
+
+    def may_be(self, info: ModelInfo) -> bool:
+        return info.problem is None and info.kind in _KINDS[self.role]
+
+    def bears_name(self, info: ModelInfo) -> bool:
+        return self.may_be(info) and self.name.casefold() in (info.name.casefold(), Path(info.path).stem.casefold())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Match:
+    """`now`: what the file is called today, where that changed. `note`: one sentence when something is not as it was.
+    `gone`: neither the file nor one of its name is there."""
+
+    named: Named
+    now: str | None = None
+    note: str = ""
+    gone: bool = False
+
+
+def named_in(facts: Mapping[str, Any]) -> Iterator[Named]:
+    """Every file whose hash is recorded; the record is data from strangers."""
+    roles: list[tuple[str, Any]] = [("model", [facts.get("model")]), ("vae", [facts.get("vae")])]
+    roles += [("lora", facts.get("loras")), ("embedding", facts.get("embeddings"))]
+    for role, entries in roles:
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, Mapping):
+                name, sha256 = entry.get("name"), entry.get("sha256")
+                if isinstance(name, str) and isinstance(sha256, str):
+                    yield Named(role=role, name=name, sha256=sha256)
+
+
+def match(named: Named, files: Sequence[ModelInfo]) -> Match:
+    """What became of it, as far as the hashes of `files` are known."""
+    bearer = next((info for info in files if named.bears_name(info)), None)
+    if bearer is not None and bearer.sha256 in (None, named.sha256):
+        return Match(named=named)
+    same = next((info for info in files if named.may_be(info) and info.sha256 == named.sha256), None)
+    what, short = f"{_TITLES[named.role]} {named.name}", named.sha256[:SHORT]
+    if same is not None:
+        return Match(named=named, now=same.name, note=f"The {what} is now called {same.name}; it is the same file.")
+    if bearer is not None:
+        note = f"Another file bears the name of the {what}; the one that made this ({short}) is not there."
+        return Match(named=named, note=note)
+    note = f"The {what} ({short}) is not in the models folders, under this name or another."
+    return Match(named=named, note=note, gone=True)
+
+
+def matched(facts: Mapping[str, Any], files: Sequence[ModelInfo]) -> list[Match]:
+    return [match(named, files) for named in named_in(facts)]
+
+
+def renamed(request: GenerationRequest, matches: Iterable[Match]) -> GenerationRequest:
+    """The request with the names that its files have today."""
+    found = {name: getattr(request, name) for name in ("model", "vae", "prompt", "negative_prompt")}
+    return replace(request, **renamed_fields(found, matches))
+
+
+def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[str, Any]:
+    """Likewise for a request's fields by name."""
+    found = dict(fields)
+    for one in matches:
+        role, name, now = one.named.role, re.escape(one.named.name), one.now
+        if now is None:
+            continue
+        if role in ("model", "vae"):
+            found[role] = now
+            continue
+        pattern = rf"(?<=<lora:){name}(?=[:>])" if role == "lora" else rf"(?<![\w-]){name}(?![\w-])"
+        for prompt in ("prompt", "negative_prompt"):
+            if isinstance(found.get(prompt), str):
+                found[prompt] = re.sub(pattern, now.replace("\\", r"\\"), found[prompt], flags=re.IGNORECASE)
+    return found
+
+
+class Finder:
+    """Looks files up for one sweep over many pictures: each file once, waiting for its hash if need be."""
+
+    def __init__(self, engine: Engine, on_progress: OnProgress, patience: float = PATIENCE) -> None:
+        self._engine, self._on_progress, self._patience = engine, on_progress, patience
+        self._known: dict[Named, Match] = {}
+
+    def find(self, facts: Mapping[str, Any]) -> list[Match]:
+        """Raises `Stopped`."""
+        return [self._find(named) for named in named_in(facts)]
+
+    def _find(self, named: Named) -> Match:
+        if named not in self._known:
+            self._known[named] = match(named, self._hashed(named))
+        return self._known[named]
+
+    def _hashed(self, named: Named) -> Sequence[ModelInfo]:
+        """All files, once enough hashes are there to tell."""
+        end = time.monotonic() + self._patience
+        while True:
+            files = self._engine.shelf()
+            bearer = next((info for info in files if named.bears_name(info)), None)
+            if any(named.may_be(info) and info.sha256 == named.sha256 for info in files):
+                return files
+            waited = [bearer] if bearer is not None and bearer.sha256 is None else filter(named.may_be, files)
+            if all(info.sha256 is not None for info in waited) or time.monotonic() > end:
+                return files
+            self._on_progress(Progress(stage="finding"))
+            time.sleep(PAUSE)
