@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +138,13 @@ class AgainHandlers:
         files = matched(back.record.facts, self.house.service.shelf.everything()) if back.record else []
         return empty | {
             tab.settings: notes_html([one.note for one in files if one.note], language)
-            + settings_table(back, language),
-            tab.settings: settings_table(back, language, self.missing(back, language)),
+            + settings_table(back, language, [] if back.record else self.missing(back, language)),
             tab.raw: back.text or "",
             tab.send: gr.update(interactive=bool(back.fields)),
         }
 
     def missing(self, back: ReadBack, language: Language) -> list[str]:
-        """What the picture was made with and is not here."""
+        """What another program's picture names and is not here; of our own, the record's hashes tell better."""
         model, loras = back.fields.get("model"), parse(str(back.fields.get("prompt", ""))).loras
         found = []
         if model is not None and self.house.model(model) is None:
