@@ -1,6 +1,7 @@
 """An operating system that fails, or kills the program, at the k-th file operation.
 
-Run as a program it saves images into a folder and dies: `python -m tests.archive.faulty FOLDER K before|after`."""
+Run as a program it saves images into a folder, notes them in the index, and dies:
+`python -m tests.archive.faulty FOLDER before|after|index`."""
 
 from __future__ import annotations
 
@@ -13,8 +14,10 @@ from typing import Any
 from pipelines.types import GenerationRequest, InitImage
 from tests.archive.helpers import NOON, results
 from webui.archive import files, store
-from webui.archive.store import ImageStore
+from webui.archive.history import History
+from webui.archive.store import ImageStore, SavedImage
 
+INSTRUCTIONS = 12  # of SQLite's machine between two places where it may be killed
 COUNTED = {"mkdir", "open", "write", "fsync", "close", "link", "rename", "unlink", "scandir", "stat"}
 
 
@@ -49,6 +52,19 @@ class FaultyOs:
         return call
 
 
+class Killer:
+    """Called every so often; the k-th call is the last."""
+
+    def __init__(self, k: int) -> None:
+        self._left = k
+
+    def __call__(self) -> int:
+        self._left -= 1
+        if not self._left:
+            os._exit(9)
+        return 0  # go on
+
+
 def request() -> GenerationRequest:
     from PIL import Image
 
@@ -58,17 +74,28 @@ def request() -> GenerationRequest:
     )
 
 
-def save_all(root: Path) -> list[Path]:
-    """Two images and their grid."""
+def save_all(root: Path, note: Callable[[SavedImage], None] = lambda _: None) -> list[Path]:
+    """Two images and their grid, each noted as soon as it is saved."""
     archive = ImageStore(root, clock=lambda: NOON)
     made = results(request())
-    saved = [archive.save(result) for result in made]
+    saved: list[SavedImage] = []
+    for result in made:
+        saved.append(archive.save(result))
+        note(saved[-1])
     grid = archive.save_grid(made, beside=saved[0])
-    return [entry.path for entry in [*saved, *([grid] if grid else [])]]
+    assert grid is not None
+    note(grid)
+    return [entry.path for entry in [*saved, grid]]
+
+
+def index_of(root: Path) -> Path:
+    return root.with_suffix(".sqlite")
 
 
 def main(folder: str, when: str) -> None:
-    """Forks one child for each k; each dies at its k-th operation, in a folder of its own. Ends when one does not."""
+    """Forks one child for each k; each dies at its k-th operation, in a folder of its own. Ends when one does not.
+
+    Operations: of files, or (`index`) every so many instructions that SQLite works through."""
     k = 0
     while True:
         k += 1
@@ -76,9 +103,13 @@ def main(folder: str, when: str) -> None:
         child = os.fork()
         if child == 0:
             root.mkdir()
-            faulty = FaultyOs(k, lambda: os._exit(9), after=when == "after")
-            files.os = store.os = faulty  # type: ignore[attr-defined]
-            save_all(root)
+            history = History(index_of(root), root)
+            if when == "index":
+                history._database.set_progress_handler(Killer(k), INSTRUCTIONS)
+            else:
+                faulty = FaultyOs(k, lambda: os._exit(9), after=when == "after")
+                files.os = store.os = faulty  # type: ignore[attr-defined]
+            save_all(root, history.add)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if os.waitstatus_to_exitcode(status) != 9:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import StorageError
-from tests.archive.faulty import FaultyOs, request, save_all
+from tests.archive.faulty import FaultyOs, index_of, request, save_all
 from tests.archive.helpers import NOON, results
 from webui.archive import files, metadata, store
+from webui.archive.history import History
 from webui.archive.inputs import pixels_sha256
 from webui.archive.store import ImageStore
 
@@ -99,7 +100,7 @@ def test_a_failed_save_leaves_no_part_file(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "index"])
 def test_a_kill_at_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     command = [sys.executable, "-m", "tests.archive.faulty", str(tmp_path), when]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
@@ -113,8 +114,17 @@ def test_a_kill_at_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         images.append(sum(path.parent.name != "inputs" for path in left))
         ImageStore(root).prepare()
         assert not list(root.rglob("*.part"))
-        assert set(save_all(root)) & set(left) == set()
+        images_left = {path for path in left if path.parent.name != "inputs"}
+        history = History(index_of(root), root)
+        before = {saved.path for saved in history.recent(99)}
+        assert before <= images_left  # nothing is in the index that is not there
+        history.refresh()  # as at the next start
+        assert {saved.path for saved in history.recent(99)} == images_left
+        assert history.refresh() == 0
+        assert set(save_all(root, history.add)) & set(left) == set()
+        assert len(history.recent(99)) == len(images_left) + 3
+        history.close()
         assert left.items() <= whole_images(root).items()
     # images appear one by one as the kill comes later, and none is ever taken back
     assert images == sorted(images)
-    assert set(images) == {0, 1, 2, 3}
+    assert set(images) == ({1, 2, 3} if when == "index" else {0, 1, 2, 3})

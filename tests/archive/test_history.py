@@ -18,8 +18,8 @@ from PIL import Image
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, results
+from webui.archive import entries, index
 from webui.archive import history as history_module
-from webui.archive import index
 from webui.archive.containers import exif_bytes
 from webui.archive.entries import walk
 from webui.archive.history import UNKNOWN_SEED, History
@@ -244,3 +244,26 @@ def test_a_picture_saved_while_the_folders_are_looked_at_stays(
         getattr(history, way)()
     assert late
     assert history.recent(9) == [late[0], *saved[::-1]]
+
+
+def test_many_files_are_read_by_several_processes_into_the_same_index(
+    root: Path, history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = fill(root)
+    (root / "broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr(entries, "MANY", 1)
+    monkeypatch.setattr(entries, "CORES", 2)
+    monkeypatch.setattr(entries.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(history_module, "_STEP", 2)
+    monkeypatch.setattr(entries, "_look_at", traced)
+    assert history.rebuild() == 5
+    assert history.recent(9) == saved[::-1]
+    readers = {int(line) for line in (root / "readers").read_text().split()}
+    assert len(readers) >= 1
+    assert os.getpid() not in readers
+
+
+def traced(root: Path, paths: list[Path]) -> list[entries.Entry]:
+    with (root / "readers").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return [entry for path in paths if (entry := entries.look(root, path)) is not None]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import UnreadableImage
+from pipelines.errors import StorageError, UnreadableImage
 from webui.archive import metadata
 from webui.archive.naming import GRID
 from webui.archive.store import INPUTS, SavedImage, opaque_id
@@ -19,6 +23,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif"}
 UNKNOWN_SEED = -1
 TRASH = ".trash"  # below the root: one folder for each time that something was deleted
 DEPTH = 4  # folders below the root
+MANY = 4000  # files; a process costs half a second to start
+CORES = 8  # at most: more wait for the disk
 
 _TASKS = ("txt2img", "img2img", "inpaint")
 _ENDS = 4096  # bytes of a foreign file that stand for it
@@ -83,6 +89,29 @@ def look(root: Path, path: Path) -> Entry | None:
         size=state.st_size,
         trashed=parts[0] == TRASH,
     )
+
+
+def look_many(root: Path, paths: Sequence[Path], step: int) -> Iterator[list[Entry]]:
+    """What `look` finds, in the order of `paths`, those of `step` files at a time; of many files on all cores.
+    Raises StorageError."""
+    chunks = (paths[start : start + step] for start in range(0, len(paths), step))
+    cores = min(os.cpu_count() or 1, CORES)
+    if len(paths) < MANY or cores < 2:
+        yield from (_look_at(root, chunk) for chunk in chunks)
+        return
+    try:
+        # spawned: the page's process has threads, and a fork of it could wait for ever for one of their locks
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+            ahead = deque(pool.submit(_look_at, root, chunk) for chunk in islice(chunks, 4 * cores))
+            while ahead:  # no further than that, whatever the size of the archive
+                yield ahead.popleft().result()
+                ahead.extend(pool.submit(_look_at, root, chunk) for chunk in islice(chunks, 1))
+    except BrokenExecutor as error:
+        raise StorageError(f"A process that read pictures for the index was ended from outside: {root}.") from error
+
+
+def _look_at(root: Path, paths: Sequence[Path]) -> list[Entry]:
+    return [entry for path in paths if (entry := look(root, path)) is not None]
 
 
 def clean(text: object) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest, StorageError
 from webui.archive import index, marks
-from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, look, walk
+from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, look, look_many, walk
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id
 
@@ -164,9 +164,8 @@ class History:
         """Reads files into the temporary table; how many are pictures. Nobody waits for it: it locks a batch long."""
         count = 0
         self.scanned = 0, len(paths)
-        for start in range(0, len(paths), _STEP):
-            entries = [look(self.root, path) for path in paths[start : start + _STEP]]
-            rows = [index.values(self.root, entry) for entry in entries if entry is not None]
+        for start, entries in zip(range(0, len(paths), _STEP), look_many(self.root, paths, _STEP), strict=True):
+            rows = [index.values(self.root, entry) for entry in entries]
             with self._writing():
                 index.keep_fresh(self._database, rows)
             count += len(rows)

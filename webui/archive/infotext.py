@@ -193,19 +193,19 @@ _RANGES = {"strength": (0, 1), "mask_blur": (0, 64), "mask_grow": (-64, 64), "pa
 
 def accepted(fields: Fields) -> Fields | None:
     """The fields if a request may hold each of them, else None."""
-    return fields if all(_accepts(name, value) for name, value in fields.items()) else None
-
-
-def _accepts(name: str, value: Any) -> bool:
-    if name in _RANGES:
-        low, high = _RANGES[name]
-        return bool(low <= value <= high)
-    if name in _OPTIONS:
-        return value in _OPTIONS[name]
-    if name == "schedule":  # which sampler it goes with is checked when the request is built
-        return value in SCHEDULES
+    plain: Fields = {}
+    for name, value in fields.items():
+        if name in _RANGES:
+            low, high = _RANGES[name]
+            if not low <= value <= high:
+                return None
+        elif name in _OPTIONS or name == "schedule":  # which sampler that goes with is checked when a request is built
+            if value not in _OPTIONS.get(name, SCHEDULES):
+                return None
+        else:
+            plain[name] = value
     try:
-        GenerationRequest(**{name: value})
+        GenerationRequest(**plain)
     except (InvalidRequest, OverflowError):  # a whole number of 400 digits is no float
-        return False
-    return True
+        return None
+    return fields

@@ -153,14 +153,11 @@ def _sidecar(picture: Path) -> dict[str, Any] | None:
 
 
 def _from_record(record: Record, text: str | None, back: ReadBack) -> ReadBack:
-    usable: dict[str, Any] = {}
-    unknown = list(record.unknown)
-    for name, value in flat_fields(record.settings).items():
-        found = infotext.accepted({name: value})
-        if found is None:
-            unknown.append(f"{name}: {value}")
-        else:
-            usable |= found
+    flat, unknown = flat_fields(record.settings), list(record.unknown)
+    usable = infotext.accepted(flat)
+    if usable is None:
+        usable = {name: value for name, value in flat.items() if infotext.accepted({name: value}) is not None}
+        unknown += [f"{name}: {value}" for name, value in flat.items() if name not in usable]
     return replace(
         back, record=record, fields=usable, unknown=tuple(unknown), text=text, model_hash=record.model_sha256
     )
