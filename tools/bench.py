@@ -1,10 +1,12 @@
-"""Measures what the product promises, paired in one run. `python -m tools.bench page|overhead|cancel|verify|exact`.
+"""Measures what the product promises, paired in one run.
+`python -m tools.bench page|overhead|cancel|verify|exact|models`.
 
 page      seconds from `python app.py` to the first answered request
 overhead  the whole product (queue, worker process, saving) against the bare diffusers pipeline, same model and settings
 cancel    seconds from Cancel to the stopped run, beside the length of one step
 verify    random requests of the built-in model, made, and made again in a new process: all must be identical
 exact     what other threads, batch sizes and number types do to the same requests, without and with --exact
+models    scan, load, switch and memory of SD 1.x checkpoints against diffusers' from_single_file
 
 Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
 """
@@ -37,6 +39,7 @@ from PIL import Image
 from pipelines.engines.worker import WorkerEngine
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import Batch, GenerationRequest
+from tools.bench_models import bench_models
 from webui import verify
 from webui.archive.history import History
 from webui.archive.store import ImageStore
@@ -59,6 +62,9 @@ def main() -> None:
         command.add_argument("--model", type=Path, help="a diffusers folder; the built-in model when left out")
         command.add_argument("--size", type=int, default=128)
         command.add_argument("--steps", type=int, default=20)
+    models = commands.add_parser("models")
+    models.add_argument("--rounds", type=int, default=3)
+    models.add_argument("files", type=Path, nargs="+", help="SD 1.x .safetensors files, several to switch between")
     again = commands.add_parser("verify")
     again.add_argument("--count", type=int, default=500)
     again.add_argument("--seed", type=int, default=1)
@@ -66,7 +72,7 @@ def main() -> None:
     exact.add_argument("--count", type=int, default=12)
     arguments = parser.parse_args()
     benches = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
-    benches |= {"verify": bench_verify, "exact": bench_exact}
+    benches |= {"verify": bench_verify, "exact": bench_exact, "models": bench_models}
     run = benches[arguments.command]
     print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.utils import logging as diffusers_logging
@@ -21,7 +20,8 @@ from pipelines.errors import ModelError
 from pipelines.models import conversion
 from pipelines.models.components import Components
 from pipelines.models.device import Placement, is_out_of_memory
-from pipelines.models.folders import pickles_of
+from pipelines.models.filling import filled
+from pipelines.models.folders import pickles_of, weight_files
 from pipelines.models.singlefile import load_single
 from pipelines.types import ModelInfo
 
@@ -62,30 +62,23 @@ def load_folder(info: ModelInfo, placement: Placement) -> Components:
 
 
 def _part(kind: Any, folder: Path, name: str, placement: Placement) -> Any:
+    """Of safetensors, or of the copies of old pickles, which are made now if they are not there yet."""
     pickles = pickles_of(folder / name)
+    files = [conversion.convert(pickle) for pickle in pickles] or weight_files(folder / name)
+    tensors: dict[str, Any] = {}
+    if issubclass(kind, ModelMixin):
+        for file in files:
+            tensors |= load_file(file)
+        return filled(kind, kind.load_config(folder / name, local_files_only=True), tensors, placement)
     if pickles:
-        return _part_of_pickles(kind, folder / name, pickles, placement)
-    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
-    options["torch_dtype" if issubclass(kind, ModelMixin) else "dtype"] = placement.dtype
-    files = [file.name for file in (folder / name).glob("*.safetensors")]
-    if files and all(".fp16." in file for file in files):
+        for file in files:
+            tensors |= load_file(file)
+        config = kind.config_class.from_pretrained(folder / name, local_files_only=True)
+        return kind.from_pretrained(None, config=config, state_dict=tensors, dtype=placement.dtype)
+    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": placement.dtype}
+    if files and all(".fp16." in file.name for file in files):
         options["variant"] = "fp16"
     return kind.from_pretrained(folder, subfolder=name, **options)
-
-
-def _part_of_pickles(kind: Any, part: Path, pickles: list[Path], placement: Placement) -> Any:
-    """Of the safetensors copies of old pickles, which are made now if they are not there yet."""
-    tensors: dict[str, Any] = {}
-    for pickle in pickles:
-        tensors |= load_file(conversion.convert(pickle))
-    if not issubclass(kind, ModelMixin):
-        config = kind.config_class.from_pretrained(part, local_files_only=True)
-        return kind.from_pretrained(None, config=config, state_dict=tensors, dtype=placement.dtype)
-    with torch.device("meta"):
-        model = kind.from_config(kind.load_config(part, local_files_only=True))
-    model._fix_state_dict_keys_on_load(tensors)  # attention had other names once
-    model.load_state_dict(tensors, strict=True, assign=True)
-    return model.to(dtype=placement.dtype).eval()
 
 
 def place(components: Components) -> Components:

@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+from diffusers.loaders.single_file_utils import (
+    convert_ldm_unet_checkpoint,
+    convert_ldm_vae_checkpoint,
+    create_diffusers_clip_model_from_ldm,
+)
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
@@ -23,6 +27,7 @@ from pipelines.errors import ModelError
 from pipelines.models import conversion
 from pipelines.models.components import Components
 from pipelines.models.device import Placement
+from pipelines.models.filling import filled
 from pipelines.models.tokenizer import clip_tokenizer
 from pipelines.types import ModelInfo
 
@@ -48,17 +53,21 @@ def load_single(info: ModelInfo, placement: Placement) -> Components:
     configs = {"unet": _unet(info, tensors), "vae": _vae(info, tensors), **_text_encoders(info, tensors)}
     with tempfile.TemporaryDirectory(prefix="seedprint-") as folder:
         for part, config in configs.items():
+            if not part.startswith("text"):
+                continue
             target = Path(folder) / part / "config.json"
             target.parent.mkdir()
             target.write_text(json.dumps(config), encoding="utf-8")
         options: Config = {"config": folder, "torch_dtype": placement.dtype, "local_files_only": True}
-        unet = UNet2DConditionModel.from_single_file(tensors, subfolder="unet", **options)
-        vae = AutoencoderKL.from_single_file(tensors, subfolder="vae", **options)
         encoders = []
         for part, kind in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
             if part in configs:
                 encoder = create_diffusers_clip_model_from_ldm(kind, tensors, subfolder=part, **options)
                 encoders.append(encoder)
+    weights = convert_ldm_unet_checkpoint(tensors, configs["unet"])
+    unet = filled(UNet2DConditionModel, configs["unet"], weights, placement)
+    weights = convert_ldm_vae_checkpoint(tensors, configs["vae"])
+    vae = filled(AutoencoderKL, configs["vae"], weights, placement)
     paddings = {"sd1": ("<|endoftext|>",), "sd2": ("!",), "sdxl": ("<|endoftext|>", "!")}[info.family]
     return Components(
         info=info,
