@@ -222,7 +222,8 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where a batch is. `stage` is one of loading, encoding, denoising, decoding."""
+    """Where a batch is. `stage`: loading, encoding, denoising, decoding; on the way to a model also `converting` and
+    `loading PART`, whose steps are percent."""
 
     stage: str
     step: int = 0

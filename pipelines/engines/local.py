@@ -30,6 +30,7 @@ from pipelines.models.manager import PipelineManager, Resident
 from pipelines.models.memory import Ways
 from pipelines.models.peaks import Peaks
 from pipelines.models.reading import PromptReader
+from pipelines.models.stages import OnStage, unheard
 from pipelines.prompts.encoding import WEIGHTINGS
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
@@ -105,7 +106,7 @@ class LocalEngine:
         with self._lock, as_our_errors(lambda: self._most(request)), torch.no_grad():
             # 1. load the model and plan how it fits
             on_progress(Progress(stage="loading"))
-            model, wanted, ways = self._prepare(batch)
+            model, wanted, ways = self._prepare(batch, on_progress)
             parts = self.manager.with_vae(wanted.vae)
             devices.set_threads(batch.threads or self._threads_for(parts))
             run = Run(
@@ -154,15 +155,19 @@ class LocalEngine:
             self.manager.clear()
             self._hashes.close()
 
-    def _load(self, name: str) -> Resident:
+    def _load(self, name: str, on_stage: OnStage = unheard) -> Resident:
         """The model of that name; the one before stays if this fails."""
-        model = self.manager.get(name)
+        model = self.manager.get(name, on_stage)
         self._hashes.get(Path(model.parts.info.path))  # begins it, so that it is there when the first picture is
         return model
 
-    def _prepare(self, batch: Batch) -> tuple[Resident, Extras, Ways]:
+    def _prepare(self, batch: Batch, on_progress: OnProgress) -> tuple[Resident, Extras, Ways]:
         """The model with the LoRAs and learned words that the prompts name and no others, and the plan for it."""
-        model = self._load(batch.request.model)
+
+        def on_stage(stage: str, percent: int) -> None:
+            on_progress(Progress(stage=stage, step=percent, steps=100))
+
+        model = self._load(batch.request.model, on_stage)
         wanted = extras.prepared(self._listing, batch.request, model.parts.info.family)
         _check_size(model.parts, batch)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
@@ -171,7 +176,7 @@ class LocalEngine:
         if self.manager.placement.exact:
             ways = replace(ways, singly=True)
         if is_narrow(model.parts.unet) and not (ways.narrow and model.adapters.are(wanted.loras)):
-            model = self.manager.again(batch.request.model)
+            model = self.manager.again(batch.request.model, on_stage)
         model.adapters.apply(wanted.loras, wanted.embeddings)
         return model, wanted, ways
 

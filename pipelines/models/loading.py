@@ -23,6 +23,7 @@ from pipelines.models.device import Placement, is_out_of_memory
 from pipelines.models.filling import filled
 from pipelines.models.folders import pickles_of, weight_files
 from pipelines.models.singlefile import load_single
+from pipelines.models.stages import OnPart, unheard
 from pipelines.types import ModelInfo
 
 
@@ -31,29 +32,34 @@ def load(info: ModelInfo, placement: Placement) -> Components:
     return place(read(info, placement))
 
 
-def read(info: ModelInfo, placement: Placement) -> Components:
+def read(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
     """As `load`, but in main memory still; same-type weights are mapped, so hardly anything is read yet."""
     if not Path(info.path).exists():
         raise ModelError(f"{info.name}: the model is gone from {info.path}.")
     transformers_logging.disable_progress_bar()  # it would write over the log
     diffusers_logging.set_verbosity_error()  # it warns of what is meant here: a VAE moved to another type
     with model_errors(info.name):
-        return checked(load_folder(info, placement) if info.layout == "folder" else load_single(info, placement))
+        load_from = load_folder if info.layout == "folder" else load_single
+        return checked(load_from(info, placement, on_part))
 
 
-def load_folder(info: ModelInfo, placement: Placement) -> Components:
+def load_folder(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
     """A diffusers folder: unet/, vae/, text_encoder/, tokenizer/, scheduler/; with a second encoder for SDXL."""
     folder = Path(info.path)
     text_encoders, tokenizers = [], []
     for suffix, kind in (("", CLIPTextModel), ("_2", CLIPTextModelWithProjection)):
         if (folder / f"text_encoder{suffix}").is_dir():
+            on_part(f"text_encoder{suffix}")
             text_encoders.append(_part(kind, folder, f"text_encoder{suffix}", placement))
             tokenizers.append(CLIPTokenizer.from_pretrained(folder / f"tokenizer{suffix}", local_files_only=True))
     scheduler_config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+    on_part("unet")
+    unet = _part(UNet2DConditionModel, folder, "unet", placement)
+    on_part("vae")
     return Components(
         info=info,
         placement=placement,
-        unet=_part(UNet2DConditionModel, folder, "unet", placement),
+        unet=unet,
         vae=_part(AutoencoderKL, folder, "vae", placement),
         text_encoders=tuple(text_encoders),
         tokenizers=tuple(tokenizers),

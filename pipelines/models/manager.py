@@ -23,6 +23,7 @@ from pipelines.models.device import Placement
 from pipelines.models.hashes import stamp_of
 from pipelines.models.listing import Listing
 from pipelines.models.loading import model_errors, place, read
+from pipelines.models.stages import OnStage, by_part, unheard
 from pipelines.models.vae import read_vae
 from pipelines.models.vocabulary import Words
 from pipelines.prompts.encoding import PromptEncoder
@@ -72,18 +73,18 @@ class PipelineManager:
         models = [*self._parked.values(), *([self._current] if self._current is not None else [])]
         return tuple(model.parts.info.name for model in models)
 
-    def get(self, name: str) -> Resident:
+    def get(self, name: str, on_stage: OnStage = unheard) -> Resident:
         """The model of that name, on its device. Raises `ModelError`, `StorageError` (no room for the copy of an old
         pickle) or torch's OutOfMemoryError; the model in use before then stays."""
         current = self._current
         if current is not None and current.parts.info.name == name and _is_unchanged(current):
             return current
-        info = self._made_safe(self._listing.find(name))
+        info = self._made_safe(self._listing.find(name), on_stage)
         if current is not None and current.parts.info.path == info.path and _is_unchanged(current):
             self._current = _named(current, info)  # another file came, and with it a longer name for this one
             return self._current
         with model_errors(info.name):
-            self._switch(self._parked_or_read(info))
+            self._switch(self._parked_or_read(info, on_stage))
         assert self._current is not None
         return self._current
 
@@ -101,10 +102,10 @@ class PipelineManager:
             self._vae = (info.path, stamp, replace(parts, vae=vae))
         return self._vae[2]
 
-    def again(self, name: str) -> Resident:
+    def again(self, name: str, on_stage: OnStage = unheard) -> Resident:
         """As `get`, of the file anew: its weights have been rounded."""
         self._current = self._vae = None
-        return self.get(name)
+        return self.get(name, on_stage)
 
     def clear(self) -> None:
         """Lets everything go."""
@@ -112,21 +113,22 @@ class PipelineManager:
         self._parked.clear()
         _give_back()
 
-    def _made_safe(self, info: ModelInfo) -> ModelInfo:
+    def _made_safe(self, info: ModelInfo, on_stage: OnStage) -> ModelInfo:
         """An old pickle is converted when it is first used; only then is known what it is."""
         if info.layout != "pickle" or info.kind != "unknown":
             return info
+        on_stage("converting", 0)
         conversion.loadable(info)
         return self._listing.find(info.name)
 
-    def _parked_or_read(self, info: ModelInfo) -> Resident:
+    def _parked_or_read(self, info: ModelInfo, on_stage: OnStage) -> Resident:
         parked = self._parked.get(info.path)
         if parked is not None and _is_unchanged(parked):
             return _named(parked, info)
         stamp = stamp_of(Path(info.path))
         if stamp is None:
             raise ModelError("It is gone.")
-        parts = read(info, self.placement)
+        parts = read(info, self.placement, by_part(info, on_stage))
         factors = previews.known_factors(info.family)
         if factors is None:
             factors = previews.measured_factors(parts.vae, parts.vae_factor)

@@ -28,6 +28,7 @@ from pipelines.models import conversion
 from pipelines.models.components import Components
 from pipelines.models.device import Placement
 from pipelines.models.filling import filled
+from pipelines.models.stages import OnPart, unheard
 from pipelines.models.tokenizer import clip_tokenizer
 from pipelines.types import ModelInfo
 
@@ -47,7 +48,7 @@ _LEVELS = {
 _HEAD_WIDTH = 64  # of a UNet's attention in SD 2 and SDXL, and of every CLIP; SD 1 has 8 heads everywhere
 
 
-def load_single(info: ModelInfo, placement: Placement) -> Components:
+def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
     """SD 1.x, SD 2.x and SDXL, inpainting variants too. Raises what `loading.model_errors` turns into sentences."""
     tensors = _renamed(load_file(conversion.loadable(info)))  # mapped, not read: weights come in when they are used
     configs = {"unet": _unet(info, tensors), "vae": _vae(info, tensors), **_text_encoders(info, tensors)}
@@ -62,10 +63,13 @@ def load_single(info: ModelInfo, placement: Placement) -> Components:
         encoders = []
         for part, kind in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
             if part in configs:
+                on_part(part)
                 encoder = create_diffusers_clip_model_from_ldm(kind, tensors, subfolder=part, **options)
                 encoders.append(encoder)
+    on_part("unet")
     weights = convert_ldm_unet_checkpoint(tensors, configs["unet"])
     unet = filled(UNet2DConditionModel, configs["unet"], weights, placement)
+    on_part("vae")
     weights = convert_ldm_vae_checkpoint(tensors, configs["vae"])
     vae = filled(AutoencoderKL, configs["vae"], weights, placement)
     paddings = {"sd1": ("<|endoftext|>",), "sd2": ("!",), "sdxl": ("<|endoftext|>", "!")}[info.family]

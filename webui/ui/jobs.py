@@ -11,7 +11,7 @@ from webui.archive import metadata
 from webui.service import JobStatus
 from webui.ui.house import House
 from webui.ui.memory_line import warning
-from webui.ui.words import Language, sentence, translate
+from webui.ui.words import WORDS, Language, sentence, translate
 
 KEEP = 20  # job ids a browser remembers for a tab
 PAUSE = 0.15  # seconds between two looks at a running job
@@ -82,7 +82,8 @@ def live_value(house: House, status: JobStatus, behind: int, language: Language)
 def _running_line(house: House, status: JobStatus, language: Language) -> str:
     if status.step == 0 and house.service.engine_state().state == "warming":
         return translate("state_warming", language)
-    return translate(f"stage_{status.stage}", language, step=status.step, steps=status.steps)
+    key = f"stage_{status.stage}"
+    return translate(key if key in WORDS else "stage_loading", language, step=status.step, steps=status.steps)
 
 
 def _share(status: JobStatus) -> float:
