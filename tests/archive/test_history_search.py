@@ -201,3 +201,16 @@ def test_parents_and_children(tmp_path: Path) -> None:
     assert history.family(first.id).parents == ()
     assert history.family("nothing").parents == ()
     history.close()
+
+
+def test_only_pictures_with_a_lora(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "outputs")
+    history = History(tmp_path / "history.sqlite", tmp_path / "outputs")
+    prompts = ("a cat <lora:ink:0.8>", "lora, a photo of a lorry", "一只猫<lora:水墨:1>", "a cat")
+    for number, prompt in enumerate(prompts):
+        request = GenerationRequest(prompt=prompt, seed=number, steps=1, width=64, height=64)
+        history.add(store.save(results(request)[0]))
+    entries = history.search(Query(lora=True), 9).entries
+    assert [entry.saved.seed for entry in entries] == [2, 0]
+    assert history.count(Query(lora=True, words="ink")) == 1
+    history.close()

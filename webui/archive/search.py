@@ -72,6 +72,7 @@ class Query:
     seed: int | None = None
     rating: int = 0  # at least
     tag: str = ""
+    lora: bool = False  # only those whose prompt names one
     trashed: bool = False
     sort: Sort = "newest"
 
@@ -168,6 +169,10 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     if query.tag:
         where.append("images.mark IN (SELECT mark FROM marks.tags WHERE tag = ?)")
         values.append(query.tag)
+    if query.lora:
+        # the full text finds few enough, their texts tell the LoRA from the mere word
+        where.append("images.number IN (SELECT rowid FROM words WHERE words MATCH 'lora')")
+        where.append("images.prompt LIKE '%<lora:%'")
     return where, values
 
 

@@ -39,7 +39,7 @@ TICKETS = 16  # downloads asked for and not yet fetched
 
 _WHOLE = {"width", "height", "seed", "rating"}
 _DAYS = {"since", "until"}
-_TRUTH = {"trashed"}
+_TRUTH = {"trashed", "lora"}
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Identities = Annotated[list[Identity], Field(max_length=IDS_LIMIT)]
 

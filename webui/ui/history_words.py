@@ -24,6 +24,7 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "since": ("From", "起始日期"),
     "until": ("To", "截止日期"),
     "any": ("Any", "不限"),
+    "lora": ("With a LoRA", "使用 LoRA"),
     "trash": ("Trash", "回收站"),
     "txt2img": ("txt2img", "文生图"),
     "img2img": ("img2img", "图生图"),

@@ -126,6 +126,7 @@ const buildFilters = () => {
   put('stars', make('select', {class: 'by-stars'}, ...[0, 1, 2, 3, 4, 5].map(n => make('option', {value: n ? String(n) : '', text: n ? '★'.repeat(n) : tell('any')}))));
   put('seed', make('input', {type: 'text', inputmode: 'numeric', class: 'by-seed'}));
   put('since', make('input', {type: 'date', class: 'by-since'})); put('until', make('input', {type: 'date', class: 'by-until'}));
+  put('lora', make('input', {type: 'checkbox', class: 'by-lora'}), 'tick');
   put('trash', make('input', {type: 'checkbox', class: 'by-trash'}), 'tick');
   filters.append(button('reset', () => { for (const box of Object.values(boxes)) box.type === 'checkbox' ? (box.checked = false) : (box.value = '');
     words.value = ''; for (const key of Object.keys(wish)) if (key !== 'sort') delete wish[key]; marked(); load(); }));
