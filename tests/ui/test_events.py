@@ -245,6 +245,8 @@ def test_a_changed_picture_differs_and_the_page_says_how_far(ui: Page) -> None:
     report = ui.call("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]["value"]
     assert 'data-result="differs"' in report
     assert "differs in 1 pixels" in report
+    assert "PSNR" in report
+    assert "SSIM 1.0000" in report  # it leaves the edge out, and the pixel is a corner
     assert "pixels were changed" in report
 
 

@@ -248,6 +248,14 @@ def report_html(report: AgainReport, language: Language) -> str:
     because = "".join(f"<li>{escaped(one)}</li>" for one in report.because)
     title = escaped(translate("again_because", language))
     return (
-        f'<div class="report other" data-result="differs"><b>{escaped(head)}</b>'
+        f'<div class="report other" data-result="differs"><b>{escaped(head)}</b><p>{_measures(report)}</p>'
         f"<p>{title}</p><ul>{because}</ul>{note}</div>"
     )
+
+
+def _measures(report: AgainReport) -> str:
+    """Signs and numbers: the same in every language."""
+    found = [f"Ø {report.mean_difference:.2f}"]
+    found += [f"PSNR {report.psnr:.1f} dB"] if report.psnr is not None else []
+    found += [f"SSIM {report.ssim:.4f}"] if report.ssim is not None else []
+    return " · ".join(found)
