@@ -33,9 +33,7 @@ class CompelEncoder:
         """Embedding (1, 77 * chunks, width), and the pooled one (1, width) of an SDXL. Raises `InvalidRequest` for
         the field `name`, or for clip_skip."""
         if clip_skip > MOST_CLIP_SKIP:
-            raise InvalidRequest(
-                "clip_skip", f"must be at most {MOST_CLIP_SKIP} in Compel's dialect, got {clip_skip}"
-            )
+            raise InvalidRequest("clip_skip", f"must be at most {MOST_CLIP_SKIP} in Compel's dialect, got {clip_skip}")
         conjunction = _parsed(without_loras(text), name)
         embeddings, pooled = [], None
         for tokenizer, encoder in self._pairs:
