@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ from webui.archive.store import ImageStore, SavedImage
 from webui.jobs import GRID, Job, JobKind, JobState, JobTable
 from webui.library.wildcards import Lists
 from webui.models import Shelf
+from webui.running import Pace, Running
 from webui.verify import AgainReport
 
 log = logging.getLogger(__name__)
@@ -66,18 +65,6 @@ class JobStatus:
         return self.state in {"done", "failed", "cancelled"}
 
 
-@dataclass(slots=True)
-class _Running:
-    """What only the running job has. Guarded by the service's condition."""
-
-    job: Job
-    progress: Progress = field(default_factory=lambda: Progress(stage="loading"))
-    preview: bytes | None = None
-    eta_seconds: float | None = None
-    stop: type[Stopped] | None = None  # raised at the next step
-    closing: bool = False
-
-
 class GenerationService:
     """Takes wishes, keeps them in the job table, runs them in order, tells how far they are."""
 
@@ -93,7 +80,7 @@ class GenerationService:
         self._engine, self._store, self._jobs, self._history = engine, store, jobs, history
         self._rng, self._lists, self.shelf = rng or random.SystemRandom(), lists, Shelf(engine, jobs)
         self._changed = threading.Condition()
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._versions: dict[str, int] = {}
         self._warnings: dict[str, str] = {}  # by job
         self._open = False
@@ -228,7 +215,7 @@ class GenerationService:
         return self.status(job_id)
 
     def _status(self, job: Job, version: int) -> JobStatus:
-        images = {place: _saved_from_json(saved) for place, saved in self._jobs.images(job.id).items()}
+        images = {place: SavedImage.from_json(saved) for place, saved in self._jobs.images(job.id).items()}
         grid = images.pop(GRID, None)
         with self._changed:
             running = self._running if self._running is not None and self._running.job.id == job.id else None
@@ -271,18 +258,18 @@ class GenerationService:
                     self._running = None
                 self._touch(running.job.id)
 
-    def _next(self) -> _Running | None:
+    def _next(self) -> Running | None:
         """The first job of the queue, as soon as there is one; None when the service closes."""
         with self._changed:
             while self._open:
                 job = self._jobs.take()
                 if job is not None:
-                    self._running = _Running(job=job)
+                    self._running = Running(job=job)
                     return self._running
                 self._changed.wait()
             return None
 
-    def _run(self, running: _Running) -> None:
+    def _run(self, running: Running) -> None:
         job = running.job
         try:
             outcome = None
@@ -305,12 +292,12 @@ class GenerationService:
         else:
             self._jobs.finish(job.id, "done", outcome=outcome)
 
-    def _again(self, running: _Running) -> dict[str, Any]:
+    def _again(self, running: Running) -> dict[str, Any]:
         path = Path(running.job.payload["path"])
         (report,) = verify.sweep(self._engine, self._store.inputs, [path], self._reporter(running, batches_left=0))
         return report.to_json()
 
-    def _generate(self, running: _Running) -> None:
+    def _generate(self, running: Running) -> None:
         """1 read the request back, 2 make each batch that is still missing, 3 save each image at once, 4 the grid."""
         job = running.job
         request = request_from_json(job.payload, self._store.inputs)
@@ -336,7 +323,7 @@ class GenerationService:
                 write.result()  # whatever ended the run: what was made is on disk before the job says so
         self._save_grid(job.id)
 
-    def _make(self, batch: Batch, running: _Running, batches_left: int) -> list[GenerationResult]:
+    def _make(self, batch: Batch, running: Running, batches_left: int) -> list[GenerationResult]:
         with self._changed:
             if running.stop is Skipped:
                 running.stop = None  # it was meant for the batch before
@@ -348,7 +335,7 @@ class GenerationService:
     def _save(self, job_id: str, place: int, result: GenerationResult) -> None:
         saved = self._store.save(result)
         self._history.add(saved)
-        self._jobs.add_image(job_id, place, _saved_to_json(saved))
+        self._jobs.add_image(job_id, place, saved.to_json())
         self._touch(job_id)
 
     def _save_grid(self, job_id: str) -> None:
@@ -356,12 +343,12 @@ class GenerationService:
         images = self._jobs.images(job_id)
         if len(images) < 2 or GRID in images:
             return
-        saved = [_saved_from_json(data) for data in images.values()]
+        saved = [SavedImage.from_json(data) for data in images.values()]
         results = [self._result(image.path) for image in saved if image.path.is_file()]
         grid = self._store.save_grid(results, beside=saved[0])
         if grid is not None:
             self._history.add(grid)
-            self._jobs.add_image(job_id, GRID, _saved_to_json(grid))
+            self._jobs.add_image(job_id, GRID, grid.to_json())
 
     def _result(self, path: Path) -> GenerationResult:
         record = metadata.read(path).record
@@ -375,34 +362,14 @@ class GenerationService:
             facts=record.facts,
         )
 
-    def _reporter(self, running: _Running, batches_left: int) -> Callable[[Progress], None]:
-        first: tuple[float, int] | None = None  # when the first report of a step came, and which step it was
+    def _reporter(self, running: Running, batches_left: int) -> Callable[[Progress], None]:
+        pace = Pace(batches_left)
 
         def report(progress: Progress) -> None:
-            nonlocal first
             with self._changed:
-                if running.stop is not None:
-                    raise running.stop("Stopped.")
-                running.progress = progress
-                running.preview = progress.preview or running.preview
+                running.hear(progress, pace)
                 if progress.warning is not None:
                     self._warnings[running.job.id] = progress.warning
-                if progress.stage == "denoising" and progress.step:
-                    now = time.perf_counter()
-                    if first is None:
-                        first = now, progress.step
-                    elif progress.step > first[1]:
-                        per_step = (now - first[0]) / (progress.step - first[1])
-                        steps_left = progress.steps - progress.step + progress.steps * batches_left
-                        running.eta_seconds = per_step * steps_left
             self._touch(running.job.id)
 
         return report
-
-
-def _saved_to_json(saved: SavedImage) -> dict[str, Any]:
-    return {**asdict(saved), "path": str(saved.path), "made_at": saved.made_at.isoformat()}
-
-
-def _saved_from_json(data: dict[str, Any]) -> SavedImage:
-    return SavedImage(**{**data, "path": Path(data["path"]), "made_at": datetime.fromisoformat(data["made_at"])})

@@ -8,11 +8,11 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -47,6 +47,13 @@ class SavedImage:
     prompt: str
     made_at: datetime  # with its UTC offset
     id: str = ""  # opaque, the same as long as the file keeps its place
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path), "made_at": self.made_at.isoformat()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SavedImage:
+        return cls(**{**data, "path": Path(data["path"]), "made_at": datetime.fromisoformat(data["made_at"])})
 
 
 def opaque_id(root: Path, path: Path) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from pipelines.errors import SeedprintError
 from pipelines.types import GenerationResult
 from webui.archive import metadata, pictures
 from webui.archive.history import History
-from webui.archive.store import ImageStore, SavedImage
+from webui.archive.store import ImageStore
 from webui.lab.effects import Measured, Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.measures import Pixels
@@ -34,11 +32,7 @@ def save_sheet(
     sheet = draw_sheet([(cell.row, cell.column, pictures.read(path)) for cell, path in made])
     saved = store.save_sheet(sheet, _result(store, made[0][1]))
     history.add(saved)
-    return {**asdict(saved), "path": str(saved.path), "made_at": saved.made_at.isoformat()}
-
-
-def saved_from_json(data: Mapping[str, Any]) -> SavedImage:
-    return SavedImage(**{**data, "path": Path(data["path"]), "made_at": datetime.fromisoformat(data["made_at"])})
+    return saved.to_json()
 
 
 def _result(store: ImageStore, path: Path) -> GenerationResult:

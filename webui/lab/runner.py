@@ -16,7 +16,7 @@ from pipelines.errors import InvalidRequest, SeedprintError, StorageError
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore, SavedImage, opaque_id
-from webui.lab.counting import count, save_sheet, saved_from_json
+from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.reuse import Finished, Pace, check_requests
@@ -197,7 +197,7 @@ class Lab:
             eta_seconds=sum(took) / len(took) * (len(cells) - done) if took else None,
             job=self._service.status(job) if job is not None else None,
             error=row.error,
-            grid=saved_from_json(row.grid) if row.grid else None,
+            grid=SavedImage.from_json(row.grid) if row.grid else None,
             version=version,
         )
 

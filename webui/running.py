@@ -1,0 +1,51 @@
+"""The job at work: how far it is, how long it will take, and how it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pipelines.errors import Stopped
+from pipelines.types import Progress
+from webui.jobs import Job
+
+
+@dataclass(slots=True)
+class Running:
+    """What only the running job has. Guarded by the service's condition."""
+
+    job: Job
+    progress: Progress = field(default_factory=lambda: Progress(stage="loading"))
+    preview: bytes | None = None
+    eta_seconds: float | None = None
+    stop: type[Stopped] | None = None  # raised at the next step
+    closing: bool = False
+
+    def hear(self, progress: Progress, pace: Pace) -> None:
+        """Takes a report of the engine. Raises what the job is to stop with."""
+        if self.stop is not None:
+            raise self.stop("Stopped.")
+        self.progress = progress
+        self.preview = progress.preview or self.preview
+        if progress.stage == "denoising" and progress.step:
+            left = pace.seconds_left(progress)
+            self.eta_seconds = self.eta_seconds if left is None else left
+
+
+@dataclass(slots=True)
+class Pace:
+    """The steps of one batch, timed from its first one: what comes before is loading."""
+
+    batches_left: int  # after this one
+    first: tuple[float, int] | None = None  # when the first report of a step came, and which step it was
+
+    def seconds_left(self, progress: Progress) -> float | None:
+        """Of the whole job, at this step; None before there are two steps to judge by."""
+        now = time.perf_counter()
+        if self.first is None:
+            self.first = now, progress.step
+        began, step = self.first
+        if progress.step <= step:
+            return None
+        steps_left = progress.steps - progress.step + progress.steps * self.batches_left
+        return (now - began) / (progress.step - step) * steps_left
