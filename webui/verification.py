@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Answer = Callable[[dict[str, Any], str], None]  # (JSON line, the same in words)
 
 SAME, DIFFERENT = 0, 1
-WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -119,8 +118,7 @@ def _sweep(engine: Engine, sets: Iterable[tuple[Path, Sequence[Path]]]) -> Itera
     from webui.archive.inputs import InputStore
 
     for inputs, files in sets:
-        for start in range(0, len(files), WAITING):
-            yield from verify.sweep(engine, InputStore(inputs), files[start : start + WAITING], lambda _: None)
+        yield from verify.sweep(engine, InputStore(inputs), files, lambda _: None)
 
 
 def _words(report: AgainReport) -> str:

@@ -23,6 +23,7 @@ from webui.resources import Finder, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
+WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".avif"})
 
 
@@ -93,16 +94,17 @@ def sweep(
 ) -> Iterator[AgainReport]:
     """Runs the batch that made each image and compares its pixels with the file's. Images of one batch are made
     together, so reports come in another order. Raises `Stopped`."""
-    batches: dict[str, list[_Original]] = {}
     finder = Finder(engine, on_progress)
-    for path in paths:
-        found = _read(inputs, path, finder)
-        if isinstance(found, AgainReport):
-            yield found
-        else:
-            batches.setdefault(found.key, []).append(found)
-    for originals in batches.values():
-        yield from _make(engine, originals, on_progress, on_made)
+    for start in range(0, len(paths), WAITING):
+        batches: dict[str, list[_Original]] = {}
+        for path in paths[start : start + WAITING]:
+            found = _read(inputs, path, finder)
+            if isinstance(found, AgainReport):
+                yield found
+            else:
+                batches.setdefault(found.key, []).append(found)
+        for originals in batches.values():
+            yield from _make(engine, originals, on_progress, on_made)
 
 
 def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainReport:
@@ -212,8 +214,13 @@ def amplified(first: Image.Image, second: Image.Image) -> tuple[Image.Image, int
     distance = np.abs(
         np.asarray(first.convert("RGB"), dtype=np.int16) - np.asarray(second.convert("RGB"), dtype=np.int16)
     )
-    factor = max(1, 255 // max(1, int(distance.max())))
+    factor = amplification(int(distance.max()))
     return Image.fromarray(np.clip(distance * factor, 0, 255).astype(np.uint8)), factor
+
+
+def amplification(largest: int) -> int:
+    """How many times stronger a difference is shown, by its largest channel."""
+    return max(1, 255 // max(1, largest))
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
