@@ -20,6 +20,7 @@ from webui.archive.store import ImageStore
 from webui.database import Database
 from webui.jobs import JobTable
 from webui.library.collection import open_library
+from webui.library.wildcard_lists import WildcardFolder
 from webui.library.wildcards import has_choices, resolve
 from webui.service import GenerationService, JobStatus
 
@@ -93,6 +94,24 @@ def test_it_is_made_again_from_its_file_even_without_the_list(house: House) -> N
     made, repeated = house.engine.batches[:3], house.engine.batches[3:]
     assert [batch.request.prompt for batch in made] == [batch.request.prompt for batch in repeated]
     assert {batch.request.prompt for batch in repeated} <= set(COLOURS["colour"])
+
+
+def test_it_is_made_again_after_its_list_file_has_changed(house: House, tmp_path: Path) -> None:
+    folder = WildcardFolder(tmp_path)
+    file = tmp_path / "colour.txt"
+    file.write_text("red\ngreen\nblue\n", encoding="utf-8")
+    house.lists = folder.lists().lists
+    status = house.finished(house.service.submit(request(prompt="a __colour__ star", batches=3)))
+    file.write_text("black\nwhite\n__colour__ and grey\n", encoding="utf-8")
+    house.lists = folder.lists().lists
+    assert "black" in house.lists["colour"]
+    for saved, record in zip(status.saved, house.records(status), strict=True):
+        again = house.finished(house.service.submit_again(saved.path)).again
+        assert again is not None
+        assert (again.identical, again.cannot) == (True, None)
+        repeated = house.engine.batches[-1].request.prompt
+        assert repeated == record.settings["prompt"]
+        assert repeated in {"a red star", "a green star", "a blue star"}
 
 
 def test_a_request_as_run_is_not_drawn_again(house: House) -> None:
