@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import EngineLost, InvalidRequest, NotFinite, StorageError
@@ -24,7 +25,9 @@ from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.database import Database
 from webui.jobs import JobTable
+from webui.remade import Remade
 from webui.service import GenerationService, JobStatus
+from webui.verify import compare
 
 SMALL = {"width": 64, "height": 64, "steps": 2}
 
@@ -420,3 +423,50 @@ def test_many_pages_may_watch_one_job(harness: Harness) -> None:
 def test_progress_is_plain_data() -> None:
     with pytest.raises(AttributeError):
         Progress(stage="denoising").step = 3  # type: ignore[misc]
+
+
+def test_a_selection_is_made_again_with_its_batches_together_and_what_differs_is_kept(harness: Harness) -> None:
+    engine = FakeEngine()
+    service = harness.start(engine)
+    first = done(service, service.submit(request(seed=5, batch_size=2)))
+    plain = harness.folder / "plain.png"
+    Image.new("RGB", (8, 8)).save(plain)
+    service.remade = Remade(harness.folder / "remade")
+    edited = first.saved[1].path
+    with Image.open(edited) as image:
+        text = dict(image.text)  # type: ignore[attr-defined]
+        image = image.copy()
+    image.putpixel((0, 0), (1, 2, 3))
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_itxt(key, value)
+    image.save(edited, pnginfo=info)
+    engine.batches.clear()
+    job = service.submit_again(plain, *(saved.path for saved in first.saved))
+    status = done(service, job)
+    assert (status.state, status.images, status.image) == ("done", 3, 3)
+    found = [(one.identical, one.cannot is None) for one in status.reports]
+    assert found == [(False, False), (True, True), (False, True)]
+    assert len(engine.batches) == 1
+    kept = service.remade.find(job, 2, "now")
+    assert kept is not None
+    with Image.open(kept) as now, Image.open(kept.with_name("difference.png")) as difference:
+        assert compare(image, now).pixels == 1
+        assert difference.getpixel((0, 0)) != (0, 0, 0)
+        assert difference.getpixel((1, 0)) == (0, 0, 0)
+    assert service.remade.find(job, 1, "now") is None
+
+
+def test_a_cancelled_selection_keeps_what_was_found(harness: Harness) -> None:
+    engine = FakeEngine()
+    service = harness.start(engine)
+    paths = [done(service, service.submit(request(seed=seed, steps=100))).saved[0].path for seed in (1, 2)]
+    engine._pause = 0.03
+    job = service.submit_again(*paths)
+    until(service, job, lambda status: len(status.reports) == 1)
+    service.cancel(job)
+    status = done(service, job)
+    assert status.state == "cancelled"
+    assert [one.identical for one in status.reports] == [True]
+    with pytest.raises(InvalidRequest, match="files: must be from 1 to 2,000 pictures, got 0"):
+        service.submit_again()

@@ -24,6 +24,7 @@ from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
 from webui.model_settings import FILE as MODEL_SETTINGS
 from webui.model_settings import ModelSettings
+from webui.remade import Remade
 from webui.service import GenerationService
 from webui.settings import HERE, Settings
 from webui.thumbnails import Thumbnails
@@ -73,6 +74,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         jobs = JobTable(database)
         service = GenerationService(engine, store, jobs, history, lists=lambda: library.wildcards.lists().lists)
         service.shelf.settings = ModelSettings(shared / MODEL_SETTINGS)
+        service.remade = Remade(data_dir / "remade")
         stack.callback(service.close)
         lab = Lab(service, store, history, LabTable(database))
         stack.callback(lab.close)

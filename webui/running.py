@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.errors import Stopped
 from pipelines.types import Progress
 from webui.jobs import Job
+from webui.verify import AgainReport
 
 
 @dataclass(slots=True)
@@ -20,6 +22,12 @@ class Running:
     eta_seconds: float | None = None
     stop: type[Stopped] | None = None  # raised at the next step
     closing: bool = False
+    reports: list[AgainReport] = field(default_factory=list)  # of the pictures made again so far
+
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        """What the job table keeps of the pictures made again, whatever ended the job."""
+        return {"reports": [report.to_json() for report in self.reports]} if self.reports else None
 
     def hear(self, progress: Progress, pace: Pace) -> None:
         """Takes a report of the engine. Raises what the job is to stop with."""
@@ -49,3 +57,8 @@ class Pace:
             return None
         steps_left = progress.steps - progress.step + progress.steps * self.batches_left
         return (now - began) / (progress.step - step) * steps_left
+
+
+def reports_of(job: Job) -> tuple[AgainReport, ...]:
+    """Of a job that has ended."""
+    return tuple(map(AgainReport.from_json, job.outcome["reports"])) if job.outcome else ()

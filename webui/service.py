@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, SeedprintError, Skipped, Stopped, StorageError
 from pipelines.types import (
@@ -31,10 +33,12 @@ from webui.archive.store import ImageStore, SavedImage
 from webui.jobs import GRID, Job, JobKind, JobState, JobTable
 from webui.library.wildcards import Lists
 from webui.models import Shelf
-from webui.running import Pace, Running
+from webui.remade import Remade
+from webui.running import Pace, Running, reports_of
 from webui.verify import AgainReport
 
 log = logging.getLogger(__name__)
+AGAIN_LIMIT = 2_000  # pictures made again by one job
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +61,17 @@ class JobStatus:
     warning: str | None = None  # the last thing that a person should know, though the run goes on
     error: str | None = None
     error_field: str | None = None
-    again: AgainReport | None = None
+    reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
     version: int = 0
 
     @property
     def finished(self) -> bool:
         return self.state in {"done", "failed", "cancelled"}
+
+    @property
+    def again(self) -> AgainReport | None:
+        """The first picture made again."""
+        return self.reports[0] if self.reports else None
 
 
 class GenerationService:
@@ -79,6 +88,7 @@ class GenerationService:
     ) -> None:
         self._engine, self._store, self._jobs, self._history = engine, store, jobs, history
         self._rng, self._lists, self.shelf = rng or random.SystemRandom(), lists, Shelf(engine, jobs)
+        self.remade = Remade()
         self._changed = threading.Condition()
         self._running: Running | None = None
         self._versions: dict[str, int] = {}
@@ -133,11 +143,14 @@ class GenerationService:
             wishes.append(("generate", request_to_json(drawn, self._store.inputs), drawn.images))
         return self._add(wishes)
 
-    def submit_again(self, path: Path) -> str:
-        """Queues making the image at `path` again, to compare. Nothing is saved."""
-        if not path.is_file():
-            raise InvalidRequest("file", f"must be an existing picture, got {path.name!r}")
-        return self._add([("again", {"path": str(path)}, 1)])[0]
+    def submit_again(self, *paths: Path) -> str:
+        """Queues making these images again, to compare. Nothing is saved."""
+        if not 1 <= len(paths) <= AGAIN_LIMIT:
+            raise InvalidRequest("files", f"must be from 1 to {AGAIN_LIMIT:,} pictures, got {len(paths):,}")
+        for path in paths:
+            if not path.is_file():
+                raise InvalidRequest("file", f"must be an existing picture, got {path.name!r}")
+        return self._add([("again", {"paths": [str(path) for path in paths]}, len(paths))])[0]
 
     def _add(self, wishes: list[tuple[JobKind, dict[str, Any], int]]) -> list[str]:
         added = self._jobs.add_many(wishes)
@@ -220,6 +233,7 @@ class GenerationService:
         with self._changed:
             running = self._running if self._running is not None and self._running.job.id == job.id else None
             progress = running.progress if running else Progress(stage="")
+            reports = tuple(running.reports) if running else reports_of(job)
             return JobStatus(
                 id=job.id,
                 kind=job.kind,
@@ -228,7 +242,7 @@ class GenerationService:
                 stage=progress.stage,
                 step=progress.step,
                 steps=progress.steps,
-                image=len(images),
+                image=len(images) or len(reports),
                 images=job.images,
                 eta_seconds=running.eta_seconds if running else None,
                 preview=running.preview if running else None,
@@ -237,7 +251,7 @@ class GenerationService:
                 warning=self._warnings.get(job.id),
                 error=job.error,
                 error_field=job.error_field,
-                again=AgainReport.from_json(job.outcome) if job.outcome else None,
+                reports=reports,
                 version=version,
             )
 
@@ -272,16 +286,15 @@ class GenerationService:
     def _run(self, running: Running) -> None:
         job = running.job
         try:
-            outcome = None
             if job.kind == "again":
-                outcome = self._again(running)
+                self._again(running)
             else:
                 self._generate(running)
         except Stopped:
             if running.closing:
                 self._jobs.pause(job.id)
             else:
-                self._jobs.finish(job.id, "cancelled")
+                self._jobs.finish(job.id, "cancelled", outcome=running.outcome)
         except SeedprintError as error:
             field_name = error.field if isinstance(error, InvalidRequest) else None
             self._jobs.finish(job.id, "failed", error=str(error), error_field=field_name)
@@ -290,12 +303,22 @@ class GenerationService:
             sentence = "The program has a bug: the log says where. The other jobs go on."
             self._jobs.finish(job.id, "failed", error=sentence)
         else:
-            self._jobs.finish(job.id, "done", outcome=outcome)
+            self._jobs.finish(job.id, "done", outcome=running.outcome)
 
-    def _again(self, running: Running) -> dict[str, Any]:
-        path = Path(running.job.payload["path"])
-        (report,) = verify.sweep(self._engine, self._store.inputs, [path], self._reporter(running, batches_left=0))
-        return report.to_json()
+    def _again(self, running: Running) -> None:
+        """Made again and compared one batch after the other; of what differs, both are kept to be looked at."""
+        job, reports = running.job, running.reports
+
+        def keep(report: AgainReport, before: Image, now: Image) -> None:
+            if not report.identical:
+                self.remade.put(job.id, len(reports), before, now)
+
+        paths = [Path(path) for path in job.payload["paths"]]
+        reporter = self._reporter(running, batches_left=0)
+        for report in verify.sweep(self._engine, self._store.inputs, paths, reporter, keep):
+            with self._changed:
+                reports.append(report)
+            self._touch(job.id)
 
     def _generate(self, running: Running) -> None:
         """1 read the request back, 2 make each batch that is still missing, 3 save each image at once, 4 the grid."""
