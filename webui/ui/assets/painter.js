@@ -1,6 +1,9 @@
 const at = name => element.querySelector(name);
 const root = at('.painter'), mask = at('.mask'), under = at('.under'), ring = at('.ring'), pen = mask.getContext('2d', {willReadFrequently: true});
 for (const name of ['brush', 'erase', 'undo', 'invert', 'clear', 'upload', 'other', 'drop']) at('button.' + name).textContent = say(name);
+const view = at('.view');
+for (const [name, word] of [['out', 'zoom_out'], ['level', 'zoom_fit'], ['in', 'zoom_in']]) {
+  at('.' + name).setAttribute('aria-label', say(word)); at('.' + name).title = say(word); }
 at('.size-word').textContent = say('size'); at('.size').setAttribute('aria-label', say('size'));
 mask.setAttribute('aria-label', say('canvas'));
 let past = [], down = false, last = null, erasing = false, sent = 0, busy = 0, wanted = null;
@@ -35,7 +38,7 @@ const load = () => {
   if (under.dataset.shown !== key) { under.dataset.shown = key; under.src = value.url; }
 };
 under.onload = () => {
-  fault(''); root.classList.add('loaded'); mask.width = under.naturalWidth; mask.height = under.naturalHeight;
+  fault(''); root.classList.add('loaded'); zoomTo(1); mask.width = under.naturalWidth; mask.height = under.naturalHeight;
   under.classList.toggle('small', under.naturalWidth < 448); past = []; sent += 1;
   pen.clearRect(0, 0, mask.width, mask.height);
   if ((props.value || {}).mask_url) drawMask(props.value.mask_url, false);
@@ -43,6 +46,24 @@ under.onload = () => {
 under.onerror = () => { if (under.getAttribute('src')) fault('unreadable'); };
 const place = event => { const box = mask.getBoundingClientRect();
   return [(event.clientX - box.left) * mask.width / box.width, (event.clientY - box.top) * mask.height / box.height]; };
+// Zoom: the sheet grows inside a view that scrolls; the point under the pointer stays where it is.
+const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
+let zoom = 1, fitted = 0;
+const zoomTo = (wanted, x, y) => {
+  const next = Math.min(8, Math.max(1, wanted)), before = mask.getBoundingClientRect(), box = view.getBoundingClientRect();
+  if (zoom === 1) { fitted = before.width; view.style.width = box.width + 'px'; view.style.height = box.height + 'px'; }
+  const [px, py] = [x ?? box.left + box.width / 2, y ?? box.top + box.height / 2];
+  const [shareX, shareY] = [(px - before.left) / before.width, (py - before.top) / before.height];
+  zoom = next; root.classList.toggle('zoomed', zoom > 1);
+  under.style.width = zoom > 1 ? fitted * zoom + 'px' : ''; at('.level').textContent = Math.round(zoom * 100) + ' %';
+  if (zoom === 1) { view.style.width = view.style.height = ''; return; }
+  const after = mask.getBoundingClientRect();
+  view.scrollLeft += after.left + shareX * after.width - px; view.scrollTop += after.top + shareY * after.height - py;
+};
+const step = way => zoomTo(way > 0 ? ZOOMS.find(one => one > zoom + .01) ?? 8 : ZOOMS.findLast(one => one < zoom - .01) ?? 1);
+at('.in').onclick = () => step(1); at('.out').onclick = () => step(-1); at('.level').onclick = () => zoomTo(1);
+view.addEventListener('wheel', event => { if (!(event.ctrlKey || event.metaKey)) return;  // the wheel alone scrolls
+  event.preventDefault(); if (!down) zoomTo(zoom * Math.exp(-event.deltaY / 400), event.clientX, event.clientY); }, {passive: false});
 const scale = () => mask.width / mask.getBoundingClientRect().width;
 const stroke = (from, to) => {
   pen.globalCompositeOperation = erasing ? 'destination-out' : 'source-over';
@@ -66,7 +87,9 @@ mask.onpointerleave = () => { ring.style.display = 'none'; };
 mask.oncontextmenu = event => event.preventDefault();
 mask.addEventListener('keydown', event => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z') { event.preventDefault(); at('.undo').click(); }
-  const step = {'[': -6, ']': 6}[event.key]; if (step) at('.size').value = Number(at('.size').value) + step; });
+  const wider = {'[': -6, ']': 6}[event.key]; if (wider) at('.size').value = Number(at('.size').value) + wider;
+  if (event.ctrlKey || event.metaKey) return;
+  if (event.key === '+' || event.key === '=') step(1); else if (event.key === '-') step(-1); else if (event.key === '0') zoomTo(1); });
 at('.brush').onclick = () => choose(false); at('.erase').onclick = () => choose(true);
 at('.undo').onclick = () => { const before = past.pop(); if (before) { pen.putImageData(before, 0, 0); commit(); } };
 at('.clear').onclick = () => { remember(); pen.clearRect(0, 0, mask.width, mask.height); commit(); };
