@@ -36,6 +36,68 @@ def test_words_of_the_library_become_english(chinese: str, english: str) -> None
     assert (found.text, found.unknown) == (english, ())
 
 
+SINGLE = {
+    **{
+        "星": "star",
+        "猫": "cat",
+        "狗": "dog",
+        "房": "house",
+        "屋": "house",
+        "树": "tree",
+        "花": "flower",
+        "鱼": "fish",
+    },
+    **{
+        "船": "boat",
+        "车": "car",
+        "月": "moon",
+        "心": "heart",
+        "球": "ball",
+        "马": "horse",
+        "龙": "dragon",
+        "狼": "wolf",
+    },
+    **{"虎": "tiger", "狐": "fox", "蝶": "butterfly", "大": "big", "小": "small"},
+    **{"红": "red", "橙": "orange", "黄": "yellow", "绿": "green", "青": "teal", "蓝": "blue", "紫": "purple"},
+    **{"粉": "pink", "棕": "brown", "黑": "black", "白": "white", "灰": "gray"},
+}
+
+
+@pytest.mark.parametrize("dictionary", [BUILTIN, GENERAL], ids=["builtin", "general"])
+@pytest.mark.parametrize(("name", "english"), SINGLE.items(), ids=SINGLE.values())
+def test_things_and_colours_by_a_single_character(dictionary: Dictionary, name: str, english: str) -> None:
+    for text, expected in ((name, english), (f"一个{name}", f"a {english}"), (f"蓝色的{name}", f"blue {english}")):
+        found = dictionary.translate(text)
+        assert found is not None
+        assert (found.text, found.unknown) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("chinese", "english"),
+    [("红星", "red star"), ("大黑猫和小白船", "big black cat and small white boat"), ("一间绿房", "a green house")],
+)
+def test_describing_characters_stand_before_a_thing(chinese: str, english: str) -> None:
+    found = BUILTIN.translate(chinese)
+    assert found is not None
+    assert (found.text, found.unknown) == (english, ())
+
+
+@pytest.mark.parametrize("word", ["马车", "星球", "花车", "房车", "花猫", "月白", "球心"])
+def test_two_characters_that_make_another_word_are_not_two_words(word: str) -> None:
+    for dictionary in (BUILTIN, GENERAL):
+        found = dictionary.translate(f"红色的{word}，一只猫")
+        assert found is not None
+        assert (found.text, found.unknown) == (f"红色的{word}, a cat", (word,))
+
+
+def test_a_name_goes_before_another_words_further_name() -> None:
+    first = replace(CATEGORIES[0].words[0], word="moon", name_zh="月亮", also_zh=("月", "弯月"))
+    second = replace(first, word="crescent", name_zh="弯月", also_zh=("月",))
+    dictionary = Dictionary([replace(CATEGORIES[0], words=(first, second))])
+    texts = [dictionary.translate(name) for name in ("月亮", "月", "弯月")]
+    assert [found.text for found in texts if found] == ["moon", "moon", "crescent"]
+
+
 def test_what_is_unknown_stays_whole_and_is_told_once() -> None:
     found = GENERAL.translate("魑魅的猫，烛光，魑魅")
     assert found is not None
@@ -57,13 +119,13 @@ def test_the_built_in_models_words_go_first_for_it() -> None:
 
 
 @pytest.mark.parametrize("word", [word for category in CATEGORIES for word in category.words], ids=lambda one: one.word)
-def test_every_word_is_found_by_its_chinese_name(word: Word) -> None:
-    name = word.name_zh
-    if not name.isalpha() or name.isascii() or any(letter.isascii() for letter in name):
-        return  # names with Latin letters or signs in them are read as they stand
-    found = GENERAL.translate(name)
-    assert found is not None
-    assert found.unknown == ()
+def test_every_word_is_found_by_its_chinese_names(word: Word) -> None:
+    for name in (word.name_zh, *word.also_zh):
+        if not name.isalpha() or name.isascii() or any(letter.isascii() for letter in name):
+            continue  # names with Latin letters or signs in them are read as they stand
+        found = GENERAL.translate(name)
+        assert found is not None
+        assert found.unknown == ()
 
 
 @given(st.text(alphabet="ab ,()[]:|<>_星猫红的和，：（）", max_size=40))

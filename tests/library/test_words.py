@@ -115,6 +115,10 @@ HEAD = "name: A\nname_zh: 甲\ngroup: style\ndoes: a\ndoes_zh: 甲\n"
         (HEAD + "words:\n  - {word: a, name_zh: b, does: c}\n", "bad.yaml:7: does_zh must be text, got None"),
         (HEAD + "words:\n  - {word: a, name_zh: b, does: c, does_zh: d, x: e}\n", "bad.yaml:7: x is unknown"),
         (
+            HEAD + "words:\n  - {word: a, name_zh: b, does: c, does_zh: d, also_zh: e}\n",
+            "bad.yaml:7: also_zh must be a list of texts, got 'e'",
+        ),
+        (
             HEAD + "words:\n" + "  - {word: a, name_zh: b, does: c, does_zh: d}\n" * 2,
             "bad.yaml:8: 'a' is already in bad.yaml:7",
         ),

@@ -1,6 +1,7 @@
 """A prompt in Chinese words of the library -> English: CLIP cannot read Chinese. Only offered, never done unasked.
 
-A stretch of Chinese is turned as a whole or not at all: half of an unknown word would be another word.
+A stretch of Chinese is turned as a whole or not at all: half of an unknown word would be another word. For the same
+reason a thing named by one letter ends its group: what follows at once makes another word of it (马车, 星球, 月白).
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from webui.library.words import Category
 
 # Words between the words. Those of place hold their own "in" or "on".
-_A = ("一个", "一只", "一张", "一幅", "一位", "一朵", "一艘", "一辆", "一座", "一棵", "一条", "一颗")
+_A = ("一个", "一只", "一张", "一幅", "一位", "一朵", "一艘", "一辆", "一座", "一棵", "一条", "一颗", "一间", "一轮")
 _BETWEEN: Mapping[str, str] = MappingProxyType({"的": "", "在": "", "和": "and", "与": "and"} | dict.fromkeys(_A, "a"))
 _SIGNS = str.maketrans(
     {"，": ", ", "、": ", ", "。": ". ", "；": "; ", "：": ":", "（": "(", "）": ")", "！": "!", "？": "?"}
@@ -34,10 +36,13 @@ class Dictionary:
     """The library's words by their Chinese names; the first of several wins, `for_builtin` says whose go first."""
 
     def __init__(self, categories: Iterable[Category], *, for_builtin: bool = False) -> None:
-        self._words: dict[str, str] = {}
-        for category in sorted(categories, key=lambda one: one.for_builtin != for_builtin):
-            for word in category.words:
-                self._words.setdefault(word.name_zh, word.word)
+        ordered = sorted(categories, key=lambda one: one.for_builtin != for_builtin)
+        words = [(word, category.things) for category in ordered for word in category.words]
+        self._words = {word.name_zh: word.word for word, _ in reversed(words)}
+        self._things = {name for word, things in words if things for name in (word.name_zh, *word.also_zh)}
+        for word, _ in words:
+            for name in word.also_zh:
+                self._words.setdefault(name, word.word)
         self._words |= {zh: english for zh, english in _BETWEEN.items() if zh not in self._words}
         self._longest = max(map(len, self._words))
 
@@ -72,7 +77,11 @@ class Dictionary:
             pieces.insert(0, run[start:end])
             end = start
         english = " ".join(word for piece in pieces if (word := self._words.get(piece)))
-        strangers = "".join(piece if piece not in self._words else " " for piece in pieces).split()
+        strange = [piece not in self._words for piece in pieces]
+        for place, (one, other) in enumerate(pairwise(pieces)):
+            if len(one) == len(other) == 1 and one in self._things and other not in _BETWEEN:
+                strange[place] = strange[place + 1] = True
+        strangers = "".join(piece if odd else " " for piece, odd in zip(pieces, strange, strict=True)).split()
         return english, strangers
 
 

@@ -25,23 +25,26 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 _WORD_KEYS = ("word", "name_zh", "does", "does_zh")
 _CATEGORY_TEXTS = ("name", "name_zh", "does", "does_zh")
-_CATEGORY_KEYS = (*_CATEGORY_TEXTS, "order", "group", "strong", "for_builtin", "words")
+_FLAGS = ("strong", "for_builtin", "things")
+_CATEGORY_KEYS = (*_CATEGORY_TEXTS, "order", "group", *_FLAGS, "words")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
-    """`word` goes into the prompt as it stands; the rest explains it."""
+    """`word` goes into the prompt as it stands; the rest explains it. `also_zh`: more names that a person may type."""
 
     word: str
     name_zh: str
     does: str
     does_zh: str
+    also_zh: tuple[str, ...] = ()
     source: str = ""  # file:line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Category:
-    """`strong`: its words change a picture most. `for_builtin`: exactly what the built-in model understands."""
+    """`strong`: its words change a picture most. `for_builtin`: exactly what the built-in model understands.
+    `things`: its words name things, and do not describe."""
 
     key: str  # the file's stem
     order: int
@@ -53,6 +56,7 @@ class Category:
     words: tuple[Word, ...]
     strong: bool = False
     for_builtin: bool = False
+    things: bool = False
     source: str = ""  # file:line
 
 
@@ -78,7 +82,7 @@ def read_category(file: Path) -> Category:
     if isinstance(order, bool) or not isinstance(order, int):
         raise LibraryError(f"{start}: order must be a whole number, got {order!r}")
     words = _words(data.get("words"), [(place(file, one), one) for one in children(node, "words")], start)
-    flags: dict[str, Any] = {key: _flag(data, key, start) for key in ("strong", "for_builtin")}
+    flags: dict[str, Any] = {key: _flag(data, key, start) for key in _FLAGS}
     return Category(key=file.stem, order=order, group=data["group"], words=words, source=start, **texts, **flags)
 
 
@@ -90,9 +94,10 @@ def _words(data: Any, places: list[tuple[str, yaml.Node]], start: str) -> tuple[
         if not isinstance(item, dict):
             raise LibraryError(f"{at}: must be a mapping with {', '.join(_WORD_KEYS)}, got {item!r}")
         for key in item:
-            if key not in _WORD_KEYS:
-                raise LibraryError(f"{at}: {key} is unknown; a word has {', '.join(_WORD_KEYS)}")
-        word = Word(**{key: _text(item, key, at) for key in _WORD_KEYS}, source=at)
+            if key not in (*_WORD_KEYS, "also_zh"):
+                raise LibraryError(f"{at}: {key} is unknown; a word has {', '.join(_WORD_KEYS)} and may have also_zh")
+        texts = {key: _text(item, key, at) for key in _WORD_KEYS}
+        word = Word(**texts, also_zh=_names(item.get("also_zh", []), at), source=at)
         if word.word.casefold() in words:
             raise LibraryError(f"{at}: {word.word!r} is already in {words[word.word.casefold()].source}")
         words[word.word.casefold()] = word
@@ -105,6 +110,12 @@ def _text(data: Mapping[str, Any], key: str, at: str) -> str:
         hint = " (put it in quotes)" if value is not None and not isinstance(value, (str, list, dict)) else ""
         raise LibraryError(f"{at}: {key} must be text, got {value!r}{hint}")
     return value.strip()
+
+
+def _names(value: Any, at: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name.strip() for name in value):
+        raise LibraryError(f"{at}: also_zh must be a list of texts, got {value!r}")
+    return tuple(name.strip() for name in value)
 
 
 def _flag(data: Mapping[str, Any], key: str, at: str) -> bool:
