@@ -14,8 +14,9 @@ from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, ModelError, SeedprintError
-from pipelines.types import Batch, GenerationRequest, GenerationResult, ModelInfo, OnProgress
+from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, ModelInfo, OnProgress
 from webui.archive import metadata
+from webui.archive.inputs import pixels_sha256
 from webui.archive.metadata import request_to_json
 from webui.lab.axes import Axis
 from webui.lab.questions import Grid
@@ -224,6 +225,36 @@ def test_a_crash_between_two_notes_makes_nothing_twice(tmp_path: Path, crash: Ca
         house.lab.start()
         assert house.over(identity).done == 6
         assert house.made == 6
+
+
+def test_a_start_picture_is_kept_and_survives_a_restart(tmp_path: Path) -> None:
+    picture = Image.effect_noise((80, 64), 60).convert("RGB")
+    begun = replace(asked().base, init=InitImage(image=picture, strength=0.5))
+    experiment, engine = replace(asked(), base=begun), Halting(free=2)
+    with opened(tmp_path, engine) as house:
+        identity = house.lab.submit(experiment)
+        while (status := house.lab.status(identity)) is not None and status.done < 2:
+            house.lab.wait(identity, status.version, 5)
+    with opened(tmp_path) as house:
+        again = house.lab.experiment(identity)
+        assert again is not None
+        assert again.base.init is not None
+        assert again.base.init.image.tobytes() == picture.tobytes()
+        assert again.base.init.strength == 0.5
+        house.lab.start()
+        assert house.over(identity).done == 6
+        assert house.made == 4
+        for _, path in house.lab.pictures(identity):
+            assert path is not None
+            record = metadata.read(path).record
+            assert record is not None
+            assert record.settings["init"]["image"] == pixels_sha256(picture)
+        assert [file.stem for file in house.store.inputs.folder.glob("*.png")] == [pixels_sha256(picture)]
+        plans = [house.lab.plan(replace(experiment, base=base)) for base in (begun, asked().base)]
+        assert [plan.finished for plan in plans] == [6, 0]  # the same request only: not that without the picture
+        assert [plan.steps for plan in plans] == [0, 6 * 4]
+        other = replace(begun, init=InitImage(image=picture.rotate(180), strength=0.5))
+        assert house.lab.plan(replace(experiment, base=other)).steps == 6 * 2  # half of four steps each
 
 
 def test_a_failing_cell_ends_it_with_its_sentence_and_it_can_go_on(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from webui.lab.runner import ExperimentStatus
 from webui.ui.lab import LabHandlers
 from webui.ui.words import LAB_LABELS, lab_label
 
 from .conftest import Page
+from .test_events import picture, uploaded
 
 SMALL = {"lab_steps": 3, "lab_width": 64, "lab_height": 64, "lab_seeds": "1-3"}
 PROMPT = "a red star and a blue heart"
@@ -151,6 +153,29 @@ def test_an_experiment_of_before_is_shown_again(ui: Page) -> None:
     assert answer["lab_separators"]["value"] == [";", "BREAK"]
     again = {name: answer[name]["value"] for name in ("lab_kind", "lab_prompt", "lab_phrases", "lab_separators")}
     assert text(ui.call("lab_plan", {**SMALL, **again})["lab_estimate"]).startswith("15 pictures, 15 of them")
+
+
+def test_a_start_picture(ui: Page) -> None:
+    """Every variant begins with it; the form gets it back; strength is an axis; without it strength is refused."""
+    start = Image.new("RGB", (80, 64), "orange")
+    begun = typed("ab", lab_image=picture(uploaded(ui, start)), lab_strength=0.7)
+    # int(3 x 0.7) = 2 steps for each of 6 pictures
+    assert text(ui.call("lab_plan", begun)["lab_estimate"]).startswith("6 pictures, 0 of them there already: 12 steps")
+    identity = run(ui, begun)
+    experiment = ui.parts.lab.experiment(identity)
+    assert experiment is not None
+    for cell in experiment.cells():
+        assert cell.request.init is not None
+        assert (cell.request.init.strength, cell.request.init.image.tobytes()) == (0.7, start.tobytes())
+    answer = ui.call("lab_choose", {"lab_chosen": identity})
+    assert answer["lab_strength"]["value"] == 0.7
+    back = {**begun, "lab_image": picture(answer["lab_image"]["value"]["path"])}
+    assert text(ui.call("lab_plan", back)["lab_estimate"]).startswith("6 pictures, 6 of them there already")
+    axis = {"lab_x_field": "strength", "lab_x_values": "0.4, 0.7"}
+    grid = text(ui.call("lab_plan", typed("grid", lab_image=back["lab_image"], **axis))["lab_estimate"])
+    assert grid.startswith("6 pictures, 3 of them there already: 3 steps")
+    assert "Start from: must be given" in text(ui.call("lab_plan", typed("grid", **axis))["lab_fault"])
+    assert ui.call("lab_ready_0")["lab_image"]["value"] is None
 
 
 def test_a_new_browser_sees_the_newest(ui: Page) -> None:

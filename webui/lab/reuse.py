@@ -5,10 +5,13 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+from PIL.Image import Image
+
 from pipelines.errors import UnreadableImage
 from pipelines.types import GenerationRequest, ModelInfo
 from webui import choices
 from webui.archive import metadata
+from webui.archive.inputs import InputStore
 from webui.archive.metadata import Record, request_to_json
 from webui.archive.store import ImageStore
 from webui.lab.experiments import canonical
@@ -19,11 +22,24 @@ RECENT = 24  # pictures that an estimate rests on, at most
 BYTES_PER_PIXEL = 2.0  # of a PNG, until there are pictures to measure
 
 
+class _Once(InputStore):
+    """Knows a picture that it has kept: all cells of an experiment begin with the same one."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._kept: dict[int, tuple[Image, str]] = {}  # the picture too: its id is its own as long as it lives
+
+    def put(self, image: Image) -> str:
+        if id(image) not in self._kept:
+            self._kept[id(image)] = image, super().put(image)
+        return self._kept[id(image)][1]
+
+
 class Finished:
     """Finds the picture of a request that was made before. A fresh one for each look: it remembers the models."""
 
     def __init__(self, service: GenerationService, store: ImageStore, table: LabTable) -> None:
-        self._service, self._store, self._table = service, store, table
+        self._service, self._inputs, self._table = service, _Once(store.inputs.folder), table
         self._models = {model.name: model for model in service.models()}
         self._stamps: dict[str, str] = {}
 
@@ -48,7 +64,7 @@ class Finished:
             self._table.note(text, known)
 
     def _text(self, request: GenerationRequest) -> str:
-        data = request_to_json(self._service.shelf.settled(request), self._store.inputs)
+        data = request_to_json(self._service.shelf.settled(request), self._inputs)
         return canonical(choices.asked(data) if request.template is None else data)
 
     def _same_model(self, model: ModelInfo, known: Known) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -24,7 +24,20 @@ from webui.ui.defaults import program_defaults
 from webui.ui.words import word
 
 
-def build_start(task: Task) -> StartControls:
+def picture_box(elem_id: str, label: str, height: int) -> gr.Image:
+    """A place for a picture file, kept as it comes. Call inside a Blocks context."""
+    return gr.Image(
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard"],
+        label=word(label),
+        height=height,
+        elem_id=elem_id,
+        buttons=["fullscreen"],
+    )
+
+
+def build_start(task: Task | Literal["lab"]) -> StartControls:
     """Strength and resize mode. Call inside a Blocks context."""
     with gr.Row(elem_classes="tight"):
         return StartControls(

@@ -11,7 +11,7 @@ from pipelines.types import ModelInfo, Task
 from webui.ui.composer import build_composer, preset_choices
 from webui.ui.controls import Choice, Form
 from webui.ui.defaults import model_defaults
-from webui.ui.form import build_mask, build_prompts, build_settings, build_start
+from webui.ui.form import build_mask, build_prompts, build_settings, build_start, picture_box
 from webui.ui.house import House
 from webui.ui.reading import Reading, build_reading
 from webui.ui.widgets import Live, MaskPainter, Pictures, empty_words
@@ -77,15 +77,7 @@ class GenerateTab:
             ]
         start, mask = None, None
         if task == "img2img":
-            self.image = gr.Image(
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "clipboard"],
-                label=word("init_image"),
-                height=300,
-                elem_id="img2img_image",
-                buttons=["fullscreen"],
-            )
+            self.image = picture_box("img2img_image", "init_image", 300)
         if task == "inpaint":
             gr.Markdown(word("mask"), elem_classes="section-title")
             self.painter = MaskPainter(elem_id="inpaint_painter")

@@ -12,6 +12,8 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, SeedprintError
+from webui.archive import metadata
+from webui.lab.experiments import Experiment
 from webui.lab.report import METRICS, Speech, to_csv, to_html
 from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
@@ -192,16 +194,26 @@ class LabHandlers:
         """What it would cost, or what is wrong, while it is being written."""
         language = language_of(request)
         try:
-            plan = self.lab.plan(self.form.experiment(values))
+            plan = self.lab.plan(self._experiment(values))
         except SeedprintError as error:
             return {self.tab.estimate: ""} | self._fault(_said(error, language))
         return {self.tab.estimate: escaped(lab_view.estimate(plan, language))} | self._fault("")
 
+    def _experiment(self, values: dict[Any, Any]) -> Experiment:
+        """Raises InvalidRequest, UnreadableImage, StorageError."""
+        path, inputs = values[self.form.image], self.house.inputs
+        image = metadata.read_input(self.house.readable(path), inputs) if path else None
+        return self.form.experiment(values, image)
+
+    def _shown(self, experiment: Experiment) -> Updates:
+        """The form as it was filled in. Raises StorageError."""
+        init, inputs = experiment.base.init, self.house.inputs
+        return self.form.apply(experiment, inputs.folder / f"{inputs.put(init.image)}.png" if init else None)
+
     def submit(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         language = language_of(request)
         try:
-            experiment = self.form.experiment(values)
-            identity = self.lab.submit(experiment)
+            identity = self.lab.submit(self._experiment(values))
         except SeedprintError as error:
             return self._fault(_said(error, language)) | {self.tab.estimate: ""}
         return self._started(identity)
@@ -214,7 +226,7 @@ class LabHandlers:
                 identity = self.lab.submit(ready.experiment)
             except SeedprintError as error:
                 return self._fault(_said(error, language_of(request)))
-            return self.form.apply(ready.experiment) | self._started(identity)
+            return self._shown(ready.experiment) | self._started(identity)
 
         return run_ready
 
@@ -232,7 +244,7 @@ class LabHandlers:
             return {self.tab.shown: _identity(identity)}  # its input picture is gone; its numbers are still there
         if experiment is None:
             return gr.skip()
-        return {self.tab.shown: _identity(identity)} | self.form.apply(experiment)
+        return {self.tab.shown: _identity(identity)} | self._shown(experiment)
 
     def watch(self, shown: Any, metric: Any, request: gr.Request) -> Iterator[Updates]:
         """Shows the experiment until it is over and counted, or this browser looks at another."""

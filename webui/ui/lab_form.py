@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import GenerationRequest, ModelInfo
+from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
 from webui.lab.axes import AXIS_FIELDS, Axis
 from webui.lab.experiments import NAME_LIMIT, Experiment
 from webui.lab.questions import (
@@ -29,15 +31,15 @@ from webui.lab.questions import (
 from webui.lab.ranges import numbers
 from webui.ui.controls import Slider, Updates, Values, model_choices
 from webui.ui.defaults import program_defaults
+from webui.ui.form import build_start, picture_box
 from webui.ui.words import WORDS, word
 
 AXES = ("x", "y", "z")
+_START = ("strength", "resize_mode")
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
-_NO_PICTURE = tuple(
-    name for name in AXIS_FIELDS if name not in {"strength", "resize_mode", "invert", "masked_content", "only_masked"}
-    and not name.startswith(("mask_", "padding"))
-)  # fmt: skip
+_MASK = {item.name for item in fields(Inpaint)}
+_OFFERED = tuple(name for name in AXIS_FIELDS if name not in _MASK)  # the form has no mask
 
 # which fields each question shows
 SHOWN: Mapping[str, tuple[str, ...]] = {
@@ -80,6 +82,9 @@ class LabForm:
     guidance: gr.Slider
     width: gr.Number
     height: gr.Number
+    image: gr.Image  # to begin with; none: txt2img
+    strength: gr.Slider
+    resize_mode: gr.Dropdown
 
     def by_name(self) -> dict[str, Component]:
         return {item.name: getattr(self, item.name) for item in fields(self)}
@@ -87,8 +92,8 @@ class LabForm:
     def components(self) -> set[Any]:
         return set(self.by_name().values())
 
-    def experiment(self, values: Values) -> Experiment:
-        """The adapter. Raises InvalidRequest."""
+    def experiment(self, values: Values, image: Image | None = None) -> Experiment:
+        """The adapter; `image`: what the variants begin with. Raises InvalidRequest."""
         given = {name: values[component] for name, component in self.by_name().items()}
         plain = {name: _whole(given[name]) for name in ("steps", "width", "height")}
         base = GenerationRequest(
@@ -97,6 +102,7 @@ class LabForm:
             model=given["model"],
             sampler=given["sampler"],
             guidance=given["guidance"],
+            init=InitImage(image=image, **{name: given[name] for name in _START}) if image is not None else None,
             **plain,
         )
         question = _question(given)
@@ -105,15 +111,17 @@ class LabForm:
         name = f"{WORDS[f'kind_{question.kind}'][0].partition('(')[0].strip()} {base.prompt}".strip()
         return Experiment(name=name[:NAME_LIMIT], base=base, seeds=tuple(map(int, seeds)), question=question)
 
-    def apply(self, experiment: Experiment) -> Updates:
-        """Updates that show `experiment`."""
+    def apply(self, experiment: Experiment, image: Path | None = None) -> Updates:
+        """Updates that show `experiment`; `image`: the file of what it begins with."""
         base, question = experiment.base, experiment.question
         shown: dict[str, Any] = {
             name: getattr(base, name)
             for name in ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
         }
         shown |= {"kind": question.kind, "seeds": ", ".join(map(str, experiment.seeds)) or "1-4"}
-        shown |= _fields_of(question)
+        shown |= _fields_of(question) | {"image": str(image) if image is not None else None}
+        if base.init is not None:
+            shown |= {name: getattr(base.init, name) for name in _START}
         named = self.by_name()
         updates: Updates = {named[name]: gr.update(value=value) for name, value in shown.items()}
         return self.reveal(question.kind, updates)
@@ -225,7 +233,7 @@ def _build_question() -> dict[str, Any]:
     )
     made["alone"] = gr.Checkbox(True, label=word("lab_alone"), elem_id="lab_alone")
     choices: list[Any] = [(word("lab_axis_none"), ""), (word("axis_prompt_words"), "prompt_words")]
-    choices += [(word(name), name) for name in _NO_PICTURE if name in WORDS]
+    choices += [(word(name), name) for name in _OFFERED if name in WORDS]
     for axis, (field, values) in zip(AXES, (("steps", "6-12 (+6)"), ("guidance", "2, 5, 8"), ("", "")), strict=True):
         with gr.Row(elem_classes="tight"):
             made[f"{axis}_field"] = gr.Dropdown(
@@ -277,4 +285,6 @@ def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
     with gr.Row(elem_classes="tight"):
         for side in ("width", "height"):
             made[side] = gr.Number(start[side], label=word(side), step=8, elem_id=f"lab_{side}", min_width=90)
-    return made
+    made["image"] = picture_box("lab_image", "lab_start_picture", 220)
+    start_controls = build_start("lab")
+    return made | {name: getattr(start_controls, name) for name in _START}

@@ -46,6 +46,7 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
     "axis_prompt_words": ("Words of the prompt: first, then what replaces them", "替换提示词：先写原词，再写替换词"),
     "lab_seeds": ("Seeds", "种子"),
     "lab_seeds_info": ("1-8 is eight seeds; more seeds, surer numbers", "1-8 为八个种子；种子越多结果越可靠"),
+    "lab_start_picture": ("Start from (empty: from noise alone)", "原图（不填则只从噪声开始）"),
     "lab_start": ("Start", "开始"),
     "lab_go_on": ("Go on", "继续"),
     "lab_estimate": (
