@@ -127,11 +127,13 @@ def build_application(parts: Parts) -> FastAPI:
 
         from webui.ui.history_routes import Addresses, history_routes
         from webui.ui.layout import build_page, mount_options
+        from webui.ui.proof import proof_routes
 
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_pictures(application, parts)
     addresses = Addresses(image=lambda identity: f"/image/{identity}", thumb=lambda identity: f"/thumb/{identity}")
     application.include_router(history_routes(parts.history, parts.store.root, addresses))
+    application.include_router(proof_routes(parts.service, parts.history, addresses.thumb))
     page: gr.Blocks = build_page(
         parts,
         image_url=lambda saved: f"/image/{saved.id}",

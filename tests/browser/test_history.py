@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, Page, expect
 
 from pipelines.types import GenerationRequest, InitImage
@@ -173,3 +174,34 @@ def test_in_chinese_on_a_small_screen(visits: Visits, saved: list[SavedImage]) -
     cells(page).first.locator("> button").click()
     expect(page.locator("dialog.large .to_run")).to_have_text("使用其参数")
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+def test_a_selection_is_made_again_and_what_differs_is_shown(visits: Visits, saved: list[SavedImage]) -> None:
+    edited = saved[68].path
+    with Image.open(edited) as image:
+        texts = PngInfo()
+        for key, value in image.text.items():  # type: ignore[attr-defined]
+            texts.add_itxt(key, value)
+        image = image.copy()
+    image.paste((9, 9, 9), (20, 20, 40, 40))
+    image.save(edited, pnginfo=texts)
+    page = visits.open()
+    open_history(page)
+    for place in (0, 1, 2):
+        cells(page).nth(place).hover()
+        cells(page).nth(place).locator(".tick").check()
+    page.locator("#history_view .bar .verify").click()
+    proof = page.locator("dialog.proof")
+    expect(proof.locator("> .line")).to_have_text("3 of 3 made again.")
+    expect(proof.locator(".tally")).to_have_text("2 identical1 differ")
+    differs = proof.locator(".one[data-verdict=differs]")
+    expect(differs.locator("figure")).to_have_count(3)
+    differs.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "[...document.querySelectorAll('dialog.proof .proof-pair img')].every(one => one.naturalWidth === 64)"
+    )
+    proof.locator(".close").click()
+    page.reload()
+    open_history(page)  # what was found is still there
+    page.locator("#history_view .proof-open").click()
+    expect(proof.locator(".one")).to_have_count(3)

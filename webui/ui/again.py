@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from webui.ui.controls import Updates
 from webui.ui.generate import SECRET
 from webui.ui.handlers import escaped
 from webui.ui.house import House
-from webui.ui.models_words import reason
+from webui.ui.proof import notes_html, pair_html, report_html
 from webui.ui.send import LEAVES, Sender, task_of
 from webui.ui.widgets import Live, Pictures, empty_words
 from webui.ui.words import WORDS, Language, language_of, translate, word
-from webui.verify import AgainReport
 
 _SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
 
@@ -178,7 +177,8 @@ class AgainHandlers:
             updates: Updates = {tab.live: live}
             if status.state == "done" and status.again is not None:
                 updates[tab.live] = {"job": status.id, "state": "done"}
-                updates[tab.report] = gr.update(value=report_html(status.again, language), visible=True)
+                pair = pair_html(self.house.service.remade, status.id, 0, status.again, language)
+                updates[tab.report] = gr.update(value=report_html(status.again, language, pair), visible=True)
             yield updates
 
     def cancel(self, ids: Any) -> None:
@@ -226,36 +226,4 @@ def _shown(name: str, value: object, language: Language) -> str:
 
 def _made_with(facts: Mapping[str, Any]) -> str:
     found = [f"{name} {facts[name]}" for name in _SHOWN_FACTS if isinstance(facts.get(name), str) and facts[name]]
-    return " · ".join(found)
-
-
-def notes_html(notes: Iterable[str], language: Language) -> str:
-    """What became of the files a picture was made with."""
-    return "".join(f'<p class="again-note">{escaped(reason(note, language))}</p>' for note in notes)
-
-
-def report_html(report: AgainReport, language: Language) -> str:
-    """`identical`, or how far it differs and which recorded fact differs."""
-    name = escaped(Path(report.path).name)
-    if report.cannot is not None:
-        head, told = escaped(translate("again_cannot", language)), escaped(reason(report.cannot, language))
-        return f'<div class="report fault" data-result="cannot"><b>{head}</b><p>{told}</p></div>'
-    note = f'{notes_html(report.notes, language)}<p class="note">{name}</p>'
-    if report.identical:
-        head, detail = (escaped(translate(key, language)) for key in ("again_identical", "again_identical_detail"))
-        return f'<div class="report same" data-result="identical"><b>{head}</b><p>{detail}</p>{note}</div>'
-    head = translate("again_differs", language, count=f"{report.different_pixels:,}", max=report.max_difference)
-    because = "".join(f"<li>{escaped(one)}</li>" for one in report.because)
-    title = escaped(translate("again_because", language))
-    return (
-        f'<div class="report other" data-result="differs"><b>{escaped(head)}</b><p>{_measures(report)}</p>'
-        f"<p>{title}</p><ul>{because}</ul>{note}</div>"
-    )
-
-
-def _measures(report: AgainReport) -> str:
-    """Signs and numbers: the same in every language."""
-    found = [f"Ø {report.mean_difference:.2f}"]
-    found += [f"PSNR {report.psnr:.1f} dB"] if report.psnr is not None else []
-    found += [f"SSIM {report.ssim:.4f}"] if report.ssim is not None else []
     return " · ".join(found)

@@ -11,6 +11,7 @@ from gradio.i18n import I18nData
 
 from webui.ui.lab_words import LAB_LABELS, LAB_RULES, LAB_WORDS
 from webui.ui.models_words import MODELS_WORDS
+from webui.ui.proof_words import PROOF_RULES, PROOF_WORDS
 
 Language = Literal["en", "zh"]
 COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree
@@ -182,6 +183,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "no": ("no", "否"),
     **LAB_WORDS,
     **MODELS_WORDS,
+    **PROOF_WORDS,
     # -- faults
     "fault_mask_path": ("mask: must be drawn or uploaded on this page", "蒙版：必须在本页绘制或上传"),
     "fault_source": ("init_image: must be given, got none", "原图：请先选择图片"),
@@ -218,6 +220,7 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
 
 # Rules of `InvalidRequest`, in the order they are tried.
 RULES: tuple[tuple[str, str], ...] = (
+    *PROOF_RULES,
     (r"must be a whole number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的整数"),
     (r"must be a number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的数"),
     (r"must be a whole number from (.+) to (.+), got (.+)", r"必须是 \1 到 \2 之间的整数，现为 \3"),

@@ -1,7 +1,7 @@
 const W = options.words, at = name => element.querySelector(name), PAGE = 60, FRESH = 4000;
 const tell = (key, n, m) => W[key][language].replace('{n}', (n ?? 0).toLocaleString()).replace('{m}', (m ?? 0).toLocaleString());
 const root = at('.history'), sheet = at('.sheet'), bar = at('.bar'), told = at('.told'), filters = at('.filters');
-const large = at('dialog.large'), both = at('dialog.both'), ask = at('dialog.ask'), words = at('.words'), sort = at('.sort');
+const large = at('dialog.large'), both = at('dialog.both'), ask = at('dialog.ask'), proof = at('dialog.proof'), words = at('.words'), sort = at('.sort');
 // -- small helpers
 const make = (name, attributes, ...children) => { const one = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) {
@@ -42,7 +42,7 @@ const more = attempt(async () => {
 // looked at anew after each page: an end that stays in sight is no event
 const spy = new IntersectionObserver(seen => { if (seen[seen.length - 1].isIntersecting) more(); }, {rootMargin: '900px'});
 const measure = () => { spy.unobserve(at('.end')); spy.observe(at('.end')); };
-const quiet = () => root.offsetParent && !document.hidden && !chosen.size && !busy && ![large, both, ask].some(one => one.open)
+const quiet = () => root.offsetParent && !document.hidden && !chosen.size && !busy && ![large, both, ask, proof].some(one => one.open)
   && root.getBoundingClientRect().top > -200;
 const look = async () => { if (!quiet() || Date.now() - loadedAt < FRESH) return; loadedAt = Date.now(); const now = turn;
   try { const page = await talk(query({limit: PAGE, count: 1})); if (now !== turn || !quiet()) return;
@@ -110,7 +110,7 @@ const build = () => {
   const move = button('move', () => { const box = make('input', {type: 'text', list: 'history_folders', required: true, maxlength: '200'});
     question(tell('move_to'), box, value => act('move', ids(), value, 'moved')); });
   const parts = [stars, make('span', {class: 'tag-box'}, tag, button('tag_add', () => put('tag'), ''), button('tag_remove', () => put('untag'), '')),
-    button('compare', () => compare(items.filter(item => chosen.has(item.id)))), move, out,
+    button('compare', () => compare(items.filter(item => chosen.has(item.id)))), button('verify', () => verify(ids())), move, out,
     button('delete', () => act('delete', ids(), '', 'deleted', 'restore'), 'delete danger')];
   const inTrash = [button('restore', () => act('restore', ids(), '', 'restored')),
     button('erase', () => { const these = ids(); question(tell('erase_sure', these.length), null, () => act('erase', these), 'danger'); }, 'danger')];
@@ -186,7 +186,31 @@ const compare = pair => { if (pair.length !== 2) return;
   const name = item => (item.seed === null ? '' : item.seed + ' · ') + item.width + ' × ' + item.height + ' · ' + item.prompt;
   both.replaceChildren(button('close', () => both.close()), stage, make('div', {class: 'names'}, ...pair.map(item => make('span', {text: name(item), title: name(item)}))));
   both.showModal(); slider.focus(); };
-for (const one of [large, both, ask]) one.addEventListener('click', event => { if (event.target === one) one.close(); });
+for (const one of [large, both, ask, proof]) one.addEventListener('click', event => { if (event.target === one) one.close(); });
+// -- made again and compared: a run of its own, which goes on when the dialog is closed
+const STATES = {queued: 'verify_queued', running: 'verify_running', done: 'verify_done', cancelled: 'verify_cancelled', failed: 'verify_failed'};
+const VERDICTS = {identical: 'verify_identical', differs: 'verify_differs', cannot: 'verify_cannot'};
+const KEPT = 'seedprint-verify', chip = at('.proof-open'), bar2 = make('progress', {max: '1', value: '0', 'aria-label': tell('verify')});
+const line = make('span', {class: 'line', role: 'status'}), tally = make('div', {class: 'tally'}), found = make('div', {class: 'found'});
+const halt = button('cancel', attempt(() => talk('verify/' + run + '/cancel', {})));
+proof.append(make('div', {class: 'heads'}, make('h3', {text: tell('verify_all')}), make('span', {class: 'room'}), halt, button('close', () => proof.close())),
+  bar2, line, tally, found);
+let run = '', seen = 0;
+const verify = attempt(async these => { const {job} = await talk('verify', {ids: these}); follow(job); proof.showModal(); });
+const follow = job => { run = job; seen = 0; found.replaceChildren(); localStorage.setItem(KEPT, job); chip.hidden = false; beat(job); };
+const beat = async job => {
+  let now; try { now = await talk('verify/' + job + '?after=' + seen); } catch (error) { now = null; }
+  if (job !== run || !root.isConnected) return;
+  if (!now) { localStorage.removeItem(KEPT); chip.hidden = true; return; }
+  const over = !['queued', 'running'].includes(now.state);
+  seen += now.results.length; bar2.value = over ? 1 : now.share; bar2.hidden = halt.hidden = over;
+  chip.textContent = tell('verify') + ' · ' + now.done + '/' + now.total; line.textContent = now.error || tell(STATES[now.state], now.done, now.total);
+  tally.replaceChildren(...Object.entries(now.counts).filter(([, n]) => n).map(([key, n]) => make('span', {class: key, text: tell(VERDICTS[key], n)})));
+  for (const one of now.results) { const told2 = make('div'); told2.innerHTML = one.html;  // escaped by the server
+    found.append(make('div', {class: 'one', 'data-verdict': one.verdict}, make('img', {src: one.thumb, alt: '', loading: 'lazy'}), told2)); }
+  if (!over || seen < now.done) setTimeout(() => beat(job), seen < now.done ? 0 : 400); };
+chip.onclick = () => proof.showModal();
+if (localStorage.getItem(KEPT)) follow(localStorage.getItem(KEPT));
 // -- beginning
 words.placeholder = tell('search'); words.setAttribute('aria-label', tell('search')); sort.setAttribute('aria-label', tell('sort'));
 for (const key of ['newest', 'oldest', 'rating', 'largest']) sort.append(make('option', {value: key, text: tell(key)}));
