@@ -267,8 +267,8 @@ def test_names_and_format_can_be_chosen(tmp_path: Path, capfd: pytest.CaptureFix
     options += ["--output-dir", str(tmp_path), "--data-dir", str(tmp_path / "data")]
     assert cli.main([*options, "--name-pattern", "[number]-[sampler]-[seed]", "--image-format", "webp"]) == 0
     assert Path(json.loads(capfd.readouterr().out)["path"]).name == "00001-Euler-7.webp"
-    assert cli.main([*options, "--name-pattern", "[number]-[mood]"]) == cli.BAD_INPUT
-    assert "seedprint: pattern: must use only" in capfd.readouterr().err
+    assert cli.main([*options, "--name-pattern", "[seed]"]) == cli.BAD_INPUT
+    assert "seedprint: pattern: must hold [number]" in capfd.readouterr().err
 
 
 SLOW = """

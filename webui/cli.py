@@ -157,7 +157,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--name-pattern",
         metavar="TEXT",
-        help="of file names; default: [number]-[seed]_[prompt]; README names the tokens",
+        help="of file names; default: [number]-[seed]_[prompt]; docs/names.md has the tokens",
     )
     group.add_argument(
         "--image-format", choices=("png", "webp", "jpeg", "avif"), default="png", help="default png; webp is lossless"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from pipelines.errors import InvalidRequest
 
 DEFAULT_PATTERN = "[number]-[seed]_[prompt]"
-TOKENS = ("number", "seed", "prompt", "date", "model", "sampler", "steps", "guidance", "width", "height")
 NAME_LIMIT = 200  # bytes of UTF-8 a name may have, extension and room for ".part" counted in
 GRID = "grid-"
 
 _ROOM = len(".part")
 _LITERAL_LIMIT = 40  # bytes of a pattern's own words
-_CUTS = {"model": 40, "sampler": 24}  # bytes
+_TOKEN_ROOM = 150  # bytes that the tokens but the prompt may fill together
+_WORDS = 8  # of [prompt_words]
+_HASH = 8  # hexadecimal digits, without <n>
+_TIME = "%Y%m%d%H%M%S"
 _FORBIDDEN = set('<>:"/\\|?*')
 _RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"} | {
     f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"
@@ -40,6 +44,16 @@ class NameFacts:
     guidance: float
     width: int  # pixels
     height: int  # pixels
+    made_at: datetime = datetime(2000, 1, 1)
+    negative_prompt: str = ""
+    schedule: str = "automatic"
+    strength: float | None = None  # of a picture made from another
+    clip_skip: int = 1
+    batch_number: int = 1  # place in its batch, from 1
+    batch_size: int = 1
+    model_sha256: str = ""
+    pixels_sha256: str = ""
+    vae: str = ""
 
 
 def slug(text: str, limit: int = NAME_LIMIT) -> str:
@@ -83,56 +97,165 @@ def is_reserved(name: str) -> bool:
     return name.split(".")[0].rstrip(" ").upper() in _RESERVED
 
 
+Args = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token:
+    """What stands in brackets: `room` bytes at most, told of an image; the prompt's take what is left of the name."""
+
+    tell: Callable[[NameFacts, Args], str]
+    room: int = 0
+    args: tuple[int, int] = (0, 0)  # how many `<…>` may follow
+    shape: str = ".*"  # as a regular expression
+    fits: Callable[[Args], bool] = lambda args: True
+
+
+def _text(field: str, room: int) -> Token:
+    return Token(tell=lambda facts, _: slug(getattr(facts, field), room), room=room)
+
+
+def _number(field: str, room: int) -> Token:
+    return Token(tell=lambda facts, _: str(getattr(facts, field)), room=room, shape=r"\d+")
+
+
+def _digits(of: Callable[[NameFacts], str]) -> Token:
+    """The first digits of a SHA-256: `<n>` of them, at most 16."""
+    return Token(
+        tell=lambda facts, args: of(facts)[: int(args[0]) if args else _HASH],
+        room=16,
+        args=(0, 1),
+        fits=lambda args: all(re.fullmatch("[1-9]|1[0-6]", one) for one in args),
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _time(facts: NameFacts, args: Args) -> str:
+    try:
+        return slug(facts.made_at.strftime(args[0] if args else _TIME), 30)
+    except ValueError:  # a format that this system's clock does not know
+        return slug(facts.made_at.strftime(_TIME))
+
+
+def _has(facts: NameFacts, args: Args) -> str:
+    """Each `<word|otherwise>`: the word when the prompt holds it."""
+    pairs = (arg.partition("|") for arg in args)
+    return "".join(slug(word if word.casefold() in facts.prompt.casefold() else other, 12) for word, _, other in pairs)
+
+
+_PROMPTS: dict[str, Callable[[str], str]] = {
+    "prompt": lambda words: words,
+    "prompt_spaces": lambda words: words.replace("_", " "),
+    "prompt_words": lambda words: " ".join([one for one in re.split("[_-]", words) if one][:_WORDS]),
+}
+
+
+def _prompt(change: Callable[[str], str]) -> Token:
+    return Token(tell=lambda facts, _: change(slug(facts.prompt)))
+
+
+_GUIDANCE = Token(tell=lambda facts, _: f"{facts.guidance:g}", room=6)
+# our own names, and those of A1111 that mean something here
+TOKENS: dict[str, Token] = {
+    "number": Token(tell=lambda facts, _: f"{facts.number:05d}", room=8),
+    "seed": _number("seed", 10),
+    **{name: _prompt(change) for name, change in _PROMPTS.items()},
+    "date": Token(tell=lambda facts, _: facts.date.isoformat(), room=10, shape=r"\d{4}-\d\d-\d\d"),
+    "datetime": Token(tell=_time, room=30, args=(0, 1)),
+    "model": _text("model", 40),
+    "model_name": _text("model", 40),
+    "model_hash": _digits(lambda facts: facts.model_sha256),
+    "vae_filename": _text("vae", 40),
+    "sampler": _text("sampler", 24),
+    "scheduler": _text("schedule", 24),
+    "sampler_scheduler": Token(tell=lambda facts, _: slug(f"{facts.sampler} {facts.schedule}", 40), room=40),
+    "steps": _number("steps", 3),
+    "guidance": _GUIDANCE,
+    "cfg": _GUIDANCE,
+    "denoising": Token(tell=lambda facts, _: "" if facts.strength is None else f"{facts.strength:g}", room=6),
+    "clip_skip": _number("clip_skip", 2),
+    "width": _number("width", 4),
+    "height": _number("height", 4),
+    "batch_number": _number("batch_number", 3),
+    "batch_size": _number("batch_size", 3),
+    "prompt_hash": _digits(lambda facts: _sha256(facts.prompt)),
+    "negative_prompt_hash": _digits(lambda facts: _sha256(facts.negative_prompt)),
+    "full_prompt_hash": _digits(lambda facts: _sha256(f"{facts.prompt} {facts.negative_prompt}")),
+    "image_hash": _digits(lambda facts: facts.pixels_sha256),
+    "hasprompt": Token(tell=_has, room=36, args=(1, 3)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A token, or (without one) words as typed."""
+
+    text: str
+    name: str = ""
+    args: Args = ()
+
+
+def _pieces(pattern: str) -> list[_Piece]:
+    """A token that there is not stays as it was typed."""
+    found = []
+    for place, part in enumerate(re.split(r"(\[[^\[\]]*\])", pattern)):
+        asked = re.fullmatch(r"\[([a-z_]+)((?:<[^<>]*>)*)\]", part) if place % 2 else None
+        name, args = (asked[1], tuple(re.findall("<([^<>]*)>", asked[2]))) if asked else ("", ())
+        token = TOKENS.get(name)
+        known = token is not None and token.args[0] <= len(args) <= token.args[1] and token.fits(args)
+        found.append(_Piece(part, name, args) if known else _Piece(part))
+    return found
+
+
 class NamePattern:
     """A parsed pattern such as `[number]-[seed]_[prompt]`. Raises InvalidRequest("pattern", …)."""
 
     def __init__(self, pattern: str = DEFAULT_PATTERN) -> None:
         self.pattern = unicodedata.normalize("NFC", pattern)
-        # odd places are tokens, even ones the words between
-        self._pieces = re.split(r"\[([^\[\]]*)\]", self.pattern)
+        self._pieces = _pieces(self.pattern)
         self._check()
-        before = re.split(r"\[number\]", self.pattern)[0]
-        shapes = [
-            re.escape(piece) if place % 2 == 0 else _SHAPES.get(piece, ".*")
-            for place, piece in enumerate(re.split(r"\[([^\[\]]*)\]", before))
-        ]
+        names = [piece.name for piece in self._pieces]
+        before = self._pieces[: names.index("number")]
+        shapes = [TOKENS[piece.name].shape if piece.name else re.escape(piece.text) for piece in before]
         self._number = re.compile(rf"(?:{GRID})?_?{''.join(shapes)}(\d{{5,}})(?!\d)")
 
     def _check(self) -> None:
-        tokens = self._pieces[1::2]
+        tokens = [piece.name for piece in self._pieces if piece.name]
         for token in tokens:
-            if token not in TOKENS:
-                known = " ".join(f"[{name}]" for name in TOKENS)
-                raise InvalidRequest("pattern", f"must use only {known}, got [{token}]")
             if tokens.count(token) > 1:
                 raise InvalidRequest("pattern", f"must use each token once, got [{token}] twice")
         if "number" not in tokens:
             raise InvalidRequest("pattern", f"must hold [number], which keeps names apart, got {self.pattern!r}")
-        words = "".join(self._pieces[::2])
+        words = "".join(piece.text for piece in self._pieces if not piece.name)
         for character in words:
-            if character in _FORBIDDEN or character in "[]" or unicodedata.category(character)[0] in "CM":
-                raise InvalidRequest("pattern", f"must not hold {character!r}")
-            if unicodedata.category(character) in ("So", "Sk", "Zl", "Zp"):
+            category = unicodedata.category(character)
+            if character in _FORBIDDEN or category[0] in "CM" or category in ("So", "Sk", "Zl", "Zp"):
                 raise InvalidRequest("pattern", f"must not hold {character!r}")
         if len(words.encode()) > _LITERAL_LIMIT:
             raise InvalidRequest(
                 "pattern", f"must have at most {_LITERAL_LIMIT} bytes beside its tokens, got {words!r}"
+            )
+        if (room := sum(TOKENS[token].room for token in tokens)) > _TOKEN_ROOM:
+            raise InvalidRequest(
+                "pattern", f"must use tokens of at most {_TOKEN_ROOM} bytes beside the prompt, got up to {room}"
             )
         if self.pattern[0] in " .":
             raise InvalidRequest("pattern", f"must not begin with a dot or a space, got {self.pattern!r}")
 
     def name(self, facts: NameFacts, *, suffix: str = ".png", prefix: str = "", limit: int = NAME_LIMIT) -> str:
         """The file's name: one path component of at most `limit` bytes with ".part" added."""
-        values = {token: _value(token, facts) for token in self._pieces[1::2]}
-        values["prompt"] = ""
-        room = limit - _ROOM - len(suffix) - len(prefix) - len(self._filled(values).encode())
-        if "prompt" in self._pieces[1::2]:
-            values["prompt"] = slug(facts.prompt, room) if room > 0 else ""
-        stem = unicodedata.normalize("NFC", prefix + self._filled(values)).rstrip(_EDGES).lstrip(" .")
+        values = [TOKENS[piece.name].tell(facts, piece.args) if piece.name else piece.text for piece in self._pieces]
+        told = [value for piece, value in zip(self._pieces, values, strict=True) if piece.name not in _PROMPTS]
+        room = limit - _ROOM - len(f"{prefix}{suffix}{''.join(told)}".encode())
+        for place, piece in enumerate(self._pieces):
+            if piece.name in _PROMPTS:
+                values[place] = cut(values[place], max(room, 0)).rstrip(_EDGES)
+                room -= len(values[place].encode())
+        stem = unicodedata.normalize("NFC", prefix + "".join(values)).rstrip(_EDGES).lstrip(" .")
         return f"_{stem}{suffix}" if is_reserved(stem) else stem + suffix
-
-    def _filled(self, values: dict[str, str]) -> str:
-        return "".join(piece if place % 2 == 0 else values[piece] for place, piece in enumerate(self._pieces))
 
     def number_in(self, name: str) -> int | None:
         """The counter in a name made with this pattern, else None."""
@@ -140,15 +263,19 @@ class NamePattern:
         return int(found[1]) if found else None
 
 
-_SHAPES = {"seed": r"\d+", "date": r"\d{4}-\d\d-\d\d", "steps": r"\d+", "width": r"\d+", "height": r"\d+"}
-
-
-def _value(token: str, facts: NameFacts) -> str:
-    if token == "number":
-        return f"{facts.number:05d}"
-    if token == "date":
-        return facts.date.isoformat()
-    if token == "guidance":
-        return f"{facts.guidance:g}"
-    value = getattr(facts, token)
-    return slug(value, _CUTS.get(token, NAME_LIMIT)) if isinstance(value, str) else str(value)
+EXAMPLE = NameFacts(
+    number=42,
+    seed=450910884,
+    prompt="a red star on a blue field",
+    date=date(2026, 1, 31),
+    model="builtin",
+    sampler="DPM++ 2M",
+    steps=20,
+    guidance=7.5,
+    width=512,
+    height=768,
+    made_at=datetime(2026, 1, 31, 14, 5, 9),
+    strength=0.75,
+    model_sha256=_sha256("model"),
+    pixels_sha256=_sha256("pixels"),
+)

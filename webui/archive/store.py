@@ -170,6 +170,16 @@ class ImageStore:
             guidance=request.guidance,
             width=request.width,
             height=request.height,
+            made_at=record.made_at,
+            negative_prompt=request.negative_prompt,
+            schedule=request.schedule,
+            strength=None if request.init is None else request.init.strength,
+            clip_skip=request.clip_skip,
+            batch_number=record.position + 1,
+            batch_size=request.batch_size,
+            model_sha256=record.model_sha256 or "",
+            pixels_sha256=record.pixels_sha256,
+            vae=request.vae,
         )
 
     def _saved(self, path: Path, record: Record, request: GenerationRequest, image: Image.Image) -> SavedImage:
