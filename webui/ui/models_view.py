@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -61,7 +62,8 @@ def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, 
 
 
 def family_title(info: ModelInfo, language: Language) -> str:
-    title = "" if info.family in {"unknown", "custom"} else _known("family", info.family, language)
+    families = re.split(r", | or ", info.family)  # a VAE may be for several
+    title = " / ".join(_known("family", one, language) for one in families if one not in {"unknown", "custom"})
     return f"{title} · {info.variant}" if title and info.variant else title or info.variant
 
 
