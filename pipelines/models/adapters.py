@@ -1,15 +1,15 @@
 """LoRAs, learned words and a VAE, laid over a loaded model and taken off again without a trace.
 
-LoRAs go through diffusers and peft as layers beside the model's own weights, which stay as they are: nothing is ever
-fused, because taking it out again would leave rounding behind. Learned words are vectors beside the vocabulary.
+LoRAs go through diffusers and peft as layers beside the model's own weights, LyCORIS adapters change those weights and
+keep the old ones aside: nothing is ever subtracted, because that would leave rounding behind. Learned words are vectors
+beside the vocabulary.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
 from pipelines.models.arranging import unstream
 from pipelines.models.components import Components
-from pipelines.models.device import is_out_of_memory
 from pipelines.models.extras import WantedLora
 from pipelines.models.headers import read_header
-from pipelines.models.loading import FOREIGN, first_sentence
+from pipelines.models.loading import fit_errors
+from pipelines.models.merging import Merged
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.types import ModelInfo
 
@@ -58,6 +58,7 @@ class Adapters:
         self._prompts = prompts
         self._loras: tuple[tuple[str, ...], tuple[tuple[float, float], ...]] = ((), ())
         self._embeddings: tuple[str, ...] = ()
+        self._merged = Merged(parts)
 
     def apply(self, loras: Sequence[WantedLora], embeddings: Sequence[ModelInfo]) -> None:
         """These and no others, from now on. Raises `InvalidRequest` or `ModelError`; nothing is on the model then."""
@@ -82,17 +83,20 @@ class Adapters:
         weights = tuple((lora.text_weight, lora.unet_weight) for lora in loras)
         if (files, weights) == self._loras:
             return
-        if files != self._loras[0]:
+        layered = [lora for lora in loras if lora.info.kind != "lycoris"]
+        merged = [lora for lora in loras if lora.info.kind == "lycoris"]
+        if files != self._loras[0] or merged:
             unstream(self._parts.unet)
             self._take_loras_off()
-            for number, lora in enumerate(loras):
-                with _fit_errors("LoRAs", lora.info.name):
+            self._merged.lay(merged)  # first: a LoRA wraps the layers that it lies on
+            for number, lora in enumerate(layered):
+                with fit_errors("LoRAs", lora.info.name):
                     self._load(lora.info, f"lora{number}")
         self._loras = (files, weights)
         self._prompts.forget()
-        _set_weights(self._parts.unet, [unet for _, unet in weights])
+        _set_weights(self._parts.unet, [lora.unet_weight for lora in layered])
         for encoder in self._parts.text_encoders:
-            _set_weights(encoder, [text for text, _ in weights])
+            _set_weights(encoder, [lora.text_weight for lora in layered])
 
     def _load(self, info: ModelInfo, adapter: str) -> None:
         path = conversion.loadable(info)
@@ -119,6 +123,8 @@ class Adapters:
         if self._loras != ((), ()):
             _pipeline(self._parts).unload_lora_weights()
             self._loras = ((), ())
+        if self._merged:
+            self._merged.take_off()
             self._prompts.forget()
 
     def _apply_embeddings(self, embeddings: Sequence[ModelInfo]) -> None:
@@ -198,21 +204,9 @@ def _pipeline(parts: Components) -> Any:
     return StableDiffusionPipeline(**common, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
 
 
-@contextmanager
-def _fit_errors(what: str, name: str) -> Iterator[None]:
-    """What ours and the libraries say of a file that does not fit -> one sentence at the prompt."""
-    try:
-        yield
-    except (ModelError, *FOREIGN, AttributeError, TypeError, RuntimeWarning) as error:
-        if is_out_of_memory(error):
-            raise
-        rule = f"must name {what} that fit the model, got {name!r}: {first_sentence(error)}"
-        raise InvalidRequest("prompt", rule.rstrip(".")) from error
-
-
 def _vectors(info: ModelInfo, widths: Sequence[int]) -> tuple[torch.Tensor, ...]:
     """One tensor (vectors, width) for each text encoder. Raises `InvalidRequest`."""
-    with _fit_errors("learned words", info.name):
+    with fit_errors("learned words", info.name):
         tensors = load_file(conversion.loadable(info))
     names = ("clip_l", "clip_g") if len(widths) == 2 else ("clip_l",)
     if len(tensors) == 1 or "emb_params" in tensors:

@@ -13,11 +13,10 @@ from pathlib import Path
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
 from pipelines.models.families import NOUNS, TITLES
-from pipelines.models.listing import Listing
+from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts.grammar import parse, render
 from pipelines.types import GenerationRequest, ModelInfo
 
-KINDS = ("lora", "embedding", "vae")
 AUTOMATIC = "automatic"
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
 # small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
@@ -55,8 +54,8 @@ def prepared(listing: Listing, request: GenerationRequest, family: str) -> Extra
 
 
 def usable(listing: Listing) -> tuple[ModelInfo, ...]:
-    """LoRAs, learned words and VAEs, by name, without those that cannot be loaded."""
-    return tuple(info for info in listing.everything() if info.kind in KINDS)
+    """LoRAs, LyCORIS adapters, learned words and VAEs, by name, without those that cannot be loaded."""
+    return tuple(info for info in listing.everything() if is_beside(info))
 
 
 def check(listing: Listing, request: GenerationRequest) -> None:
@@ -128,7 +127,7 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
             what = f": {called[0].problem}"
         raise InvalidRequest("prompt", f"must name LoRAs that are in the models folder, got {name!r}{what}".rstrip("."))
     info = _fitting(loras, "prompt", name, family)
-    if info.kind == "lycoris":
+    if not is_beside(info):
         kinds = f"LyCORIS of the kind {info.variant}"
         raise InvalidRequest("prompt", f"must name LoRAs of a kind that can be loaded, got {name!r}, a {kinds}")
     return info

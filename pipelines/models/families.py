@@ -125,7 +125,21 @@ _ADAPTER_MARKS = (
 )
 
 
+_LOKR_TEXT = re.compile(r"(.*attn2[._]to_[kv])\.lokr_w1(?:_b)?$")
+
+
+def _lokr_family(shapes: Shapes) -> str | None:
+    """A Kronecker product is as wide as its factors' widths multiplied."""
+    for match in filter(None, map(_LOKR_TEXT.match, shapes)):
+        second = shapes.get(f"{match[1]}.lokr_w2") or shapes.get(f"{match[1]}.lokr_w2_b") or ()
+        if len(shapes[match[0]]) == 2 and len(second) == 2:
+            return FAMILY_OF_WIDTH.get(shapes[match[0]][1] * second[1])
+    return None
+
+
 def _adapter_family(tensors: Tensors) -> str:
+    if family := _lokr_family(tensors.shapes):
+        return family
     for name, shape in tensors.shapes.items():
         if "attn2" in name and _TEXT_WIDTH.search(name) and len(shape) >= 2 and shape[1] in FAMILY_OF_WIDTH:
             return FAMILY_OF_WIDTH[shape[1]]
@@ -136,7 +150,8 @@ def _adapter_family(tensors: Tensors) -> str:
         if _CLIP_WIDTH.search(name) and len(shape) >= 2 and shape[1] in (768, 1024):
             return FAMILY_OF_WIDTH[shape[1]]
     # SDXL has no attention at its first level; SD 2 would have shown itself by the width of attn2
-    return "sd1" if re.search(r"down_blocks[._]0[._]attentions", tensors.text) else "unknown"
+    shown = re.search(r"down_blocks[._]0[._]attentions", tensors.text) and not tensors.any_ends(".on_input")
+    return "sd1" if shown else "unknown"  # (IA)³ says nothing of that width
 
 
 def _embedding(tensors: Tensors) -> Finding | None:

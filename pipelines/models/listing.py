@@ -19,6 +19,7 @@ BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
 FAMILIES = ("sd1", "sd2", "sdxl")
 VARIANTS = ("", "inpaint")
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
+LYCORIS = ("LoHa", "LoKr", "IA3", "full")  # and these of LyCORIS
 
 
 class Listing:
@@ -64,7 +65,12 @@ class Listing:
 
 def _judged(info: ModelInfo) -> ModelInfo:
     """A file that prompts or fields can name is no model, and yet of use."""
-    return replace(info, problem=None if info.kind in BESIDE else why_not(info))
+    return replace(info, problem=None if is_beside(info) else why_not(info))
+
+
+def is_beside(info: ModelInfo) -> bool:
+    """Whether a prompt or a field can name it beside a model."""
+    return info.kind in BESIDE or (info.kind == "lycoris" and info.variant in LYCORIS)
 
 
 def why_not(info: ModelInfo) -> str | None:

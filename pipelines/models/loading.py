@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from pipelines.errors import ModelError
+from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
 from pipelines.models.components import Components
 from pipelines.models.device import Placement, is_out_of_memory
@@ -123,6 +123,18 @@ def model_errors(name: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         raise ModelError(f"{name}: the model cannot be loaded: {first_sentence(error)}") from error
+
+
+@contextlib.contextmanager
+def fit_errors(what: str, name: str) -> Iterator[None]:
+    """What ours and the libraries say of a file that does not fit -> one sentence at the prompt."""
+    try:
+        yield
+    except (ModelError, *FOREIGN, AttributeError, TypeError, RuntimeWarning) as error:
+        if is_out_of_memory(error):
+            raise
+        rule = f"must name {what} that fit the model, got {name!r}: {first_sentence(error)}"
+        raise InvalidRequest("prompt", rule.rstrip(".")) from error
 
 
 def first_sentence(error: BaseException) -> str:

@@ -69,7 +69,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("models")
     base, other = (RandomModel("sd15", tiny=True, seed=seed) for seed in (0, 1))
     base.write_single(folder / "base.safetensors")
-    for kind in ("lora-sdxl", "lora-sd21", "lycoris-sd15", "embedding-sdxl", "vae"):
+    for kind in ("lora-sdxl", "lora-sd21", "lycoris-lokr-sdxl", "embedding-sdxl", "vae"):
         write_kind(kind, folder / f"{kind}.safetensors")
     engine = LocalEngine([folder], device="cpu")
     engine.manager.placement = replace(engine.manager.placement, dtype=torch.float32, channels_last=False)
@@ -154,7 +154,7 @@ def test_loras_change_the_picture_and_leave_no_trace(make: Make, engine: Any) ->
         ("a cat <lora:base:1>", "'base', which is a checkpoint"),
         ("a cat <lora:lora-sdxl:1>", "'lora-sdxl', a LoRA for SDXL"),
         ("a cat <lora:lora-sd21:1>", "'lora-sd21', a LoRA for SD 2.x"),
-        ("a cat <lora:lycoris-sd15:1>", "'lycoris-sd15', a LyCORIS of the kind LoHa"),
+        ("a cat <lora:lycoris-lokr-sdxl:1>", "'lycoris-lokr-sdxl', a LyCORIS adapter for SDXL"),
         ("a cat <lora:first:1> <lora:strange:1>", "'strange': .*"),
         ("a lora-sdxl embedding-sdxl", "'embedding-sdxl', a textual inversion for SDXL"),
     ],

@@ -15,13 +15,13 @@ def vae_choices(adapters: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
 
 
 def lora_choices(adapters: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
-    """(shown, name) of every LoRA that a prompt can name."""
-    return [choice for choice in _named(adapters, "lora") if not set(choice[1]) & set("<>:")]
+    """(shown, name) of every LoRA and LyCORIS adapter that a prompt can name."""
+    return [choice for choice in _named(adapters, "lora", "lycoris") if not set(choice[1]) & set("<>:")]
 
 
-def _named(adapters: tuple[ModelInfo, ...], kind: str) -> list[tuple[Any, str]]:
+def _named(adapters: tuple[ModelInfo, ...], *kinds: str) -> list[tuple[Any, str]]:
     return [
         (f"{one.name} · {one.family}" if one.family != "unknown" else one.name, one.name)
         for one in adapters
-        if one.kind == kind  # a broken file is of no kind
+        if one.kind in kinds  # a broken file is of no kind
     ]

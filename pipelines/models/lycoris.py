@@ -1,0 +1,119 @@
+"""What an adapter's tensors add to one layer's weight: LyCORIS' LoHa, LoKr, (IA)³, whole differences, and LoRA.
+
+The formulas are those of FedPara (arXiv:2108.06098) and LyCORIS (arXiv:2309.14859); the names are those of the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import torch
+
+from pipelines.errors import ModelError
+
+Tensors = Mapping[str, torch.Tensor]
+
+_NAME = re.compile(r"(.+?)\.((?:lora_(?:up|down|mid)\.)?\w+)")
+
+
+def by_layer(tensors: Tensors) -> dict[str, dict[str, torch.Tensor]]:
+    """The tensors of a file for each layer it names. Raises `ModelError`."""
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        match = _NAME.fullmatch(name)
+        if match is None or match[2] not in _KNOWN:
+            raise ModelError(f"It has tensors that are not understood, the first is {name}.")
+        found.setdefault(match[1], {})[match[2]] = tensor
+    return found
+
+
+def changes(layer: Tensors, weights: Tensors) -> dict[str, torch.Tensor]:
+    """What one layer's tensors add to its `weights` (weight, bias) at strength 1, in float32. Raises `ModelError`."""
+    place = next(iter(weights.values())).device
+    layer = {name: tensor.to(place, torch.float32) for name, tensor in layer.items()}
+    found: dict[str, torch.Tensor] = {}
+    for names, make in _RECIPES:
+        if layer.keys() & names - {"alpha"}:
+            try:
+                found |= make(layer, weights["weight"])
+            except KeyError as error:
+                raise ModelError(f"One of its layers has no {error.args[0]}.") from error
+            if left := sorted(layer.keys() - names):
+                raise ModelError(f"One of its layers has {left[0]} too, which is not understood.")
+            break
+    else:
+        raise ModelError("One of its layers has an alpha and nothing else.")
+    for name, change in found.items():
+        shape = weights[name].shape if name in weights else None
+        if shape is None or change.numel() != shape.numel() or change.shape[0] != shape[0]:
+            raise ModelError(f"A {name} of the shape {tuple(change.shape)} is not {tuple(shape or ())}.")
+        found[name] = change.reshape(shape)
+    return found
+
+
+def _scale(layer: Tensors, rank: int) -> float:
+    return float(layer["alpha"]) / rank if "alpha" in layer else 1.0
+
+
+def _product(up: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    return up.flatten(1) @ down.flatten(1)
+
+
+def _tucker(core: torch.Tensor, out: torch.Tensor, into: torch.Tensor) -> torch.Tensor:
+    """(r, s, …), (r, out), (s, in) -> (out, in, …)"""
+    return torch.einsum("rs...,ro,si->oi...", core, out, into)
+
+
+def _loha(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """(A₁B₁) ⊙ (A₂B₂), with a core between each A and B where there is one."""
+    factors = []
+    for number in (1, 2):
+        a, b = layer[f"hada_w{number}_a"], layer[f"hada_w{number}_b"]
+        core = layer.get(f"hada_t{number}")
+        factors.append(_product(a, b) if core is None else _tucker(core, a, b))
+    return {"weight": factors[0] * factors[1] * _scale(layer, layer["hada_w1_b"].shape[0])}
+
+
+def _lokr(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """W₁ ⊗ W₂, either of them whole or itself a product. Two whole ones know no rank and no scale."""
+    first, second = layer.get("lokr_w1"), layer.get("lokr_w2")
+    scale = 1.0
+    if second is None:
+        a, b, core = layer["lokr_w2_a"], layer["lokr_w2_b"], layer.get("lokr_t2")
+        second = _product(a, b) if core is None else _tucker(core, a, b)
+        scale = _scale(layer, b.shape[0])
+    if first is None:
+        first = _product(layer["lokr_w1_a"], layer["lokr_w1_b"])
+        scale = _scale(layer, layer["lokr_w1_b"].shape[0])
+    first = first.reshape(*first.shape, *[1] * (second.dim() - 2))
+    return {"weight": torch.kron(first, second.contiguous()) * scale}
+
+
+def _lora(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Files of these kinds keep some layers as plain LoRAs."""
+    up, down, core = layer["lora_up.weight"], layer["lora_down.weight"], layer.get("lora_mid.weight")
+    whole = _product(up, down) if core is None else _tucker(core, up.flatten(1).T, down.flatten(1))
+    return {"weight": whole * _scale(layer, down.shape[0])}
+
+
+def _full(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    ours = {"diff": "weight", "diff_b": "bias", "w_norm": "weight", "b_norm": "bias"}
+    return {ours[name]: tensor for name, tensor in layer.items() if name in ours}
+
+
+def _ia3(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Each row of the weight, or each column where `on_input` says so, grows by a share of itself."""
+    sides = [1] * weight.dim()
+    sides[1 if bool(layer["on_input"]) else 0] = -1
+    return {"weight": weight.float() * layer["weight"].reshape(sides)}
+
+
+_RECIPES: tuple[tuple[frozenset[str], Callable[[Tensors, torch.Tensor], dict[str, torch.Tensor]]], ...] = (
+    (frozenset(f"hada_{part}" for part in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")) | {"alpha"}, _loha),
+    (frozenset(f"lokr_{part}" for part in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")) | {"alpha"}, _lokr),
+    (frozenset(f"lora_{part}.weight" for part in ("up", "down", "mid")) | {"alpha"}, _lora),
+    (frozenset(("diff", "diff_b", "w_norm", "b_norm", "alpha")), _full),
+    (frozenset(("weight", "on_input", "alpha")), _ia3),
+)
+_KNOWN = frozenset().union(*(names for names, _ in _RECIPES))
