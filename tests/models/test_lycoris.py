@@ -270,7 +270,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     save_file(lokr | {"lora_unet_conv_between.diff": randn(4, 4)}, folder / "strange.safetensors")
     wide = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
     save_file({f"{wide}.lokr_w1": randn(16, 16), f"{wide}.lokr_w2": randn(20, 48)}, folder / "other.safetensors")
-    save_file({f"{wide}.oft_blocks": randn(4, 4, 4)}, folder / "oft.safetensors")
+    save_file({"lora_unet_conv_in.oft_blocks": randn(4, 4, 4)}, folder / "oft.safetensors")
     yield engine
     engine.close()
 
