@@ -123,6 +123,7 @@ class Adapters:
         if self._loras != ((), ()):
             _pipeline(self._parts).unload_lora_weights()
             self._loras = ((), ())
+            self._prompts.forget()
         if self._merged:
             self._merged.take_off()
             self._prompts.forget()
