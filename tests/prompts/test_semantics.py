@@ -54,10 +54,6 @@ def seen(judge: Judge, images: np.ndarray[Any, Any], head: str, name: str) -> fl
     return float((answers == HEADS[head].index(name)).mean())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the shipped weights do not follow prompt weights: every token holds the whole caption (model card)",
-)
 @seeds
 def test_more_weight_on_red_is_more_red(engine: LocalEngine, seeds: int) -> None:
     prompts = [f"a (red:{weight}) ball on a beach" for weight in (0.4, 1.0, 1.6)]
