@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW_STEP = 0.03  # seconds: quick, yet slow enough to look at, cancel and reload a run of 150 steps
-PATIENCE = 30_000  # milliseconds; busy machines are slow
+PATIENCE = 90_000  # milliseconds; busy machines are slow
 
 expect.set_options(timeout=PATIENCE)
 
@@ -26,6 +26,11 @@ expect.set_options(timeout=PATIENCE)
 class Served:
     url: str
     outputs: Path
+
+    @property
+    def hold(self) -> Path:
+        """Written with a number, the engine makes so many more batches; deleted, it goes on."""
+        return self.outputs.parent / "hold"
 
     def pictures(self) -> list[Path]:
         """What was saved, without grids and inputs."""

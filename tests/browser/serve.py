@@ -7,15 +7,39 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 import uvicorn
 
 from pipelines.engines.fake import FakeEngine
+from pipelines.types import Batch, GenerationResult, OnProgress, Progress
 from webui.guard import Gate
 from webui.parts import build_parts
 from webui.server import build_application, listen, prepare_environment
 from webui.settings import Settings
+
+
+class HeldEngine(FakeEngine):
+    """While there is a file `hold`, it makes as many more batches as that says, and then waits to be let go."""
+
+    def __init__(self, hold: Path, seconds_per_step: float, folders: tuple[Path, ...]) -> None:
+        super().__init__(seconds_per_step, folders=folders)
+        self._hold = hold
+
+    def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        while self._held():
+            on_progress(Progress(stage="loading"))  # raises when the job was ended
+            time.sleep(0.02)
+        return super().generate(batch, on_progress)
+
+    def _held(self) -> bool:
+        if not self._hold.exists():
+            return False
+        left = int(self._hold.read_text())
+        if left:
+            self._hold.write_text(str(left - 1))
+        return left == 0
 
 
 def main(folder: Path, seconds_per_step: float) -> None:
@@ -23,7 +47,8 @@ def main(folder: Path, seconds_per_step: float) -> None:
     settings = Settings(output_dir=folder / "outputs", models_dirs=(folder / "models",), data_dir=folder, engine="fake")
     listener = listen(0)
     port = listener.getsockname()[1]
-    with build_parts(settings, FakeEngine(seconds_per_step, folders=settings.models_dirs), folder) as parts:
+    engine = HeldEngine(folder / "hold", seconds_per_step, settings.models_dirs)
+    with build_parts(settings, engine, folder) as parts:
         parts.service.start()
         parts.watcher.start()
         gate = Gate(build_application(parts), port)

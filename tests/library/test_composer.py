@@ -16,7 +16,7 @@ from webui.library.presets import load
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60_000  # milliseconds; busy machines are slow
+PATIENCE = 90_000  # milliseconds; busy machines are slow
 
 
 @pytest.fixture(scope="module")
