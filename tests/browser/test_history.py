@@ -44,7 +44,12 @@ def page(visits: Visits, saved: list[SavedImage]) -> Page:
 
 
 def open_history(page: Page) -> None:
-    page.get_by_role("tab", name=re.compile("History|历史")).click()
+    name = re.compile("History|历史")
+    if page.evaluate("innerWidth") < 600:  # the later tabs are behind the three dots
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button").filter(has_text=name).click()
+    else:
+        page.get_by_role("tab", name=name).click()
     expect(cells(page).first).to_be_visible()
 
 
