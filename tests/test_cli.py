@@ -214,7 +214,7 @@ def test_again_says_identical_for_every_picture(run: Run) -> None:
     done = run("again", *paths, "--json")
     assert done.returncode == 0, done.stderr
     expected = {"identical": True, "different_pixels": 0, "max_difference": 0, "because": []}
-    expected |= {"mean_difference": 0.0, "psnr": None, "ssim": 1.0, "changed": []}
+    expected |= {"mean_difference": 0.0, "psnr": None, "ssim": 1.0, "changed": [], "notes": []}
     assert lines(done) == [{"path": path, **expected} for path in paths]
     assert run("again", paths[0]).stdout == f"{paths[0]}: identical\n"
 
