@@ -18,6 +18,7 @@ from tests.engines.conftest import SMALL, Run, batch_of, ignore
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
 local = pytest.importorskip("pipelines.engines.local")
+running = pytest.importorskip("pipelines.engines.running")
 
 SAMPLERS = ["DDIM", "Euler a", "DPM++ 2M", "Heun"]
 
@@ -114,15 +115,15 @@ def test_and_asks_for_each_part_and_a_weight_of_zero_takes_it_away(engine: Any, 
 def test_the_prompt_is_obeyed(run: Run) -> None:
     """The one thing that a model with random weights cannot show."""
     size = {"width": 128, "height": 128, "steps": 8}
-    red = np.asarray(run(prompt="a large red circle on a white background", **size)[0].image).astype(float)
-    blue = np.asarray(run(prompt="a large blue circle on a white background", **size)[0].image).astype(float)
+    red = np.asarray(run(prompt="a big red ball on a white background", **size)[0].image).astype(float)
+    blue = np.asarray(run(prompt="a big blue ball on a white background", **size)[0].image).astype(float)
     middle = slice(48, 80)
     assert red[middle, middle, 0].mean() > red[middle, middle, 2].mean() + 40
     assert blue[middle, middle, 2].mean() > blue[middle, middle, 0].mean() + 40
 
 
 def test_progress_counts_every_step_and_shows_previews(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "PREVIEW_SECONDS", 0.0)
+    monkeypatch.setattr(running, "PREVIEW_SECONDS", 0.0)
     told: list[Progress] = []
     engine.generate(batch_of(replace(SMALL, steps=4), 7), told.append)
     assert [item.stage for item in told] == ["loading", "encoding", *["denoising"] * 4, "decoding"]
@@ -137,7 +138,7 @@ def test_progress_counts_every_step_and_shows_previews(engine: Any, monkeypatch:
 @pytest.mark.parametrize("sampler", ["Euler", "DDIM", "Heun", "DPM++ 2M", "Euler a"])
 def test_the_last_preview_looks_like_the_picture(engine: Any, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever scale a sampler's latents have, the preview shows the clean picture that the model means."""
-    monkeypatch.setattr(local, "PREVIEW_SECONDS", 0.0)
+    monkeypatch.setattr(running, "PREVIEW_SECONDS", 0.0)
     told: list[Progress] = []
     request = replace(SMALL, sampler=sampler, steps=6, prompt="a red star on a blue background")
     image = engine.generate(batch_of(request, 7), told.append)[0].image

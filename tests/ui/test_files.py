@@ -26,7 +26,7 @@ FILES = (
     ModelInfo(name="kl", family="sd1", path="kl.safetensors", kind="vae"),
     ModelInfo(name="ink", family="sd1", path="ink.safetensors", kind="lora"),
     ModelInfo(name="a:b", family="unknown", path="a:b.safetensors", kind="lora"),
-    ModelInfo(name="torn", family="unknown", path="torn.safetensors", kind="lora", problem="It is cut short."),
+    ModelInfo(name="torn", family="unknown", path="torn.safetensors", kind="unknown", problem="It is cut short."),
     ModelInfo(name="bad-hands", family="sd1", path="bad-hands.pt", kind="embedding"),
 )
 
