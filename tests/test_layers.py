@@ -22,6 +22,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/models/checkpoints.py",
     "pipelines/models/headers.py",
     "pipelines/models/families.py",
+    "pipelines/models/catalogue.py",
     "pipelines/models/listing.py",
     "pipelines/models/memory.py",
     "pipelines/models/hashes.py",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,25 +12,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.models import anatomy, extras
-from pipelines.models.hashes import Hashes
-from pipelines.models.listing import Listing
-from pipelines.models.reading import PromptReader
+from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Attention,
     Batch,
     EngineState,
-    GenerationRequest,
     GenerationResult,
     ModelInfo,
-    ModelPart,
     OnProgress,
     Progress,
-    PromptReading,
 )
 
 
-class FakeEngine:
+class FakeEngine(Catalogue):
     """Draws a two-colour picture from prompt and seed; what lies in `folders` is listed, never loaded. `fail_on`
     raises an error at that seed; for fault tests."""
 
@@ -41,34 +34,16 @@ class FakeEngine:
         fail_on: dict[int, Exception] | None = None,
         folders: Sequence[Path] = (),
     ) -> None:
+        super().__init__(folders)
         self._pause = seconds_per_step
         self._fail_on = fail_on or {}
-        self._listing, self._hashes, self._lock = Listing(folders), Hashes(), threading.Lock()
-        self._reader = PromptReader(self._listing)
         self.batches: list[Batch] = []
 
     def models(self) -> tuple[ModelInfo, ...]:
-        with self._lock:
-            return tuple(map(_own, self._listing.usable()))
-
-    def adapters(self) -> tuple[ModelInfo, ...]:
-        with self._lock:
-            return extras.usable(self._listing)
+        return tuple(map(_own, super().models()))
 
     def shelf(self) -> tuple[ModelInfo, ...]:
-        with self._lock:
-            return tuple(map(_own, self._listing.shelf(self._hashes)))
-
-    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
-        return anatomy.parts_of(info)
-
-    def check(self, request: GenerationRequest) -> None:
-        with self._lock:
-            extras.check(self._listing, request)
-
-    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        with self._lock:
-            return self._reader.read(model, text, negative=negative)
+        return tuple(map(_own, super().shelf()))
 
     def describe(self) -> EngineState:
         return EngineState(state="ready", device="none", dtype="none", message="fake engine")

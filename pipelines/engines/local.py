@@ -19,17 +19,15 @@ from pipelines.engines.ladder import RUNGS
 from pipelines.engines.planning import Pace, Planner, device_of
 from pipelines.engines.running import Run
 from pipelines.errors import InvalidRequest, OutOfMemory
-from pipelines.models import anatomy, extras
 from pipelines.models import device as devices
+from pipelines.models import extras
 from pipelines.models.arranging import is_narrow
+from pipelines.models.catalogue import Catalogue
 from pipelines.models.components import Components
 from pipelines.models.extras import Extras
-from pipelines.models.hashes import Hashes
-from pipelines.models.listing import Listing
 from pipelines.models.manager import PipelineManager, Resident
 from pipelines.models.memory import Ways
 from pipelines.models.peaks import Peaks
-from pipelines.models.reading import PromptReader
 from pipelines.models.stages import OnStage, unheard
 from pipelines.prompts.encoding import WEIGHTINGS
 from pipelines.sampling.schedulers import resolved
@@ -39,16 +37,14 @@ from pipelines.types import (
     GenerationRequest,
     GenerationResult,
     ModelInfo,
-    ModelPart,
     OnProgress,
     Progress,
-    PromptReading,
 )
 
 HASH_PATIENCE = 30.0  # seconds; a picture whose model is still being hashed waits so long, once
 
 
-class LocalEngine:
+class LocalEngine(Catalogue):
     """`Engine` in this process, on one device."""
 
     def __init__(
@@ -63,33 +59,13 @@ class LocalEngine:
         begins anew. `exact`: float32, plain attention, one thread and one image at a time, so that pictures depend on
         the machine as little as they can, for several times the time and memory."""
         devices.make_deterministic(exact=exact)
-        self._listing = Listing(models_dirs)
-        self._reader = PromptReader(self._listing)
+        super().__init__(models_dirs, None if data_dir is None else data_dir / "hashes.sqlite")
         self.manager = PipelineManager(self._listing, devices.choose(device, exact=exact))
-        self._hashes = Hashes(None if data_dir is None else data_dir / "hashes.sqlite")
         self._peaks = Peaks(None if data_dir is None else data_dir / "peaks.json")
         self._planner, self._pace = Planner(self._peaks), Pace()
         self._lock = threading.Lock()  # one generate at a time
         self._all_threads = torch.get_num_threads()
         self._builtin_threads: int | None = None  # not measured yet
-
-    def models(self) -> tuple[ModelInfo, ...]:
-        return self._listing.usable()
-
-    def adapters(self) -> tuple[ModelInfo, ...]:
-        return extras.usable(self._listing)
-
-    def shelf(self) -> tuple[ModelInfo, ...]:
-        return self._listing.shelf(self._hashes)
-
-    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
-        return anatomy.parts_of(info)
-
-    def check(self, request: GenerationRequest) -> None:
-        extras.check(self._listing, request)
-
-    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        return self._reader.read(model, text, negative=negative)
 
     def describe(self) -> EngineState:
         placement = self.manager.placement

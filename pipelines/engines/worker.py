@@ -13,20 +13,13 @@ from pathlib import Path
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
 from pipelines.errors import EngineLost
-from pipelines.models import anatomy, extras
-from pipelines.models.hashes import Hashes
-from pipelines.models.listing import Listing
-from pipelines.models.reading import PromptReader
+from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Batch,
     EngineState,
-    GenerationRequest,
     GenerationResult,
-    ModelInfo,
-    ModelPart,
     OnProgress,
     Progress,
-    PromptReading,
 )
 
 HEARTBEAT = 0.2  # seconds; how often a waiting caller may stop
@@ -34,7 +27,7 @@ CLOSING = 5.0  # seconds that a worker gets to end by itself
 STARTS = 3  # so often in a row a worker may die while it warms up before it is started on demand only
 
 
-class WorkerEngine:
+class WorkerEngine(Catalogue):
     """`Engine` in one spawned process, which warms up at once and is started again when it dies."""
 
     def __init__(
@@ -46,16 +39,13 @@ class WorkerEngine:
         exact: bool = False,
     ) -> None:
         """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `data_dir`, `exact`: see `LocalEngine`."""
+        super().__init__(models_dirs, None if data_dir is None else data_dir / "hashes.sqlite")
         self._options = child.Options(
             models_dirs=tuple(str(folder) for folder in models_dirs),
             device=device,
             data_dir=None if data_dir is None else str(data_dir),
             exact=exact,
         )
-        self._listing = Listing(models_dirs)
-        self._reader = PromptReader(self._listing)
-        self._listing_lock = threading.Lock()
-        self._hashes = Hashes(None if data_dir is None else data_dir / "hashes.sqlite")
         self._one_batch = threading.Lock()
         self._jobs = itertools.count(1)
         self._guard = threading.Lock()  # over all that follows
@@ -63,29 +53,6 @@ class WorkerEngine:
         self._failed_starts = 0
         self._worker: _Worker | None = None
         self._start()
-
-    def models(self) -> tuple[ModelInfo, ...]:
-        with self._listing_lock:
-            return self._listing.usable()
-
-    def adapters(self) -> tuple[ModelInfo, ...]:
-        with self._listing_lock:
-            return extras.usable(self._listing)
-
-    def shelf(self) -> tuple[ModelInfo, ...]:
-        with self._listing_lock:
-            return self._listing.shelf(self._hashes)
-
-    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
-        return anatomy.parts_of(info)
-
-    def check(self, request: GenerationRequest) -> None:
-        with self._listing_lock:
-            extras.check(self._listing, request)
-
-    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        with self._listing_lock:
-            return self._reader.read(model, text, negative=negative)
 
     def describe(self) -> EngineState:
         worker = self._worker

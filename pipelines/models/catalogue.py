@@ -1,0 +1,45 @@
+"""What lies in the models folders, as every engine tells of it. No torch; safe to use from several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.models import anatomy, extras
+from pipelines.models.hashes import Hashes
+from pipelines.models.listing import Listing
+from pipelines.models.reading import PromptReader
+from pipelines.types import GenerationRequest, ModelInfo, ModelPart, PromptReading
+
+
+class Catalogue:
+    """The part of `Engine` that needs no loaded model."""
+
+    def __init__(self, folders: Sequence[Path] = (), hashes_file: Path | None = None) -> None:
+        self._listing, self._hashes = Listing(folders), Hashes(hashes_file)
+        self._reader = PromptReader(self._listing)
+        self._listing_lock = threading.Lock()
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.usable()
+
+    def adapters(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return extras.usable(self._listing)
+
+    def shelf(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.shelf(self._hashes)
+
+    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
+        return anatomy.parts_of(info)
+
+    def check(self, request: GenerationRequest) -> None:
+        with self._listing_lock:
+            extras.check(self._listing, request)
+
+    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
+        with self._listing_lock:
+            return self._reader.read(model, text, negative=negative)
