@@ -26,6 +26,7 @@ expect.set_options(timeout=PATIENCE)
 class Served:
     url: str
     outputs: Path
+    data: Path
 
     @property
     def hold(self) -> Path:
@@ -48,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     try:
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:"), "the server did not start"
-        yield Served(url, folder / "outputs")
+        yield Served(url, folder / "outputs", folder)
     finally:
         process.stdin.close()
         try:
@@ -97,7 +98,7 @@ class Visits:
 
 @pytest.fixture
 def visits(browser: Browser, served: Served) -> Iterator[Visits]:
-    with closing(sqlite3.connect(served.outputs.parent / "jobs.sqlite", timeout=20)) as database, database:
+    with closing(sqlite3.connect(served.data / "jobs.sqlite", timeout=20)) as database, database:
         database.execute("DELETE FROM forms")  # what the test before typed
     found = Visits(browser, served.url)
     yield found

@@ -54,7 +54,7 @@ def until_kept(page: Page, served: Served, **wanted: Any) -> None:
     """The page tells of changes by itself, a moment later."""
     newest = "SELECT fields FROM forms WHERE tab = 'txt2img' ORDER BY number DESC LIMIT 1"
     end = time.monotonic() + PATIENCE / 1000
-    with closing(sqlite3.connect(served.outputs.parent / "jobs.sqlite", timeout=20)) as database:
+    with closing(sqlite3.connect(served.data / "jobs.sqlite", timeout=20)) as database:
         while not wanted.items() <= json.loads((database.execute(newest).fetchone() or ["{}"])[0]).items():
             assert time.monotonic() < end, f"never kept: {wanted}"
             page.wait_for_timeout(100)
