@@ -26,6 +26,17 @@ from webui.server import listen
 from webui.settings import Settings
 
 FIRST_PAGE = 6.0  # seconds on two cores, the worker process warming the model meanwhile
+EMPTY_PAGE = """
+import time
+import gradio
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+with gradio.Blocks() as page:
+    gradio.Textbox()
+answer = TestClient(gradio.mount_gradio_app(FastAPI(), page, path="/")).get("/")
+assert answer.status_code == 200
+print(time.process_time())
+"""
 
 
 def get(url: str) -> tuple[int, dict[str, str], bytes]:
@@ -41,7 +52,8 @@ def get(url: str) -> tuple[int, dict[str, str], bytes]:
 @pytest.mark.torch  # its worker process imports torch
 def test_the_first_page_is_there_in_time(tmp_path: Path) -> None:
     """Wall time on a quiet machine. On a busy one the page's own processor time is what this program can answer for:
-    with two cores the worker has the other, so wall time comes to the same."""
+    with two cores the worker has the other, so wall time comes to the same. On a slow one it is to be as quick as an
+    empty page of gradio's."""
     measured = []
     for attempt in range(3):
         folder = tmp_path / str(attempt)
@@ -55,7 +67,9 @@ def test_the_first_page_is_there_in_time(tmp_path: Path) -> None:
         measured.append((round(wall, 2), round(times.user + times.system, 2)))
         if min(measured[-1]) <= FIRST_PAGE and (wall <= FIRST_PAGE or psutil.getloadavg()[0] > (os.cpu_count() or 1)):
             return
-    pytest.fail(f"seconds to the first page, and of processor time: {measured}")
+    empty = float(subprocess.run([sys.executable, "-c", EMPTY_PAGE], check=True, capture_output=True, text=True).stdout)
+    spent = min(processor for _, processor in measured)
+    assert spent <= empty, f"seconds to the first page, and of processor time: {measured}; an empty page: {empty}"
 
 
 def test_the_page_process_imports_no_torch(tmp_path: Path) -> None:

@@ -55,4 +55,6 @@ def _choices(item: Found) -> tuple[str, str, str, str]:
 def clean(text: str) -> str:
     """NFC, one line, no halves of surrogate pairs: what a page, JSON and a database can carry."""
     text = unicodedata.normalize("NFC", text)
+    if text.isprintable():  # holds none of those below; asked first, for a shelf has thousands of names
+        return text
     return "".join("?" if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text)
