@@ -38,6 +38,7 @@ def read(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Co
         raise ModelError(f"{info.name}: the model is gone from {info.path}.")
     transformers_logging.disable_progress_bar()  # it would write over the log
     diffusers_logging.set_verbosity_error()  # it warns of what is meant here: a VAE moved to another type
+    transformers_logging.set_verbosity_error()  # the same for a LoRA that begins at zero
     with model_errors(info.name):
         load_from = load_folder if info.layout == "folder" else load_single
         return checked(load_from(info, placement, on_part))

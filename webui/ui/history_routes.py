@@ -11,8 +11,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -22,14 +21,15 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import InvalidRequest
 from webui.archive import export, metadata
 from webui.archive.entries import UNKNOWN_SEED, Entry
 from webui.archive.history import History
 from webui.archive.search import Query
 from webui.archive.trash import Done, Trash
 from webui.ui.again import settings_table
-from webui.ui.words import language_of, sentence
+from webui.ui.answers import faults_as_answers
+from webui.ui.words import language_of
 
 PAGE = 60  # pictures
 PAGE_LIMIT = 200
@@ -130,7 +130,7 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
     def page(request: Request, response: Response, after: str | None = None, limit: int = PAGE) -> dict[str, Any]:
         """One page; the first one says how many there are."""
         response.headers["cache-control"] = "no-store"
-        with _faults(request):
+        with faults_as_answers(request):
             query = query_of(request.query_params)
             found = history.search(query, max(1, min(limit, PAGE_LIMIT)), after)
             answer: dict[str, Any] = {"items": [show(entry) for entry in found.entries], "after": found.after}
@@ -143,7 +143,7 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
     def facets(request: Request, response: Response) -> dict[str, Any]:
         """What there is to filter by."""
         response.headers["cache-control"] = "no-store"
-        with _faults(request):
+        with faults_as_answers(request):
             found = history.facets()
             return {
                 "model": found.models,
@@ -158,12 +158,12 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
     def picture(request: Request, response: Response, identity: str) -> dict[str, Any]:
         """One picture with all its settings, what it was made from and what was made from it."""
         response.headers["cache-control"] = "no-store"
-        with _faults(request):
+        with faults_as_answers(request):
             entry = history.entry(identity)
             if entry is None:
                 raise HTTPException(404, "There is no such picture.")
             family = history.family(identity)
-            settings = settings_table(metadata.read(entry.saved.path), language_of(request))  # type: ignore[arg-type]
+            settings = settings_table(metadata.read(entry.saved.path), language_of(request))
             return show(entry) | {
                 "settings": settings,
                 "parents": [show(one) for one in family.parents],
@@ -197,7 +197,7 @@ def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:
     @router.post("/act")
     def act(request: Request, wish: Act) -> dict[str, Any]:
         """Does it; the pictures' new ids, for undoing, and why some stayed."""
-        with _faults(request):
+        with faults_as_answers(request):
             done = acts[wish.action](wish)
             return {"ids": [history.identity(path) for path in done.places.values()], "problem": done.problem}
 
@@ -214,7 +214,7 @@ def _add_downloads(router: APIRouter, history: History, tickets: Tickets) -> Non
         wanted = tickets.take(ticket)
         if wanted is None:
             raise HTTPException(404, "The download was fetched already.")
-        with _faults(request):
+        with faults_as_answers(request):
             entries = history.entries(wanted.ids)
             name = f"seedprint-{date.today().isoformat()}"
             if wanted.kind == "sheet":
@@ -249,15 +249,3 @@ def _value(name: str, text: str) -> Any:
         kind = "a whole number" if name in _WHOLE else "a day as 2026-01-31"
         raise InvalidRequest(name, f"must be {kind}, got {text[:40]!r}") from error
     return text == "1" if name in _TRUTH else text
-
-
-@contextmanager
-def _faults(request: Request) -> Iterator[None]:
-    """Our errors as one sentence in the visitor's language."""
-    try:
-        yield
-    except InvalidRequest as error:
-        told = sentence(error.field, error.rule, language_of(request))  # type: ignore[arg-type]
-        raise HTTPException(400, told) from error
-    except SeedprintError as error:
-        raise HTTPException(409, str(error)) from error

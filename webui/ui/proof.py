@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +10,13 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, Response
 
-from pipelines.errors import InvalidRequest
 from webui.archive.history import History
 from webui.remade import DIFFERENCE, NOW, Remade
 from webui.service import GenerationService, JobStatus
+from webui.ui.answers import faults_as_answers
 from webui.ui.handlers import escaped
 from webui.ui.models_words import reason
-from webui.ui.words import Language, language_of, sentence, translate
+from webui.ui.words import Language, language_of, translate
 from webui.verify import AgainReport, amplification
 
 BEFORE = "before"
@@ -101,7 +100,7 @@ def _add_running(router: APIRouter, service: GenerationService, history: History
     @router.post("")
     def verify(request: Request, chosen: Chosen) -> dict[str, str]:
         """Queues making them again; the job's id."""
-        with _faults(request):
+        with faults_as_answers(request):
             paths = [entry.saved.path for entry in history.entries(chosen.ids)]
             return {"job": service.submit_again(*paths)}
 
@@ -117,7 +116,7 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
     def look(request: Request, response: Response, job: str, after: int = 0) -> dict[str, Any]:
         """How far it is, and what was found of the pictures from `after` on."""
         response.headers["cache-control"] = "no-store"
-        status, language = _again_job(service, job), language_of(request)  # type: ignore[arg-type]
+        status, language = _again_job(service, job), language_of(request)
         start = max(0, after)
         results = [
             {
@@ -158,12 +157,3 @@ def _again_job(service: GenerationService, job: str) -> JobStatus:
     if status is None or status.kind != "again":
         raise HTTPException(404, "There is no such run.")
     return status
-
-
-@contextmanager
-def _faults(request: Request) -> Iterator[None]:
-    try:
-        yield
-    except InvalidRequest as error:
-        told = sentence(error.field, error.rule, language_of(request))  # type: ignore[arg-type]
-        raise HTTPException(400, told) from error

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 import gradio as gr
+from fastapi import Request
 from gradio.i18n import I18nData
 
 from webui.ui.lab_words import LAB_LABELS, LAB_RULES, LAB_WORDS
 from webui.ui.models_words import MODELS_WORDS
 from webui.ui.proof_words import PROOF_RULES, PROOF_WORDS
+from webui.ui.saving_words import SAVING_RULES, SAVING_WORDS
 
 Language = Literal["en", "zh"]
 COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree
@@ -184,6 +186,7 @@ WORDS: dict[str, tuple[str, str]] = {
     **LAB_WORDS,
     **MODELS_WORDS,
     **PROOF_WORDS,
+    **SAVING_WORDS,
     # -- faults
     "fault_mask_path": ("mask: must be drawn or uploaded on this page", "蒙版：必须在本页绘制或上传"),
     "fault_source": ("init_image: must be given, got none", "原图：请先选择图片"),
@@ -247,6 +250,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"must have the picture's size (.+), got (.+)", r"尺寸必须与图片相同 \1，现为 \2"),
     (r"must be an existing picture, got (.+)", r"图片不存在：\1"),
     *LAB_RULES,
+    *SAVING_RULES,
 )
 
 
@@ -256,7 +260,7 @@ def translate(key: str, language: Language, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def language_of(request: gr.Request | None) -> Language:
+def language_of(request: gr.Request | Request | None) -> Language:
     """The visitor's language: what the page chose (a cookie), else what the browser asks for first."""
     if request is None:
         return "en"
