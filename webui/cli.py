@@ -159,9 +159,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="of file names; default: [number]-[seed]_[prompt]; docs/names.md has the tokens",
     )
-    group.add_argument(
-        "--image-format", choices=("png", "webp", "jpeg", "avif"), default="png", help="default png; webp is lossless"
-    )
+    group.add_argument("--image-format", choices=("png", "webp", "jpeg", "avif"), help="default png; webp is lossless")
     group.add_argument("--engine", choices=ENGINES, default="local", help="fake: no model, coloured squares")
     group.add_argument(
         "--exact",

@@ -12,7 +12,6 @@ from typing import IO
 
 from pipelines.engine import Engine
 from webui.archive.history import MARKS, History
-from webui.archive.naming import DEFAULT_PATTERN
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.watch import Watcher
 from webui.database import Database
@@ -25,6 +24,8 @@ from webui.library.presets import Preset
 from webui.model_settings import FILE as MODEL_SETTINGS
 from webui.model_settings import ModelSettings
 from webui.remade import Remade
+from webui.saving import FILE as SAVING
+from webui.saving import SavingSettings
 from webui.service import GenerationService
 from webui.settings import HERE, Settings
 from webui.thumbnails import Thumbnails
@@ -45,6 +46,7 @@ class Parts:
     library: Library
     lab: Lab
     forms: Forms
+    saving: SavingSettings
 
     def find(self, identity: str) -> SavedImage | None:
         """The picture with this opaque id."""
@@ -69,8 +71,14 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         stack.callback(thumbnails.close)
         watcher = Watcher(history)
         stack.callback(watcher.close)
-        pattern = settings.name_pattern or DEFAULT_PATTERN
-        store = ImageStore(settings.output_dir, pattern=pattern, format=settings.image_format)
+        saving = SavingSettings(shared / SAVING)
+        kept = saving.get()
+        store = ImageStore(
+            settings.output_dir,
+            pattern=settings.name_pattern or kept.pattern,
+            format=settings.image_format or kept.format,
+            sidecars=kept.sidecars,
+        )
         jobs = JobTable(database)
         service = GenerationService(engine, store, jobs, history, lists=lambda: library.wildcards.lists().lists)
         service.shelf.settings = ModelSettings(shared / MODEL_SETTINGS)
@@ -88,6 +96,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             library=library,
             lab=lab,
             forms=Forms(database),
+            saving=saving,
         )
 
 

@@ -21,7 +21,7 @@ class Settings:
     models_dirs: tuple[Path, ...] = (HERE / "models",)
     data_dir: Path = HERE / ".seedprint"  # the job database and the page's temporary files
     name_pattern: str | None = None  # of image files; None: `webui.archive.naming.DEFAULT_PATTERN`
-    image_format: str = "png"
+    image_format: str | None = None  # None: what was kept, else png; likewise the pattern
     engine: EngineName = "local"
     exact: bool = False  # as little as can be depends on the machine: see docs/again.md
     port: int = DEFAULT_PORT

@@ -30,6 +30,10 @@ class Encoded:
     suffix: str
 
 
+def suffix(name: Format) -> str:
+    return _SUFFIXES[name]
+
+
 def check(name: str) -> Format:
     """The format of that name. Raises InvalidRequest when there is none, or when this machine's Pillow lacks it."""
     for known in get_args(Format):

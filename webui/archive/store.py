@@ -56,6 +56,25 @@ class SavedImage:
         return cls(**{**data, "path": Path(data["path"]), "made_at": datetime.fromisoformat(data["made_at"])})
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saving:
+    """How pictures are saved. Raises InvalidRequest for a pattern, format or sidecar that there is not."""
+
+    pattern: str = DEFAULT_PATTERN
+    format: str = "png"
+    sidecars: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        NamePattern(self.pattern)
+        formats.check(self.format)
+        if set(self.sidecars) - set(SIDECARS):
+            raise InvalidRequest("sidecars", f"must be of {', '.join(SIDECARS)}, got {', '.join(self.sidecars)}")
+
+    @property
+    def suffix(self) -> str:
+        return formats.suffix(formats.check(self.format))
+
+
 def opaque_id(root: Path, path: Path) -> str:
     """32 hexadecimal digits that stand for a file's place under `root`."""
     return hashlib.blake2b(path.relative_to(root).as_posix().encode(errors="surrogatepass"), digest_size=16).hexdigest()
@@ -86,15 +105,24 @@ class ImageStore:
     ) -> None:
         self.root = Path(root)
         self.inputs = InputStore(self.root / INPUTS)
-        self._pattern = NamePattern(pattern)
-        self._format = formats.check(format)
-        if set(sidecars) - set(SIDECARS):
-            raise InvalidRequest("sidecars", f"must be of {', '.join(SIDECARS)}, got {', '.join(sidecars)}")
-        self._sidecars = tuple(sidecars)
         self._clock = clock
         self._counters: dict[Path, _Counter] = {}
         self._lock = threading.Lock()
         self._prepared = False
+        self.saving = Saving(pattern=pattern, format=format, sidecars=tuple(sidecars))
+
+    @property
+    def saving(self) -> Saving:
+        """How pictures are saved, from the next one on."""
+        return self._saving
+
+    @saving.setter
+    def saving(self, saving: Saving) -> None:
+        with self._lock:
+            self._saving, self._pattern = saving, NamePattern(saving.pattern)
+            self._format = formats.check(saving.format)
+            self._sidecars = saving.sidecars
+            self._counters.clear()  # numbers stand elsewhere in names of another pattern
 
     def prepare(self) -> None:
         """Makes the folder, proves that it can be written, removes part files of a crash. Raises StorageError."""

@@ -25,6 +25,7 @@ from webui.ui.house import House, saved_url
 from webui.ui.lab import LabTab
 from webui.ui.models import ModelsTab
 from webui.ui.reading import wire_reading
+from webui.ui.saving import SavingForm
 from webui.ui.send import Sender
 from webui.ui.style import mount_options
 from webui.ui.widgets import Header
@@ -70,6 +71,7 @@ def build_page(
             with _tab("again") as opened:
                 again = AgainTab(house).build(opened)
             with _tab("history") as opened:
+                saving = SavingForm(parts.store, parts.saving).build()
                 history = HistoryTab(house).build(opened)
             with _tab("lab") as opened:
                 ready = shipped.load(HERE / "presets" / "experiments")
@@ -81,6 +83,7 @@ def build_page(
         _wire_tabs(tabs, sender, again, parts, (blocks, warm))
         again.wire(sender, blocks)
         history.wire(sender, again)
+        saving.wire(blocks)
         drop.wire(sender, again)
         models.wire(sender)
     return blocks

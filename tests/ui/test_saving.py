@@ -1,0 +1,71 @@
+"""How pictures are saved, set on the page: an example for every pattern, kept over restarts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ui.conftest import Page
+from webui.archive.store import Saving
+from webui.saving import FILE, SavingSettings
+
+
+def values(pattern: str, kind: str = "png", sidecars: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"saving_pattern": pattern, "saving_format": kind, "saving_sidecars": list(sidecars)}
+
+
+def example(ui: Page, *given: Any, language: str = "en") -> str:
+    return str(ui.call("saving_example", values(*given), language)["saving_example"])
+
+
+def test_the_example_follows_the_pattern_and_the_format(ui: Page) -> None:
+    assert "<code>00042-450910884_a_red_star_on_a_blue_field.png</code>" in ui.call("saving")["saving_example"]
+    assert "<code>512x768 00042.jpg</code>" in example(ui, "[width]x[height] [number]", "jpeg")
+    assert "<code>00042 [mood].webp</code>" in example(ui, "[number] [mood]", "webp")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "english", "chinese"),
+    [
+        ("", "Names: must hold [number]", "文件名：必须包含 [number]"),
+        ("[seed]", "Names: must hold [number]", "文件名：必须包含 [number]"),
+        ("[number]<b>", "Names: must not hold '&lt;'", "文件名：不能包含"),
+        ("[number][number]", "Names: must use each token once", "文件名：每个标记只能用一次"),
+        (".[number]", "Names: must not begin with a dot", "文件名：不能以点或空格开头"),
+    ],
+)
+def test_a_bad_pattern_is_one_sentence_and_changes_nothing(ui: Page, pattern: str, english: str, chinese: str) -> None:
+    before = ui.parts.store.saving
+    assert english in example(ui, pattern)
+    assert chinese in example(ui, pattern, language="zh")
+    assert english in ui.call("saving_save", values(pattern))["saving_example"]
+    assert ui.parts.store.saving == before
+
+
+def test_what_is_kept_holds_for_the_next_picture_and_after_a_restart(ui: Page) -> None:
+    before = ui.parts.store.saving
+    try:
+        told = ui.call("saving_save", values("[seed] [number]", "webp", ("txt",)))["saving_example"]
+        assert "Kept" in told
+        assert "Kept" not in example(ui, "[number]")
+        saved = ui.generate(values={"txt2img_seed": 77, "txt2img_batch_size": 1}).saved[0].path
+        assert saved.name == "77 00001.webp"
+        assert saved.with_suffix(".txt").is_file()
+        kept = SavingSettings(ui.outputs.parent / FILE).get()
+        assert kept == Saving(pattern="[seed] [number]", format="webp", sidecars=("txt",))
+        assert ui.call("saving")["saving_pattern"] == "[seed] [number]"
+    finally:
+        ui.call("saving_save", values(before.pattern))
+
+
+def test_a_file_that_was_edited_badly_costs_only_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    assert SavingSettings(file).get() == Saving()
+    for text in ("{", "[]", '{"format": "tiff", "later": 1, "sidecars": 3}'):
+        file.write_text(text, encoding="utf-8")
+        assert SavingSettings(file).get() == Saving()
+    file.write_text('{"format": "webp", "pattern": "[seed]"}', encoding="utf-8")
+    assert SavingSettings(file).get() == replace(Saving(), format="webp")

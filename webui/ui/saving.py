@@ -1,0 +1,100 @@
+"""How pictures are saved: format, sidecars and the pattern of names, with an example that follows the typing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from pipelines.errors import InvalidRequest, SeedprintError
+from webui.archive.formats import FORMATS
+from webui.archive.naming import EXAMPLE, NamePattern
+from webui.archive.store import SIDECARS, ImageStore, Saving
+from webui.saving import SavingSettings
+from webui.ui.controls import Choice, Updates
+from webui.ui.handlers import escaped
+from webui.ui.words import language_of, sentence, translate, word
+
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_NAMES = {"png": "PNG", "webp": "WebP", "jpeg": "JPEG", "avif": "AVIF"}
+
+
+class SavingForm:
+    """The components and their handlers."""
+
+    def __init__(self, store: ImageStore, kept: SavingSettings) -> None:
+        self.store, self.kept = store, kept
+
+    def build(self) -> SavingForm:
+        """Call inside a tab."""
+        with gr.Accordion(word("saving"), open=False, elem_id="saving"):
+            with gr.Row():
+                self.pattern = gr.Textbox(label=word("pattern"), elem_id="saving_pattern", scale=3, max_lines=1)
+                self.format = Choice(
+                    [(_NAMES[name], name) for name in FORMATS], label=word("format"), elem_id="saving_format", scale=1
+                )
+                self.sidecars = gr.CheckboxGroup(
+                    [(f".{name}", name) for name in SIDECARS],
+                    label=word("sidecars"),
+                    elem_id="saving_sidecars",
+                    scale=1,
+                )
+            with gr.Row():
+                self.example = gr.HTML(elem_id="saving_example")
+                self.save = gr.Button(word("saving_save"), size="sm", elem_id="saving_save", scale=0, min_width=120)
+        return self
+
+    def wire(self, blocks: gr.Blocks) -> None:
+        fields: list[Any] = [self.pattern, self.format, self.sidecars]
+        blocks.load(self.show, None, [*fields, self.example], api_name="saving", **_QUIET)
+        gr.on(
+            [one.change for one in fields],  # a Textbox's `input` hears typed letters only: no Backspace, no paste
+            self.tell,
+            fields,
+            self.example,
+            trigger_mode="always_last",
+            api_name="saving_example",
+            **_QUIET,
+        )
+        self.save.click(self.change, fields, self.example, api_name="saving_save", **_QUIET)
+
+    def show(self, request: gr.Request) -> Updates:
+        saving = self.store.saving
+        return {
+            self.pattern: saving.pattern,
+            self.format: saving.format,
+            self.sidecars: list(saving.sidecars),
+            self.example: self.tell(saving.pattern, saving.format, list(saving.sidecars), request),
+        }
+
+    def tell(self, pattern: Any, kind: Any, sidecars: Any, request: gr.Request) -> str:
+        """What a file would be called and whether that is kept, or what is wrong."""
+        try:
+            saving = _saving(pattern, kind, sidecars)
+        except InvalidRequest as error:
+            return _fault(error, request)
+        name = NamePattern(saving.pattern).name(EXAMPLE, suffix=saving.suffix)
+        language = language_of(request)
+        kept = translate("saving_kept" if saving == self.store.saving else "saving_unkept", language)
+        told = f"{escaped(translate('saving_example', language))} <code>{escaped(name)}</code>"
+        return f'<p class="note">{told}</p><p class="note">{escaped(kept)}</p>'
+
+    def change(self, pattern: Any, kind: Any, sidecars: Any, request: gr.Request) -> str:
+        """From the next picture on, and after a restart."""
+        try:
+            saving = _saving(pattern, kind, sidecars)
+            self.kept.keep(saving)
+        except InvalidRequest as error:
+            return _fault(error, request)
+        except SeedprintError as error:
+            return f'<p class="error-line">{escaped(str(error))}</p>'
+        self.store.saving = saving
+        return self.tell(pattern, kind, sidecars, request)
+
+
+def _saving(pattern: Any, kind: Any, sidecars: Any) -> Saving:
+    return Saving(pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or ())))
+
+
+def _fault(error: InvalidRequest, request: gr.Request) -> str:
+    return f'<p class="error-line">{escaped(sentence(error.field, error.rule, language_of(request)))}</p>'
