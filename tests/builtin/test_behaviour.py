@@ -22,6 +22,7 @@ from tools.train_builtin.judge_net import Judge, nearest_colour, read  # noqa: E
 from tools.train_builtin.render import render  # noqa: E402
 from tools.train_builtin.together import images_to_tensor, mixed  # noqa: E402
 from tools.train_builtin.world import COLOUR_NAMES, HEADS, Picture, draw_picture  # noqa: E402
+from webui.lab.judge import WEIGHTS  # noqa: E402
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent.parent / "pipelines" / "builtin"
@@ -50,7 +51,7 @@ def pipeline() -> Any:
 
 @functools.cache
 def judge() -> Judge:
-    return read(HERE / "judge.safetensors")
+    return read(WEIGHTS)
 
 
 def draw(prompts: list[str], seeds: list[int], **settings: Any) -> np.ndarray:

@@ -20,7 +20,9 @@ from webui.archive.inputs import pixels_sha256
 from webui.archive.metadata import request_to_json
 from webui.lab.axes import Axis
 from webui.lab.questions import Grid
+from webui.lab.report import to_csv, to_html
 from webui.lab.sheet import draw_sheet
+from webui.ui import lab_view
 
 from .conftest import PROMPT, House, asked, opened
 
@@ -44,6 +46,34 @@ class Halting(FakeEngine):
             on_progress(progress)
 
         return super().generate(batch, report)
+
+
+class Drawn(FakeEngine):
+    """Says that a model of this family drew."""
+
+    def __init__(self, family: str) -> None:
+        super().__init__()
+        self.family = family
+
+    def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        facts = {"model": {"name": "m", "family": self.family}}
+        return [replace(result, facts=facts) for result in super().generate(batch, on_progress)]
+
+
+@pytest.mark.parametrize(("family", "judged"), [("builtin", True), ("sd1", False)])
+def test_the_judge_looks_at_pictures_of_the_built_in_model_only(tmp_path: Path, family: str, judged: bool) -> None:
+    with opened(tmp_path, Drawn(family)) as house:
+        identity = house.lab.submit(asked(seeds=(1, 2)))
+        house.over(identity)
+        results = house.lab.results(identity)
+    assert results is not None
+    assert ("judge" in results.metrics) == judged
+    assert ("judge" in results.floor) == judged
+    assert all(("judge" in effect.distances) == judged for effect in results.effects)
+    names = [name for name, _ in lab_view.metrics(results, "en")]
+    assert ("What the built-in judge sees (share of ten things)" in names) == judged
+    assert (b"what the built-in judge sees" in to_html(asked(), results, [])) == judged
+    assert (b"judge" in to_csv(results)) == judged
 
 
 def test_every_cell_is_a_normal_saved_picture(house: House) -> None:

@@ -14,6 +14,7 @@ from webui import choices
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import read as read_metadata
 from webui.archive.store import ImageStore
+from webui.lab.judge import WEIGHTS
 from webui.lab.measures import TRAITS
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
@@ -36,7 +37,7 @@ def engine() -> Iterator[LocalEngine]:
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return read(Path(__file__).parents[1] / "builtin" / "judge.safetensors")
+    return read(WEIGHTS)
 
 
 def draw(engine: LocalEngine, prompt: str, seeds: int) -> np.ndarray[Any, Any]:

@@ -27,7 +27,7 @@ from tools.train_builtin.render import render
 from tools.train_builtin.together import compute_dtype, images_to_tensor
 from tools.train_builtin.world import HEADS, Picture, draw_picture, held_out_background, held_out_colour, labels
 
-JUDGE_PATH = Path("tests/builtin/judge.safetensors")
+JUDGE_PATH = Path("webui/lab/judge.safetensors")
 MODEL_PATH = Path("pipelines/builtin")
 STEPS, GUIDANCE, BATCH = 20, 3.0, 6
 SEVEN = list(HEADS)[:7]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines.errors import SeedprintError
-from pipelines.types import GenerationResult
+from pipelines.types import Facts, GenerationResult
 from webui.archive import metadata, pictures
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.lab.effects import Measured, Results
 from webui.lab.experiments import Cell, Experiment
-from webui.lab.measures import Pixels
+from webui.lab.judge import judge_distance
+from webui.lab.measures import DISTANCES, Distance, Pixels
 from webui.lab.reuse import record_of
 from webui.lab.sheet import draw_sheet
 
@@ -51,20 +52,28 @@ def _result(store: ImageStore, path: Path) -> GenerationResult:
 def count(experiment: Experiment, cells: Sequence[Cell], paths: Sequence[Path | None]) -> Results:
     """Measures every picture that is there, one seed after the other."""
     seeds = experiment.paired_seeds
-    measured = Measured(experiment.variants(), len(seeds))
-    setups: list[str] = []
+    facts = {path: _facts(path) for path in paths if path is not None}
+    measured = Measured(experiment.variants(), len(seeds), _ways(facts.values()))
     for place, seed in enumerate(seeds):
         found: dict[int, Pixels] = {}
         for cell, path in zip(cells, paths, strict=True):
             if cell.seed == seed and path is not None:
                 found[cell.variant] = np.asarray(pictures.read(path))
-                setups.append(_setup(path))
         measured.add_seed(place, found)
-    return measured.results(setups)
+    return measured.results([_setup(one) for one in facts.values()])
 
 
-def _setup(path: Path) -> str:
-    """What must be equal for pictures to be compared."""
+def _facts(path: Path) -> Facts:
     record = record_of(path)
-    facts = record.facts if record is not None else {}
+    return record.facts if record is not None else {}
+
+
+def _ways(facts: Iterable[Facts]) -> Mapping[str, Distance]:
+    """The judge knows only what the built-in model draws."""
+    families = {model.get("family") for one in facts if isinstance(model := one.get("model"), Mapping)}
+    return {**DISTANCES, "judge": judge_distance} if families == {"builtin"} else DISTANCES
+
+
+def _setup(facts: Facts) -> str:
+    """What must be equal for pictures to be compared."""
     return " · ".join(f"{name} {facts[name]}" for name in _SETUP if isinstance(facts.get(name), str) and facts[name])

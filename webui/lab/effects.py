@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webui.lab.measures import DISTANCES, TRAITS, WINDOW, Pixels, bootstrap
+from webui.lab.measures import DISTANCES, TRAITS, WINDOW, Distance, Pixels, bootstrap
 from webui.lab.questions import Variant
 
 Table = NDArray[np.float64]
@@ -55,6 +55,12 @@ class Results:
         found = [effect for effect in self.effects if not effect.group and metric in effect.distances]
         return max(found, key=lambda effect: effect.distances[metric].mean, default=None)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The distances: those of all pictures, and what else was counted."""
+        counted = (name for effect in self.effects for name in effect.distances)
+        return tuple(dict.fromkeys([*DISTANCES, *counted]))
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
 
@@ -86,6 +92,7 @@ class Measured:
 
     variants: Sequence[Variant]
     seeds: int
+    ways: Mapping[str, Distance] = field(default_factory=lambda: DISTANCES)  # to hold two pictures to each other
     distances: dict[str, Table] = field(init=False)  # (variants, seeds), NaN where a picture lacks
     traits: dict[str, Table] = field(init=False)
     floor: dict[str, Table] = field(init=False)  # (seeds, seeds): the reference at two seeds
@@ -94,9 +101,9 @@ class Measured:
 
     def __post_init__(self) -> None:
         shape = (len(self.variants), self.seeds)
-        self.distances = {name: np.full(shape, math.nan) for name in DISTANCES}
+        self.distances = {name: np.full(shape, math.nan) for name in self.ways}
         self.traits = {name: np.full(shape, math.nan) for name in TRAITS}
-        self.floor = {name: np.full((self.seeds, self.seeds), math.nan) for name in DISTANCES}
+        self.floor = {name: np.full((self.seeds, self.seeds), math.nan) for name in self.ways}
 
     def add_seed(self, place: int, pictures: Mapping[int, Pixels]) -> None:
         """The pictures of one seed: variant -> pixels. The reference is variant 0."""
@@ -109,11 +116,11 @@ class Measured:
             return
         for variant, pixels in pictures.items():
             if variant and _comparable(reference, pixels):
-                for name, distance in DISTANCES.items():
+                for name, distance in self.ways.items():
                     self.distances[name][variant, place] = distance(reference, pixels)
         for other, earlier in self._references.items():
             if _comparable(reference, earlier):
-                for name, distance in DISTANCES.items():
+                for name, distance in self.ways.items():
                     self.floor[name][place, other] = self.floor[name][other, place] = distance(reference, earlier)
         self._references[place] = reference
 
@@ -128,7 +135,7 @@ class Measured:
             reference=self.variants[0].label,
             cells=len(self.variants) * self.seeds,
             measured=self.count,
-            floor={name: floor for name in DISTANCES if (floor := self._floor_number(name)) is not None},
+            floor={name: floor for name in self.ways if (floor := self._floor_number(name)) is not None},
             effects=tuple(effect for effect in effects if effect.seeds),
             setups=tuple(dict.fromkeys(setups)),
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 Floats = NDArray[np.float64]
+Distance = Callable[[Pixels, Pixels], float]
 
 WINDOW = 11  # pixels: the Gaussian window of the paper, sigma 1.5 cut at 3.5 sigma
 _SIGMA = 1.5
@@ -88,7 +89,7 @@ def brightness(pixels: Pixels) -> Floats:
     return values
 
 
-DISTANCES: Mapping[str, Callable[[Pixels, Pixels], float]] = {
+DISTANCES: Mapping[str, Distance] = {
     "pixels": pixel_distance,
     "ssim": lambda first, second: 1 - ssim(first, second),
     "ms_ssim": lambda first, second: 1 - ms_ssim(first, second),

@@ -16,11 +16,10 @@ from pipelines.errors import UnreadableImage
 from webui.archive import pictures
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell, Experiment
-from webui.lab.measures import DISTANCES, TRAITS
+from webui.lab.measures import TRAITS
 
 THUMB = 192  # pixels a side, of a picture in the report
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so
-METRICS = tuple(DISTANCES)
 
 # What the report says: (English, Chinese).
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -47,6 +46,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "pixels": ("pixel distance", "像素距离"),
     "ssim": ("1 − SSIM", "1 − SSIM"),
     "ms_ssim": ("1 − MS-SSIM", "1 − MS-SSIM"),
+    "judge": ("what the built-in judge sees", "内置评审所见"),
     "brightness": ("brightness", "亮度"),
     "redness": ("redness", "偏红"),
     "greenness": ("greenness", "偏绿"),
@@ -84,7 +84,7 @@ def to_csv(results: Results) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     header = ["group", "row", "seeds"]
-    for name in DISTANCES:
+    for name in results.metrics:
         header += [
             name,
             f"{name} low",
@@ -99,7 +99,7 @@ def to_csv(results: Results) -> bytes:
     floor = Effect(group="", label="same prompt, other seed", seeds=0, distances=results.floor)
     for effect in (floor, *results.effects):
         line: list[object] = [harmless(effect.group), harmless(effect.label), effect.seeds or ""]
-        for name in DISTANCES:
+        for name in results.metrics:
             line += [*_three(effect.distances.get(name)), *_three(effect.against_floor.get(name))]
         for name in TRAITS:
             line += _three(effect.traits.get(name))
@@ -229,16 +229,18 @@ def _warning(results: Results, speech: Speech) -> str:
 
 def _table(results: Results, speech: Speech) -> str:
     say = speech.say
-    heads = ["", say("seeds"), *map(say, DISTANCES), say("ratio"), *(f"Δ {say(name)}" for name in TRAITS)]
-    rows = [_row(say("floor"), Effect(group="", label="", seeds=0, distances=results.floor))]
+    heads = ["", say("seeds"), *map(say, results.metrics), say("ratio"), *(f"Δ {say(name)}" for name in TRAITS)]
+    floor = Effect(group="", label="", seeds=0, distances=results.floor)
+    rows = [_row(say("floor"), floor, results.metrics)]
     for effect in _labelled(results, speech).effects:
-        rows.append(_row(f"{effect.group}: {effect.label}" if effect.group else effect.label, effect))
+        label = f"{effect.group}: {effect.label}" if effect.group else effect.label
+        rows.append(_row(label, effect, results.metrics))
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _row(label: str, effect: Effect) -> str:
-    values = [str(effect.seeds or "–"), *(shown(effect.distances.get(name)) for name in DISTANCES)]
+def _row(label: str, effect: Effect, metrics: Sequence[str]) -> str:
+    values = [str(effect.seeds or "–"), *(shown(effect.distances.get(name)) for name in metrics)]
     values.append(shown(effect.against_floor.get("ms_ssim"), 2))
     values += [shown(effect.traits.get(name)) for name in TRAITS]
     return f"<tr><th>{escape(label)}</th>" + "".join(f'<td class="n">{escape(one)}</td>' for one in values) + "</tr>"

@@ -14,7 +14,7 @@ import gradio as gr
 from pipelines.errors import InvalidRequest, SeedprintError
 from webui.archive import metadata
 from webui.lab.experiments import Experiment
-from webui.lab.report import METRICS, Speech, to_csv, to_html
+from webui.lab.report import Speech, to_csv, to_html
 from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
 from webui.ui import lab_view
@@ -91,13 +91,7 @@ class LabTab:
         self.chosen = Chooser([], label=word("lab_experiments"), elem_id="lab_chosen")
         self.verdict = gr.HTML(elem_id="lab_verdict")
         self.pictures = Pictures(options={"empty": empty_words("lab_empty")}, elem_id="lab_pictures")
-        self.metric = gr.Dropdown(
-            [(word(f"metric_{name}"), name) for name in reversed(list(METRICS))],
-            value=METRIC,
-            label=word("lab_metric"),
-            elem_id="lab_metric",
-            visible=False,
-        )
+        self.metric = Chooser([], label=word("lab_metric"), elem_id="lab_metric", visible=False)
         self.plot = gr.HTML(elem_id="lab_plot")
         self.table = gr.DataFrame(
             interactive=False,
@@ -269,16 +263,16 @@ class LabHandlers:
     def count(self, shown: Any, metric: Any, request: gr.Request) -> Updates:
         """Verdict, plot, table and files of the experiment in sight."""
         tab, language, identity = self.tab, language_of(request), _identity(shown)
-        name = metric if metric in METRICS else METRIC
         results = self.lab.results(identity)
         if results is None:
             hidden = gr.update(visible=False)
             return {tab.verdict: "", tab.plot: ""} | dict.fromkeys((tab.metric, tab.table, tab.csv, tab.html), hidden)
+        name = metric if metric in results.metrics else METRIC
         said = "".join(f"<p>{escaped(one)}</p>" for one in lab_view.verdict(results, name, language))
         csv, html = self._files(identity, language)
         return {
             tab.verdict: said,
-            tab.metric: gr.update(visible=True),
+            tab.metric: gr.update(choices=lab_view.metrics(results, language), value=name, visible=True),
             tab.plot: lab_view.plot(results, name, language),
             tab.table: gr.update(value=lab_view.table(results, name, language), visible=True),
             tab.csv: gr.update(value=csv, visible=csv is not None),

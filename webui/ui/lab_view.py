@@ -92,6 +92,11 @@ def verdict(results: Results, metric: str, language: Language) -> list[str]:
     return said
 
 
+def metrics(results: Results, language: Language) -> list[tuple[str, str]]:
+    """The distances to choose from: the one that says most first."""
+    return [(translate(f"metric_{name}", language), name) for name in reversed(results.metrics)]
+
+
 def plot(results: Results, metric: str, language: Language) -> str:
     title, floor = (translate(key, language) for key in (f"metric_{metric}", "lab_other_seed"))
     return to_svg(in_language(results, language), metric, title, floor) if results.effects else ""

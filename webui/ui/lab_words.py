@@ -66,6 +66,10 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
     "metric_ms_ssim": ("Structure, all scales (1 − MS-SSIM)", "多尺度结构（1 − MS-SSIM）"),
     "metric_ssim": ("Structure (1 − SSIM)", "结构（1 − SSIM）"),
     "metric_pixels": ("Pixels", "像素"),
+    "metric_judge": (
+        "What the built-in judge sees (share of ten things)",
+        "内置评审所见（十项内容中的差异比例）",
+    ),
     "lab_other_seed": ("another seed", "换种子"),
     "lab_csv": ("Save as CSV", "保存为 CSV"),
     "lab_html": ("Save as HTML report", "保存为 HTML 报告"),
