@@ -87,13 +87,15 @@ _LYCORIS = {
     ".lokr_w1": "LoKr",
     ".lokr_w1_a": "LoKr",
     ".oft_blocks": "OFT",
-    ".oft_diag": "OFT",
+    ".oft_diag": "old OFT",
     ".on_input": "IA3",
     ".a1.weight": "GLoRA",
+    ".dora_scale": "DoRA",
+    ".lora_mid.weight": "LoCon",
 }
 _LORA_END = re.compile(
     r"\.(?:lora_(?:down|up|A|B|a|b)(?:\.\w+)?\.weight|lora\.(?:down|up)\.weight|lora_linear_layer\.(?:down|up)\.weight"
-    r"|processor\.\w+_lora\.(?:down|up)\.weight|dora_scale)$",
+    r"|processor\.\w+_lora\.(?:down|up)\.weight)$",
     re.MULTILINE,
 )
 
@@ -101,17 +103,23 @@ _LORA_END = re.compile(
 def _adapter(tensors: Tensors) -> Finding | None:
     special = sorted({variant for end, variant in _LYCORIS.items() if tensors.any_ends(end)})
     if special:
-        return Finding(kind="lycoris", variant=special[0], family=_adapter_family(tensors))
-    if ("lora" in tensors.text or "dora_scale" in tensors.text) and _LORA_END.search(tensors.text):
+        variant = "BOFT" if _is_butterfly(tensors.shapes) else special[0]
+        return Finding(kind="lycoris", variant=variant, family=_adapter_family(tensors))
+    if "lora" in tensors.text and _LORA_END.search(tensors.text):
         return Finding(kind="lora", family=_adapter_family(tensors))
     if tensors.any_ends(".diff"):
         return Finding(kind="lycoris", variant="full", family=_adapter_family(tensors))
     return None
 
 
+def _is_butterfly(shapes: Shapes) -> bool:
+    """OFT whose turns are products of several: one more dimension under the same name."""
+    return any(len(shape) == 4 for name, shape in shapes.items() if name.endswith(".oft_blocks"))
+
+
 _TEXT_WIDTH = re.compile(
     r"attn2[._](?:processor[._])?to_[kv](?:[._]lora)?[._](?:lora_down\.|lora_A\.|lora_a\.|lora\.down\.|down\.|"
-    r"lora_linear_layer\.down\.)(?:\w+\.)?weight$|attn2[._]to_[kv]\.hada_w1_b$|attn2[._]to_[kv]\.diff$"
+    r"lora_linear_layer\.down\.)(?:\w+\.)?weight$|attn2[._]to_[kv]\.(?:hada_w1_b|diff|b2\.weight)$"
 )
 _CLIP_WIDTH = re.compile(
     r"^(?:lora_te_|text_encoder\.).*self_attn[._]q_proj.*(?:lora_down|lora_A|down)(?:\.\w+)?\.weight$"
@@ -150,8 +158,8 @@ def _adapter_family(tensors: Tensors) -> str:
         if _CLIP_WIDTH.search(name) and len(shape) >= 2 and shape[1] in (768, 1024):
             return FAMILY_OF_WIDTH[shape[1]]
     # SDXL has no attention at its first level; SD 2 would have shown itself by the width of attn2
-    shown = re.search(r"down_blocks[._]0[._]attentions", tensors.text) and not tensors.any_ends(".on_input")
-    return "sd1" if shown else "unknown"  # (IA)³ says nothing of that width
+    silent = any(map(tensors.any_ends, (".on_input", ".oft_blocks", ".oft_diag")))  # of that width
+    return "sd1" if not silent and re.search(r"down_blocks[._]0[._]attentions", tensors.text) else "unknown"
 
 
 def _embedding(tensors: Tensors) -> Finding | None:

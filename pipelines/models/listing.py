@@ -19,7 +19,7 @@ BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
 FAMILIES = ("sd1", "sd2", "sdxl")
 VARIANTS = ("", "inpaint")
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
-LYCORIS = ("LoHa", "LoKr", "IA3", "full")  # and these of LyCORIS
+LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
 
 
 class Listing:

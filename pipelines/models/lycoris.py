@@ -1,6 +1,8 @@
-"""What an adapter's tensors add to one layer's weight: LyCORIS' LoHa, LoKr, (IA)³, whole differences, and LoRA.
+"""What an adapter's tensors add to one layer's weight: LyCORIS' LoHa, LoKr, (IA)³, GLoRA, OFT, whole differences, and
+LoRA; each of them with a magnitude of its own where DoRA gave it one.
 
-The formulas are those of FedPara (arXiv:2108.06098) and LyCORIS (arXiv:2309.14859); the names are those of the files.
+The formulas are those of FedPara (arXiv:2108.06098), LyCORIS (arXiv:2309.14859), GLoRA (arXiv:2306.07967), OFT
+(arXiv:2306.07280) and DoRA (arXiv:2402.09353); the names are those of the files.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pipelines.errors import ModelError
 
 Tensors = Mapping[str, torch.Tensor]
 
-_NAME = re.compile(r"(.+?)\.((?:lora_(?:up|down|mid)\.)?\w+)")
+_NAME = re.compile(r"(.+?)\.((?:(?:lora_(?:up|down|mid)|[ab][12]|bm)\.)?\w+)")
+_MAGNITUDE = "dora_scale"
 
 
 def by_layer(tensors: Tensors) -> dict[str, dict[str, torch.Tensor]]:
@@ -32,6 +35,7 @@ def changes(layer: Tensors, weights: Tensors) -> dict[str, torch.Tensor]:
     """What one layer's tensors add to its `weights` (weight, bias) at strength 1, in float32. Raises `ModelError`."""
     place = next(iter(weights.values())).device
     layer = {name: tensor.to(place, torch.float32) for name, tensor in layer.items()}
+    magnitude = layer.pop(_MAGNITUDE, None)
     found: dict[str, torch.Tensor] = {}
     for names, make in _RECIPES:
         if layer.keys() & names - {"alpha"}:
@@ -43,13 +47,28 @@ def changes(layer: Tensors, weights: Tensors) -> dict[str, torch.Tensor]:
                 raise ModelError(f"One of its layers has {left[0]} too, which is not understood.")
             break
     else:
-        raise ModelError("One of its layers has an alpha and nothing else.")
+        raise ModelError("One of its layers has an alpha or a magnitude and nothing else.")
     for name, change in found.items():
         shape = weights[name].shape if name in weights else None
         if shape is None or change.numel() != shape.numel() or change.shape[0] != shape[0]:
             raise ModelError(f"A {name} of the shape {tuple(change.shape)} is not {tuple(shape or ())}.")
         found[name] = change.reshape(shape)
+    if magnitude is not None:
+        found["weight"] = _decomposed(weights["weight"].float(), found["weight"], magnitude)
     return found
+
+
+def _decomposed(own: torch.Tensor, change: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
+    """DoRA: the changed weight with these lengths instead of its own, one for each row or, as in the paper, for each
+    column; less what was there."""
+    whole = own + change
+    side = 0 if magnitude.shape[0] == whole.shape[0] else 1
+    if magnitude.numel() != whole.shape[side]:
+        raise ModelError(f"A dora_scale of the shape {tuple(magnitude.shape)} is not one of {tuple(whole.shape)}.")
+    others = [number for number in range(whole.dim()) if number != side]
+    lengths: torch.Tensor = torch.linalg.vector_norm(whole, dim=others, keepdim=True)
+    factors: torch.Tensor = magnitude.reshape(lengths.shape) / lengths.clamp_min(torch.finfo(whole.dtype).tiny)
+    return whole * factors - own
 
 
 def _scale(layer: Tensors, rank: int) -> float:
@@ -109,11 +128,36 @@ def _ia3(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"weight": weight.float() * layer["weight"].reshape(sides)}
 
 
+def _glora(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """W A₁A₂ + B₁B₂: the layer's own weight reads other columns, and a LoRA is added."""
+    first, second, core = layer["b1.weight"], layer["b2.weight"], layer.get("bm.weight")
+    added = _product(first, second) if core is None else _tucker(core, first.flatten(1).T, second.flatten(1))
+    columns = _product(layer["a1.weight"], layer["a2.weight"])
+    change = torch.einsum("oi...,ij->oj...", weight.float(), columns) + added.reshape(weight.shape)
+    return {"weight": change * _scale(layer, layer["a2.weight"].shape[0])}
+
+
+def _oft(layer: Tensors, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Block after block of rows is turned: by Cayley's (I + Q)(I − Q)⁻¹ with Q skew, no further than alpha allows."""
+    blocks = layer["oft_blocks"]
+    skew = blocks - blocks.transpose(1, 2)
+    limit = float(layer.get("alpha", torch.zeros(()))) * weight.shape[0]
+    if limit > 0:
+        skew = skew * min(1.0, limit / (float(skew.norm()) + 1e-8))
+    one = torch.eye(skew.shape[1], device=skew.device)
+    turns = (one + skew) @ torch.linalg.inv(one - skew)
+    own = weight.float()
+    turned = torch.einsum("knm,kn...->km...", turns, own.reshape(*skew.shape[:2], *own.shape[1:])).reshape(own.shape)
+    return {"weight": turned * layer.get("rescale", 1.0) - own}
+
+
 _RECIPES: tuple[tuple[frozenset[str], Callable[[Tensors, torch.Tensor], dict[str, torch.Tensor]]], ...] = (
     (frozenset(f"hada_{part}" for part in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")) | {"alpha"}, _loha),
     (frozenset(f"lokr_{part}" for part in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")) | {"alpha"}, _lokr),
     (frozenset(f"lora_{part}.weight" for part in ("up", "down", "mid")) | {"alpha"}, _lora),
     (frozenset(("diff", "diff_b", "w_norm", "b_norm", "alpha")), _full),
     (frozenset(("weight", "on_input", "alpha")), _ia3),
+    (frozenset(f"{part}.weight" for part in ("a1", "a2", "b1", "b2", "bm")) | {"alpha"}, _glora),
+    (frozenset(("oft_blocks", "rescale", "alpha")), _oft),
 )
-_KNOWN = frozenset().union(*(names for names, _ in _RECIPES))
+_KNOWN = frozenset({_MAGNITUDE}).union(*(names for names, _ in _RECIPES))
