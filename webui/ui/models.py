@@ -92,6 +92,7 @@ class ModelsTab:
                 gr.Markdown(word("models_hint"), elem_classes="note")
                 self.list = ModelList(options={"words": LIST_WORDS}, elem_id="models_list")
             with gr.Column(scale=11, min_width=340, elem_classes="right"):
+                self.empty = gr.Markdown(word("models_choose"), elem_classes="awaiting", elem_id="models_empty")
                 self.anatomy = gr.HTML(elem_id="models_anatomy")
                 with gr.Column(elem_classes="card", visible=False, elem_id="models_settled") as self.card:
                     gr.Markdown(word("models_settle"), elem_classes="section-title")
@@ -107,7 +108,7 @@ class ModelsTab:
     def wire(self, sender: Sender) -> None:
         """Call once all tabs stand."""
         handlers = ModelsHandlers(self, sender)
-        shown = [self.anatomy, self.card, self.told, *self.form.by_name().values()]
+        shown = [self.empty, self.anatomy, self.card, self.told, *self.form.by_name().values()]
         gr.on(
             [self.opened.select, self.list.input], handlers.refresh, self.list, self.list, api_name="models", **_QUIET
         )
@@ -171,7 +172,7 @@ class ModelsHandlers:
         if info is None:
             gone = f'<p class="error-line">{escaped(translate("models_gone", language))}</p>'
             return {self.tab.anatomy: gone, self.tab.card: gr.update(visible=False)}
-        return self._shown(info, language) | self._told("")
+        return {self.tab.empty: gr.update(visible=False)} | self._shown(info, language) | self._told("")
 
     def save(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         language, info, form = language_of(request), self._chosen(values[self.tab.list]), self.tab.form
