@@ -92,7 +92,7 @@ class ModelsTab:
                 gr.Markdown(word("models_hint"), elem_classes="note")
                 self.list = ModelList(options={"words": LIST_WORDS}, elem_id="models_list")
             with gr.Column(scale=11, min_width=340, elem_classes="right"):
-                self.empty = gr.Markdown(word("models_choose"), elem_classes="awaiting", elem_id="models_empty")
+                self.empty = gr.Markdown(word("models_choose"), elem_id="models_empty")
                 self.anatomy = gr.HTML(elem_id="models_anatomy")
                 with gr.Column(elem_classes="card", visible=False, elem_id="models_settled") as self.card:
                     gr.Markdown(word("models_settle"), elem_classes="section-title")
