@@ -27,6 +27,8 @@ from pipelines.models.merging import Merged
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.types import ModelInfo
 
+NOTES = "lora_adapter_metadata"  # of peft, in the notes of a file
+_OLD_NAME = re.compile(r"^(text_encoder(?:_2)?\..+)\.to_(q|k|v|out)_lora\.")
 _DOWN = re.compile(r"^(.+?)[._](?:lora_down|lora_A|lora_a|lora\.down|lora_linear_layer\.down)(?:\.\w+)?\.weight$")
 
 
@@ -100,18 +102,18 @@ class Adapters:
 
     def _load(self, info: ModelInfo, adapter: str) -> None:
         path = conversion.loadable(info)
-        names = read_header(path).shapes
-        wanted = {match[1] for match in map(_DOWN.match, names) if match is not None}
+        header = read_header(path)
+        wanted = {match[1] for match in map(_DOWN.match, header.shapes) if match is not None}
         self._loras = ((*self._loras[0], adapter), ())  # whatever comes: something must be taken off
         options = {"adapter_name": adapter, "local_files_only": True}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # several at once are meant
             warnings.simplefilter("error", RuntimeWarning)  # peft's way of saying that it left something out
-            if path.suffix == ".safetensors" and not any(name.endswith(".alpha") for name in names):
-                # by its path, so that a scale in the notes of the file is read
-                _pipeline(self._parts).load_lora_weights(str(path.parent), weight_name=path.name, **options)
+            pipeline = _pipeline(self._parts)
+            if path.suffix == ".safetensors" and NOTES in header.metadata:
+                pipeline.load_lora_weights(str(path.parent), weight_name=path.name, **options)  # which reads its notes
             else:  # under another name than .safetensors diffusers would unpickle it
-                _pipeline(self._parts).load_lora_weights(_scaled(load_file(path)), **options)
+                pipeline.load_lora_weights(_named(pipeline, _scaled(load_file(path))), **options)
         layers = 0
         for part in self._parts.modules:
             layers += sum(adapter in getattr(module, "lora_A", ()) for module in part.modules())
@@ -172,6 +174,14 @@ def _scaled(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         scale = float(tensors[f"{layer}.alpha"]) / found[f"{layer}.lora_down.weight"].shape[0]
         found[name] = found[name].float() * scale
     return found
+
+
+def _named(pipeline: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Under diffusers' names of today. It puts those of kohya's trainer into its first ones for the text encoders, and
+    then knows them again only if the output projection is among them: a LoRA of queries and values has none."""
+    unet = {"unet_config": pipeline.unet.config} if hasattr(pipeline, "text_encoder_2") else {}  # as it does itself
+    found, _ = pipeline.lora_state_dict(tensors, **unet)
+    return {_OLD_NAME.sub(r"\1.\2_proj.lora_linear_layer.", name): tensor for name, tensor in found.items()}
 
 
 def _identity(info: ModelInfo) -> str:

@@ -125,6 +125,37 @@ def test_a_lora_does_what_its_weights_say(engine: Any, make: Make) -> None:
     assert not torch.allclose(plain, theirs, atol=1e-2)  # the comparison above could have failed
 
 
+@pytest.mark.parametrize("kept", ["q_proj v_proj", "q_proj", "fc1", "k_proj fc2"])
+def test_a_lora_of_some_layers_of_the_text_encoder_alone(engine: Any, make: Make, kept: str) -> None:
+    """Against the encoder with the products added to its weights. Some trainers touch queries and values only."""
+    from safetensors.torch import save_file
+
+    base = make().image.tobytes()
+    parts = engine.manager.current.parts
+    tensors, added = random_lora(parts, 3)
+    suffixes = tuple(kept.split())
+    few = {name: tensor for name, tensor in tensors.items() if name.partition(".")[0].endswith(suffixes)}
+    encoder = copy.deepcopy(parts.text_encoders[0])
+    changed = 0
+    for name, module in encoder.named_modules():
+        if name in added["text"] and name.endswith(suffixes):
+            module.weight = torch.nn.Parameter(module.weight + 0.7 * added["text"][name])
+            changed += 1
+    assert changed == 2 * len(suffixes)  # the tiny encoder has two layers
+    folder = Path(next(info.path for info in engine.models() if info.name == "base")).parent
+    path = folder / "few.safetensors"
+    try:
+        save_file(few, path)
+        picture = make("a cat <lora:few:0.7>").image.tobytes()
+        ids = torch.arange(77)[None] + 400
+        with torch.no_grad():
+            assert torch.allclose(parts.text_encoders[0](ids)[0], encoder(ids)[0], atol=1e-4)
+        assert picture != base
+        assert make().image.tobytes() == base
+    finally:
+        path.unlink()
+
+
 def test_loras_change_the_picture_and_leave_no_trace(make: Make, engine: Any) -> None:
     base = make()
     assert "loras" not in base.facts
