@@ -103,6 +103,14 @@ class JobTable:
             rows = connection.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY number")
             return [_job(row) for row in rows]
 
+    def idle(self) -> bool:
+        """Whether no job waits or runs."""
+        with self._database.transaction() as connection:
+            (busy,) = connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running'))"
+            ).fetchone()
+        return not busy
+
     def advance(self, job_id: str, next_batch: int) -> None:
         with self._database.transaction() as connection:
             connection.execute("UPDATE jobs SET next_batch = ? WHERE id = ?", (next_batch, job_id))

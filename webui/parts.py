@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.engine import Engine
+from webui.ahead import Ahead
 from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.watch import Watcher
@@ -41,7 +42,8 @@ class Parts:
     store: ImageStore
     history: History
     thumbnails: Thumbnails
-    watcher: Watcher  # not started yet: a command that ends soon needs none
+    watcher: Watcher  # not started yet, nor is `ahead`: a command that ends soon needs none
+    ahead: Ahead
     presets: tuple[Preset, ...]  # shipped ones but the styles, and a person's own
     library: Library
     lab: Lab
@@ -84,6 +86,8 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         service.shelf.settings = ModelSettings(shared / MODEL_SETTINGS)
         service.remade = Remade(data_dir / "remade")
         stack.callback(service.close)
+        ahead = Ahead(history, thumbnails, lambda: engine.describe().state != "warming" and jobs.idle())
+        stack.callback(ahead.close)
         lab = Lab(service, store, history, LabTable(database))
         stack.callback(lab.close)
         yield Parts(
@@ -92,6 +96,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             history=history,
             thumbnails=thumbnails,
             watcher=watcher,
+            ahead=ahead,
             presets=all_presets(library),
             library=library,
             lab=lab,

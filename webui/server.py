@@ -50,6 +50,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
             parts.service.start()
             parts.lab.start()
             parts.watcher.start()
+            parts.ahead.start()
             server = _server(Gate(build_application(parts), port), lambda: _announce(settings, port, say))
             gc.freeze()
             gc.enable()

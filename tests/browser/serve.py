@@ -51,6 +51,7 @@ def main(folder: Path, seconds_per_step: float) -> None:
     with build_parts(settings, engine, folder) as parts:
         parts.service.start()
         parts.watcher.start()
+        parts.ahead.start()
         gate = Gate(build_application(parts), port)
         server = uvicorn.Server(uvicorn.Config(gate, log_level="warning", timeout_graceful_shutdown=1))  # type: ignore[arg-type]
 

@@ -178,6 +178,11 @@ class History:
     def _forget(self, names: Iterable[str]) -> None:
         self._database.executemany("UPDATE images SET gone = 1 WHERE path = ?", [(name,) for name in names])
 
+    @property
+    def changes(self) -> int:
+        """Grows with whatever this program writes into the index."""
+        return self._database.total_changes
+
     # -- looking ------------------------------------------------------------------------------------------------
 
     def recent(self, limit: int, before: str | None = None) -> list[SavedImage]:
@@ -278,11 +283,9 @@ class History:
         return Family(parents=tuple(parents), children=tuple(children))
 
     def _with(self, column: str, value: str, limit: int) -> list[Entry]:
+        wanted = f"SELECT number FROM images WHERE {column} = ? AND gone = 0 AND trashed = 0 ORDER BY number LIMIT ?"
         with self._reading():
-            rows = self._reader.execute(
-                f"SELECT number FROM images WHERE {column} = ? AND gone = 0 AND trashed = 0 ORDER BY number LIMIT ?",
-                (value, limit),
-            )
+            rows = self._reader.execute(wanted, (value, limit))
             entries = self._entries([number for (number,) in rows])
         return self._present(entries)
 
