@@ -1,12 +1,14 @@
 """Measures what the product promises, paired in one run.
-`python -m tools.bench page|overhead|cancel|verify|exact|models`.
+`python -m tools.bench page|overhead|cancel|verify|exact|models|history`.
 
 page      seconds from `python app.py` to the first answered request
 overhead  the whole product (queue, worker process, saving) against the bare diffusers pipeline, same model and settings
 cancel    seconds from Cancel to the stopped run, beside the length of one step
 verify    random requests of the built-in model, made, and made again in a new process: all must be identical
 exact     what other threads, batch sizes and number types do to the same requests, without and with --exact
-models    scan, load, switch and memory of SD 1.x checkpoints against diffusers' from_single_file
+models    scan, load, switch and memory of SD 1.x checkpoints against diffusers' from_single_file; many switches;
+          the peak of a picture, predicted and measured
+history   pages, searches, re-index and start of an archive of 100,000 pictures
 
 Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
 """
@@ -39,6 +41,7 @@ from PIL import Image
 from pipelines.engines.worker import WorkerEngine
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import Batch, GenerationRequest
+from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
 from webui import verify
 from webui.archive.history import History
@@ -64,15 +67,20 @@ def main() -> None:
         command.add_argument("--steps", type=int, default=20)
     models = commands.add_parser("models")
     models.add_argument("--rounds", type=int, default=3)
+    models.add_argument("--dtype", choices=("own", "float16", "bfloat16", "float32"), default="own")
+    models.add_argument("--switches", type=int, default=0, help="so many, round and round")
+    models.add_argument("--sizes", type=int, nargs="*", default=(), help="pictures so wide and high: memory")
     models.add_argument("files", type=Path, nargs="+", help="SD 1.x .safetensors files, several to switch between")
     again = commands.add_parser("verify")
     again.add_argument("--count", type=int, default=500)
     again.add_argument("--seed", type=int, default=1)
     exact = commands.add_parser("exact")
     exact.add_argument("--count", type=int, default=12)
+    add_options(commands.add_parser("history"))
     arguments = parser.parse_args()
     benches = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
     benches |= {"verify": bench_verify, "exact": bench_exact, "models": bench_models}
+    benches |= {"history": bench_history}
     run = benches[arguments.command]
     print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
 

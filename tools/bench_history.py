@@ -1,21 +1,21 @@
-"""Measures the archive at its promised size. `python -m tools.bench_history [--images 100000] [--folder DIR]`.
+"""Measures the archive at its promised size: `python -m tools.bench history [--images 100000] [--folder DIR]`.
 
 1 writes that many real small PNG files with whole settings, as the store writes them, prompts in English and Chinese
 2 makes the index from the files (`python app.py index`)
-3 times pages, searches and filters on it, each several times; the slowest of the medians counts
-4 times opening the index (what a start waits for) and the look for changes that runs behind it
+3 times opening the index (what a start waits for) and the look for changes that runs behind it
+4 times pages, searches and filters on it, each several times; the slowest of the medians counts
+5 times thumbnails of 512² pictures, made and kept
 
-Timings on a shared machine are noisy: the load before and after is printed with them.
+Timings on a shared machine are noisy: processor time is told beside the clock's, and the load before and after.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
-import platform
 import random
+import resource
 import sqlite3
 import statistics
 import sys
@@ -33,6 +33,7 @@ from webui.archive.containers import png_info
 from webui.archive.history import History
 from webui.archive.metadata import Record, to_infotext
 from webui.archive.search import Query, place
+from webui.thumbnails import Thumbnails
 
 START = datetime(2024, 1, 1, 9, tzinfo=timezone.utc)
 PER_DAY = 200
@@ -54,15 +55,15 @@ RARE = "zeppelin"
 COMMON = "of"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tools.bench_history", description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--folder", type=Path, help="kept and used again; else a temporary one")
-    arguments = parser.parse_args()
+
+
+def bench_history(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
-        print(json.dumps(bench(folder, arguments.images, arguments.rounds), indent=1, ensure_ascii=False))
+        return bench(arguments.folder or Path(temporary), arguments.images, arguments.rounds)
 
 
 def bench(folder: Path, images: int, rounds: int) -> dict[str, Any]:
@@ -70,28 +71,41 @@ def bench(folder: Path, images: int, rounds: int) -> dict[str, Any]:
         "images": images,
         "cores": os.cpu_count(),
         "load_before": load(),
-        "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
     }
     root, data = folder / "outputs", folder / "data" / "history.sqlite"
-    found["seconds_to_write_files"] = seconds(lambda: write_files(root, images))
+    found["write files"] = seconds(lambda: write_files(root, images))
     history = History(data, root)
-    before = time.process_time()
-    found["seconds_to_reindex"] = seconds(lambda: history.rebuild(told))
-    found["cpu_seconds_to_reindex"] = round(time.process_time() - before, 2)
+    found["re-index"] = seconds(lambda: history.rebuild(told))
     found["indexed"] = history.count(Query())
     history.close()
     found["index_megabytes"] = round(data.stat().st_size / 1e6, 1)
-    found["milliseconds_to_open"] = milliseconds(lambda: History(data, root).close(), rounds)
+    found["open"] = milliseconds(lambda: History(data, root).close(), rounds)
     history = History(data, root)
-    found["seconds_to_look_for_changes"] = seconds(lambda: history.refresh())
+    found["look for changes"] = seconds(lambda: history.refresh())
     mark_some(history)
-    found["page_milliseconds"] = pages(history, rounds)
-    found["search_milliseconds"] = searches(history, rounds)
-    found["count_milliseconds"] = milliseconds(lambda: history.count(Query(words=COMMON)), rounds)
-    found["facets_milliseconds"] = milliseconds(history.facets, rounds)
+    found["page"] = pages(history, rounds)
+    found["search"] = searches(history, rounds)
+    found["count"] = milliseconds(lambda: history.count(Query(words=COMMON)), rounds)
+    found["facets"] = milliseconds(history.facets, rounds)
     history.close()
+    found["thumbnail"] = small_ones(folder, rounds)
     found["load_after"] = load()
+    return found
+
+
+def small_ones(folder: Path, rounds: int) -> dict[str, Any]:
+    """Of noise, which packs worst."""
+    thumbnails = Thumbnails(folder / "data" / "thumbs.sqlite")
+    path = folder / "noise.png"
+
+    def make() -> None:
+        path.touch()  # another time stamp: not the one that is kept
+        thumbnails.get(path)
+
+    Image.merge("RGB", [Image.effect_noise((512, 512), 90) for _ in "RGB"]).save(path)
+    found = {"made": milliseconds(make, rounds), "kept": milliseconds(lambda: thumbnails.get(path), rounds)}
+    thumbnails.close()
     return found
 
 
@@ -161,7 +175,7 @@ def mark_some(history: History) -> None:
     history.tag(identities[::3], add=["best"])
 
 
-def pages(history: History, rounds: int) -> dict[str, float]:
+def pages(history: History, rounds: int) -> dict[str, dict[str, float]]:
     """A page of 60, at the top and far down."""
     rows = history._reader.execute(
         "SELECT number FROM images ORDER BY number LIMIT 1 OFFSET (SELECT count(*) / 2 FROM images)"
@@ -185,7 +199,7 @@ def pages(history: History, rounds: int) -> dict[str, float]:
     return {name: milliseconds(lambda q=q, a=a: history.search(q, 60, a), rounds) for name, (q, a) in asked.items()}  # type: ignore[misc]
 
 
-def searches(history: History, rounds: int) -> dict[str, float]:
+def searches(history: History, rounds: int) -> dict[str, dict[str, float]]:
     asked = {
         "a word in every prompt": Query(words=COMMON),
         "a rare word": Query(words=RARE),
@@ -205,21 +219,28 @@ def searches(history: History, rounds: int) -> dict[str, float]:
     return {name: milliseconds(lambda q=q: history.search(q, 60), rounds) for name, q in asked.items()}  # type: ignore[misc]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds(work: Callable[[], object]) -> dict[str, float]:
+    clock, cpu = timed(work)
+    return {"seconds": round(clock, 2), "cpu": round(cpu, 2)}
+
+
+def milliseconds(work: Callable[[], object], rounds: int) -> dict[str, float]:
+    """Medians."""
+    found = [timed(work) for _ in range(rounds)]
+    clock, cpu = (round(statistics.median(one) * 1000, 1) for one in zip(*found, strict=True))
+    return {"ms": clock, "cpu": cpu}
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """By the clock, and of processors: those of ended child processes too."""
+    begun, before = time.perf_counter(), processor_time()
     work()
-    return round(time.perf_counter() - start, 2)
+    return time.perf_counter() - begun, processor_time() - before
 
 
-def milliseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median."""
-    return round(statistics.median(seconds_exact(work) for _ in range(rounds)) * 1000, 1)
-
-
-def seconds_exact(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def processor_time() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def load() -> float | None:
@@ -229,7 +250,3 @@ def load() -> float | None:
 def told(done: int, of: int) -> None:
     if done % 10_000 < 200:
         print(f"\r{done:,} of {of:,}", end="", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main()

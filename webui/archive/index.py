@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from webui.archive.entries import Entry
-from webui.archive.search import TOKENIZER, spaced
+from webui.archive.search import TOKENIZER, numbers_of, spaced
 from webui.archive.store import SavedImage
 
-VERSION = 4
+VERSION = 5
 NAMES = (
     "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
     "mark", "source", "stamp", "size", "trashed", "made", "made_at", "prompt",
 )  # fmt: skip
-_PLACES = 2**20  # pictures made in one millisecond that can be told apart
-_LAST = 2**43 - 1  # milliseconds: in the year 2248; later times count as this one, so that 64 bits hold the number
 _COLUMNS = """
-    number INTEGER PRIMARY KEY,                -- the order, whenever a file was noticed: see `_next_number`
+    number INTEGER PRIMARY KEY,                -- the order, whenever a file was noticed: see `search.numbers_of`
     token TEXT NOT NULL UNIQUE,
     path TEXT NOT NULL,                        -- below the root, with /
     folder TEXT NOT NULL,                      -- the same without the file's name
@@ -45,7 +43,7 @@ _TABLES = (
     "CREATE INDEX images_there ON images (trashed) WHERE gone = 0",
     *(
         f"CREATE INDEX images_by_{name} ON images ({name}, trashed) WHERE gone = 0"
-        for name in ("model", "sampler", "seed", "task", "source", "folder", "made")
+        for name in ("model", "sampler", "seed", "task", "source", "folder")
     ),
     "CREATE INDEX images_by_size ON images (width, height, trashed) WHERE gone = 0",
     "CREATE INDEX images_by_pixels ON images (width * height) WHERE gone = 0",
@@ -66,6 +64,7 @@ def opened(path: Path, marks: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = NORMAL")  # an index: a power cut may cost its last rows, refresh() heals
         database.execute("PRAGMA cache_size = -65536")  # kB
         database.create_function("spaced", 1, spaced, deterministic=True)
+        database.create_function("first_number", 1, lambda made: numbers_of(made).start, deterministic=True)
         database.execute("ATTACH ? AS marks", (str(marks),))
         with database:
             database.execute("BEGIN IMMEDIATE")
@@ -119,13 +118,12 @@ def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
 
 
 def _next_number(database: sqlite3.Connection, made: float) -> int:
-    """Milliseconds since 1970 and a count within them: the order is that of the times in the files, so an older file
-    that is noticed late does not become the newest."""
-    first = int(min(max(made, 0) * 1000, _LAST)) * _PLACES
+    """The next free one of that moment."""
+    numbers = numbers_of(made)
     (last,) = database.execute(
-        "SELECT max(number) FROM images WHERE number BETWEEN ? AND ?", (first, first + _PLACES - 1)
+        "SELECT max(number) FROM images WHERE number BETWEEN ? AND ?", (numbers[0], numbers[-1])
     ).fetchone()
-    return first if last is None else int(last) + 1
+    return numbers[0] if last is None else int(last) + 1
 
 
 def begin_fresh(database: sqlite3.Connection) -> None:
@@ -167,8 +165,8 @@ def replace_all(database: sqlite3.Connection) -> None:
     # numbered as `_next_number` does, all at once
     database.execute(
         f"INSERT INTO images (number, {listed})"
-        f" SELECT moment * {_PLACES} + row_number() OVER (PARTITION BY moment ORDER BY made, path) - 1, {listed}"
-        f" FROM (SELECT *, CAST(min(max(made, 0) * 1000, {_LAST}) AS INTEGER) AS moment FROM temp.fresh) ORDER BY 1"
+        f" SELECT moment + row_number() OVER (PARTITION BY moment ORDER BY made, path) - 1, {listed}"
+        " FROM (SELECT *, first_number(made) AS moment FROM temp.fresh) ORDER BY 1"
     )
     database.execute("INSERT INTO words (rowid, prompt) SELECT number, spaced(prompt) FROM images ORDER BY number")
 

@@ -28,12 +28,20 @@ _ALONE = re.compile(
     "\u2600-\u27bf\U0001f000-\U0001faff\U00020000-\U0003ffff]"
 )
 _TERM = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))')
-_ENDLESS = 2**62
+_PLACES = 2**20  # pictures made in one millisecond that can be told apart
+_LAST = 2**43 - 1  # milliseconds: in the year 2248; later times count as this one, so that 64 bits hold the number
 
 
 def spaced(text: str) -> str:
     """Text as the index holds it: compatibility forms made one, characters that are words by themselves set apart."""
     return _ALONE.sub(r" \g<0> ", unicodedata.normalize("NFKC", text))
+
+
+def numbers_of(moment: float) -> range:
+    """What pictures made in this millisecond (`moment`: seconds since 1970) may have as numbers: the index's order is
+    that of the times in the files, so an older file that is noticed late does not become the newest."""
+    first = int(min(max(moment, 0) * 1000, _LAST)) * _PLACES
+    return range(first, first + _PLACES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,17 +149,20 @@ def _place(after: str) -> tuple[int, int]:
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
-    # the plus keeps SQLite to the index by size, which is in the wanted order already
-    where = ["images.gone = 0", f"{'+' if query.sort == 'largest' else ''}images.trashed = ?"]
-    values: list[object] = [int(query.trashed)]
+    # the plus keeps SQLite to the index by size, which is in the wanted order already, and to the few with stars
+    plus = "+" if query.sort in ("largest", "rating") else ""
+    where = ["images.gone = 0", f"{plus}images.trashed = ?"]
+    days = _numbers(query)
+    values: list[object] = [int(query.trashed), *days]
+    if days:
+        where.append("images.number >= ? AND images.number < ?")
     found = matches(query.words)
     if query.words.strip() and not (found.wanted or found.unwanted):
         where.append("0")  # nothing in it can be searched for
     if found.wanted:
-        # the plus: a few days are fewer pictures than a common word has, and SQLite cannot know
-        number = "+images.number" if query.since or query.until else "images.number"
-        where.append(f"{number} IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        values.append(found.wanted)
+        within = " AND rowid >= ? AND rowid < ?" if days else ""  # the full text can skip what is outside
+        where.append(f"images.number IN (SELECT rowid FROM words WHERE words MATCH ?{within})")
+        values += [found.wanted, *days]
     if found.unwanted:
         where.append("images.number NOT IN (SELECT rowid FROM words WHERE words MATCH ?)")
         values.append(found.unwanted)
@@ -159,10 +170,6 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
         if (value := getattr(query, name)) not in (None, ""):
             where.append(f"images.{name} = ?")
             values.append(value)
-    if query.since or query.until:
-        where.append("images.made >= ? AND images.made < ?")
-        values += [_midnight(query.since, 0) if query.since else -_ENDLESS]
-        values += [_midnight(query.until, 1) if query.until else _ENDLESS]
     if query.rating or query.sort == "rating":  # which is for those that have any
         where.append("images.mark IN (SELECT mark FROM marks.ratings WHERE rating >= ?)")
         values.append(query.rating)
@@ -174,6 +181,15 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
         where.append("images.number IN (SELECT rowid FROM words WHERE words MATCH 'lora')")
         where.append("images.prompt LIKE '%<lora:%'")
     return where, values
+
+
+def _numbers(query: Query) -> tuple[int, ...]:
+    """The first number of the days asked for and the first one behind them; () for all days."""
+    if not (query.since or query.until):
+        return ()
+    first = numbers_of(_midnight(query.since, 0)).start if query.since else 0
+    end = numbers_of(_midnight(query.until, 1)).start if query.until else 2**63 - 1
+    return first, end
 
 
 def _midnight(day: date, later: int) -> float:
