@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import InvalidRequest, StorageError
 from pipelines.types import GenerationRequest, GenerationResult, InitImage, Inpaint
@@ -187,17 +188,18 @@ def test_an_image_names_the_picture_it_was_made_from(tmp_path: Path) -> None:
     parent = archive.save(result())
     image = metadata.read_input(parent.path, archive.inputs)
     mask = Image.new("L", image.size, 255)
+    first = metadata.read(parent.path)
+    assert first.record is not None
+    assert first.record.parent is None
+    assert "parent" not in json.loads(first.record.to_json())
+    its = {"program": first.record.program, "text": first.text}
     for request, kind in (
         (replace(REQUEST, init=InitImage(image=image)), "img2img"),
         (replace(REQUEST, init=InitImage(image=image), inpaint=Inpaint(mask=mask)), "inpaint"),
     ):
         record = metadata.read(archive.save(result(request)).path).record
         assert record is not None
-        assert record.parent == {"pixels_sha256": pixels_sha256(NOISE), "kind": kind}
-    first = metadata.read(parent.path).record
-    assert first is not None
-    assert first.parent is None
-    assert "parent" not in json.loads(first.to_json())
+        assert record.parent == {"pixels_sha256": pixels_sha256(NOISE), "kind": kind, **its}
 
 
 def test_a_parent_with_loss_is_named_by_the_hash_in_its_own_file(tmp_path: Path) -> None:
@@ -207,7 +209,8 @@ def test_a_parent_with_loss_is_named_by_the_hash_in_its_own_file(tmp_path: Path)
     assert pixels_sha256(image) != pixels_sha256(NOISE)
     record = metadata.read(archive.save(result(replace(REQUEST, init=InitImage(image=image)))).path).record
     assert record is not None
-    assert record.parent == {"pixels_sha256": pixels_sha256(NOISE), "kind": "img2img"}
+    assert record.parent is not None
+    assert record.parent["pixels_sha256"] == pixels_sha256(NOISE)
     assert record.settings["init"]["image"] == pixels_sha256(image)
 
 
@@ -228,6 +231,35 @@ def test_the_text_of_a_foreign_parent_goes_along(tmp_path: Path) -> None:
         "text": json.dumps(graph),
     }
     assert Record.from_json(record.to_json()) == record
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg", "avif"])
+def test_the_text_of_the_first_picture_survives_every_step(tmp_path: Path, kind: str) -> None:
+    """Another program's, through larger, edited and changed once more; each step names the one before it."""
+    text = "a fox, 狐狸\nNegative prompt: blurry\nSteps: 7, Sampler: Euler a, Seed: 5, Size: 64x64, Their: own"
+    chunks = PngInfo()
+    chunks.add_itxt("parameters", text)
+    before: Path | bytes = encoded(NOISE, "PNG", pnginfo=chunks)
+    archive = make_store(tmp_path, format=kind)
+    archive.prepare()
+    hashes: list[str] = []
+    for step in range(3):
+        image = metadata.read_input(before, archive.inputs)
+        mask = Image.new("L", image.size, 255)
+        made = result(
+            replace(REQUEST, init=InitImage(image=image), inpaint=Inpaint(mask=mask) if step == 1 else None),
+            image=Image.effect_noise((40 + 8 * step, 64), 70).convert("RGB"),
+        )
+        hashes.append(pixels_sha256(made.image))
+        saved = archive.save(made)
+        record = metadata.read(saved.path).record
+        assert record is not None
+        assert record.parent is not None
+        assert record.parent["text"] == text
+        assert "program" not in record.parent  # many write `parameters`
+        assert record.parent["pixels_sha256"] == (hashes[step - 1] if step else pixels_sha256(NOISE))
+        assert record.parent["kind"] == ("inpaint" if step == 1 else "img2img")
+        before = saved.path
 
 
 def test_a_photo_is_a_parent_without_a_text(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import io
 import re
 import string
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.ui.conftest import Page
 from webui.ui.history_routes import IDS_LIMIT, TICKETS, Tickets, Wanted
@@ -210,6 +212,22 @@ def test_lineage(ui: Page, made: list[dict[str, Any]]) -> None:
     assert [one["id"] for one in found["parents"]] == [made[0]["id"]]
     found = ui.client.get(f"/history/picture/{made[0]['id']}").json()
     assert [one["id"] for one in found["children"]] == [child["id"]]
+
+
+def test_another_programs_text_is_shown_after_every_step(ui: Page, tmp_path: Path) -> None:
+    text = "<b>a fox</b>\nSteps: 7, Sampler: Euler a, Seed: 5, Size: 64x64"
+    chunks = PngInfo()
+    chunks.add_text("parameters", text)
+    picture = tmp_path / "theirs.png"
+    Image.effect_noise((64, 64), 60).convert("RGB").save(picture, pnginfo=chunks)
+    for step in range(2):
+        wish = {"img2img_image": uploaded(ui, picture), "img2img_prompt": f"step {step}", "img2img_seed": step}
+        status = ui.generate("img2img", wish)
+        assert status.state == "done", status.error
+        picture = status.saved[0].path
+        shown = ui.client.get(f"/history/picture/{status.saved[0].id}").json()["settings"]
+        assert "Text of the first picture of this line (another program)" in shown
+        assert "&lt;b&gt;a fox&lt;/b&gt;" in shown
 
 
 def uploaded(ui: Page, path: Any) -> dict[str, Any]:

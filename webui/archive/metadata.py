@@ -16,11 +16,12 @@ from pipelines.errors import InvalidRequest, UnreadableImage
 from webui.archive import foreign, foreign_flat, infotext, pictures
 from webui.archive.containers import LOSSY, Texts, read_texts
 from webui.archive.inputs import InputStore, pixels_sha256
-from webui.archive.record import Record, flat_fields, request_from_json, request_to_json
+from webui.archive.record import Record, first_text, flat_fields, request_from_json, request_to_json
 
 __all__ = [
     "ReadBack",
     "Record",
+    "first_text",
     "flat_fields",
     "from_infotext",
     "pixels_sha256",
@@ -73,7 +74,8 @@ def read(source: Path | bytes) -> ReadBack:
 
 
 def read_input(source: Path | bytes, inputs: InputStore) -> Image.Image:
-    """`pictures.read`, and the picture's origin noted, so that what is made from it names its parent.
+    """`pictures.read`, and the picture's origin noted, so that what is made from it names its parent and carries the
+    text that the first of all its forebears had.
 
     Raises UnreadableImage, StorageError."""
     image = pictures.read(source)
@@ -81,11 +83,11 @@ def read_input(source: Path | bytes, inputs: InputStore) -> Image.Image:
         back = read(source)
     except UnreadableImage:  # BMP, say: a picture that holds no texts
         return image
-    origin: dict[str, str] = {}
-    if back.record is not None:
-        origin = {"pixels_sha256": back.record.pixels_sha256}
+    origin = {} if back.record is None else {"pixels_sha256": back.record.pixels_sha256}
+    if (first := first_text(back.record)) is not None:
+        origin |= first
     elif back.text:
-        origin = {"program": back.program, "text": back.text}
+        origin |= {"program": back.program if back.record is None else back.record.program, "text": back.text}
     if origin:
         inputs.note(pixels_sha256(image), origin)
     return image

@@ -21,14 +21,16 @@ from webui.archive.inputs import InputStore, pixels_sha256
 SCHEMA = 1
 JSON_LIMIT = 1024 * 1024  # bytes of UTF-8
 DEPTH_LIMIT = 40  # objects within objects
-ORIGIN_TEXT_LIMIT = 64 * 1024  # characters of a parent's own text; longer ones stay in the note beside the input
+ORIGIN_TEXT_LIMIT = (
+    64 * 1024
+)  # characters of the first picture's own text; longer ones stay in the note beside the input
 
 _WHOLE_END = 2**63
 
 _PLAIN = tuple(item.name for item in fields(GenerationRequest) if item.name not in ("init", "inpaint"))
 _TEMPLATES = ("template", "negative_template")
-_OF_MODEL = ("prediction_type", "zero_terminal_snr")  # null: as the model's files say
-_INIT = ("strength", "resize_mode")
+_OF_MODEL = ("prediction_type", "zero_terminal_snr", "image_guidance")  # null: as the model's files say or is usual
+_INIT = ("strength", "resize_mode", "image_guidance")
 _INPAINT = ("mask_blur", "mask_grow", "invert", "masked_content", "only_masked", "padding")
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("prompt", "negative_prompt", "model", "vae", "sampler", "schedule", "dialect"), (str,)),
@@ -39,6 +41,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("invert", "only_masked"), (bool,)),
     **dict.fromkeys(_TEMPLATES, (str, type(None))),
     "prediction_type": (str, type(None)),
+    "image_guidance": (int, float, type(None)),
     "zero_terminal_snr": (bool, type(None)),
     "seed": (int, type(None)),
 }
@@ -94,10 +97,11 @@ def _check_request(data: Mapping[str, Any]) -> None:
 
 def flat_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The request's JSON without pictures and templates, on one level: `init.strength` is just `strength`."""
-    unsaid = {*_TEMPLATES, *(name for name in _OF_MODEL if settings.get(name) is None)}
+    said = {**settings, **(settings.get("init") or {})}
+    unsaid = {*_TEMPLATES, *(name for name in _OF_MODEL if said.get(name) is None)}
     flat = {name: settings[name] for name in _PLAIN if name in settings and name not in unsaid}
     for part, names in (("init", _INIT), ("inpaint", _INPAINT)):
-        flat |= _chosen(settings.get(part) or {}, names)
+        flat |= _chosen(settings.get(part) or {}, tuple(name for name in names if name not in unsaid))
     return flat
 
 
@@ -114,7 +118,7 @@ class Record:
     facts: Mapping[str, Any] = field(default_factory=dict)
     program: str = f"seedprint {VERSION}"
     schema: int = SCHEMA
-    parent: Mapping[str, Any] | None = None  # what it was made from: pixels_sha256, kind, and program and text if other
+    parent: Mapping[str, Any] | None = None  # what it was made from: pixels_sha256 and kind; `first_text` of the line
     extra: Mapping[str, Any] = field(default_factory=dict)  # fields of a later schema, kept as they are
 
     @classmethod
@@ -242,6 +246,13 @@ def _is_hash(value: object) -> bool:
 
 def _is_parent(value: object) -> bool:
     return isinstance(value, dict) and _is_hash(value.get("pixels_sha256")) and isinstance(value.get("kind"), str)
+
+
+def first_text(record: Record | None) -> dict[str, str] | None:
+    """How the first picture of the line that this one comes from was made: `program` and `text`, as its file said."""
+    parent = (record.parent if record is not None else None) or {}
+    program, text = parent.get("program", ""), parent.get("text")
+    return {"program": program, "text": text} if isinstance(text, str) and isinstance(program, str) and text else None
 
 
 def _parent(settings: Mapping[str, Any], task: str, inputs: InputStore) -> dict[str, Any] | None:

@@ -207,7 +207,16 @@ def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = 
     program = back.program or translate("again_other_program", language)
     told = translate("again_foreign", language, program=program)
     foreign = "" if back.record else f'<p class="note">{escaped(told)}</p>'
-    return f'{foreign}<table class="settings">{body}</table>'
+    return f'{foreign}<table class="settings">{body}</table>{_first_text(back, language)}'
+
+
+def _first_text(back: ReadBack, language: Language) -> str:
+    """How the first picture of the line was made, whatever was done since."""
+    if (first := metadata.first_text(back.record)) is None:
+        return ""
+    program = first["program"] or translate("again_other_program", language)
+    told = escaped(translate("again_first_text", language, program=program))
+    return f'<details class="first-text"><summary>{told}</summary><pre>{escaped(first["text"])}</pre></details>'
 
 
 def _label(name: str, language: Language) -> str:

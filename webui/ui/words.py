@@ -168,6 +168,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "这些参数来自{program}：可以发送到标签页，但无法逐像素比较。",
     ),
     "again_other_program": ("another program", "其他程序"),
+    "again_first_text": ("Text of the first picture of this line ({program})", "最初那张图片的文本（{program}）"),
     "again_unknown": ("Not understood", "未能识别"),
     "again_identical": ("identical", "完全一致"),
     "again_identical_detail": ("Every pixel is the same.", "每个像素都相同。"),
