@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipelines.types import (
+    DIALECTS,
     Batch,
     EngineState,
     GenerationRequest,
@@ -41,8 +42,11 @@ class Engine(Protocol):
         the model. As quick as `models`."""
         ...
 
-    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        """How this model's text encoders read a prompt. Quick enough to be asked at every key. Raises `ModelError`."""
+    def read_prompt(
+        self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
+    ) -> PromptReading:
+        """How this model's text encoders read a prompt. Quick enough to be asked at every key. Raises `ModelError`,
+        and `InvalidRequest` for what the dialect cannot read."""
         ...
 
     def describe(self) -> EngineState:

@@ -18,6 +18,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/prompts/schedule.py",
     "pipelines/prompts/weights.py",
     "pipelines/prompts/chunks.py",
+    "pipelines/prompts/compel_parsing.py",
     "pipelines/sampling/samplers.py",
     "pipelines/models/checkpoints.py",
     "pipelines/models/headers.py",

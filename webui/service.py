@@ -16,6 +16,7 @@ from PIL.Image import Image
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, SeedprintError, Skipped, Stopped, StorageError
 from pipelines.types import (
+    DIALECTS,
     SEED_END,
     Batch,
     EngineState,
@@ -197,9 +198,11 @@ class GenerationService:
         """LoRAs, textual inversions and VAEs, by name."""
         return self._engine.adapters()
 
-    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        """How the model's text encoders read a prompt. Raises ModelError."""
-        return self._engine.read_prompt(model, text, negative=negative)
+    def read_prompt(
+        self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
+    ) -> PromptReading:
+        """How the model's text encoders read a prompt. Raises ModelError, InvalidRequest."""
+        return self._engine.read_prompt(model, text, negative=negative, dialect=dialect)
 
     def watched(self, batch: Batch) -> list[GenerationResult]:
         """Makes a batch outside the queue, between two batches of it; nothing is saved."""

@@ -10,7 +10,7 @@ from pipelines.models import anatomy, extras
 from pipelines.models.hashes import Hashes
 from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
-from pipelines.types import GenerationRequest, ModelInfo, ModelPart, PromptReading
+from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
 
 
 class Catalogue:
@@ -18,8 +18,8 @@ class Catalogue:
 
     def __init__(self, folders: Sequence[Path] = (), hashes_file: Path | None = None) -> None:
         self._listing, self._hashes = Listing(folders), Hashes(hashes_file)
-        self._reader = PromptReader(self._listing)
         self._listing_lock = threading.Lock()
+        self._reader = PromptReader(self._listing, self._listing_lock)
 
     def models(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
@@ -40,6 +40,7 @@ class Catalogue:
         with self._listing_lock:
             extras.check(self._listing, request)
 
-    def read_prompt(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        with self._listing_lock:
-            return self._reader.read(model, text, negative=negative)
+    def read_prompt(
+        self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
+    ) -> PromptReading:
+        return self._reader.read(model, text, negative=negative, dialect=dialect)

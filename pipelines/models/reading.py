@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import ModelError
 from pipelines.models import folders
@@ -12,34 +15,40 @@ from pipelines.models.headers import read_header
 from pipelines.models.listing import Listing
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
 from pipelines.prompts.chunks import token_map
+from pipelines.prompts.compel_parsing import compel_map, parts_of
 from pipelines.prompts.grammar import parse
-from pipelines.types import ModelInfo, PromptReading
+from pipelines.types import DIALECTS, ModelInfo, PromptReading, TokenChunk
 
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
 
 
 class PromptReader:
-    """Reads prompts for the models of a listing. Not for several threads at once."""
+    """Reads prompts for the models of a listing, from any thread."""
 
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
+    def __init__(self, listing: Listing, lock: AbstractContextManager[Any] | None = None) -> None:
+        """`lock`: of the listing, which is not for several threads at once."""
+        self._listing, self._lock = listing, lock or nullcontext()
         self._folders: dict[str, tuple[tuple[int, int], tuple[Vocabulary, ...]]] = {}
 
-    def read(self, model: str, text: str, *, negative: bool = False) -> PromptReading:
-        """`negative`: where AND is a word. Raises `ModelError`."""
-        info = self._listing.find(model)
-        prompt = parse(text, composed=not negative)
+    def read(self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]) -> PromptReading:
+        """`negative`: where A1111's AND is a word. Raises `ModelError`, and `InvalidRequest` for what Compel cannot
+        read."""
+        mapped, weights, changes = _parsed(text, negative=negative, dialect=dialect)
+        with self._lock:
+            info = self._listing.find(model)
+            encoders = tuple(map(mapped, self._words(info, text)))
+        return PromptReading(encoders=encoders, family=info.family, changes=changes, weights=weights)
+
+    def _words(self, info: ModelInfo, text: str) -> Iterator[Words]:
+        """The tokenizer of each text encoder, with the learned words of the text."""
         counts = self._learned(info.family, text)
-        encoders = []
         for vocabulary in self._vocabularies(info):
             words, end = Words(vocabulary), len(vocabulary)
             ids = {}
             for word, count in counts.items():
                 ids[word], end = range(end, end + count), end + count
             words.learn(ids)
-            encoders.append(token_map(words, prompt))
-        weights = tuple(part.weight for part in prompt.parts)
-        return PromptReading(encoders=tuple(encoders), family=info.family, changes=prompt.changes, weights=weights)
+            yield words
 
     def _vocabularies(self, info: ModelInfo) -> tuple[Vocabulary, ...]:
         if info.layout != "folder":
@@ -60,6 +69,17 @@ class PromptReader:
         }
         named = {stem.casefold(): info for stem, info in files.items()}
         return {word: _vectors(named[word]) for word in mentions(text, files)}
+
+
+def _parsed(
+    text: str, *, negative: bool, dialect: str
+) -> tuple[Callable[[Words], tuple[TokenChunk, ...]], tuple[float, ...], bool]:
+    """What gives its chunks for a tokenizer, the weights of its parts, and whether it changes from step to step."""
+    if dialect == "compel":
+        parts = parts_of(text, "negative_prompt" if negative else "prompt")
+        return (lambda words: compel_map(words, parts)), tuple(part.weight for part in parts), False
+    prompt = parse(text, composed=not negative)
+    return (lambda words: token_map(words, prompt)), tuple(part.weight for part in prompt.parts), prompt.changes
 
 
 @cache

@@ -40,23 +40,27 @@ def chunks_of(tokenizer: Any, sections: Sections) -> list[Chunk]:
 
 def token_map(tokenizer: Any, prompt: Prompt, *, step: int = 1, steps: int = MOST_STEPS) -> tuple[TokenChunk, ...]:
     """The chunks of a prompt as a step sees it; of so many steps that no share of them rounds to none."""
-    room, words = tokenizer.model_max_length - 2, len(tokenizer)
+    room = tokenizer.model_max_length - 2
     chunks = []
     for number, part in enumerate(prompt.at(step, steps)):
         for tokens in _cut(tokenizer, part.sections, room):
-            names = tokenizer.convert_ids_to_tokens([token for token, _ in tokens])
-            shown = tuple(
-                ShownToken(
-                    text=_readable(name.removesuffix(WORD_END)),
-                    id=token,
-                    weight=weight,
-                    ends_word=name.endswith(WORD_END),
-                    learned=token >= words,
-                )
-                for name, (token, weight) in zip(names, tokens, strict=True)
-            )
-            chunks.append(TokenChunk(tokens=shown, room=room, part=number))
+            chunks.append(TokenChunk(tokens=shown_tokens(tokenizer, tokens), room=room, part=number))
     return tuple(chunks)
+
+
+def shown_tokens(tokenizer: Any, tokens: Sequence[Token]) -> tuple[ShownToken, ...]:
+    """Tokens as a person reads them."""
+    names, words = tokenizer.convert_ids_to_tokens([token for token, _ in tokens]), len(tokenizer)
+    return tuple(
+        ShownToken(
+            text=_readable(name.removesuffix(WORD_END)),
+            id=token,
+            weight=weight,
+            ends_word=name.endswith(WORD_END),
+            learned=token >= words,
+        )
+        for name, (token, weight) in zip(names, tokens, strict=True)
+    )
 
 
 def _cut(tokenizer: Any, sections: Sections, size: int) -> list[list[Token]]:

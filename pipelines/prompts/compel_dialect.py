@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from pipelines.errors import InvalidRequest
+from pipelines.prompts.compel_parsing import parsed
 from pipelines.prompts.grammar import without_loras
 
 MOST_CLIP_SKIP = 2
-REMEMBERED = 4096  # of what the parser tried: without it each bracket within brackets takes four times as long
 WEIGHTING = f"compel {version('compel')}"
 
 
@@ -34,7 +34,9 @@ class CompelEncoder:
         the field `name`, or for clip_skip."""
         if clip_skip > MOST_CLIP_SKIP:
             raise InvalidRequest("clip_skip", f"must be at most {MOST_CLIP_SKIP} in Compel's dialect, got {clip_skip}")
-        conjunction = _parsed(without_loras(text), name)
+        from compel import prompt_parser  # brings diffusers' pipelines: seconds
+
+        conjunction = parsed(prompt_parser, without_loras(text), name)
         embeddings, pooled = [], None
         for tokenizer, encoder in self._pairs:
             compel = _compel(tokenizer, encoder, self._kind(clip_skip))
@@ -84,7 +86,7 @@ class _Nested:
 
 
 def _compel(tokenizer: Any, encoder: Any, kind: str) -> Any:
-    from compel import Compel, ReturnedEmbeddingsType  # brings diffusers' pipelines: seconds
+    from compel import Compel, ReturnedEmbeddingsType
 
     return Compel(
         tokenizer=tokenizer,
@@ -92,27 +94,6 @@ def _compel(tokenizer: Any, encoder: Any, kind: str) -> Any:
         truncate_long_prompts=False,
         returned_embeddings_type=ReturnedEmbeddingsType[kind],
     )
-
-
-def _parsed(text: str, name: str) -> Any:
-    """compel's Conjunction. Raises `InvalidRequest` for what compel cannot read, or would leave out in silence."""
-    from compel.prompt_parser import Blend, PromptParser
-    from pyparsing import ParserElement
-
-    ParserElement.enable_packrat(REMEMBERED)
-    try:
-        conjunction = PromptParser().parse_conjunction(text)
-    except (Exception, RecursionError) as error:  # of pyparsing, of the parser itself, and plain ValueErrors
-        reason = " ".join(str(error).split())[:80]
-        raise InvalidRequest(name, f"must be in Compel's language, got what it cannot read: {reason}") from error
-    prompts = [
-        one for prompt in conjunction.prompts for one in (prompt.prompts if isinstance(prompt, Blend) else [prompt])
-    ]
-    if any(getattr(one, "wants_cross_attention_control", False) for one in prompts):
-        raise InvalidRequest(name, "must not use .swap(), which only works inside the model")
-    if conjunction.lora_weights:
-        raise InvalidRequest(name, "must name LoRAs as <lora:name:1>, got withLora")
-    return conjunction
 
 
 def _plain(conjunction: Any) -> str:

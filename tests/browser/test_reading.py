@@ -44,6 +44,25 @@ def test_clip_skip_is_told(visits: Visits) -> None:
     expect(page.locator("#txt2img_reading .notes")).to_contain_text("CLIP skip 2: every word below")
 
 
+def test_compels_language_has_its_map_too(visits: Visits, tmp_path: Path) -> None:
+    page = visits.open()
+    box, reading = page.locator("#txt2img_prompt textarea"), page.locator("#txt2img_reading")
+    box.fill("a red++ star")
+    reading.locator("summary").click()
+    expect(reading.locator(".counts")).to_have_text("5/75 · 0/75")  # to A1111 the signs are a word
+    page.locator("#txt2img_more > button").click()
+    page.locator("#txt2img_dialect input").first.click()
+    page.get_by_role("option", name="Compel").click()
+    expect(reading.locator(".counts")).to_have_text("3/75 · 0/75")
+    expect(reading.locator(".word").nth(1)).to_contain_text("×1.21")
+    box.fill('("a red++ star", "a boat").blend(0.7, 0.3)')
+    expect(reading.locator(".label").nth(1)).to_have_text("Part 2, weight 0.3 · Chunk 2: 2 of 75")
+    expect(reading.locator(".notes")).to_contain_text("those of .blend() are mixed")
+    page.screenshot(path=tmp_path / "compel.png", full_page=True)
+    box.fill('"cat".swap("dog")')
+    expect(reading.locator(".counts")).to_contain_text("must not use .swap()")
+
+
 def test_chinese_is_turned_only_when_asked(visits: Visits) -> None:
     page = visits.open(locale="zh-CN")
     box, reading = page.locator("#txt2img_prompt textarea"), page.locator("#txt2img_reading")

@@ -6,14 +6,15 @@ One HTML component with its own script, which asks whenever the text has rested 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
-from pipelines.errors import SeedprintError
+from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.types import PromptReading, Token, TokenChunk
 from webui.library.chinese import Dictionary
 from webui.library.collection import Library
 from webui.service import GenerationService
 from webui.ui.widgets import Widget
+from webui.ui.words import Language, sentence
 
 NAMES: Mapping[str, tuple[str, str]] = {
     "title": ("Tokens", "词元"),
@@ -43,9 +44,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
         "SDXL 在 CLIP 跳过 1 与 2 时都读倒数第二层；{skip} 时以下每个词取最后一层之前第 {earlier} 层。",
     ),
     "compel": (
-        "This shows A1111's language only; Compel reads the prompt when the picture is made.",
-        "此处只显示 A1111 语法；Compel 在生成图片时解析提示词。",
+        "Compel: the parts of .and() stand one after the other, those of .blend() are mixed by their weights.",
+        "Compel：.and() 的各部分依次排列，.blend() 的各部分按权重混合。",
     ),
+    "compel_part": ("Part {number}, weight {weight}", "第 {number} 部分，权重 {weight}"),
     "changes": (
         "Shown as the first step reads it; [a:b:0.5] or [a|b] reads otherwise later.",
         "此处为第一步读到的内容；[a:b:0.5] 或 [a|b] 之后会变化。",
@@ -85,14 +87,18 @@ class Reader:
         self._dictionaries = {builtin: Dictionary(library.categories, for_builtin=builtin) for builtin in (True, False)}
 
     def read(self, request: Sequence[str]) -> dict[str, Any]:
-        """`request`: model, then the texts of `BOXES`. Of each its encoders' chunks, and Chinese in English."""
-        model, *texts = (*request, "", "", "")[:3]
+        """`request`: model, dialect, the texts of `BOXES`. Of each its encoders' chunks, and Chinese in English; a
+        `fault` in both languages instead, where it cannot be read."""
+        model, dialect, *texts = (*request, "", "", "", "")[:4]
         answer: dict[str, Any] = {}
         for name, text in zip(BOXES, texts, strict=True):
             try:
-                answer[name] = shown(self._service.read_prompt(model, text, negative=name == "negative_prompt"))
+                reading = self._service.read_prompt(model, text, negative=name == "negative_prompt", dialect=dialect)
+            except InvalidRequest as error:
+                return {"fault": [sentence(error.field, error.rule, language) for language in get_args(Language)]}
             except SeedprintError as error:
-                return {"fault": str(error)}
+                return {"fault": [str(error)] * 2}
+            answer[name] = shown(reading)
             translation = self._dictionaries[answer[name]["family"] == "builtin"].translate(text)
             if translation is not None:
                 changed = translation.text if translation.text != text else ""

@@ -33,6 +33,7 @@ const chinese = () => {
 };
 
 // -- tokens
+const compel = () => (props.value || {}).dialect === 'compel';
 const count = chunk => chunk.words.reduce((sum, word) => sum + word.tokens.length, 0);
 const word_of = word => {
   const learned = word.learned, several = word.tokens.length > 1;
@@ -47,7 +48,7 @@ const word_of = word => {
 };
 const chunk_of = (chunk, number, weights, heading) => {
   const block = make('div', '', 'chunk'), words = make('div', '', 'words');
-  const part = weights.length > 1 ? told('part', {number: chunk.part + 1, weight: weights[chunk.part]}) + ' · ' : '';
+  const part = weights.length > 1 ? told(compel() ? 'compel_part' : 'part', {number: chunk.part + 1, weight: weights[chunk.part]}) + ' · ' : '';
   block.append(make('div', heading + part + told('chunk', {number, count: count(chunk), room: chunk.room}), 'label'), words);
   words.append(...(chunk.words.length ? chunk.words.map(word_of) : [make('span', told('empty'))]));
   return block;
@@ -56,18 +57,14 @@ const notes_of = found => {
   const skip = Number((props.value || {}).clip_skip) || 1, sdxl = found.family === 'sdxl', lines = [];
   if (skip > (sdxl ? 2 : 1)) lines.push(told(sdxl ? 'clip_skip_sdxl' : 'clip_skip', {skip, earlier: skip - 1}));
   if (sdxl && found.encoders.length === 1) lines.push(told('same'));
+  if (found.weights.length > 1 && compel()) lines.push(told('compel'));
   if (found.changes) lines.push(told('changes'));
   if (found.encoders.some(chunks => chunks.some(chunk => chunk.words.some(word => word.tokens.length > 1 && !word.learned)))) lines.push(told('pieces_note'));
   return lines;
 };
 const draw = () => {
   chinese();
-  if ((props.value || {}).dialect === 'compel') {
-    at('.counts').textContent = ''; at('.which').replaceChildren(); at('.tokens').replaceChildren();
-    at('.notes').replaceChildren(make('p', told('compel')));
-    return;
-  }
-  at('.counts').textContent = answer.fault || options.boxes.map(name => {
+  at('.counts').textContent = answer.fault ? answer.fault[language] : options.boxes.map(name => {
     const chunks = answer[name] ? answer[name].encoders[0] : [];
     return chunks.length ? chunks.reduce((sum, one) => sum + count(one), 0) + '/' + chunks.reduce((sum, one) => sum + one.room, 0) : '';
   }).filter(Boolean).join(' · ');
@@ -85,7 +82,7 @@ const draw = () => {
 };
 
 // -- asked when the text has rested for a moment; what changes meanwhile is asked next
-const wanted = () => JSON.stringify([(props.value || {}).model || '', ...options.boxes.map(read)]);
+const wanted = () => JSON.stringify([(props.value || {}).model || '', (props.value || {}).dialect || 'a1111', ...options.boxes.map(read)]);
 const ask = async () => {
   if (asking || wanted() === asked) return;
   asking = true; asked = wanted();

@@ -1,0 +1,151 @@
+"""Compel's language parsed, and how compel cuts it into chunks, without torch: a page asks while a prompt is typed.
+
+The parser is the compel library's own. Its module is loaded alone here, for the package around it brings torch and
+diffusers. It is slow (pyparsing, up to half a millisecond a character): what it makes of a word is remembered.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import InvalidRequest
+from pipelines.prompts.chunks import WORD_END, Token, shown_tokens
+from pipelines.prompts.grammar import without_loras
+from pipelines.types import TokenChunk
+
+REMEMBERED = 4096  # of what the parser tried: without it each bracket within brackets takes four times as long
+_SYNTAX = frozenset('()+-.="\\')
+_FAR_REACHING = ('"', ".and", ".add", ".blend", ".attend", ".swap", "Lora")  # what may join words that stand apart
+
+_PHRASE_ENDS = tuple(sign + WORD_END for sign in ".,;:")
+
+Fragment = tuple[str, float]  # words and their weight
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One prompt of an `.and()` or a `.blend()`; a plain text has one."""
+
+    fragments: tuple[Fragment, ...]
+    weight: float
+
+
+def parts_of(text: str, name: str = "prompt") -> tuple[Part, ...]:
+    """What compel reads in a text. Raises `InvalidRequest` for the field `name`, as `parsed` does."""
+    text = without_loras(text)
+    pieces = list(_pieces(text))
+    if len(pieces) < 2:
+        return _whole(text, name)
+    fused: list[Fragment] = []
+    for piece in pieces:
+        for words, weight in ((piece, 1.0),) if _SYNTAX.isdisjoint(piece) else _whole(piece, name)[0].fragments:
+            if fused and fused[-1][1] == weight:
+                fused[-1] = f"{fused[-1][0]} {words}", weight
+            else:
+                fused.append((words, weight))
+    return (Part(fragments=tuple(fused), weight=1.0),)
+
+
+def compel_map(tokenizer: Any, parts: Sequence[Part]) -> tuple[TokenChunk, ...]:
+    """The chunks of each part as compel encodes them: a long one is cut after a sentence, else a comma, else a word."""
+    room = tokenizer.model_max_length - 2
+    chunks = []
+    for number, part in enumerate(parts):
+        texts = [words for words, _ in part.fragments]
+        ids = tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        tokens = [(one, weight) for (_, weight), own in zip(part.fragments, ids, strict=True) for one in own]
+        for cut in _cut(tokenizer, tokens, room):
+            chunks.append(TokenChunk(tokens=shown_tokens(tokenizer, cut), room=room, part=number))
+    return tuple(chunks)
+
+
+def parsed(grammar: Any, text: str, name: str) -> Any:
+    """compel's Conjunction, of the classes of `grammar`, which is its module `prompt_parser`. Raises `InvalidRequest`
+    for what compel cannot read, or would leave out in silence."""
+    try:
+        conjunction = _parser(grammar).parse_conjunction(text)
+    except (Exception, RecursionError) as error:  # of pyparsing, of the parser itself, and plain ValueErrors
+        reason = " ".join(str(error).split())[:80]
+        raise InvalidRequest(name, f"must be in Compel's language, got what it cannot read: {reason}") from error
+    prompts = [one for prompt in conjunction.prompts for one in getattr(prompt, "prompts", [prompt])]
+    if any(getattr(one, "wants_cross_attention_control", False) for one in prompts):
+        raise InvalidRequest(name, "must not use .swap(), which only works inside the model")
+    if conjunction.lora_weights:
+        raise InvalidRequest(name, "must name LoRAs as <lora:name:1>, got withLora")
+    return conjunction
+
+
+@cache
+def _parser(grammar: Any) -> Any:
+    from pyparsing import ParserElement
+
+    ParserElement.enable_packrat(REMEMBERED)
+    return grammar.PromptParser()
+
+
+@cache
+def _grammar() -> Any:
+    """compel's module `prompt_parser`, which needs pyparsing and no more."""
+    package = importlib.util.find_spec("compel")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    file = Path(package.submodule_search_locations[0]) / "prompt_parser.py"
+    spec = importlib.util.spec_from_file_location("pipelines.prompts.compels_prompt_parser", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@lru_cache(REMEMBERED)
+def _whole(text: str, name: str) -> tuple[Part, ...]:
+    conjunction = parsed(_grammar(), text, name)
+    parts = []
+    for prompt, weight in zip(conjunction.prompts, conjunction.weights, strict=True):
+        mixed = getattr(prompt, "prompts", [prompt])  # of a blend
+        for one, share in zip(mixed, getattr(prompt, "weights", [1.0]), strict=True):
+            fragments = tuple((fragment.text, fragment.weight) for fragment in one.children)
+            parts.append(Part(fragments=fragments or (("", 1.0),), weight=float(weight) * float(share)))
+    return tuple(parts)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What stands between spaces outside brackets, which the parser reads apart; all in one where it might not."""
+    text = re.sub(r",(\S)", r", \1", text)  # as compel itself begins
+    depth, start = 0, 0
+    if any(one in text for one in _FAR_REACHING):
+        return
+    found = []
+    for place, character in enumerate(text):
+        if character in "()" and text[place - 1 : place] != "\\":
+            depth += 1 if character == "(" else -1
+            if depth < 0:
+                return
+        elif character.isspace() and not depth:
+            found.append(text[start:place])
+            start = place + 1
+    if not depth:
+        yield from filter(None, (*found, text[start:]))
+
+
+def _cut(tokenizer: Any, tokens: list[Token], room: int) -> Iterator[list[Token]]:
+    """At least one chunk; every token is in one of them."""
+    while len(tokens) > room:
+        names = tokenizer.convert_ids_to_tokens([token for token, _ in tokens[:room]])
+        ends = (
+            [place for place, name in enumerate(names) if name == "." + WORD_END],
+            [place for place, name in enumerate(names) if name in _PHRASE_ENDS],
+            [place for place, name in enumerate(names) if name.endswith(WORD_END)],
+            [room - 1],
+        )
+        end = next(found[-1] for found in ends if found) + 1
+        yield tokens[:end]
+        tokens = tokens[end:]
+    yield tokens
