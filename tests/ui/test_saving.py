@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.errors import StorageError
 from tests.ui.conftest import Page
-from webui.archive.store import Saving
+from webui.archive.store import ImageStore, Saving
 from webui.saving import FILE, SavingSettings
 
 
@@ -25,6 +26,20 @@ def test_the_example_follows_the_pattern_and_the_format(ui: Page) -> None:
     assert "<code>00042-450910884_a_red_star_on_a_blue_field.png</code>" in ui.call("saving")["saving_example"]
     assert "<code>512x768 00042.jpg</code>" in example(ui, "[width]x[height] [number]", "jpeg")
     assert "<code>00042 [mood].webp</code>" in example(ui, "[number] [mood]", "webp")
+
+
+def test_the_room_on_the_disk_is_shown(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageStore, "free_bytes", lambda self: 1_234_560_000_000)
+    assert "1,234.6 GB are free" in example(ui, "[number]")
+    assert "剩余 1,234.6 GB" in example(ui, "[number]", language="zh")
+
+
+def test_a_lost_disk_is_told(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(store: ImageStore) -> int:
+        raise StorageError("The disk is gone.")
+
+    monkeypatch.setattr(ImageStore, "free_bytes", lost)
+    assert example(ui, "[number]") == '<p class="error-line">The disk is gone.</p>'
 
 
 @pytest.mark.parametrize(

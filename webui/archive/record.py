@@ -23,7 +23,7 @@ JSON_LIMIT = 1024 * 1024  # bytes of UTF-8
 DEPTH_LIMIT = 40  # objects within objects
 ORIGIN_TEXT_LIMIT = (
     64 * 1024
-)  # characters of the first picture's own text; longer ones stay in the note beside the input
+)  # characters of a first picture's own text; longer ones stay in the note beside the input
 
 _WHOLE_END = 2**63
 

@@ -71,7 +71,7 @@ def build_page(
             with _tab("again") as opened:
                 again = AgainTab(house).build(opened)
             with _tab("history") as opened:
-                saving = SavingForm(parts.store, parts.saving).build()
+                saving = SavingForm(parts.store, parts.saving).build(opened)
                 history = HistoryTab(house).build(opened)
             with _tab("lab") as opened:
                 ready = shipped.load(HERE / "presets" / "experiments")

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import InvalidRequest, StorageError
 from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import SIDECARS, ImageStore, Saving
@@ -25,8 +25,9 @@ class SavingForm:
     def __init__(self, store: ImageStore, kept: SavingSettings) -> None:
         self.store, self.kept = store, kept
 
-    def build(self) -> SavingForm:
-        """Call inside a tab."""
+    def build(self, opened: gr.Tab) -> SavingForm:
+        """Call inside `opened`."""
+        self.opened = opened
         with gr.Accordion(word("saving"), open=False, elem_id="saving"):
             with gr.Row():
                 self.pattern = gr.Textbox(label=word("pattern"), elem_id="saving_pattern", scale=3, max_lines=1)
@@ -48,7 +49,10 @@ class SavingForm:
         fields: list[Any] = [self.pattern, self.format, self.sidecars]
         blocks.load(self.show, None, [*fields, self.example], api_name="saving", **_QUIET)
         gr.on(
-            [one.change for one in fields],  # a Textbox's `input` hears typed letters only: no Backspace, no paste
+            [
+                self.opened.select,
+                *(one.change for one in fields),
+            ],  # a Textbox's `input` hears typed letters only: no Backspace, no paste
             self.tell,
             fields,
             self.example,
@@ -68,16 +72,20 @@ class SavingForm:
         }
 
     def tell(self, pattern: Any, kind: Any, sidecars: Any, request: gr.Request) -> str:
-        """What a file would be called and whether that is kept, or what is wrong."""
+        """What a file would be called, whether that is kept and what room there is; or what is wrong."""
         try:
             saving = _saving(pattern, kind, sidecars)
+            free = f"{self.store.free_bytes() / 1e9:,.1f}"
         except InvalidRequest as error:
             return _fault(error, request)
+        except StorageError as error:
+            return f'<p class="error-line">{escaped(str(error))}</p>'
         name = NamePattern(saving.pattern).name(EXAMPLE, suffix=saving.suffix)
         language = language_of(request)
         kept = translate("saving_kept" if saving == self.store.saving else "saving_unkept", language)
         told = f"{escaped(translate('saving_example', language))} <code>{escaped(name)}</code>"
-        return f'<p class="note">{told}</p><p class="note">{escaped(kept)}</p>'
+        room = translate("saving_free", language, free=free)
+        return f'<p class="note">{told}</p><p class="note">{escaped(kept)} {escaped(room)}</p>'
 
     def change(self, pattern: Any, kind: Any, sidecars: Any, request: gr.Request) -> str:
         """From the next picture on, and after a restart."""
@@ -86,7 +94,7 @@ class SavingForm:
             self.kept.keep(saving)
         except InvalidRequest as error:
             return _fault(error, request)
-        except SeedprintError as error:
+        except StorageError as error:
             return f'<p class="error-line">{escaped(str(error))}</p>'
         self.store.saving = saving
         return self.tell(pattern, kind, sidecars, request)

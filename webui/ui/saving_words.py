@@ -11,6 +11,7 @@ SAVING_WORDS: dict[str, tuple[str, str]] = {
     "saving_save": ("Keep", "保存"),
     "saving_kept": ("Kept: the next picture is saved so.", "已保存：下一张图片将这样保存。"),
     "saving_unkept": ("Not kept yet.", "尚未保存。"),
+    "saving_free": ("{free} GB are free on the disk of the pictures.", "图片所在磁盘剩余 {free} GB。"),
 }
 # Rules of `InvalidRequest`
 SAVING_RULES: tuple[tuple[str, str], ...] = (
