@@ -21,9 +21,7 @@ from webui.archive.inputs import InputStore, pixels_sha256
 SCHEMA = 1
 JSON_LIMIT = 1024 * 1024  # bytes of UTF-8
 DEPTH_LIMIT = 40  # objects within objects
-ORIGIN_TEXT_LIMIT = (
-    64 * 1024
-)  # characters of a first picture's own text; longer ones stay in the note beside the input
+ORIGIN_TEXT_LIMIT = 64 * 1024  # characters of a first picture's own text; longer ones stay in the note
 
 _WHOLE_END = 2**63
 
