@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -75,11 +75,9 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         stack.callback(watcher.close)
         saving = SavingSettings(shared / SAVING)
         kept = saving.get()
-        store = ImageStore(
-            settings.output_dir,
-            pattern=settings.name_pattern or kept.pattern,
-            format=settings.image_format or kept.format,
-            sidecars=kept.sidecars,
+        store = ImageStore(settings.output_dir)
+        store.saving = replace(
+            kept, pattern=settings.name_pattern or kept.pattern, format=settings.image_format or kept.format
         )
         jobs = JobTable(database)
         service = GenerationService(engine, store, jobs, history, lists=lambda: library.wildcards.lists().lists)

@@ -48,3 +48,24 @@ def test_caps_scale_the_whole_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert grids.make_grid(tiles).size == (40, 20)
     with pytest.raises(ValueError, match="at least one"):
         grids.make_grid([])
+
+
+def test_captions_stand_under_their_pictures() -> None:
+    """Ink below each picture that has one and nowhere else; the pictures themselves as they were."""
+    tiles = [Image.new("RGB", (100, 40), (shade, 0, 0)) for shade in (10, 20, 30)]
+    grid = grids.make_grid(tiles, ["4294967295", "2", ""])
+    assert grid.size == (200, 120)
+    for place, (left, top) in enumerate(((0, 0), (100, 0), (0, 60))):
+        assert grid.crop((left, top, left + 100, top + 40)).getcolors() == [(4000, (10 * (place + 1), 0, 0))]
+        below = grid.crop((left, top + 40, left + 100, top + 60)).convert("L")
+        assert (below.getextrema()[0] < 128) == (place < 2)
+    assert grid.crop((100, 60, 200, 120)).getcolors() == [(6000, (255, 255, 255))]
+
+
+def test_a_long_caption_stays_within_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles = [Image.new("RGB", (32, 32), (255, 255, 255))] * 2
+    grid = grids.make_grid(tiles, ["4294967295", ""]).convert("L")
+    assert grid.crop((0, 32, 32, 52)).getextrema()[0] < 200
+    assert grid.crop((32, 0, 64, 52)).getextrema() == (255, 255)
+    monkeypatch.setattr(grids, "SIDE_LIMIT", 16)
+    assert max(grids.make_grid(tiles, ["1", "2"]).size) <= 16

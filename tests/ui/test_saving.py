@@ -14,8 +14,13 @@ from webui.archive.store import ImageStore, Saving
 from webui.saving import FILE, SavingSettings
 
 
-def values(pattern: str, kind: str = "png", sidecars: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"saving_pattern": pattern, "saving_format": kind, "saving_sidecars": list(sidecars)}
+def values(pattern: str, kind: str = "png", sidecars: tuple[str, ...] = (), grid: str = "plain") -> dict[str, Any]:
+    return {
+        "saving_pattern": pattern,
+        "saving_format": kind,
+        "saving_sidecars": list(sidecars),
+        "saving_grid": grid,
+    }
 
 
 def example(ui: Page, *given: Any, language: str = "en") -> str:
@@ -63,14 +68,15 @@ def test_a_bad_pattern_is_one_sentence_and_changes_nothing(ui: Page, pattern: st
 def test_what_is_kept_holds_for_the_next_picture_and_after_a_restart(ui: Page) -> None:
     before = ui.parts.store.saving
     try:
-        told = ui.call("saving_save", values("[seed] [number]", "webp", ("txt",)))["saving_example"]
+        told = ui.call("saving_save", values("[seed] [number]", "webp", ("txt",), "none"))["saving_example"]
         assert "Kept" in told
         assert "Kept" not in example(ui, "[number]")
         saved = ui.generate(values={"txt2img_seed": 77, "txt2img_batch_size": 1}).saved[0].path
         assert saved.name == "77 00001.webp"
         assert saved.with_suffix(".txt").is_file()
+        assert ui.generate(values={"txt2img_seed": 78, "txt2img_batch_size": 2}).grid is None
         kept = SavingSettings(ui.outputs.parent / FILE).get()
-        assert kept == Saving(pattern="[seed] [number]", format="webp", sidecars=("txt",))
+        assert kept == Saving(pattern="[seed] [number]", format="webp", sidecars=("txt",), grid="none")
         assert ui.call("saving")["saving_pattern"] == "[seed] [number]"
     finally:
         ui.call("saving_save", values(before.pattern))

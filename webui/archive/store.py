@@ -27,6 +27,7 @@ from webui.archive.naming import DEFAULT_PATTERN, GRID, NAME_LIMIT, NameFacts, N
 
 JPEG_ABOVE = 40_000_000  # pixels; a larger grid is kept as JPEG
 SIDECARS = ("txt", "json")
+GRIDS = ("plain", "seeds", "none")  # without words, with the seed under each picture
 INPUTS = "inputs"
 _SPACE_FACTOR = 3
 _TEXT_ROOM = 64 * 1024  # bytes an image, for texts and file system
@@ -58,17 +59,20 @@ class SavedImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Saving:
-    """How pictures are saved. Raises InvalidRequest for a pattern, format or sidecar that there is not."""
+    """How pictures are saved. Raises InvalidRequest for a pattern, format, sidecar or grid that there is not."""
 
     pattern: str = DEFAULT_PATTERN
     format: str = "png"
     sidecars: tuple[str, ...] = ()
+    grid: str = "plain"  # of the pictures of a run
 
     def __post_init__(self) -> None:
         NamePattern(self.pattern)
         formats.check(self.format)
         if set(self.sidecars) - set(SIDECARS):
             raise InvalidRequest("sidecars", f"must be of {', '.join(SIDECARS)}, got {', '.join(self.sidecars)}")
+        if self.grid not in GRIDS:
+            raise InvalidRequest("grid", f"must be one of {', '.join(GRIDS)}, got {self.grid!r}")
 
     @property
     def suffix(self) -> str:
@@ -158,11 +162,12 @@ class ImageStore:
         return self._saved(path, record, request, result.image)
 
     def save_grid(self, results: Sequence[GenerationResult], *, beside: SavedImage | None = None) -> SavedImage | None:
-        """Keeps a grid of several results, None of fewer than two. `beside`: the first image as saved, whose number
-        and folder the grid takes; without it the grid has a number of its own."""
-        if len(results) < 2:
+        """Keeps a grid of several results, None of fewer than two or when none is wanted. `beside`: the first image as
+        saved, whose number and folder the grid takes; without it the grid has a number of its own."""
+        if len(results) < 2 or self.saving.grid == "none":
             return None
-        return self.save_sheet(make_grid([result.image for result in results]), results[0], beside=beside)
+        captions = [str(result.request.seed) for result in results] if self.saving.grid == "seeds" else []
+        return self.save_sheet(make_grid([result.image for result in results], captions), results[0], beside=beside)
 
     def save_sheet(
         self, image: Image.Image, first: GenerationResult, *, beside: SavedImage | None = None

@@ -1,4 +1,4 @@
-"""How pictures are saved: format, sidecars and the pattern of names, with an example that follows the typing."""
+"""How pictures are saved: format, sidecars, grid and the pattern of names, with an example that follows the typing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 from pipelines.errors import InvalidRequest, StorageError
 from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
-from webui.archive.store import SIDECARS, ImageStore, Saving
+from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
 from webui.saving import SavingSettings
 from webui.ui.controls import Choice, Updates
 from webui.ui.handlers import escaped
@@ -40,13 +40,19 @@ class SavingForm:
                     elem_id="saving_sidecars",
                     scale=1,
                 )
+                self.grid = Choice(
+                    [(word(f"grid_{name}"), name) for name in GRIDS],
+                    label=word("saving_grid"),
+                    elem_id="saving_grid",
+                    scale=1,
+                )
             with gr.Row():
                 self.example = gr.HTML(elem_id="saving_example")
                 self.save = gr.Button(word("saving_save"), size="sm", elem_id="saving_save", scale=0, min_width=120)
         return self
 
     def wire(self, blocks: gr.Blocks) -> None:
-        fields: list[Any] = [self.pattern, self.format, self.sidecars]
+        fields: list[Any] = [self.pattern, self.format, self.sidecars, self.grid]
         blocks.load(self.show, None, [*fields, self.example], api_name="saving", **_QUIET)
         gr.on(
             [
@@ -68,13 +74,14 @@ class SavingForm:
             self.pattern: saving.pattern,
             self.format: saving.format,
             self.sidecars: list(saving.sidecars),
-            self.example: self.tell(saving.pattern, saving.format, list(saving.sidecars), request),
+            self.grid: saving.grid,
+            self.example: self.tell(saving.pattern, saving.format, saving.sidecars, saving.grid, request),
         }
 
-    def tell(self, pattern: Any, kind: Any, sidecars: Any, request: gr.Request) -> str:
+    def tell(self, pattern: Any, kind: Any, sidecars: Any, grid: Any, request: gr.Request) -> str:
         """What a file would be called, whether that is kept and what room there is; or what is wrong."""
         try:
-            saving = _saving(pattern, kind, sidecars)
+            saving = _saving(pattern, kind, sidecars, grid)
             free = f"{self.store.free_bytes() / 1e9:,.1f}"
         except InvalidRequest as error:
             return _fault(error, request)
@@ -87,21 +94,21 @@ class SavingForm:
         room = translate("saving_free", language, free=free)
         return f'<p class="note">{told}</p><p class="note">{escaped(kept)} {escaped(room)}</p>'
 
-    def change(self, pattern: Any, kind: Any, sidecars: Any, request: gr.Request) -> str:
+    def change(self, pattern: Any, kind: Any, sidecars: Any, grid: Any, request: gr.Request) -> str:
         """From the next picture on, and after a restart."""
         try:
-            saving = _saving(pattern, kind, sidecars)
+            saving = _saving(pattern, kind, sidecars, grid)
             self.kept.keep(saving)
         except InvalidRequest as error:
             return _fault(error, request)
         except StorageError as error:
             return f'<p class="error-line">{escaped(str(error))}</p>'
         self.store.saving = saving
-        return self.tell(pattern, kind, sidecars, request)
+        return self.tell(pattern, kind, sidecars, grid, request)
 
 
-def _saving(pattern: Any, kind: Any, sidecars: Any) -> Saving:
-    return Saving(pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or ())))
+def _saving(pattern: Any, kind: Any, sidecars: Any, grid: Any) -> Saving:
+    return Saving(pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or ())), grid=str(grid))
 
 
 def _fault(error: InvalidRequest, request: gr.Request) -> str:
