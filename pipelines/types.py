@@ -75,12 +75,15 @@ class InitImage:
     image: Image
     strength: float = 0.75  # share of the steps that run; 1 keeps nothing of the picture
     resize_mode: ResizeMode = "crop"  # how it comes to width × height
+    image_guidance: float | None = None  # how closely a model that edits by instruction keeps to the picture; None: 1.5
 
     def __post_init__(self) -> None:
         if self.image.mode != "RGB":
             raise InvalidRequest("init_image", f"must be RGB, got {self.image.mode}")
         _check_number("strength", self.strength, 0, 1)
         _check_choice("resize_mode", self.resize_mode, RESIZE_MODES)
+        if self.image_guidance is not None:
+            _check_number("image_guidance", self.image_guidance, 0, 30)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

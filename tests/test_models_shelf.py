@@ -56,18 +56,18 @@ def test_settled_facts_go_with_every_request_and_into_the_picture(tmp_path: Path
 def test_the_shelf_tells_of_everything_and_why_it_is_of_no_use(tmp_path: Path) -> None:
     models = tmp_path / "models"
     write_model(models / "good.safetensors", checkpoint())
-    write_model(models / "instruct.safetensors", checkpoint(channels=8))
+    write_model(models / "deep.safetensors", checkpoint(channels=5))
     write_model(models / "soft.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
     (models / "empty.safetensors").write_bytes(b"")
     settings = settings_for(tmp_path)
     with build_parts(settings, FakeEngine(folders=settings.models_dirs), settings.data_dir) as parts:
         shelf = parts.service.shelf
         found = {info.name: info for info in shelf.everything()}
-        assert list(found) == ["empty", "good", "instruct", "soft", "builtin"]
+        assert list(found) == ["deep", "empty", "good", "soft", "builtin"]
         assert found["empty"].problem == "The file is empty."
         assert found["good"].problem is None
         assert found["soft"].problem is None
-        assert "not supported yet" in (found["instruct"].problem or "")
+        assert "not supported yet" in (found["deep"].problem or "")
         with pytest.raises(ModelError):
             shelf.parts(found["empty"])
         assert {part.name for part in shelf.parts(found["good"])} == {"text_encoder", "unet", "vae"}

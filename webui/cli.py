@@ -127,6 +127,7 @@ def _add_generate(commands: Commands) -> None:
     image.add_argument("--init-image", type=Path, metavar="FILE")
     image.add_argument("--strength", type=float, help="0 to 1: how much changes")
     image.add_argument("--resize-mode", choices=RESIZE_MODES)
+    image.add_argument("--image-guidance", type=float, help="for models that edit: how much is kept; default: 1.5")
     mask = make.add_argument_group("only part of it")
     mask.add_argument("--mask", type=Path, metavar="FILE", help="white is painted anew; the picture's own size")
     mask.add_argument("--invert-mask", action="store_true", dest="invert", default=None)
@@ -290,7 +291,7 @@ def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
 
 _SIZES = ("width", "height", "steps", "batch_size", "batches", "seed", "clip_skip")
 _PLAIN = ("negative_prompt", "dialect", "sampler", "schedule", "guidance", "model", *_SIZES)
-_INIT = ("strength", "resize_mode")
+_INIT = ("strength", "resize_mode", "image_guidance")
 _INPAINT = ("invert", "mask_blur", "mask_grow", "masked_content", "only_masked", "padding")
 
 

@@ -27,13 +27,14 @@ Word = tuple[int, str, int]  # part of an AND, text, and which of several of the
 class Watcher:
     """A context: while it is open, it watches the UNet of one batch. Call `begin` before each call of the UNet."""
 
-    def __init__(self, unet: Any, tokenizer: Any, request: GenerationRequest, images: int) -> None:
-        """Raises `InvalidRequest` for a dialect whose words cannot be told apart any more."""
+    def __init__(self, unet: Any, tokenizer: Any, request: GenerationRequest, images: int, negatives: int) -> None:
+        """`negatives`: so many rows a picture come before those of the prompt. Raises `InvalidRequest` for a dialect
+        whose words cannot be told apart any more."""
         if request.dialect != DIALECTS[0]:
             raise InvalidRequest("dialect", f"must be {DIALECTS[0]} to see where words look, got {request.dialect!r}")
         self._unet, self._tokenizer, self._images = unet, tokenizer, images
         self._prompt, self._steps = parse(request.prompt), request.steps_run
-        self._guided = request.guidance > 1
+        self._negatives = negatives
         self._known: dict[int, Mapping[Word, list[int]]] = {}  # by step
         self._now: Mapping[Word, list[int]] = {}
         self._sums: dict[Word, dict[int, Tensor]] = {}  # word -> places of a layer -> (images, places)
@@ -97,7 +98,7 @@ class Watcher:
         if layer.norm_cross:
             text = layer.norm_encoder_hidden_states(text)
         for part in sorted({word[0] for word in self._now}):
-            first = (self._guided + part) * self._images  # rows: the negative prompt's first, then each part's
+            first = (self._negatives + part) * self._images  # then each part's
             rows = slice(first, first + self._images)
             words = {word: places for word, places in self._now.items() if word[0] == part}
             self._add(layer, layer.to_q(asking[rows]), layer.to_k(text[rows]), words)

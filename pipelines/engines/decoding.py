@@ -87,6 +87,20 @@ def encode_tensor(
     parts: Components, pixels: torch.Tensor, generators: Sequence[torch.Generator], ways: Ways, rungs: list[str]
 ) -> torch.Tensor:
     """As `encode`, of (1, 3, height, width), -1 … 1."""
+    distribution = _encoded(parts, pixels, ways, rungs)
+    rows: list[torch.Tensor] = [distribution.sample(generator=generator) for generator in generators]
+    return _finite(torch.cat(rows) * parts.vae.config.scaling_factor)
+
+
+def likeliest(parts: Components, image: Image.Image, count: int, ways: Ways, rungs: list[str]) -> torch.Tensor:
+    """One RGB picture -> (count, channels, height, width): the middle of the VAE's distribution, not scaled, which is
+    how models that edit were trained to see it."""
+    middle: torch.Tensor = _encoded(parts, to_tensor(image), ways, rungs).mode()
+    return _finite(middle.expand(count, -1, -1, -1))
+
+
+def _encoded(parts: Components, pixels: torch.Tensor, ways: Ways, rungs: list[str]) -> Any:
+    """The VAE's distribution."""
     pixels = pixels.to(parts.placement.device, parts.vae.dtype)
 
     def work(attempt: Try) -> Any:
@@ -97,8 +111,10 @@ def encode_tensor(
     attempts = tries(ways, "vae", moves=parts.placement.moves)
     distribution, attempt = climb(work, attempts, parts.placement.device)
     rungs.extend(attempt.rungs)
-    rows: list[torch.Tensor] = [distribution.sample(generator=generator) for generator in generators]
-    latents: torch.Tensor = torch.cat(rows) * parts.vae.config.scaling_factor
+    return distribution
+
+
+def _finite(latents: torch.Tensor) -> torch.Tensor:
     if not bool(torch.isfinite(latents).all()):
         raise NotFinite("The model's encoder gave numbers that are not finite for this picture; nothing was saved.")
     return latents

@@ -26,7 +26,8 @@ class Task:
     steps: int
     conditioning: Conditioning
     generators: Sequence[torch.Generator]  # one an image: noise drawn while sampling comes from them
-    extra_channels: torch.Tensor | None = None  # (batch, 5, height, width): an inpainting UNet's mask and picture
+    # (batch, 5 or 4, height, width): an inpainting UNet's mask and picture, or the picture that another is to change
+    extra_channels: torch.Tensor | None = None
     before_call: Callable[[int], None] | None = None  # told the step
     blend: Blend | None = None  # (latents, scheduler, next timestep) -> latents; keeps a part of the picture
 
@@ -58,7 +59,9 @@ def _predict(task: Task, latents: torch.Tensor, timestep: torch.Tensor, step: in
     copies = len(told.embeddings) // len(latents)
     model_input = task.scheduler.scale_model_input(torch.cat([latents] * copies), timestep)
     if task.extra_channels is not None:
-        model_input = torch.cat([model_input, torch.cat([task.extra_channels] * copies)], 1)  # (…, 9, height, width)
+        extra, blind = task.extra_channels, task.conditioning.blind
+        shown = [torch.zeros_like(extra)] * blind + [extra] * (copies - blind)
+        model_input = torch.cat([model_input, torch.cat(shown)], 1)  # (…, 9 or 8, height, width)
     if task.before_call is not None:
         task.before_call(step)
     prediction = task.unet(

@@ -145,7 +145,7 @@ class LocalEngine(Catalogue):
 
         model = self._load(batch.request.model, on_stage)
         wanted = extras.prepared(self._listing, batch.request, model.parts.info.family)
-        _check_size(model.parts, batch)
+        _check_wish(model.parts, batch)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
             self._hashes.get(Path(info.path))
         ways = self._planner.ways(model.parts, batch)
@@ -191,8 +191,11 @@ class LocalEngine(Catalogue):
         return self._builtin_threads
 
 
-def _check_size(parts: Components, batch: Batch) -> None:
+def _check_wish(parts: Components, batch: Batch) -> None:
+    """What only the loaded model tells."""
     request = batch.request
+    if parts.editing and request.init is None:
+        raise InvalidRequest("init_image", "must be given with this model, which changes pictures, got none")
     rows = len(batch.seeds) * (2 if request.guidance > 1 else 1)
     if not parts.can_normalize(request.width, request.height, rows):
         rule = f"must be larger with this model without guidance and one image at a time, got {request.width}"

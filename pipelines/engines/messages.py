@@ -78,7 +78,8 @@ def from_batch(batch: Batch, job: int) -> Message:
     header: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN}
     images: list[Image.Image] = []
     if request.init is not None:
-        header["init"] = {"strength": request.init.strength, "resize_mode": request.init.resize_mode}
+        names = (item.name for item in fields(InitImage) if item.name != "image")
+        header["init"] = {name: getattr(request.init, name) for name in names}
         images.append(request.init.image)
     if request.inpaint is not None:
         names = (item.name for item in fields(Inpaint) if item.name != "mask")

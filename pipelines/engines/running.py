@@ -57,12 +57,11 @@ class Run:
 
     def conditioned(self) -> Conditioning:
         """What the UNet is told. Remembered texts need no text encoder on the device."""
-        like = self.parts.like if self.parts.is_sdxl else None
         prompts = self.model.prompts
 
         def work(attempt: Try) -> Conditioning:
             prompts.before = partial(arrange, self.parts, "text", attempt.ways)
-            return condition(prompts, self.batch.request, like)
+            return condition(prompts, self.batch.request, self.parts)
 
         return self._climbed("text", work)
 
@@ -115,7 +114,9 @@ class Run:
         )
         begin = maker.make()
         # 4. denoise
-        watcher = Watcher(parts.unet, parts.tokenizers[0], request, len(seeds)) if self.batch.attention else None
+        watcher = None
+        if self.batch.attention:
+            watcher = Watcher(parts.unet, parts.tokenizers[0], request, len(seeds), conditioning.negatives)
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,

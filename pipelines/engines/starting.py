@@ -49,10 +49,24 @@ class Maker:
             size = (self.request.width, self.request.height)
             picture = images.fit(self.request.init.image, size, self.request.init.resize_mode)
             encoded = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
+            if self.parts.editing:
+                return self._edit(picture, encoded)
             latents = self.scheduler.add_noise(encoded, self._noise(), self.timesteps[:1])
         else:
             latents = self._noise() * self.scheduler.init_noise_sigma
         return Start(latents=latents, extra_channels=self._all_masked() if self.parts.inpainting else None)
+
+    def _edit(self, picture: Image.Image, encoded: torch.Tensor) -> Start:
+        """The picture at hand all the time; at full strength it begins with nothing but noise, as published."""
+        drawn = self._noise()
+        if self.request.steps_run == self.request.steps:
+            latents = drawn * self.scheduler.init_noise_sigma
+        else:
+            latents = self.scheduler.add_noise(encoded, drawn, self.timesteps[:1])
+        return Start(latents=latents, extra_channels=self._seen(picture))
+
+    def _seen(self, picture: Image.Image) -> torch.Tensor:
+        return decoding.likeliest(self.parts, picture, len(self.generators), self.ways, self.rungs)
 
     def _inpaint(self, inpaint: Inpaint) -> Start:
         canvas = masks.plan(self.request)
@@ -78,7 +92,8 @@ class Maker:
                 kept = scheduler.add_noise(original, drawn, next_timestep[None])
             return torch.where(mask > 0, latents, kept)
 
-        return Start(latents=latents, blend=blend, canvas=canvas)
+        seen = self._seen(canvas.picture) if self.parts.editing else None
+        return Start(latents=latents, extra_channels=seen, blend=blend, canvas=canvas)
 
     def _noise(self) -> torch.Tensor:
         factor = self.parts.vae_factor

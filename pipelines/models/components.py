@@ -54,9 +54,23 @@ class Components:
         return int(self.unet.config.in_channels) == 2 * self.latent_channels + 1
 
     @property
+    def editing(self) -> bool:
+        """The UNet takes the picture it is to change beside the latents: 4 + 4 channels, as InstructPix2Pix has it."""
+        return int(self.unet.config.in_channels) == 2 * self.latent_channels
+
+    @property
     def like(self) -> torch.Tensor:
         """An empty tensor of the model's device and type."""
         return torch.empty(0, device=self.placement.device, dtype=self.placement.dtype)
+
+    @property
+    def scored(self) -> bool:
+        """The UNet is told how beautiful a picture should be, in the place of its final size: SDXL's refiner."""
+        config = self.unet.config
+        if not self.is_sdxl:
+            return False
+        pooled = int(self.text_encoders[-1].config.projection_dim)
+        return int(config.projection_class_embeddings_input_dim) == pooled + 5 * int(config.addition_time_embed_dim)
 
     @property
     def is_sdxl(self) -> bool:

@@ -147,7 +147,8 @@ def _find_vae(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     vaes = [info for info in files if info.kind == "vae" and _is_called(info, name)]
     if not vaes:
         raise InvalidRequest("vae", f"must be {AUTOMATIC} or a VAE in the models folder, got {name!r}")
-    fitting = [info for info in vaes if family in re.split(r", | or ", info.family)]
+    own = family.removesuffix("-refiner")  # which has SDXL's
+    fitting = [info for info in vaes if own in re.split(r", | or ", info.family)]
     if not fitting:
         raise InvalidRequest("vae", f"must be made for {_title(family)}, got {name!r}, for {vaes[0].family}")
     return _only(fitting, "vae", name)

@@ -16,8 +16,8 @@ from pipelines.models.remembering import Memory
 from pipelines.types import ModelInfo
 
 BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
-FAMILIES = ("sd1", "sd2", "sdxl")
-VARIANTS = ("", "inpaint")
+FAMILIES = ("sd1", "sd2", "sdxl", "sdxl-refiner")
+VARIANTS = ("", "inpaint", "pix2pix")
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
 

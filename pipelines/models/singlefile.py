@@ -22,6 +22,7 @@ from diffusers.loaders.single_file_utils import (
 )
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
+from transformers.initialization import no_init_weights
 
 from pipelines.errors import ModelError
 from pipelines.models import conversion
@@ -44,12 +45,14 @@ _LEVELS = {
     "sd1": ((True, 1), (True, 1), (True, 1), (False, 1)),
     "sd2": ((True, 1), (True, 1), (True, 1), (False, 1)),
     "sdxl": ((False, 1), (True, 2), (True, 10)),
+    "sdxl-refiner": ((False, 1), (True, 4), (True, 4), (False, 4)),
 }
 _HEAD_WIDTH = 64  # of a UNet's attention in SD 2 and SDXL, and of every CLIP; SD 1 has 8 heads everywhere
 
 
 def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
-    """SD 1.x, SD 2.x and SDXL, inpainting variants too. Raises what `loading.model_errors` turns into sentences."""
+    """SD 1.x, SD 2.x, SDXL and its refiner, models for inpainting and for editing too. Raises what
+    `loading.model_errors` turns into sentences."""
     tensors = _renamed(load_file(conversion.loadable(info)))  # mapped, not read: weights come in when they are used
     configs = {"unet": _unet(info, tensors), "vae": _vae(info, tensors), **_text_encoders(info, tensors)}
     with tempfile.TemporaryDirectory(prefix="seedprint-") as folder:
@@ -64,7 +67,8 @@ def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard
         for part, kind in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
             if part in configs:
                 on_part(part)
-                encoder = create_diffusers_clip_model_from_ldm(kind, tensors, subfolder=part, **options)
+                with no_init_weights():  # they are replaced at once
+                    encoder = create_diffusers_clip_model_from_ldm(kind, tensors, subfolder=part, **options)
                 encoders.append(encoder)
     on_part("unet")
     weights = convert_ldm_unet_checkpoint(tensors, configs["unet"])
@@ -72,7 +76,7 @@ def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard
     on_part("vae")
     weights = convert_ldm_vae_checkpoint(tensors, configs["vae"])
     vae = filled(AutoencoderKL, configs["vae"], weights, placement)
-    paddings = {"sd1": ("<|endoftext|>",), "sd2": ("!",), "sdxl": ("<|endoftext|>", "!")}[info.family]
+    paddings = {"sd1": ("<|endoftext|>",), "sdxl": ("<|endoftext|>", "!")}.get(info.family, ("!",))
     return Components(
         info=info,
         placement=placement,
@@ -116,7 +120,7 @@ def _unet(info: ModelInfo, tensors: Tensors) -> Config:
         "norm_num_groups": math.gcd(32, *widths),
         "upcast_attention": info.family == "sd2",
     }
-    if info.family == "sdxl":
+    if info.family.startswith("sdxl"):
         config |= {
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": 256,
@@ -138,8 +142,8 @@ def _vae(info: ModelInfo, tensors: Tensors) -> Config:
         "norm_num_groups": math.gcd(32, *widths),
         "down_block_types": ["DownEncoderBlock2D"] * 4,
         "up_block_types": ["UpDecoderBlock2D"] * 4,
-        "scaling_factor": 0.13025 if info.family == "sdxl" else 0.18215,
-        "force_upcast": info.family == "sdxl",  # its activations overflow fp16
+        "scaling_factor": 0.13025 if info.family.startswith("sdxl") else 0.18215,
+        "force_upcast": info.family.startswith("sdxl"),  # its activations overflow fp16
     }
 
 
@@ -149,6 +153,8 @@ def _text_encoders(info: ModelInfo, tensors: Tensors) -> dict[str, Config]:
     if info.family == "sd2":
         # trained on the last layer but one, so that the last is left out
         return {"text_encoder": _open_clip(tensors, "cond_stage_model.model.", left_out=1)}
+    if info.family == "sdxl-refiner":
+        return {"text_encoder_2": _open_clip(tensors, "conditioner.embedders.0.model.", left_out=0)}
     return {
         "text_encoder": _hugging_face_clip(tensors, "conditioner.embedders.0.transformer.text_model."),
         "text_encoder_2": _open_clip(tensors, "conditioner.embedders.1.model.", left_out=0),

@@ -134,14 +134,14 @@ class PromptEncoder:
         self, prompt: str, negative_prompt: str, *, steps: int, clip_skip: int = 1, dialect: str = DIALECTS[0]
     ) -> tuple[PromptConditioning, PromptConditioning]:
         """Prompt and negative prompt, padded to equal token counts. AND is a word in the negative prompt. SDXL's
-        empty negative prompt is all zeros, as A1111 and diffusers have it."""
+        empty negative prompt is all zeros, as A1111 and diffusers have it; its refiner's is words as any."""
         if dialect == "compel":
             positive = self.encode_compel(prompt, clip_skip=clip_skip)
             negative = self.encode_compel(negative_prompt, clip_skip=clip_skip, name="negative_prompt")
         else:
             positive = self.encode(prompt, steps=steps, clip_skip=clip_skip)
             negative = self.encode(parse(negative_prompt, composed=False), steps=steps, clip_skip=clip_skip)
-        if self._is_sdxl and not negative_prompt:
+        if self._is_sdxl and len(self._encoders) > 1 and not negative_prompt:
             negative = PromptConditioning(moments=((_zeros(negative.empty),),), empty=_zeros(negative.empty))
         return pair(positive, negative)
 

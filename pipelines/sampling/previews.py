@@ -29,7 +29,7 @@ _SDXL = (
 
 def known_factors(family: str) -> Factors | None:
     """The published factors of a family's VAE."""
-    rows = {"sd1": _SD1, "sd2": _SD1, "sdxl": _SDXL}.get(family)
+    rows = {"sd1": _SD1, "sd2": _SD1, "sdxl": _SDXL, "sdxl-refiner": _SDXL}.get(family)
     if rows is None:
         return None
     return torch.tensor([*((red / 2, green / 2, blue / 2) for red, green, blue in rows), (0.5, 0.5, 0.5)])

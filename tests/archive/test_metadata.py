@@ -45,7 +45,7 @@ def inpaint_request() -> GenerationRequest:
         batch_size=3,
         width=64,
         height=72,
-        init=InitImage(image=PICTURE, strength=0.3, resize_mode="pad"),
+        init=InitImage(image=PICTURE, strength=0.3, resize_mode="pad", image_guidance=2.5),
         inpaint=Inpaint(mask=MASK, mask_blur=0, mask_grow=-3, masked_content="latent noise", only_masked=True),
     )
 

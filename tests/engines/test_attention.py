@@ -149,7 +149,7 @@ def test_levels_halve_and_round_up(places: int, size: tuple[int, int]) -> None:
 
 def test_it_needs_no_more_than_one_head_at_a_time(engine: LocalEngine) -> None:
     unet = engine.manager.get("builtin").parts.unet
-    watcher = Watcher(unet, engine.manager.get("builtin").parts.tokenizers[0], WISH, 1)
+    watcher = Watcher(unet, engine.manager.get("builtin").parts.tokenizers[0], WISH, 1, 1)
     watcher.begin(1)
     with watcher:
         unet(torch.zeros(2, 4, 16, 32), 1, encoder_hidden_states=torch.zeros(2, 77, unet.config.cross_attention_dim))

@@ -330,7 +330,9 @@ def test_what_cannot_run_is_said_before_it_is_tried() -> None:
     assert why_not(replace(unknown, layout="pickle")) is None  # it is converted when it is first used
     assert why_not(unknown) == "It is not a checkpoint."
     assert why_not(replace(good, family="sd1", layout="pickle", kind="lora")) == "It is not a checkpoint."
-    assert "pix2pix" in str(why_not(replace(good, family="sd1", variant="pix2pix")))
+    assert "depth" in str(why_not(replace(good, family="sd1", variant="depth")))
+    for family, variant in (("sd1", "pix2pix"), ("sdxl-refiner", ""), ("sdxl", "inpaint")):
+        assert why_not(replace(good, family=family, variant=variant)) is None
     assert why_not(replace(good, family="sd1", kind="lora")) == "It is not a checkpoint."
 
 
