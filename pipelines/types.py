@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -24,6 +25,7 @@ RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 DIALECTS = ("a1111", "compel")  # languages of prompts, `pipelines.prompts` says what each is
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs
 
 
 def _check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
@@ -59,7 +61,7 @@ def _check_text(name: str, value: object, *, optional: bool = False) -> None:
         raise InvalidRequest(name, f"must be text, got {value!r}")
     if len(value) > PROMPT_LIMIT:
         raise InvalidRequest(name, f"must have at most {PROMPT_LIMIT:,} characters, got {len(value):,}")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _NO_TEXT.search(value):
         raise InvalidRequest(name, "must not hold NUL or half of a surrogate pair")
 
 

@@ -19,7 +19,8 @@ def shape(count: int) -> tuple[int, int]:
 
 
 def make_grid(images: Sequence[Image.Image], captions: Sequence[str] = ()) -> Image.Image:
-    """An "RGB" grid, left to right and down, each picture centred in a cell as large as the largest; captions are under them.
+    """An "RGB" grid, left to right and down, each picture centred in a cell as large as the largest, its
+    caption under it.
 
     Scaled down as a whole when it would pass `PIXEL_LIMIT` or `SIDE_LIMIT`. Raises ValueError without pictures."""
     if not images:
