@@ -89,6 +89,12 @@ def test_where_words_look(visits: Visits, served: Served, tmp_path: Path) -> Non
     expect(page.locator("#txt2img_live .line")).to_contain_text("Done")
     made = len(served.pictures())
     assert made > before
+    page.locator("#txt2img_to_looks").click()
+    expect(page.locator("#txt2img_looks figure")).to_have_count(3)
+    expect(page.locator("#txt2img_looks .note")).to_contain_text("the same, pixel for pixel")
+    page.locator("#txt2img_looks").screenshot(path=tmp_path / "looks_there.png")
+    page.locator("#txt2img_recent button").first.click()  # another picture is shown large
+    expect(page.locator("#txt2img_looks figure")).to_have_count(0)
     page.get_by_role("tab", name="Lab").click()
     page.locator("#lab_recent button").first.click()
     expect(page.locator("#lab_looks figure")).to_have_count(3)

@@ -13,6 +13,7 @@ from webui.ui.controls import Choice, Form
 from webui.ui.defaults import model_defaults
 from webui.ui.form import build_mask, build_prompts, build_settings, build_start, picture_box
 from webui.ui.house import House
+from webui.ui.looks import LooksButton
 from webui.ui.reading import Reading, build_reading
 from webui.ui.widgets import Live, MaskPainter, Pictures, empty_words
 from webui.ui.words import word
@@ -130,6 +131,8 @@ class GenerateTab:
             self.to_again = self._action("to_again")
             self.reuse_seed = self._action("reuse_seed")
             self.reuse_all = self._action("reuse_all")
+            self.looks = LooksButton(self.house, task).build()
+        self.looks.build_below()
         gr.Markdown(word("recent"), elem_classes="section-title")
         self.recent = Pictures(options={"empty": empty_words("empty_recent"), "strip": True}, elem_id=f"{task}_recent")
 

@@ -23,7 +23,7 @@ from webui.ui.generate import SECRET
 from webui.ui.handlers import escaped
 from webui.ui.house import House
 from webui.ui.lab_form import LabForm, build_asked, build_settings
-from webui.ui.lab_looks import LooksCard
+from webui.ui.looks import LooksCard
 from webui.ui.reading import build_reading, wire_reading
 from webui.ui.widgets import Live, Pictures, empty_words
 from webui.ui.words import Language, lab_label, language_of, sentence, word

@@ -80,6 +80,7 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
         "选择一张图片：程序会重新生成并观察交叉注意力（DAAM，Tang 等，2022）。"
         "颜色表示该词看向的位置，数字表示相对最强词的强度。",
     ),
+    "to_looks": ("Where words look", "词语看向哪里"),
     "looks_working": (
         "It is made again, after the batch that is at work now …",
         "正在重新生成（在当前批次完成之后）……",

@@ -140,6 +140,7 @@ def _wire_pictures(tab: GenerateTab, handlers: GenerateHandlers, sender: Sender,
     """The strip shows a picture large; the buttons work on the picture that is shown large."""
     task, actions = tab.task, PictureActions(tab, sender, again)
     tab.recent.select(actions.show, tab.recent, tab.pictures, api_name=f"{task}_show", **_QUIET)
+    tab.looks.wire(tab.pictures, [tab.generate.click, tab.recent.select, tab.pictures.select])
     targets = sender.targets()
     for button, handler, outputs in (
         (tab.to_img2img, actions.to_img2img, targets),

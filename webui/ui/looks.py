@@ -1,0 +1,111 @@
+"""Where words look: a finished picture is made again under watch, and shown with the heat of each word."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.types import Task
+from webui.lab.looks import Look, Looks, look
+from webui.ui.house import House
+from webui.ui.widgets import Pictures, empty_words
+from webui.ui.words import Language, language_of, sentence, translate, word
+
+
+class LooksCard:
+    """Choose a recent picture; its prompt's words come back as overlays."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def build(self) -> LooksCard:
+        """Call inside a Blocks context."""
+        gr.Markdown(word("looks_title"), elem_classes="section-title")
+        gr.Markdown(word("looks_hint"), elem_classes="note")
+        self.recent = Pictures(options={"empty": empty_words("empty_recent"), "strip": True}, elem_id="lab_recent")
+        self.shown = gr.HTML(elem_id="lab_looks")
+        return self
+
+    def wire(self, blocks: gr.Blocks, opened: gr.Tab) -> None:
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        fresh: list[Any] = [blocks.load, opened.select]
+        gr.on(fresh, self.load, None, self.recent, queue=False, api_name="lab_recent", **quiet)
+        self.recent.select(
+            watcher(self.house), self.recent, self.shown, concurrency_limit=None, api_name="lab_looks", **quiet
+        )
+
+    def load(self, request: gr.Request) -> dict[str, Any]:
+        return self.house.recent(language_of(request))
+
+
+class LooksButton:
+    """On a generating tab: the picture that is shown large."""
+
+    def __init__(self, house: House, task: Task) -> None:
+        self.house, self.task = house, task
+
+    def build(self) -> LooksButton:
+        """Call inside a Blocks context, in the row of the picture's buttons."""
+        self.ask = gr.Button(word("to_looks"), size="sm", elem_id=f"{self.task}_to_looks", min_width=80)
+        return self
+
+    def build_below(self) -> None:
+        self.shown = gr.HTML(elem_id=f"{self.task}_looks")
+
+    def wire(self, pictures: Pictures, changes: list[Any]) -> None:
+        """`changes`: events after which another picture is shown large."""
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        asked = self.ask.click(
+            watcher(self.house), pictures, self.shown, concurrency_limit=None, api_name=f"{self.task}_looks", **quiet
+        )
+        gr.on(changes, None, None, self.shown, js="() => ''", cancels=[asked], api_visibility="private")
+
+
+def watcher(house: House) -> Callable[[Any, gr.Request], Iterator[str]]:
+    """A handler: the value of a `Pictures` -> what is to be shown of the selected one."""
+
+    def watch(value: Any, request: gr.Request) -> Iterator[str]:
+        language, path = language_of(request), house.chosen(value)
+        if path is None:
+            selected = isinstance(value, dict) and value.get("items") and value.get("selected", -1) != -1
+            yield _note(translate("fault_gone" if selected else "fault_select", language))
+            return
+        yield _note(translate("looks_working", language))
+        try:
+            found = look(path, house.inputs, house.service.watched)
+        except InvalidRequest as error:
+            yield _note(sentence(error.field, error.rule, language))
+        except SeedprintError as error:
+            yield _note(str(error))
+        else:
+            yield shown(found, language)
+
+    return watch
+
+
+def shown(found: Looks, language: Language) -> str:
+    """Every word under the picture with its heat."""
+    said = translate("looks_same" if found.identical else "looks_other", language)
+    figures = "".join(map(_figure, found.looks))
+    return f'{_note(said)}<div class="looks">{figures}</div>'
+
+
+def _figure(one: Look) -> str:
+    buffer = io.BytesIO()
+    one.overlay.save(buffer, "JPEG", quality=88)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    text = escape(one.word)
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text}">'
+        f"<figcaption>{text} <small>{one.share:.0%}</small></figcaption></figure>"
+    )
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
