@@ -1,4 +1,4 @@
-"""Where words look, asked for a finished picture on the tab that made it, in both languages; and no trust in browsers."""
+"""Where words look, asked for a finished picture on its own tab, in both languages; and no trust in browsers."""
 
 from __future__ import annotations
 
