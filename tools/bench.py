@@ -272,19 +272,19 @@ Pictures = dict[tuple[int, bool], list[Image.Image]]  # (threads, alone or in a 
 
 
 def bench_exact(arguments: argparse.Namespace) -> dict[str, Any]:
-    usual, usual_seconds = drawn_every_way(False, arguments.count)
-    exact, exact_seconds = drawn_every_way(True, arguments.count)
-    found = {"pictures": len(usual[1, True]), "seconds": {"usual": usual_seconds, "exact": exact_seconds}}
+    usual, usual_cost = drawn_every_way(False, arguments.count)
+    exact, exact_cost = drawn_every_way(True, arguments.count)
+    found = {"pictures": len(usual[1, True]), "usual": usual_cost, "exact": exact_cost}
     for name, made in (("usual", usual), ("exact", exact)):
         found[f"{name}: 1 thread against 2"] = apart(made[1, True], made[2, True])
         found[f"{name}: alone against in a batch of 4"] = apart(made[1, True], made[1, False])
     return found | {"usual against exact": apart(usual[1, True], exact[1, True])}
 
 
-def drawn_every_way(exact: bool, count: int) -> tuple[Pictures, float]:
-    """With one and two threads, alone and in batches; and the seconds for those alone on one thread."""
+def drawn_every_way(exact: bool, count: int) -> tuple[Pictures, dict[str, Any]]:
+    """With one and two threads, alone and in batches; and in which numbers, and how long each way took."""
     made: Pictures = {}
-    seconds = 0.0
+    cost: dict[str, Any] = {}
     names = list(SAMPLERS)
     with contextlib.closing(WorkerEngine(exact=exact)) as engine:
         for threads, alone in ((1, True), (2, True), (1, False)):
@@ -298,10 +298,11 @@ def drawn_every_way(exact: bool, count: int) -> tuple[Pictures, float]:
                 for group in groups:
                     wish = replace(request, batch_size=len(group), seed=group[0])
                     results = engine.generate(Batch(request=wish, seeds=group, threads=threads), lambda _: None)
+                    cost["dtype"] = results[0].facts["dtype"]
                     made.setdefault((threads, alone), []).extend(result.image for result in results)
-            if (threads, alone) == (1, True):
-                seconds = round(time.perf_counter() - started, 1)
-    return made, seconds
+            way = f"seconds, {threads} threads, {'alone' if alone else 'batches of 4'}"
+            cost[way] = round(time.perf_counter() - started, 1)
+    return made, cost
 
 
 def apart(first: list[Image.Image], second: list[Image.Image]) -> dict[str, Any]:
