@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers.initialization import no_init_weights
 
 from pipelines.errors import ModelError
 from pipelines.models.device import Placement
@@ -13,7 +14,7 @@ from pipelines.models.device import Placement
 def filled(kind: Any, config: dict[str, Any], tensors: dict[str, torch.Tensor], placement: Placement) -> Any:
     """A diffusers model of this config with these weights, which are taken out of `tensors` one by one. Where type
     and layout are the file's own, its pages are used as they are. Raises `ModelError`."""
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         model = kind.from_config(config)
     state: dict[str, torch.Tensor] = {}
     model._fix_state_dict_keys_on_load(tensors)  # attention had other names once

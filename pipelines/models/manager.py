@@ -151,7 +151,10 @@ class PipelineManager:
                     self._take(before)
                 raise
         self._take(model)
-        self._trim()
+        kept = before is not None and before.parts.info.path in self._parked
+        before = None
+        if self._trim() or not kept:
+            _give_back()
 
     def _take(self, model: Resident) -> None:
         self._parked.pop(model.parts.info.path, None)
@@ -169,8 +172,8 @@ class PipelineManager:
             if self.placement.device.startswith("cuda"):
                 torch.cuda.empty_cache()
 
-    def _trim(self) -> None:
-        """Lets go of those not used for longest until the others fit the budget."""
+    def _trim(self) -> bool:
+        """Lets go of those not used for longest until the others fit the budget, and says whether any had to go."""
         sizes = {path: model.bytes for path, model in self._parked.items()}
         let_go = [path for path, model in self._parked.items() if not _is_unchanged(model)]
         kept = sum(size for path, size in sizes.items() if path not in let_go)
@@ -180,7 +183,7 @@ class PipelineManager:
                 kept -= size
         for path in let_go:
             del self._parked[path]
-        _give_back()
+        return bool(let_go)
 
 
 def _named(model: Resident, info: ModelInfo) -> Resident:
