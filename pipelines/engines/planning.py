@@ -16,7 +16,7 @@ import torch
 from pipelines.models import memory
 from pipelines.models.components import Components
 from pipelines.models.device import Placement
-from pipelines.models.memory import Means, Plan, Shape, Size, Ways
+from pipelines.models.memory import Calibration, Means, Plan, Shape, Size, Ways
 from pipelines.models.peaks import Measured, Peaks
 from pipelines.types import Batch, GenerationRequest
 
@@ -45,8 +45,15 @@ class Planner:
         return list(memory.from_cheapest(made.size, _means(parts)))[-1]
 
     def plan(self, parts: Components, size: Size) -> Plan:
-        calibration = self._peaks.calibration(device_of(parts.placement), parts.info.family)
+        calibration = self.calibration(parts)
         return memory.plan(shape_of(parts), size, _free(parts), calibration=calibration, means=_means(parts))
+
+    def calibration(self, parts: Components) -> Calibration:
+        """As learned here; until then as measured elsewhere."""
+        placement = parts.placement
+        on_a_processor = placement.device == "cpu" and not placement.moves
+        before = memory.ON_A_PROCESSOR if on_a_processor else memory.UNMEASURED
+        return self._peaks.calibration(device_of(placement), parts.info.family, before)
 
     def largest(self, parts: Components, request: GenerationRequest) -> tuple[int, int]:
         """The largest picture of the request's proportions that fits here, (0, 0) when that is not known."""

@@ -10,10 +10,10 @@ import contextlib
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pipelines.models.memory import Calibration
+from pipelines.models.memory import UNMEASURED, Calibration
 
 STAGES = ("step", "decode")
 KEPT = 8  # of the last runs, the largest counts
@@ -42,10 +42,11 @@ class Peaks:
             with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
                 self._factors = _read(json.loads(path.read_text(encoding="utf-8")))
 
-    def calibration(self, device: str, family: str) -> Calibration:
+    def calibration(self, device: str, family: str, before: Calibration = UNMEASURED) -> Calibration:
+        """`before`: for the stages that nothing was learned of yet."""
         with self._lock:
             stages = self._factors.get(f"{device} · {family}", {})
-            return Calibration(**{stage: max(factors) for stage, factors in stages.items() if factors})
+            return replace(before, **{stage: max(factors) for stage, factors in stages.items() if factors})
 
     def all_of(self, device: str) -> Mapping[str, dict[str, float]]:
         """By family, as plain numbers: for the page."""

@@ -214,7 +214,8 @@ def test_batches_are_split_and_decoded_in_tiles_on_a_processor_with_little_memor
     monkeypatch.setattr(engine.manager, "placement", plain)
     alone = [made(engine, WISH, seed)[0] for seed in (7, 8)]
     shape = planning.shape_of(engine.manager.current.parts)
-    monkeypatch.setattr(planning, "shape_of", lambda parts: replace(shape, step_per_pixel=9000.0))
+    counted = 9000.0 / memory.ON_A_PROCESSOR.step
+    monkeypatch.setattr(planning, "shape_of", lambda parts: replace(shape, step_per_pixel=counted))
     monkeypatch.setattr(planning, "_free", lambda parts: shape.weights + memory.OVERHEAD + 9000 * 2 * 64 * 64)
     both = made(engine, replace(WISH, batch_size=2), 7, 8)
     assert both[0].facts["memory_plan"] == ["one image at a time"]

@@ -175,6 +175,7 @@ def test_peaks_are_remembered_by_device_and_family_and_the_largest_counts(tmp_pa
     assert again.calibration("card", "sdxl") == Calibration(step=4.0)
     assert again.calibration("other", "sd1") == Calibration()
     assert again.all_of("card") == {"sd1": {"step": 1.0, "decode": 1.5}, "sdxl": {"step": 4.0, "decode": 1.0}}
+    assert again.calibration("card", "sd1", Calibration(step=1.8, decode=1.1)) == Calibration(step=1.8, decode=1.5)
     for _ in range(8):
         again.learn("card", "sd1", Measured(stage="decode", predicted=3e8, taken=3e8))
     assert Peaks(path).calibration("card", "sd1") == Calibration()  # the last eight
