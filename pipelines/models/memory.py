@@ -118,7 +118,7 @@ class Calibration:
 
 
 UNMEASURED = Calibration()
-ON_A_PROCESSOR = Calibration(step=1.8, decode=1.55)  # measured on SD 1.5 at 512²: its convolutions need scratch space
+ON_A_PROCESSOR = Calibration(step=1.8, decode=1.55)  # measured on SD 1.5: its convolutions need scratch space
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
