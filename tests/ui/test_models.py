@@ -33,7 +33,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     models = folder / "models"
     write_model(models / "anime.safetensors", checkpoint())
     write_model(models / "large <b>.safetensors", checkpoint(2048))
-    write_model(models / "pix.safetensors", checkpoint(channels=8))
+    write_model(models / "depth.safetensors", checkpoint(channels=5))
     write_model(models / "style.safetensors", LORA)
     write_model(models / "soft.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
     (models / "empty.safetensors").write_bytes(b"")
@@ -67,13 +67,13 @@ def shown(answer: dict[str, Any], prefix: str) -> dict[str, Any]:
 def test_everything_is_listed_the_usable_first_the_unreadable_last(ui: Page) -> None:
     found = items(ui)
     assert list(found) == [
-        "anime", "large <b>", "Built-in (simple scenes)", "soft", "style", "pix", "empty",
+        "anime", "large <b>", "Built-in (simple scenes)", "soft", "style", "depth", "empty",
     ]  # fmt: skip
     assert (found["anime"]["title"], found["anime"]["family"]) == ("Model", "SD 1.x")
     assert (found["style"]["title"], found["style"]["problem"]) == ("LoRA", "")
     assert found["soft"]["family"] == "SD 1.x / SD 2.x / SDXL"
     assert found["empty"]["problem"] == "The file is empty."
-    assert "not supported" in found["pix"]["problem"]
+    assert "not supported" in found["depth"]["problem"]
     assert items(ui, "zh-CN")["empty"]["problem"] == "文件为空。"
 
 
