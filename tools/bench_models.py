@@ -26,7 +26,7 @@ import psutil
 
 from pipelines.models import memory
 from pipelines.models.checkpoints import identify, scan
-from pipelines.models.remembering import Memory
+from pipelines.models.files.remembering import Memory
 from tools.random_kinds import KINDS
 
 BLOCK = 2**22  # bytes
@@ -179,7 +179,7 @@ def from_single_file(files: list[Path], dtype: str, _: int) -> dict[str, float]:
     import torch
     from diffusers import StableDiffusionPipeline
 
-    from pipelines.models.tokenizer import clip_tokenizer
+    from pipelines.models.weights.tokenizer import clip_tokenizer
     from tools.make_random_checkpoint import RandomModel, write_configs
 
     placement = placement_of(dtype)

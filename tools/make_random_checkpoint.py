@@ -117,7 +117,7 @@ def tokenizer(vocabulary: int, padding: str) -> Any:
     """CLIP's own, or its first words and marks when a small vocabulary was asked for (514 words or more)."""
     from transformers import CLIPTokenizer
 
-    from pipelines.models.tokenizer import clip_tokenizer
+    from pipelines.models.weights.tokenizer import clip_tokenizer
 
     full = clip_tokenizer(padding)
     if vocabulary == len(full):

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pipelines.engines.worker import WorkerEngine
-from pipelines.models.headers import read_header
+from pipelines.models.files.headers import read_header
 from pipelines.models.listing import BUILTIN
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task

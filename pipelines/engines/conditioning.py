@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pipelines.models.components import Components
+from pipelines.models.weights.components import Components
 from pipelines.prompts.encoding import PromptConditioning, PromptEncoder
 from pipelines.types import GenerationRequest
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from pipelines.engines.ladder import RUNGS, Try, climb, tries
 from pipelines.errors import NotFinite
-from pipelines.models.arranging import arrange
-from pipelines.models.components import Components
 from pipelines.models.memory import Ways
+from pipelines.models.weights.arranging import arrange
+from pipelines.models.weights.components import Components
 
 TILE = 512  # pixels
 

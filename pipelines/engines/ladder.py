@@ -18,9 +18,9 @@ from typing import TypeVar
 
 import torch
 
-from pipelines.models.arranging import Stage
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
+from pipelines.models.weights.arranging import Stage
 
 FREE_CACHE, OFFLOAD, TILE, ONE_AT_A_TIME = "free cache", "offload", "tile", "one at a time"
 SEQUENTIAL = "sequential"

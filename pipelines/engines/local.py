@@ -21,14 +21,14 @@ from pipelines.engines.running import Run
 from pipelines.errors import InvalidRequest, OutOfMemory
 from pipelines.models import device as devices
 from pipelines.models import extras
-from pipelines.models.arranging import is_narrow
 from pipelines.models.catalogue import Catalogue
-from pipelines.models.components import Components
 from pipelines.models.extras import Extras
 from pipelines.models.manager import PipelineManager, Resident
 from pipelines.models.memory import Ways
 from pipelines.models.peaks import Peaks
 from pipelines.models.stages import OnStage, unheard
+from pipelines.models.weights.arranging import is_narrow
+from pipelines.models.weights.components import Components
 from pipelines.prompts.encoding import WEIGHTINGS
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (

@@ -14,10 +14,10 @@ import psutil
 import torch
 
 from pipelines.models import memory
-from pipelines.models.components import Components
 from pipelines.models.device import Placement
 from pipelines.models.memory import Calibration, Means, Plan, Shape, Size, Ways
 from pipelines.models.peaks import Measured, Peaks
+from pipelines.models.weights.components import Components
 from pipelines.types import Batch, GenerationRequest
 
 SAMPLING = 0.01  # seconds between two looks at this process's memory

@@ -18,10 +18,10 @@ from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.ladder import Try, climb, tries
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
 from pipelines.engines.starting import Maker
-from pipelines.models.arranging import Stage, arrange
-from pipelines.models.components import Components
 from pipelines.models.manager import Resident
 from pipelines.models.memory import Ways
+from pipelines.models.weights.arranging import Stage, arrange
+from pipelines.models.weights.components import Components
 from pipelines.sampling import masks, noise, previews
 from pipelines.sampling.masks import Canvas
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for

@@ -12,8 +12,8 @@ from PIL import Image
 from pipelines import images
 from pipelines.engines import decoding
 from pipelines.engines.denoising import Blend
-from pipelines.models.components import Components
 from pipelines.models.memory import Ways
+from pipelines.models.weights.components import Components
 from pipelines.sampling import masks, noise
 from pipelines.sampling.masks import Canvas
 from pipelines.types import GenerationRequest, Inpaint

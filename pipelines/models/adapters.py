@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
-from pipelines.models.arranging import unstream
-from pipelines.models.components import Components
 from pipelines.models.extras import WantedLora
-from pipelines.models.headers import read_header
-from pipelines.models.loading import fit_errors
-from pipelines.models.merging import Merged
+from pipelines.models.files.headers import read_header
+from pipelines.models.weights.arranging import unstream
+from pipelines.models.weights.components import Components
+from pipelines.models.weights.loading import fit_errors
+from pipelines.models.weights.merging import Merged
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.types import ModelInfo
 

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.models import anatomy, extras
-from pipelines.models.hashes import Hashes
+from pipelines.models import extras
+from pipelines.models.files import anatomy
+from pipelines.models.files.hashes import Hashes
 from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading

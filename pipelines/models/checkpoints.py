@@ -12,14 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.errors import ModelError
-from pipelines.models import conversion, folders
-from pipelines.models.families import NOUNS, TITLES, Finding, find_family
-from pipelines.models.finding import Found, walk
-from pipelines.models.hashes import Hashes
-from pipelines.models.headers import Header, main_dtype, read_content, read_header
-from pipelines.models.names import name_models
-from pipelines.models.notes import Notes, from_metadata, from_sidecar
-from pipelines.models.remembering import Memory
+from pipelines.models import conversion
+from pipelines.models.files import folders
+from pipelines.models.files.families import NOUNS, TITLES, Finding, find_family
+from pipelines.models.files.finding import Found, walk
+from pipelines.models.files.hashes import Hashes
+from pipelines.models.files.headers import Header, main_dtype, read_content, read_header
+from pipelines.models.files.names import name_models
+from pipelines.models.files.notes import Notes, from_metadata, from_sidecar
+from pipelines.models.files.remembering import Memory
 from pipelines.types import ModelInfo
 
 NATIVE_SIZES = {"sd1": 512, "sd2": 768}  # pixels a side; all others 1024

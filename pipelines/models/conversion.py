@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError, StorageError
-from pipelines.models.headers import read_content, read_header
+from pipelines.models.files.headers import read_content, read_header
 from pipelines.types import ModelInfo
 
 FOLDER = ".converted"  # beside the original; hidden, so that it is not scanned

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
-from pipelines.models.families import NOUNS, TITLES
+from pipelines.models.files.families import NOUNS, TITLES
 from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts.grammar import parse, render
 from pipelines.types import GenerationRequest, ModelInfo

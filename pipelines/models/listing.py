@@ -10,9 +10,9 @@ from typing import Any
 
 from pipelines.errors import ModelError
 from pipelines.models import checkpoints
-from pipelines.models.families import TITLES
-from pipelines.models.hashes import Hashes
-from pipelines.models.remembering import Memory
+from pipelines.models.files.families import TITLES
+from pipelines.models.files.hashes import Hashes
+from pipelines.models.files.remembering import Memory
 from pipelines.types import ModelInfo
 
 BUILTIN = Path(__file__).resolve().parent.parent / "builtin"

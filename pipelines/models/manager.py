@@ -17,15 +17,15 @@ import torch
 from pipelines.errors import ModelError
 from pipelines.models import conversion
 from pipelines.models.adapters import Adapters
-from pipelines.models.arranging import is_narrow, unstream
-from pipelines.models.components import Components
 from pipelines.models.device import Placement
-from pipelines.models.hashes import stamp_of
+from pipelines.models.files.hashes import stamp_of
 from pipelines.models.listing import Listing
-from pipelines.models.loading import model_errors, place, read
 from pipelines.models.stages import OnStage, by_part, unheard
-from pipelines.models.vae import read_vae
 from pipelines.models.vocabulary import Words
+from pipelines.models.weights.arranging import is_narrow, unstream
+from pipelines.models.weights.components import Components
+from pipelines.models.weights.loading import model_errors, place, read
+from pipelines.models.weights.vae import read_vae
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.sampling import previews
 from pipelines.types import ModelInfo

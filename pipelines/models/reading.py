@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
-from pipelines.models import folders
 from pipelines.models.extras import mentions
-from pipelines.models.headers import read_header
+from pipelines.models.files import folders
+from pipelines.models.files.headers import read_header
 from pipelines.models.listing import Listing
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
 from pipelines.prompts.chunks import token_map

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipelines.errors import ModelError
-from pipelines.models.anatomy import parts_of
+from pipelines.models.files.anatomy import parts_of
 from pipelines.types import ModelInfo
 
 OnStage = Callable[[str, int], None]  # stage as `Progress` has it, percent; may raise Cancelled

@@ -18,8 +18,8 @@ from tests.engines.conftest import SMALL, batch_of, ignore
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
-loading = pytest.importorskip("pipelines.models.loading")
-singlefile = pytest.importorskip("pipelines.models.singlefile")
+loading = pytest.importorskip("pipelines.models.weights.loading")
+singlefile = pytest.importorskip("pipelines.models.weights.singlefile")
 
 # of a text encoder's configuration: read by nobody, or (the last) ours on purpose
 UNUSED = {"architectures", "_class_name", "projection_dim", "bos_token_id", "pad_token_id", "eos_token_id"}
@@ -86,7 +86,7 @@ def compare(one: Any, other: Any) -> None:
 @pytest.mark.parametrize("name", ["sd15", "sd15-inpaint", "sd21", "sd21-base", "sd21-inpaint", "sdxl", "sdxl-inpaint"])
 def test_configs_read_from_shapes_are_the_published_ones(tmp_path: Path, name: str) -> None:
     """At full size, from the header alone; `tools.random_specs` holds the published values."""
-    from pipelines.models.headers import read_header
+    from pipelines.models.files.headers import read_header
     from tools.make_random_checkpoint import RandomModel
     from tools.random_specs import parts_of
 
@@ -110,7 +110,7 @@ def spread(value: Any) -> Any:
 
 
 def test_the_tokenizer_is_clips() -> None:
-    from pipelines.models.tokenizer import clip_tokenizer
+    from pipelines.models.weights.tokenizer import clip_tokenizer
 
     tokenizer = clip_tokenizer()
     assert (len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id) == (49_408, 49_406, 49_407)

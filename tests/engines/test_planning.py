@@ -19,7 +19,7 @@ from tests.engines.conftest import batch_of, ignore
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
 planning = pytest.importorskip("pipelines.engines.planning")
-arranging = pytest.importorskip("pipelines.models.arranging")
+arranging = pytest.importorskip("pipelines.models.weights.arranging")
 
 PICTURE = Image.effect_mandelbrot((64, 64), (-2, -1.5, 1, 1.5), 40).convert("RGB")
 WISH = GenerationRequest(

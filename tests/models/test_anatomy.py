@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ModelError
-from pipelines.models.anatomy import parts_of
 from pipelines.models.checkpoints import identify
+from pipelines.models.files.anatomy import parts_of
 from pipelines.models.listing import builtin
 
 from .files import checkpoint, header_of, write_folder, write_header, write_model

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pipelines.errors import ModelError
-from pipelines.models import headers
 from pipelines.models.checkpoints import identify, scan
+from pipelines.models.files import headers
 from tests.models.files import checkpoint, header_of, write_header, write_model
 
 SHAPES = {**checkpoint(), "last.weight": (16, 16)}

@@ -16,7 +16,7 @@ from pipelines.errors import ModelError, StorageError
 from pipelines.models import conversion
 from pipelines.models.checkpoints import identify, scan
 from pipelines.models.conversion import CHILD, Limits, convert, converted_path, loadable, refusal_path
-from pipelines.models.remembering import Memory
+from pipelines.models.files.remembering import Memory
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.models.checkpoints import identify
-from pipelines.models.families import find_family
+from pipelines.models.files.families import find_family
 from tests.models.files import checkpoint, write_model
 from tools.random_kinds import KINDS, METADATA
 

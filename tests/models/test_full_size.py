@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.models.anatomy import parts_of
+from pipelines.models.files.anatomy import parts_of
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import batch_of, ignore
 

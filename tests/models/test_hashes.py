@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.models.hashes import Hashes, short_hash
+from pipelines.models.files.hashes import Hashes, short_hash
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import pytest
 
 from pipelines.errors import InvalidRequest
 from pipelines.models.extras import WantedLora
-from pipelines.models.families import find_family
+from pipelines.models.files.families import find_family
 from pipelines.types import GenerationRequest, ModelInfo
 from tests.engines.conftest import batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
-lycoris = pytest.importorskip("pipelines.models.lycoris")
-merging = pytest.importorskip("pipelines.models.merging")
+lycoris = pytest.importorskip("pipelines.models.weights.lycoris")
+merging = pytest.importorskip("pipelines.models.weights.merging")
 
 Layer = dict[str, Any]
 PLAIN = GenerationRequest(prompt="a red fox", model="builtin", width=64, height=64, steps=1, seed=7, sampler="DDIM")

@@ -12,7 +12,7 @@ from pipelines.errors import ModelError
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
-lycoris = pytest.importorskip("pipelines.models.lycoris")
+lycoris = pytest.importorskip("pipelines.models.weights.lycoris")
 
 Layer = dict[str, Any]
 

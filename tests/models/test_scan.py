@@ -13,8 +13,8 @@ import pytest
 
 from pipelines.models import checkpoints
 from pipelines.models.checkpoints import scan
-from pipelines.models.hashes import Hashes
-from pipelines.models.remembering import Memory
+from pipelines.models.files.hashes import Hashes
+from pipelines.models.files.remembering import Memory
 from pipelines.types import ModelInfo
 from tests.models.files import checkpoint, write_folder, write_model
 from tools.random_kinds import KINDS

@@ -11,11 +11,11 @@ import gradio as gr
 from pipelines.errors import SeedprintError
 from webui.ui.again import AgainTab
 from webui.ui.controls import Updates
-from webui.ui.history_words import HISTORY_WORDS
 from webui.ui.house import House
 from webui.ui.send import LEAVES, Sender
 from webui.ui.widgets import Widget
 from webui.ui.words import language_of, translate
+from webui.ui.words.history import HISTORY_WORDS
 
 
 class HistoryView(Widget):

@@ -16,10 +16,10 @@ from webui.ui.controls import Choice, Updates, Values, whole
 from webui.ui.defaults import program_defaults
 from webui.ui.handlers import escaped
 from webui.ui.house import House
-from webui.ui.models_words import LIST_WORDS
 from webui.ui.send import LEAVES, Sender
 from webui.ui.widgets import Widget
 from webui.ui.words import Language, language_of, sentence, translate, word
+from webui.ui.words.models import LIST_WORDS
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _YES_NO = {"yes": True, "no": False}

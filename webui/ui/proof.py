@@ -15,8 +15,8 @@ from webui.remade import DIFFERENCE, NOW, Remade
 from webui.service import GenerationService, JobStatus
 from webui.ui.answers import faults_as_answers
 from webui.ui.handlers import escaped
-from webui.ui.models_words import reason
 from webui.ui.words import Language, language_of, translate
+from webui.ui.words.models import reason
 from webui.verify import AgainReport, amplification
 
 BEFORE = "before"

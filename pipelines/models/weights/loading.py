@@ -18,12 +18,12 @@ from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
-from pipelines.models.components import Components
 from pipelines.models.device import Placement, is_out_of_memory
-from pipelines.models.filling import filled
-from pipelines.models.folders import pickles_of, weight_files
-from pipelines.models.singlefile import load_single
+from pipelines.models.files.folders import pickles_of, weight_files
 from pipelines.models.stages import OnPart, unheard
+from pipelines.models.weights.components import Components
+from pipelines.models.weights.filling import filled
+from pipelines.models.weights.singlefile import load_single
 from pipelines.types import ModelInfo
 
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import torch
 from diffusers.hooks import HookRegistry, apply_layerwise_casting
 
-from pipelines.models.components import Components
 from pipelines.models.memory import Ways
+from pipelines.models.weights.components import Components
 
 Stage = Literal["text", "unet", "vae"]
 _STREAMING = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")  # diffusers' hooks

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pipelines.models.folders import all_weights
+from pipelines.models.files.folders import all_weights
 
 BLOCK = 2**20  # bytes between two looks at whether to stop
 SHORT = 10

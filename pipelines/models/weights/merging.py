@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from pipelines.errors import ModelError
-from pipelines.models import conversion, lycoris
-from pipelines.models.components import Components
+from pipelines.models import conversion
 from pipelines.models.device import OFF_DEVICE
 from pipelines.models.extras import WantedLora
-from pipelines.models.loading import fit_errors
+from pipelines.models.weights import lycoris
+from pipelines.models.weights.components import Components
+from pipelines.models.weights.loading import fit_errors
 
 
 class _Share(NamedTuple):

@@ -26,11 +26,11 @@ from transformers.initialization import no_init_weights
 
 from pipelines.errors import ModelError
 from pipelines.models import conversion
-from pipelines.models.components import Components
 from pipelines.models.device import Placement
-from pipelines.models.filling import filled
 from pipelines.models.stages import OnPart, unheard
-from pipelines.models.tokenizer import clip_tokenizer
+from pipelines.models.weights.components import Components
+from pipelines.models.weights.filling import filled
+from pipelines.models.weights.tokenizer import clip_tokenizer
 from pipelines.types import ModelInfo
 
 Config = dict[str, Any]

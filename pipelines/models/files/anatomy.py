@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipelines.errors import ModelError
 from pipelines.models import conversion
-from pipelines.models.folders import weight_files
-from pipelines.models.headers import BITS, Header, main_dtype, read_content, read_header
+from pipelines.models.files.folders import weight_files
+from pipelines.models.files.headers import BITS, Header, main_dtype, read_content, read_header
 from pipelines.types import ModelInfo, ModelPart
 
 # How the tensors of a part begin in single files, the first that fits counts

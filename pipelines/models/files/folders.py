@@ -10,8 +10,8 @@ from typing import Any
 
 from pipelines.errors import ModelError
 from pipelines.models import conversion
-from pipelines.models.families import FAMILY_OF_WIDTH, VARIANT_OF_CHANNELS
-from pipelines.models.headers import main_dtype, read_header
+from pipelines.models.files.families import FAMILY_OF_WIDTH, VARIANT_OF_CHANNELS
+from pipelines.models.files.headers import main_dtype, read_header
 from pipelines.types import ModelInfo
 
 INDEX = "model_index.json"

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
 from pipelines.models.device import is_out_of_memory
-from pipelines.models.loading import FOREIGN, first_sentence
+from pipelines.models.weights.loading import FOREIGN, first_sentence
 from pipelines.types import ModelInfo
 
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}

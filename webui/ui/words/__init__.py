@@ -10,10 +10,10 @@ import gradio as gr
 from fastapi import Request
 from gradio.i18n import I18nData
 
-from webui.ui.lab_words import LAB_LABELS, LAB_RULES, LAB_WORDS
-from webui.ui.models_words import MODELS_WORDS
-from webui.ui.proof_words import PROOF_RULES, PROOF_WORDS
-from webui.ui.saving_words import SAVING_RULES, SAVING_WORDS
+from webui.ui.words.lab import LAB_LABELS, LAB_RULES, LAB_WORDS
+from webui.ui.words.models import MODELS_WORDS
+from webui.ui.words.proof import PROOF_RULES, PROOF_WORDS
+from webui.ui.words.saving import SAVING_RULES, SAVING_WORDS
 
 Language = Literal["en", "zh"]
 COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pipelines.models.finding import Found
+from pipelines.models.files.finding import Found
 from pipelines.types import ModelInfo
 
 RESERVED = ("builtin",)

@@ -1,0 +1,1 @@
+"""Weights: from files into networks, changed by adapters, spread over devices."""
