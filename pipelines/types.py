@@ -22,6 +22,7 @@ Task = Literal["txt2img", "img2img", "inpaint"]
 ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
+IMAGE_GUIDANCE = 1.5  # as InstructPix2Pix was published with
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 DIALECTS = ("a1111", "compel")  # languages of prompts, `pipelines.prompts` says what each is
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
@@ -77,7 +78,7 @@ class InitImage:
     image: Image
     strength: float = 0.75  # share of the steps that run; 1 keeps nothing of the picture
     resize_mode: ResizeMode = "crop"  # how it comes to width × height
-    image_guidance: float | None = None  # how closely a model that edits by instruction keeps to the picture; None: 1.5
+    image_guidance: float | None = None  # how closely a model that edits keeps to the picture; None: IMAGE_GUIDANCE
 
     def __post_init__(self) -> None:
         if self.image.mode != "RGB":

@@ -9,7 +9,7 @@ import torch
 
 from pipelines.models.weights.components import Components
 from pipelines.prompts.encoding import PromptConditioning, PromptEncoder
-from pipelines.types import GenerationRequest
+from pipelines.types import IMAGE_GUIDANCE, GenerationRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +79,6 @@ class Conditioning:
         return guided
 
 
-IMAGE_GUIDANCE = 1.5  # as InstructPix2Pix was published with
 AESTHETIC_SCORES = (2.5, 6.0)  # of the negative prompt and of the prompt, as SDXL's refiner was published with
 
 

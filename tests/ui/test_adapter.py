@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import gradio as gr
@@ -20,7 +20,7 @@ from webui.ui.controls import (
     schedule_update,
 )
 from webui.ui.defaults import program_defaults
-from webui.ui.form import build_mask, build_prompts, build_settings, build_start
+from webui.ui.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)
@@ -85,14 +85,27 @@ def test_each_value_arrives_under_its_own_name(name: str) -> None:
 def test_pictures_and_their_settings_arrive() -> None:
     shown = form("inpaint")
     image, mask = Image.new("RGB", (64, 64)), Image.new("L", (64, 64), 255)
-    given = {"strength": 0.5, "resize_mode": "pad", "mask_blur": 7, "mask_grow": -3, "invert": False}
+    given = {
+        "strength": 0.5,
+        "resize_mode": "pad",
+        "image_guidance": 2.5,
+        "mask_blur": 7,
+        "mask_grow": -3,
+        "invert": False,
+    }
     given |= {"masked_content": "latent noise", "only_masked": True, "padding": 16}
     request = shown.request(values(shown, **given), image, mask)
-    assert request.init == InitImage(image=image, strength=0.5, resize_mode="pad")
+    assert request.init == InitImage(image=image, strength=0.5, resize_mode="pad", image_guidance=2.5)
     assert request.inpaint is not None
     assert {name: getattr(request.inpaint, name) for name in names(MaskControls)} == {
         name: given[name] for name in names(MaskControls)
     }
+
+
+def test_the_picture_guidance_shows_for_models_that_edit_and_counts_for_no_other() -> None:
+    assert image_guidance_for(replace(REAL, variant="pix2pix"))["visible"] is True
+    hidden = image_guidance_for(REAL)
+    assert (hidden["visible"], hidden["value"]) == (False, None)
 
 
 @pytest.mark.parametrize(("shown", "wanted"), [(-1, None), (7.0, 7), (0, 0)])

@@ -72,6 +72,7 @@ class StartControls:
 
     strength: gr.Slider
     resize_mode: gr.Dropdown
+    image_guidance: gr.Number  # shown for models that edit by instruction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,7 @@ class Form:
     def unmark(self) -> Updates:
         """Takes every shown fault away."""
         infos = {"seed": word("seed_info"), "clip_skip": word("clip_skip_info"), "dialect": word("dialect_info")}
+        infos["image_guidance"] = word("image_guidance_info")
         return {
             component: gr.update(info=infos.get(name, ""), elem_classes=[])
             for name, component in self.by_name().items()

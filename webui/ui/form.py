@@ -9,7 +9,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, ModelInfo, Task
+from pipelines.types import DIALECTS, IMAGE_GUIDANCE, MASKED_CONTENTS, RESIZE_MODES, ModelInfo, Task
 from webui.ui.adapters import lora_choices, vae_choices
 from webui.ui.controls import (
     Choice,
@@ -38,7 +38,7 @@ def picture_box(elem_id: str, label: str, height: int) -> gr.Image:
 
 
 def build_start(task: Task | Literal["lab"]) -> StartControls:
-    """Strength and resize mode. Call inside a Blocks context."""
+    """Strength, resize mode and what some models want besides. Call inside a Blocks context."""
     with gr.Row(elem_classes="tight"):
         return StartControls(
             strength=Slider(
@@ -51,7 +51,23 @@ def build_start(task: Task | Literal["lab"]) -> StartControls:
                 elem_id=f"{task}_resize_mode",
                 min_width=130,
             ),
+            image_guidance=gr.Number(
+                None,
+                label=word("image_guidance"),
+                info=word("image_guidance_info"),
+                step=0.1,
+                placeholder=str(IMAGE_GUIDANCE),
+                visible=False,
+                elem_id=f"{task}_image_guidance",
+                min_width=130,
+            ),
         )
+
+
+def image_guidance_for(model: ModelInfo | None) -> dict[str, Any]:
+    """The field is there for a model that edits by instruction; another one would not heed it."""
+    edits = model is not None and model.variant == "pix2pix"
+    return gr.update(visible=True) if edits else gr.update(visible=False, value=None)
 
 
 def build_mask(task: Task) -> MaskControls:

@@ -11,7 +11,7 @@ from pipelines.types import ModelInfo
 from webui.forms import Forms
 from webui.ui.controls import Updates
 from webui.ui.defaults import FOUND, fitted, form_defaults, model_defaults
-from webui.ui.form import prompt_placeholder
+from webui.ui.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate import GenerateTab, examples_for
 
 
@@ -70,9 +70,7 @@ class FormHandlers:
         if fields.get("vae") not in known:
             fields["vae"] = "automatic"
         updates, look = self.form.apply(fields), self._look(model)
-        prompt = self.form.controls.prompt
-        updates[prompt] = {**updates.get(prompt, gr.update()), **look.pop(prompt)}
-        return updates | look
+        return updates | {component: {**updates.get(component, {}), **update} for component, update in look.items()}
 
     def _look(self, model: ModelInfo | None) -> Updates:
         tab = self.tab
@@ -81,6 +79,8 @@ class FormHandlers:
             tab.form.controls.prompt: gr.update(placeholder=prompt_placeholder(model)),
             tab.extras.model_note: gr.update(visible=model is not None and model.family == "builtin"),
         }
+        if tab.form.start is not None:
+            updates[tab.form.start.image_guidance] = image_guidance_for(model)
         for button, text in zip(tab.examples, examples_for(model), strict=True):
             updates[button] = gr.update(value=text)
         return updates

@@ -29,13 +29,13 @@ from webui.lab.questions import (
     Weights,
 )
 from webui.lab.ranges import numbers
-from webui.ui.controls import Slider, Updates, Values, model_choices
+from webui.ui.controls import Slider, StartControls, Updates, Values, model_choices
 from webui.ui.defaults import program_defaults
 from webui.ui.form import build_start, picture_box
 from webui.ui.words import WORDS, word
 
 AXES = ("x", "y", "z")
-_START = ("strength", "resize_mode")
+_START = tuple(item.name for item in fields(StartControls))
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
 _MASK = {item.name for item in fields(Inpaint)}
@@ -85,6 +85,7 @@ class LabForm:
     image: gr.Image  # to begin with; none: txt2img
     strength: gr.Slider
     resize_mode: gr.Dropdown
+    image_guidance: gr.Number
 
     def by_name(self) -> dict[str, Component]:
         return {item.name: getattr(self, item.name) for item in fields(self)}

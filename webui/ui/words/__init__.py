@@ -84,6 +84,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "lora_info": ("Writes it into the prompt, with its weight", "写入提示词，并带上权重"),
     "init_image": ("Start from", "原图"),
     "strength": ("Strength", "重绘强度"),
+    "image_guidance": ("Picture guidance", "图像引导"),
+    "image_guidance_info": ("How closely the edit keeps to the picture", "编辑结果与原图的接近程度"),
     "steps_run": ("{run} of {steps} steps really run.", "{steps} 步中实际运行 {run} 步。"),
     "steps_none": ("No step would run: raise the strength or the steps.", "一步都不会运行：请提高强度或步数。"),
     "resize_mode": ("If the shape differs", "比例不同时"),
