@@ -136,7 +136,8 @@ def test_the_sentence_names_a_size_that_fits_when_the_family_is_known(
     fixed = memory.Means(moving=False, narrowing=False)
     for side, fits in ((width, True), (width + 128, False)):
         size = memory.Size(width=side, height=side // 2)
-        assert (memory.plan(shape, size, 2 * memory.GB, means=fixed).ways is not None) == fits
+        made = memory.plan(shape, size, 2 * memory.GB, calibration=memory.ON_A_PROCESSOR, means=fixed)
+        assert (made.ways is not None) == fits
 
 
 @pytest.mark.parametrize(
