@@ -264,8 +264,8 @@ def test_half_precision_twins_in_a_folder_count_once(tmp_path: Path) -> None:
 
 def test_the_page_may_ask_without_torch() -> None:
     """Whatever the standard library does not have stays out of the page's process."""
-    modules = "checkpoints, conversion, hashes, remembering"
-    script = f"import sys; from pipelines.models import {modules}; print(*sorted(sys.modules))"
+    modules = "pipelines.models.checkpoints, pipelines.models.conversion, pipelines.models.catalogue"
+    script = f"import sys, {modules}; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint({"torch", "numpy", "safetensors", "diffusers", "transformers", "PIL"})
