@@ -146,7 +146,10 @@ def test_a_picture_made_from_one_of_ours_names_its_parent(ui: Page, task: str) -
     record = metadata.read(saved.path).record
     assert known is not None
     assert record is not None
-    assert record.parent == {"pixels_sha256": known.pixels_sha256, "kind": task}
+    assert record.parent is not None
+    assert (record.parent["pixels_sha256"], record.parent["kind"]) == (known.pixels_sha256, task)
+    assert str(record.parent["program"]).startswith("seedprint ")
+    assert str(record.parent["text"]).startswith("the parent\nSteps: ")  # the first picture's text goes along
 
 
 def test_another_program_is_named() -> None:
