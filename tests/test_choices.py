@@ -22,7 +22,8 @@ from webui.jobs import JobTable
 from webui.library.collection import open_library
 from webui.library.wildcard_lists import WildcardFolder
 from webui.library.wildcards import has_choices, resolve
-from webui.service import GenerationService, JobStatus
+from webui.running import JobStatus
+from webui.service import GenerationService
 
 COLOURS = {"colour": ("red", "green", "blue", "grey")}
 

@@ -26,7 +26,8 @@ from webui.archive.store import ImageStore
 from webui.database import Database
 from webui.jobs import JobTable
 from webui.remade import Remade
-from webui.service import GenerationService, JobStatus
+from webui.running import JobStatus
+from webui.service import GenerationService
 from webui.verify import compare
 
 SMALL = {"width": 64, "height": 64, "steps": 2}

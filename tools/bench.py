@@ -48,7 +48,8 @@ from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.database import Database
 from webui.jobs import JobTable
-from webui.service import GenerationService, JobStatus
+from webui.running import JobStatus
+from webui.service import GenerationService
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "a red star on a blue background"

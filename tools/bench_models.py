@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 
@@ -242,9 +243,12 @@ def picture(files: list[Path], dtype: str, side: int) -> dict[str, float]:
     size = planning.size_of(batch)
     ways = engine._planner.ways(parts, batch)
     stages: dict[str, int] = {}
-    engine._planner.learn = lambda *given: stages.update({given[3]: given[4] + memory.OVERHEAD})  # type: ignore[method-assign]
+
+    def learn(*given: Any) -> None:
+        stages[given[3]] = given[4] + memory.OVERHEAD
+
     before = memory_now()
-    with torch.no_grad():
+    with torch.no_grad(), patch.object(engine._planner, "learn", learn):
         found = measured(lambda: engine.generate(batch, lambda _: None), "picture")
     result = {
         "predicted": memory.peak(shape, size, ways) + memory.OVERHEAD,

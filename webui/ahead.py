@@ -4,26 +4,23 @@ at once."""
 from __future__ import annotations
 
 import contextlib
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipelines.errors import StorageError, UnreadableImage
+from pipelines.errors import UnreadableImage
 from webui.archive.history import History
 from webui.archive.search import Query
+from webui.periodic import Periodic
 from webui.thumbnails import KEPT, Thumbnails
-
-log = logging.getLogger(__name__)
 
 PERIOD = 2.0  # seconds
 AHEAD = KEPT // 4  # pictures, newest first: some 50 MB; what is older is made when it is looked at
 _PAGE = 200
 
 
-class Ahead:
-    """A thread from `start` to `close`. It works one picture long at most once `idle` says no, and rests as long as it
+class Ahead(Periodic):
+    """It works one picture long at most once `idle` says no, and rests as long as it
     worked: half of one core is the most it takes."""
 
     def __init__(
@@ -35,28 +32,11 @@ class Ahead:
         period: float = PERIOD,
         limit: int = AHEAD,
     ) -> None:
+        super().__init__("thumbnails", period)
         self._history, self._thumbnails, self._idle = history, thumbnails, idle
-        self._period, self._limit = period, limit
+        self._limit = limit
         self._changes = -1  # of the history, when all was made that it held
         self._done: set[Path] = set()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="thumbnails", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """May be called without `start`."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(self._period):
-            try:
-                self.look()
-            except StorageError as error:
-                log.warning("%s", error)
 
     def look(self) -> None:
         """Makes what is missing, until something else has to run. Raises StorageError."""

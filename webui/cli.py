@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from webui.archive.inputs import InputStore
     from webui.archive.store import SavedImage
     from webui.parts import Parts
-    from webui.service import GenerationService, JobStatus
+    from webui.running import JobStatus
+    from webui.service import GenerationService
     from webui.verify import AgainReport
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130

@@ -1,4 +1,4 @@
-"""The job at work: how far it is, how long it will take, and how it is told to stop."""
+"""A job as a page shows it, and the one at work: how far it is, how long it will take, and how it is told to stop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,42 @@ from typing import Any
 
 from pipelines.errors import Stopped
 from pipelines.types import Progress
-from webui.jobs import Job
+from webui.archive.store import SavedImage
+from webui.jobs import Job, JobKind, JobState
 from webui.verify import AgainReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStatus:
+    """One job as a page shows it. `version` grows with every change; `wait` returns when it has."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    queue_position: int = 0  # jobs that go before
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    image: int = 0  # images finished
+    images: int = 1
+    eta_seconds: float | None = None
+    preview: bytes | None = None  # JPEG
+    saved: tuple[SavedImage, ...] = ()
+    grid: SavedImage | None = None
+    warning: str | None = None  # the last thing that a person should know, though the run goes on
+    error: str | None = None
+    error_field: str | None = None
+    reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
+    version: int = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.state in {"done", "failed", "cancelled"}
+
+    @property
+    def again(self) -> AgainReport | None:
+        """The first picture made again."""
+        return self.reports[0] if self.reports else None
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,48 +31,15 @@ from webui.archive import metadata, pictures
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json, request_to_json
 from webui.archive.store import ImageStore, SavedImage
-from webui.jobs import GRID, Job, JobKind, JobState, JobTable
+from webui.jobs import GRID, Job, JobKind, JobTable
 from webui.library.wildcards import Lists
 from webui.models import Shelf
 from webui.remade import Remade
-from webui.running import Pace, Running, reports_of
+from webui.running import JobStatus, Pace, Running, reports_of
 from webui.verify import AgainReport
 
 log = logging.getLogger(__name__)
 AGAIN_LIMIT = 2_000  # pictures made again by one job
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobStatus:
-    """One job as a page shows it. `version` grows with every change; `wait` returns when it has."""
-
-    id: str
-    kind: JobKind
-    state: JobState
-    queue_position: int = 0  # jobs that go before
-    stage: str = ""
-    step: int = 0
-    steps: int = 0
-    image: int = 0  # images finished
-    images: int = 1
-    eta_seconds: float | None = None
-    preview: bytes | None = None  # JPEG
-    saved: tuple[SavedImage, ...] = ()
-    grid: SavedImage | None = None
-    warning: str | None = None  # the last thing that a person should know, though the run goes on
-    error: str | None = None
-    error_field: str | None = None
-    reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
-    version: int = 0
-
-    @property
-    def finished(self) -> bool:
-        return self.state in {"done", "failed", "cancelled"}
-
-    @property
-    def again(self) -> AgainReport | None:
-        """The first picture made again."""
-        return self.reports[0] if self.reports else None
 
 
 class GenerationService:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipelines.types import GenerationRequest
-    from webui.service import JobStatus
+    from webui.running import JobStatus
 
 
 def complain(error: object) -> None:

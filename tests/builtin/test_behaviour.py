@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
+
+from webui.lab.judge import WEIGHTS
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline  # noqa: E402
-from PIL import Image, ImageDraw  # noqa: E402
 
 from tools.train_builtin.judge import load_pipeline  # noqa: E402
 from tools.train_builtin.judge_net import Judge, nearest_colour, read  # noqa: E402
 from tools.train_builtin.render import render  # noqa: E402
 from tools.train_builtin.together import images_to_tensor, mixed  # noqa: E402
 from tools.train_builtin.world import COLOUR_NAMES, HEADS, Picture, draw_picture  # noqa: E402
-from webui.lab.judge import WEIGHTS  # noqa: E402
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent.parent / "pipelines" / "builtin"

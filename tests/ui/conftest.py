@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from pipelines.engines.fake import FakeEngine
 from webui.parts import Parts, build_parts
+from webui.running import JobStatus
 from webui.server import build_application, prepare_environment
-from webui.service import JobStatus
 from webui.settings import Settings
 
 

@@ -7,46 +7,25 @@ and linked folders. A file written over in place does not move its folder's stam
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from pathlib import Path
 
-from pipelines.errors import StorageError
 from webui.archive.entries import list_folder, walk
 from webui.archive.history import History
-
-log = logging.getLogger(__name__)
+from webui.periodic import Periodic
 
 PERIOD = 2.0  # seconds
 _COARSE = 3_000_000_000  # nanoseconds; some file systems count in steps of two seconds
 _MANY = 100  # folders
 
 
-class Watcher:
-    """A thread from `start` to `close`."""
+class Watcher(Periodic):
+    """Keeps the history up to date with the folders."""
 
     def __init__(self, history: History, period: float = PERIOD) -> None:
-        self._history, self._root, self._period = history, history.root, period
+        super().__init__("watcher", period)
+        self._history, self._root = history, history.root
         self._stamps: dict[str, int] = {}  # folder -> its time stamp when it was listed
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """May be called without `start`."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(self._period):
-            try:
-                self.look()
-            except StorageError as error:
-                log.warning("%s", error)
 
     def look(self) -> None:
         """One look. Raises StorageError."""

@@ -21,7 +21,8 @@ from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.reuse import Finished, Pace, check_requests
 from webui.lab.store import CellRow, ExperimentState, LabTable, Row
-from webui.service import GenerationService, JobStatus
+from webui.running import JobStatus
+from webui.service import GenerationService
 
 POLL = 0.5  # seconds; a closing program waits this long at most
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from webui.archive import metadata
-from webui.service import JobStatus
+from webui.running import JobStatus
 from webui.ui.house import House
 from webui.ui.memory_line import warning
 from webui.ui.words import WORDS, Language, sentence, translate

@@ -12,7 +12,8 @@ from starlette.responses import FileResponse, Response
 
 from webui.archive.history import History
 from webui.remade import DIFFERENCE, NOW, Remade
-from webui.service import GenerationService, JobStatus
+from webui.running import JobStatus
+from webui.service import GenerationService
 from webui.ui.answers import faults_as_answers
 from webui.ui.handlers import escaped
 from webui.ui.words import Language, language_of, translate
