@@ -48,23 +48,22 @@ class Maker:
         if self.request.init is not None:
             size = (self.request.width, self.request.height)
             picture = images.fit(self.request.init.image, size, self.request.init.resize_mode)
-            if self.parts.editing:
-                return self._edit(picture)
             encoded = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
+            if self.parts.editing:
+                return self._edit(picture, encoded)
             latents = self.scheduler.add_noise(encoded, self._noise(), self.timesteps[:1])
         else:
             latents = self._noise() * self.scheduler.init_noise_sigma
         return Start(latents=latents, extra_channels=self._all_masked() if self.parts.inpainting else None)
 
-    def _edit(self, picture: Image.Image) -> Start:
+    def _edit(self, picture: Image.Image, encoded: torch.Tensor) -> Start:
         """The picture at hand all the time; at full strength it begins with nothing but noise, as published."""
-        seen, drawn = self._seen(picture), self._noise()
+        drawn = self._noise()
         if self.request.steps_run == self.request.steps:
             latents = drawn * self.scheduler.init_noise_sigma
         else:
-            scaled = seen * self.parts.vae.config.scaling_factor
-            latents = self.scheduler.add_noise(scaled, drawn, self.timesteps[:1])
-        return Start(latents=latents, extra_channels=seen)
+            latents = self.scheduler.add_noise(encoded, drawn, self.timesteps[:1])
+        return Start(latents=latents, extra_channels=self._seen(picture))
 
     def _seen(self, picture: Image.Image) -> torch.Tensor:
         return decoding.likeliest(self.parts, picture, len(self.generators), self.ways, self.rungs)
