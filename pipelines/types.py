@@ -306,8 +306,9 @@ class EngineState:
     device: str = ""
     dtype: str = ""
     message: str = ""
-    memory_bytes: int | None = None  # of the card; None: there is none, or it is not known
+    memory_bytes: int | None = None  # of the card, or main memory where there is none; None: not known yet
     memory_free_bytes: int | None = None  # what a model and its work may take of it, the model there now included
+    memory_moves: bool = True  # weights may leave the device for main memory
     # by family: what the work of a "step" and a "decode" took here, divided by what was predicted
     memory_learned: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 

@@ -96,8 +96,7 @@ def _serve(line: _Line, engine: LocalEngine) -> None:
         try:
             if not line.is_stopped(message.job):
                 line.send(_generate(line, engine, message))
-                if (state := engine.describe()).memory_bytes is not None:
-                    line.send(messages.from_state(state))  # other programs take and give memory meanwhile
+                line.send(messages.from_state(engine.describe()))  # other programs take and give memory meanwhile
         except Exception as error:  # noqa: BLE001 - sent to the page's process and raised there
             line.send(messages.from_error(error, traceback.format_exc(), message.job))
 

@@ -16,7 +16,7 @@ import torch
 
 from pipelines.engines.denoising import Task
 from pipelines.engines.ladder import RUNGS
-from pipelines.engines.planning import Pace, Planner, device_of
+from pipelines.engines.planning import Pace, Planner, free_for
 from pipelines.engines.running import Run
 from pipelines.errors import InvalidRequest, OutOfMemory
 from pipelines.models import device as devices
@@ -68,13 +68,16 @@ class LocalEngine(Catalogue):
         self._builtin_threads: int | None = None  # not measured yet
 
     def describe(self) -> EngineState:
-        placement = self.manager.placement
-        state = EngineState(state="ready", device=placement.device_name, dtype=placement.dtype_name)
-        card = devices.card_memory(placement.device)
-        if card is None:
-            return state
-        learned = self._peaks.all_of(device_of(placement))
-        return replace(state, memory_bytes=card, memory_free_bytes=placement.available(), memory_learned=learned)
+        placement, model = self.manager.placement, self.manager.current
+        return EngineState(
+            state="ready",
+            device=placement.device_name,
+            dtype=placement.dtype_name,
+            memory_bytes=placement.memory(),
+            memory_free_bytes=placement.available() if model is None else free_for(model.parts),
+            memory_moves=placement.moves,
+            memory_learned=self._planner.learned(placement),
+        )
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         start = time.perf_counter()

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import psutil
@@ -18,6 +19,7 @@ from pipelines.models.device import Placement
 from pipelines.models.memory import Calibration, Means, Plan, Shape, Size, Ways
 from pipelines.models.peaks import Measured, Peaks
 from pipelines.models.weights.components import Components
+from pipelines.prompts.grammar import prompts_in
 from pipelines.types import Batch, GenerationRequest
 
 SAMPLING = 0.01  # seconds between two looks at this process's memory
@@ -37,7 +39,7 @@ class Planner:
         Raises MemoryError where too much would end the program."""
         if parts.info.family not in memory.FAMILIES:
             return Ways()
-        made = self.plan(parts, size_of(batch))
+        made = self.plan(parts, size_of(parts, batch))
         if made.ways is not None:
             return made.ways
         if not parts.placement.moves:
@@ -45,21 +47,24 @@ class Planner:
         return list(memory.from_cheapest(made.size, _means(parts)))[-1]
 
     def plan(self, parts: Components, size: Size) -> Plan:
-        calibration = self.calibration(parts)
-        return memory.plan(shape_of(parts), size, _free(parts), calibration=calibration, means=_means(parts))
+        calibration = self.calibration(parts.placement, parts.info.family)
+        return memory.plan(shape_of(parts), size, free_for(parts), calibration=calibration, means=_means(parts))
 
-    def calibration(self, parts: Components) -> Calibration:
+    def calibration(self, placement: Placement, family: str) -> Calibration:
         """As learned here; until then as measured elsewhere."""
-        placement = parts.placement
         on_a_processor = placement.device == "cpu" and not placement.moves
         before = memory.ON_A_PROCESSOR if on_a_processor else memory.UNMEASURED
-        return self._peaks.calibration(device_of(placement), parts.info.family, before)
+        return self._peaks.calibration(device_of(placement), family, before)
+
+    def learned(self, placement: Placement) -> dict[str, dict[str, float]]:
+        """The calibration of every published family as plain numbers: for the page."""
+        return {family: asdict(self.calibration(placement, family)) for family in memory.FAMILIES}
 
     def largest(self, parts: Components, request: GenerationRequest) -> tuple[int, int]:
         """The largest picture of the request's proportions that fits here, (0, 0) when that is not known."""
         if parts.info.family not in memory.FAMILIES:
             return 0, 0
-        size = Size(width=request.width, height=request.height, guided=request.guidance > 1)
+        size = Size(width=request.width, height=request.height, rows=_rows(parts, request))
         return self.plan(parts, size).largest
 
     def learn(self, parts: Components, size: Size, ways: Ways, stage: str, taken: int) -> None:
@@ -74,10 +79,14 @@ class Planner:
         self._peaks.learn(device_of(parts.placement), parts.info.family, measured)
 
 
-def size_of(batch: Batch) -> Size:
+def size_of(parts: Components, batch: Batch) -> Size:
     request = batch.request
-    guided = request.guidance > 1
-    return Size(width=request.width, height=request.height, batch=len(batch.seeds), guided=guided)
+    rows = _rows(parts, request)
+    return Size(width=request.width, height=request.height, batch=len(batch.seeds), rows=rows)
+
+
+def _rows(parts: Components, request: GenerationRequest) -> int:
+    return memory.rows_of(request.guidance, editing=parts.editing, prompts=prompts_in(request.prompt, request.dialect))
 
 
 def device_of(placement: Placement) -> str:
@@ -99,7 +108,8 @@ def shape_of(parts: Components) -> Shape:
     )
 
 
-def _free(parts: Components) -> int:
+def free_for(parts: Components) -> int:
+    """Bytes that this model and its work may take on their device, with what of them is there now."""
     available = parts.placement.available()
     return available if parts.placement.moves else available + _held(parts)
 

@@ -85,7 +85,7 @@ class Run:
         with measured_peak(self.parts.placement) as taken:
             image, facts = decoding.decode(self.parts, latents, self.ways)
         if not facts["retries"]:
-            self.planner.learn(self.parts, size_of(self.batch), self.ways, "decode", taken())
+            self.planner.learn(self.parts, size_of(self.parts, self.batch), self.ways, "decode", taken())
         if sample.canvas is None:
             return image, facts
         image, changed = masks.composed(sample.canvas, image)
@@ -132,7 +132,7 @@ class Run:
         with measured_peak(parts.placement) as taken, watcher or nullcontext():
             latents = denoise(task, begin.latents, self._reporter(task, attempt.ways))
         if not attempt.rungs:
-            self.planner.learn(parts, size_of(self.batch), attempt.ways, "step", taken())
+            self.planner.learn(parts, size_of(self.parts, self.batch), attempt.ways, "step", taken())
         return Sample(latents=latents, task=task, canvas=begin.canvas, watcher=watcher)
 
     def _reporter(self, task: Task, ways: Ways) -> AfterCall:
@@ -158,7 +158,7 @@ class Run:
         """Only a card's driver lends memory; what else slows a processor down is nobody's fault."""
         if not self.parts.placement.moves:
             return lambda: None
-        after_step = self.pace.watch((self.parts.info.path, size_of(self.batch), ways))
+        after_step = self.pace.watch((self.parts.info.path, size_of(self.parts, self.batch), ways))
 
         def warning() -> str | None:
             text = after_step()

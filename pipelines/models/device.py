@@ -62,6 +62,12 @@ class Placement:
             low_cpu_mem_usage=True,  # pinning all of it at once would take the model's size in main memory again
         )
 
+    def memory(self) -> int:
+        """Bytes of the card, or of main memory where there is none of its own."""
+        if self.device.startswith("cuda"):
+            return int(torch.cuda.mem_get_info(self.device)[1])
+        return int(psutil.virtual_memory().total)
+
     def available(self) -> int:
         """Bytes that a model and its work could take on the device, with what this process holds of it for them."""
         if self.device.startswith("cuda"):
@@ -134,11 +140,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
-
-
-def card_memory(device: str) -> int | None:
-    """Bytes of the card, None for what is no card."""
-    return torch.cuda.mem_get_info(device)[1] if device.startswith("cuda") else None
 
 
 def set_threads(count: int) -> None:

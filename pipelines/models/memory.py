@@ -44,9 +44,10 @@ _PARAMETERS: Mapping[str, tuple[float, float, float]] = {
     "sd1": (859.5, 83.7, 123.1),
     "sd2": (865.9, 83.7, 340.4),
     "sdxl": (2567.5, 83.7, 817.7),
+    "sdxl-refiner": (2259.5, 83.7, 694.7),
 }
 FAMILIES = tuple(_PARAMETERS)
-_STEP_PER_PIXEL = {"sdxl": 158.0}  # bytes in 16 bits; SDXL has no attention at its largest level
+_STEP_PER_PIXEL = {"sdxl": 158.0, "sdxl-refiner": 189.0}  # bytes in 16 bits; no attention at their largest level
 _STEP_ELSE = 263.0
 _DECODE_PER_PIXEL = 1535.0  # bytes in 16 bits; every family has the same decoder
 
@@ -65,7 +66,7 @@ def shape_of(family: str, *, bytes_per_number: int, weights: int = 0) -> Shape:
         text=text,
         step_per_pixel=_STEP_PER_PIXEL.get(family, _STEP_ELSE) * scale,
         decode_per_pixel=_DECODE_PER_PIXEL * scale,
-        vae_in_fp32=family == "sdxl" and bytes_per_number == 2,
+        vae_in_fp32=family in _STEP_PER_PIXEL and bytes_per_number == 2,
     )
 
 
@@ -128,11 +129,17 @@ class Size:
     width: int
     height: int
     batch: int = 1
-    guided: bool = True
+    rows: int = 2  # of the UNet for one image: `rows_of`
 
     @property
     def pixels(self) -> int:
         return self.width * self.height
+
+
+def rows_of(guidance: float, *, editing: bool = False, prompts: int = 1) -> int:
+    """Rows of the UNet for one image: one for each of the `prompts` that AND joins, and with guidance the negative
+    prompt's, which a model that edits is told twice."""
+    return prompts + (1 + editing if guidance > 1 else 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,10 +158,9 @@ class Plan:
             if self.largest == (0, 0):
                 return f"too large: the model alone takes {_gb(self.bytes)} of {_gb(self.free)} GB"
             return f"too large: the most that fits is {self.largest[0]}×{self.largest[1]}"
-        if self.ways.words:
-            return f"fits with {self.ways.words}"
+        way = f" with {self.ways.words}" if self.ways.words else f": {_gb(self.bytes)} of {_gb(self.free)} GB"
         duration = "" if seconds is None else f", about {max(1, round(seconds))} s"
-        return f"fits: {_gb(self.bytes)} of {_gb(self.free)} GB{duration}"
+        return f"fits{way}{duration} · at most {self.largest[0]}×{self.largest[1]}"
 
 
 def peak(shape: Shape, size: Size, ways: Ways) -> int:
@@ -217,7 +223,7 @@ def _resident(shape: Shape, ways: Ways, working: int) -> int:
 
 
 def step_bytes(shape: Shape, size: Size, ways: Ways) -> int:
-    rows = (1 if ways.singly else size.batch) * (2 if size.guided else 1)
+    rows = (1 if ways.singly else size.batch) * size.rows
     return _resident(shape, ways, _unet(shape, ways)) + round(shape.step_per_pixel * rows * size.pixels)
 
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.models.memory import UNMEASURED, Calibration
@@ -47,12 +47,6 @@ class Peaks:
         with self._lock:
             stages = self._factors.get(f"{device} · {family}", {})
             return replace(before, **{stage: max(factors) for stage, factors in stages.items() if factors})
-
-    def all_of(self, device: str) -> Mapping[str, dict[str, float]]:
-        """By family, as plain numbers: for the page."""
-        with self._lock:
-            families = [key.removeprefix(f"{device} · ") for key in self._factors if key.startswith(f"{device} · ")]
-        return {family: asdict(self.calibration(device, family)) for family in families}
 
     def learn(self, device: str, family: str, measured: Measured) -> None:
         if measured.predicted < LEAST:

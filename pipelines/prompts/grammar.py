@@ -19,7 +19,18 @@ from dataclasses import dataclass
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
 
-__all__ = ["Lora", "Part", "Piece", "Prompt", "TimedPart", "parse", "render", "render_part", "without_loras"]
+__all__ = [
+    "Lora",
+    "Part",
+    "Piece",
+    "Prompt",
+    "TimedPart",
+    "parse",
+    "prompts_in",
+    "render",
+    "render_part",
+    "without_loras",
+]
 
 _COMMENT = re.compile(r"#[^\n]*")
 _AND = re.compile(r"\bAND\b")
@@ -83,6 +94,11 @@ def parse(text: str, *, composed: bool = True) -> Prompt:
     if len(texts) == 1:
         return Prompt(parts=(TimedPart(nodes=_nodes(text)),), loras=loras)
     return Prompt(parts=tuple(map(_weighted_part, texts)), loras=loras)
+
+
+def prompts_in(text: str, dialect: str) -> int:
+    """How many prompts a text asks for at once: several only with A1111's AND."""
+    return len(_AND.findall(_COMMENT.sub("", text))) + 1 if dialect == "a1111" else 1
 
 
 def render(prompt: Prompt) -> str:

@@ -126,23 +126,48 @@ def check_largest(made: Plan, shape: Shape, size: Size, free: int) -> None:
 
 def test_without_guidance_half_the_step() -> None:
     with_guidance = memory.step_bytes(SD1, square(512), RESIDENT) - SD1.weights
-    without = memory.step_bytes(SD1, Size(width=512, height=512, guided=False), RESIDENT) - SD1.weights
+    without = memory.step_bytes(SD1, Size(width=512, height=512, rows=memory.rows_of(1.0)), RESIDENT) - SD1.weights
     assert with_guidance == pytest.approx(2 * without, abs=2)
+
+
+def most(made: Plan) -> str:
+    return f"at most {made.largest[0]}×{made.largest[1]}"
+
+
+def test_a_model_that_edits_is_asked_three_times_an_image_and_AND_once_more_a_prompt() -> None:
+    """Brooks et al. 2022, equation 3, has three predictions; Liu et al. 2022 one for each prompt and one for none."""
+    assert memory.rows_of(7.5) == 2
+    assert memory.rows_of(7.5, editing=True) == 3
+    assert memory.rows_of(1.0, editing=True) == 1
+    assert memory.rows_of(7.5, prompts=3) == 4
+    work = [memory.step_bytes(SD1, Size(width=512, height=512, rows=rows), RESIDENT) - SD1.weights for rows in (2, 3)]
+    assert work[1] == pytest.approx(1.5 * work[0], rel=1e-6)
+
+
+def test_the_refiner_as_counted_on_its_network() -> None:
+    """2,259.5 M parameters of the UNet, 694.7 M of its one text encoder (OpenCLIP bigG), 83.7 M of the VAE."""
+    refiner = shape_of("sdxl-refiner", bytes_per_number=2)
+    assert billions(refiner.weights) == pytest.approx(2 * (2.2595 + 0.6947 + 0.0837), rel=0.001)
+    step = memory.step_bytes(refiner, square(1024), RESIDENT) - refiner.weights
+    assert billions(step) == pytest.approx(2 * 189 * 1024**2 / 1e9, rel=0.01)
+    assert refiner.vae_in_fp32
 
 
 def test_the_sentences() -> None:
     fits = plan(SD1, square(512), 8 * GB)
-    assert fits.sentence() == "fits: 2.9 of 8 GB"
-    assert fits.sentence(3.2) == "fits: 2.9 of 8 GB, about 3 s"
-    assert fits.sentence(0.2).endswith("about 1 s")
-    assert plan(SD1, square(2048), int(7.5 * GB)).sentence() == "fits with tiled decode"
-    assert plan(SDXL, square(1024), int(7.5 * GB)).sentence() == "fits with text encoders off the card, tiled decode"
+    assert fits.sentence() == f"fits: 2.9 of 8 GB · {most(fits)}"
+    assert fits.sentence(3.2) == f"fits: 2.9 of 8 GB, about 3 s · {most(fits)}"
+    assert "about 1 s" in fits.sentence(0.2)
+    tiled = plan(SD1, square(2048), int(7.5 * GB))
+    assert tiled.sentence(70) == f"fits with tiled decode, about 70 s · {most(tiled)}"
+    off = plan(SDXL, square(1024), int(7.5 * GB))
+    assert off.sentence() == f"fits with text encoders off the card, tiled decode · {most(off)}"
     too_large = plan(SD1, square(4096), 4 * GB)
     side = too_large.largest[0]
     assert too_large.sentence() == f"too large: the most that fits is {side}×{side}"
     assert 1024 <= side < 4096
     assert plan(SDXL, square(512), 2 * GB).sentence() == "too large: the model alone takes 2.1 of 2 GB"
-    assert plan(SDXL, square(1024), 3 * GB).sentence() == "fits with layer by layer, tiled decode"
+    assert plan(SDXL, square(1024), 3 * GB).sentence().startswith("fits with layer by layer, tiled decode · at most ")
 
 
 def test_a_measured_peak_corrects_the_next_plan() -> None:
@@ -174,7 +199,6 @@ def test_peaks_are_remembered_by_device_and_family_and_the_largest_counts(tmp_pa
     assert again.calibration("card", "sd1") == Calibration(decode=1.5)
     assert again.calibration("card", "sdxl") == Calibration(step=4.0)
     assert again.calibration("other", "sd1") == Calibration()
-    assert again.all_of("card") == {"sd1": {"step": 1.0, "decode": 1.5}, "sdxl": {"step": 4.0, "decode": 1.0}}
     assert again.calibration("card", "sd1", Calibration(step=1.8, decode=1.1)) == Calibration(step=1.8, decode=1.5)
     for _ in range(8):
         again.learn("card", "sd1", Measured(stage="decode", predicted=3e8, taken=3e8))

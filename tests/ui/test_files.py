@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ GB = 2**30
 SD1 = ModelInfo(name="dream", family="sd1", path="dream.safetensors")
 SDXL = ModelInfo(name="grand", family="sdxl", path="grand.safetensors")
 CARD = EngineState(state="ready", device="a card", dtype="float16", memory_bytes=8 * GB, memory_free_bytes=7 * GB)
+# layer by layer, 263 bytes for each pixel of two rows, a sixteenth of the UNet's 1.7 billion bytes and 0.6 billion
+# for the driver are 7 GB at 12.9 million pixels: a square of 3,597, in steps of 64
+MOST = "3584×3584"
 FILES = (
     ModelInfo(name="kl", family="sd1", path="kl.safetensors", kind="vae"),
     ModelInfo(name="ink", family="sd1", path="ink.safetensors", kind="lora"),
@@ -77,21 +81,23 @@ def test_a_size_that_fits_says_how_much_it_takes(card: Page) -> None:
     # SD 1.x in 16 bits: 1066.3 million numbers, 512 × 512 × 1535 bytes for the decode, 0.6 billion for the driver:
     # 3.135 billion bytes
     line = memory(card, "dream", 512)
-    assert (line["value"], line["visible"]) == ("fits: 2.9 of 7 GB", True)
+    assert (line["value"], line["visible"]) == (f"fits: 2.9 of 7 GB · at most {MOST}", True)
 
 
 def test_what_does_not_fit_says_what_would(card: Page) -> None:
     assert memory(card, "dream", 4096, 16)["value"].startswith("too large: the most that fits is ")
     # 16 pictures of 1024 × 1024 take 8.8 billion bytes a step, one takes 0.6
-    assert memory(card, "dream", 1024, 16)["value"] == "fits with one image at a time"
+    assert memory(card, "dream", 1024, 16)["value"] == f"fits with one image at a time · at most {MOST}"
     # all of SDXL is 6.9 billion bytes in 16 bits, 5.3 without text encoders; its decode 3.2, of one tile 0.8
-    assert memory(card, "grand", 1024)["value"] == "fits with text encoders off the card, tiled decode"
+    assert memory(card, "grand", 1024)["value"].startswith("fits with text encoders off the card, tiled decode · ")
 
 
 def test_what_runs_took_here_corrects_the_line(card: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     learned = replace(CARD, memory_learned={"sd1": {"step": 1.0, "decode": 2.0}})
     monkeypatch.setattr(card.engine, "describe", lambda: learned)
-    assert memory(card, "dream", 512)["value"] == "fits: 3.3 of 7 GB"  # 0.4 billion bytes more than below
+    assert (
+        memory(card, "dream", 512)["value"] == f"fits: 3.3 of 7 GB · at most {MOST}"
+    )  # 0.4 billion bytes more than below
     assert memory(card, "grand", 512)["value"] != memory(card, "dream", 512)["value"]
 
 
@@ -114,10 +120,45 @@ def test_the_line_in_chinese_holds_no_english(card: Page) -> None:
         assert not any(word in text for word in ("fits", "large", "card", "decode", "time", "alone"))
 
 
-def test_nothing_is_said_without_a_card_or_of_an_unknown_model(ui: Page, card: Page) -> None:
+def test_nothing_is_said_of_an_unknown_model_or_before_the_memory_is_known(ui: Page, card: Page) -> None:
     assert memory(card, "own", 512)["visible"] is False
     fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0}
-    assert memory_line.told(EngineState(state="ready", device="a processor"), SD1, fields, "en") == ""
+    assert memory_line.told(EngineState(state="warming"), SD1, fields, "en") == ""
+
+
+def test_without_a_card_main_memory_counts_and_nothing_can_leave_it() -> None:
+    processor = replace(CARD, dtype="float32", memory_moves=False)
+    fields = {"width": 1024, "height": 1024, "batch_size": 1, "guidance": 7.0}
+    # SD 1.x in 32 bits: 4.27 billion bytes, 6.44 for a whole decode, 1.1 for a step, 0.8 for the system
+    assert memory_line.told(processor, SD1, fields, "en").startswith("fits with tiled decode · at most ")
+    # SDXL in 32 bits is 13.9 billion bytes, and no part of it can leave
+    assert memory_line.told(processor, SDXL, fields, "en").startswith("too large: the model alone takes ")
+    assert memory_line.told(replace(processor, memory_moves=True), SDXL, fields, "en").startswith("fits with ")
+
+
+def test_a_model_that_edits_and_prompts_joined_by_AND_take_more() -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 16, "guidance": 7.0, "dialect": "a1111", "prompt": "a"}
+    # 2.13 + 0.6 billion bytes and 16 pictures of 69 million for each row: 2 rows 4.9, 3 rows 6.0 billion
+    free = replace(CARD, memory_free_bytes=5_500_000_000)
+    assert memory_line.told(free, SD1, fields, "en").startswith("fits: ")
+    assert memory_line.told(free, replace(SD1, variant="pix2pix"), fields, "en").startswith("fits with ")
+    for dialect, begin in (("a1111", "fits with "), ("compel", "fits: ")):
+        assert memory_line.told(free, SD1, {**fields, "dialect": dialect, "prompt": "a AND b"}, "en").startswith(begin)
+
+
+def test_how_long_it_takes_is_told_from_the_pictures_made_lately(card: Page) -> None:
+    asked: list[tuple[str, int, int]] = []
+
+    def seconds(model: str, steps: int, pixels: int) -> float:
+        asked.append((model, steps, pixels))
+        return 3.0
+
+    durations: Any = SimpleNamespace(seconds=seconds)
+    fields = {"width": 512, "height": 256, "batch_size": 2, "batches": 3, "guidance": 7.0, "steps": 20, "strength": 0.5}
+    assert ", about 18 s · " in memory_line.told(CARD, SD1, fields, "en", durations)
+    assert asked == [("dream", 10, 512 * 256)]
+    assert "，约 18 秒 · 最大 " in memory_line.told(CARD, SD1, fields, "zh-CN", durations)
+    assert "about" not in memory_line.told(CARD, SD1, {**fields, "steps": None}, "en", durations)
 
 
 @pytest.mark.parametrize("name", ["width", "height", "batch_size", "guidance"])

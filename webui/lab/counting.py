@@ -13,11 +13,11 @@ from pipelines.types import Facts, GenerationResult
 from webui.archive import metadata, pictures
 from webui.archive.history import History
 from webui.archive.store import ImageStore
+from webui.durations import record_of
 from webui.lab.effects import Measured, Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.judge import judge_distance
 from webui.lab.measures import DISTANCES, Distance, Pixels
-from webui.lab.reuse import record_of
 from webui.lab.sheet import draw_sheet
 
 _SETUP = ("device_name", "device", "dtype", "torch", "diffusers")

@@ -1,25 +1,20 @@
-"""What was made before, and how long it took: looked up in the table, believed only after a look at the file."""
+"""What was made before: looked up in the table, believed only after a look at the file."""
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
 from PIL.Image import Image
 
-from pipelines.errors import UnreadableImage
 from pipelines.types import GenerationRequest, ModelInfo
 from webui import choices
-from webui.archive import metadata
 from webui.archive.inputs import InputStore
-from webui.archive.metadata import Record, request_to_json
+from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore
+from webui.durations import record_of
 from webui.lab.experiments import canonical
 from webui.lab.store import Known, LabTable
 from webui.service import GenerationService
-
-RECENT = 24  # pictures that an estimate rests on, at most
-BYTES_PER_PIXEL = 2.0  # of a PNG, until there are pictures to measure
 
 
 class _Once(InputStore):
@@ -88,49 +83,6 @@ def stamp(path: Path) -> str:
         return ""
     newest = max((fact.st_mtime_ns for fact in facts), default=0)
     return f"{sum(fact.st_size for fact in facts)}:{newest}"
-
-
-def record_of(path: Path) -> Record | None:
-    """What a file says about how it was made; None when it is gone or says nothing."""
-    try:
-        return metadata.read(path).record if path.is_file() else None
-    except (UnreadableImage, OSError):
-        return None
-
-
-class Pace:
-    """Seconds and bytes of a picture, from the recent ones."""
-
-    def __init__(self, service: GenerationService) -> None:
-        self._rates: dict[str, list[float]] = {}  # model -> seconds a step and pixel
-        self._bytes: list[float] = []  # a pixel
-        for saved in service.recent(RECENT):
-            record = record_of(saved.path) if saved.kind == "image" else None
-            if record is None:
-                continue
-            settings = record.settings
-            pixels = settings["width"] * settings["height"]
-            strength = (settings.get("init") or {}).get("strength", 1)
-            work = max(1, int(round(settings["steps"] * strength, 6))) * pixels * settings["batch_size"]
-            if work:
-                self._rates.setdefault(settings["model"], []).append(record.seconds / work)
-                self._bytes.append(_size(saved.path) / pixels)
-
-    def seconds(self, request: GenerationRequest) -> float | None:
-        """How long one picture of this request takes; None when its model has not made any lately."""
-        rates = self._rates.get(request.model)
-        return statistics.median(rates) * request.steps_run * request.width * request.height if rates else None
-
-    def bytes(self, request: GenerationRequest) -> int:
-        each = statistics.median(self._bytes) if self._bytes else BYTES_PER_PIXEL
-        return int(each * request.width * request.height)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def check_requests(service: GenerationService, requests: list[GenerationRequest]) -> None:

@@ -16,10 +16,11 @@ from pipelines.errors import InvalidRequest, SeedprintError, StorageError
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore, SavedImage, opaque_id
+from webui.durations import Durations
 from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
-from webui.lab.reuse import Finished, Pace, check_requests
+from webui.lab.reuse import Finished, check_requests
 from webui.lab.store import CellRow, ExperimentState, LabTable, Row
 from webui.running import JobStatus
 from webui.service import GenerationService
@@ -101,16 +102,16 @@ class Lab:
         """How many pictures, steps, seconds and bytes. Raises InvalidRequest when a model is not there."""
         cells = experiment.cells()
         check_requests(self._service, [cell.request for cell in cells])
-        finished, pace = Finished(self._service, self._store, self._table), Pace(self._service)
+        finished, durations = Finished(self._service, self._store, self._table), Durations(self._service)
         missing = [cell.request for cell in cells if finished.find(cell.request) is None]
-        seconds = [pace.seconds(request) for request in missing]
+        seconds = [durations.seconds(one.model, one.steps_run, one.width * one.height) for one in missing]
         known = [one for one in seconds if one is not None]
         return Plan(
             cells=len(cells),
             finished=len(cells) - len(missing),
             steps=sum(request.steps_run for request in missing),
             seconds=sum(known) if len(known) == len(missing) else None,
-            bytes=sum(pace.bytes(request) for request in missing),
+            bytes=sum(durations.bytes(one.width * one.height) for one in missing),
         )
 
     def submit(self, experiment: Experiment) -> str:

@@ -108,7 +108,7 @@ class Extras:
     seed_reuse: gr.Button
     advanced: gr.Accordion
     model_note: gr.Markdown
-    memory: gr.HTML  # whether the chosen size fits the card
+    memory: gr.HTML  # whether the chosen size fits
     lora: gr.Dropdown  # writes the chosen one into the prompt
 
     def offer(self, controls: Controls, models: tuple[ModelInfo, ...], adapters: tuple[ModelInfo, ...]) -> Updates:

@@ -120,9 +120,10 @@ class GenerateHandlers:
         return self.tab.extras.offer(self.form.controls, service.models(), service.adapters())
 
     def memory(self, values: dict[Any, Any], request: gr.Request) -> Any:
-        """Whether the chosen size fits the card; nothing where there is none."""
-        model = self.house.model(values[self.form.controls.model])
-        text = memory_line.told(self.house.service.engine_state(), model, self.form.read(values), language_of(request))
+        """Whether the chosen size fits, and about how long it takes."""
+        house, fields = self.house, self.form.read(values)
+        state, language = house.service.engine_state(), language_of(request)
+        text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations)
         return gr.update(value=escaped(text), visible=bool(text))
 
     def preset_chosen(self, values: dict[Any, Any]) -> Updates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from pipelines.types import ModelInfo
 from webui.archive import pictures
 from webui.archive.inputs import InputStore
 from webui.archive.store import SavedImage
+from webui.durations import Durations
 from webui.library.collection import Library
 from webui.library.presets import Preset
 from webui.service import GenerationService
@@ -54,6 +56,10 @@ class House:
     own: frozenset[str] = frozenset()
     image_url: Callable[[SavedImage], str] = saved_url
     thumb_url: Callable[[SavedImage], str] = saved_url
+
+    @cached_property
+    def durations(self) -> Durations:
+        return Durations(self.service)
 
     def all_presets(self) -> tuple[Preset, ...]:
         """The shipped ones, and a person's own as they are now."""

@@ -1,4 +1,4 @@
-"""Words on the card's memory: the line under the sizes, whether they fit, and warnings of a run."""
+"""Words on memory: the line under the sizes, whether they fit and how long they take, and warnings of a run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.models.memory import FAMILIES, Calibration, Size, plan, shape_of
+from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
+from pipelines.prompts.grammar import prompts_in
 from pipelines.types import EngineState, ModelInfo
+from webui.durations import Durations
 from webui.ui.words import Language
 
 _CHINESE = (
-    (r"too large: the model alone takes (.+) of (.+) GB", r"太大：仅模型就需要 \1 GB，可用显存 \2 GB"),
+    (r"too large: the model alone takes (.+) of (.+) GB", r"太大：仅模型就需要 \1 GB，可用 \2 GB"),
     (r"too large: the most that fits is (.+)", r"太大：最大可用 \1"),
     (r"fits with (.+)", r"可以运行，方式：\1"),
-    (r"fits: (.+) of (.+) GB", r"显存足够：约需 \1 GB，可用 \2 GB"),
+    (r"fits: (\S+) of (\S+) GB(.*)", r"内存足够：约需 \1 GB，可用 \2 GB\3"),
 )
+_ENDS = ((r", about (\d+) s", r"，约 \1 秒"), (r" · at most (\S+)$", r" · 最大 \1"))
 _SLOW = (
     r"A step took (.+) s, the ones before about (.+) s: the card's memory .+",
     r"有一步用了 \1 秒，此前每步约 \2 秒：显存可能已溢出到内存。缩小图像或批量，或关闭其他程序，即可恢复速度。",
@@ -30,8 +33,14 @@ _WAYS = {
 }
 
 
-def told(state: EngineState, model: ModelInfo | None, fields: Mapping[str, Any], language: Language) -> str:
-    """`fields`: what the form holds, checked by nobody yet. "" when there is no card, or nothing known of the model."""
+def told(
+    state: EngineState,
+    model: ModelInfo | None,
+    fields: Mapping[str, Any],
+    language: Language,
+    durations: Durations | None = None,
+) -> str:
+    """`fields`: what the form holds, checked by nobody yet. "" when nothing is known of the model or the memory."""
     free = state.memory_free_bytes
     if free is None or model is None or model.family not in FAMILIES:
         return ""
@@ -39,11 +48,29 @@ def told(state: EngineState, model: ModelInfo | None, fields: Mapping[str, Any],
     guidance = fields["guidance"]
     if not (width and height and batch) or not isinstance(guidance, (int, float)):
         return ""
-    shape = shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2)
-    size = Size(width=width, height=height, batch=batch, guided=guidance > 1)
-    calibration = Calibration(**state.memory_learned.get(model.family, {}))
-    text = plan(shape, size, free, calibration=calibration).sentence()
+    prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
+    rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts)
+    made = plan(
+        shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2),
+        Size(width=width, height=height, batch=batch, rows=rows),
+        free,
+        calibration=Calibration(**state.memory_learned.get(model.family, {})),
+        means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
+    )
+    text = made.sentence(None if durations is None else _seconds(durations, model, fields))
     return text if language == "en" else _chinese(text)
+
+
+def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) -> float | None:
+    """Of the whole run, as far as the form is filled in."""
+    strength = fields.get("strength", 1)
+    counts = [fields.get(name) for name in ("steps", "width", "height", "batch_size", "batches")]
+    if not all(isinstance(count, int) and count > 0 for count in counts) or not isinstance(strength, (int, float)):
+        return None
+    steps, width, height, batch, batches = (int(count) for count in counts if count is not None)
+    steps = max(1, int(round(steps * strength, 6)))
+    one = durations.seconds(model.name, steps, width * height)
+    return None if one is None else one * batch * batches
 
 
 def warning(text: str, language: Language) -> str:
@@ -61,6 +88,8 @@ def _chinese(text: str) -> str:
         if re.fullmatch(pattern, text):
             text = re.sub(pattern, replacement, text)
             break
+    for pattern, replacement in _ENDS:
+        text = re.sub(pattern, replacement, text)
     for english, chinese in _WAYS.items():
         text = text.replace(english, chinese)
     return text.replace(", ", "、")

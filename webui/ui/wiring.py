@@ -73,7 +73,10 @@ def wire_memory(tab: GenerateTab, handlers: GenerateHandlers, warm: Any) -> None
     controls = tab.form.controls
     told: dict[str, Any] = {"inputs": tab.form.components(), "outputs": tab.extras.memory, **_QUIET}
     warm.then(handlers.memory, api_name=f"{tab.task}_memory_warm", **told)
-    counted = (controls.model, controls.width, controls.height, controls.batch_size, controls.guidance)
+    counted = (
+        *(controls.model, controls.width, controls.height, controls.batch_size, controls.guidance),
+        *(controls.steps, controls.batches, tab.recent),  # a finished picture tells how long they take here
+    )
     changes: list[Any] = [component.change for component in counted]
     gr.on(changes, handlers.memory, trigger_mode="always_last", api_name=f"{tab.task}_memory", **told)
 
