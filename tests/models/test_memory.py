@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,26 @@ def test_the_sentences() -> None:
     assert 1024 <= side < 4096
     assert plan(SDXL, square(512), 2 * GB).sentence() == "too large: the model alone takes 2.1 of 2 GB"
     assert plan(SDXL, square(1024), 3 * GB).sentence().startswith("fits with layer by layer, tiled decode · at most ")
+
+
+FAMILY_OF_ROW = {"SD 1.5": "sd1", "SD 2.1": "sd2", "SDXL": "sdxl", "SDXL's refiner": "sdxl-refiner"}
+
+
+def test_the_table_for_people_is_what_the_plan_does() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    head, *lines = page[page.index("| | 4 GB |") :].split("\n\n")[0].splitlines()
+    cards = [float(gigabytes) for gigabytes in re.findall(r"(\d+) GB", head)]
+    rows = [line.strip("| ").split(" | ") for line in lines[1:]]
+    assert len(rows) == 7
+    for name, *cells in rows:
+        title, _, what = name.partition(", ")
+        shape = shape_of(FAMILY_OF_ROW[title], bytes_per_number=2)
+        side = 512 if what == "largest" else int(what.removesuffix("²"))
+        for gigabytes, cell in zip(cards, cells, strict=True):
+            made = plan(shape, square(side), int((gigabytes - 0.5) * GB))
+            assert made.ways is not None
+            expected = f"{made.largest[0]}²" if what == "largest" else made.ways.words or "as it is"
+            assert cell == expected, f"{name} on {gigabytes} GB"
 
 
 def test_a_measured_peak_corrects_the_next_plan() -> None:
