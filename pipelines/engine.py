@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from pipelines.types import (
     DIALECTS,
     Batch,
+    Embedding,
     EngineState,
     GenerationRequest,
     GenerationResult,
@@ -16,9 +18,12 @@ from pipelines.types import (
     PromptReading,
 )
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 class Engine(Protocol):
-    """Makes images. One `generate` at a time; every method may be called from any thread."""
+    """Makes images. One `generate` or `embed` at a time; every method may be called from any thread."""
 
     def models(self) -> tuple[ModelInfo, ...]:
         """What can be chosen, the default first. Quick: reads no weights and never waits for the warm-up."""
@@ -56,6 +61,15 @@ class Engine(Protocol):
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         """One result per seed, in order. Waits for the warm-up. Raises `SeedprintError`s; `on_progress` may raise
         `Stopped`, which comes out unchanged within one step."""
+        ...
+
+    def image_encoders(self) -> tuple[ModelInfo, ...]:
+        """CLIP vision models in the models folders that can be used, by name. As quick as `models`."""
+        ...
+
+    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+        """What one of `image_encoders` sees in each "RGB" picture. Waits for the batch at work. Raises as `generate`
+        does; `on_progress` may stop it between two pictures."""
         ...
 
     def close(self) -> None:

@@ -229,7 +229,7 @@ class Batch:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """Where a batch is. `stage`: loading, encoding, denoising, decoding; on the way to a model also `converting` and
-    `loading PART`, whose steps are percent."""
+    `loading PART`, whose steps are percent; of pictures that are embedded: waiting, embedding."""
 
     stage: str
     step: int = 0
@@ -284,8 +284,11 @@ class ModelInfo:
     layout: str = "single"  # "single" (safetensors), "pickle" (converted at first use), "folder" (diffusers)
     prediction_type: str | None = None  # "epsilon", "v_prediction", "edm", "flow"; None: the file does not say
     zero_terminal_snr: bool = False
-    parts: tuple[str, ...] = ()  # of "unet", "transformer", "vae", "text_encoder", "ema"; () when unknown
+    parts: tuple[str, ...] = ()  # of "unet", "transformer", "vae", "text_encoder", "image_encoder", "ema"; () unknown
     dtype: str = ""  # "float16", …: what most of its tensors are
+
+
+Embedding = tuple[float, ...]  # of a picture, (width of the encoder's projection,), of any length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +19,12 @@ from pipelines.types import (
     DIALECTS,
     SEED_END,
     Batch,
+    Embedding,
     EngineState,
     GenerationRequest,
     GenerationResult,
     ModelInfo,
+    OnProgress,
     Progress,
     PromptReading,
 )
@@ -174,6 +176,13 @@ class GenerationService:
     def watched(self, batch: Batch) -> list[GenerationResult]:
         """Makes a batch outside the queue, between two batches of it; nothing is saved."""
         return self._engine.generate(batch, lambda _progress: None)
+
+    def image_encoders(self) -> tuple[ModelInfo, ...]:
+        return self._engine.image_encoders()
+
+    def embedded(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+        """See `Engine.embed`."""
+        return self._engine.embed(encoder, images, on_progress)
 
     def engine_state(self) -> EngineState:
         return self._engine.describe()

@@ -95,13 +95,13 @@ def _serve(line: _Line, engine: LocalEngine) -> None:
         message = line.batches.get()
         try:
             if not line.is_stopped(message.job):
-                line.send(_generate(line, engine, message))
+                line.send(_answer(line, engine, message))
                 line.send(messages.from_state(engine.describe()))  # other programs take and give memory meanwhile
         except Exception as error:  # noqa: BLE001 - sent to the page's process and raised there
             line.send(messages.from_error(error, traceback.format_exc(), message.job))
 
 
-def _generate(line: _Line, engine: LocalEngine, message: Message) -> Message:
+def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:
     job = message.job
 
     def on_progress(progress: Progress) -> None:
@@ -109,6 +109,8 @@ def _generate(line: _Line, engine: LocalEngine, message: Message) -> Message:
             raise Cancelled("Stopped.")
         line.send(messages.from_progress(progress, job))
 
+    if message.kind == "embed":
+        return messages.from_embeddings(engine.embed(*messages.to_pictures(message), on_progress), job)
     return messages.from_results(engine.generate(messages.to_batch(message), on_progress), job)
 
 

@@ -16,6 +16,7 @@ from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Attention,
     Batch,
+    Embedding,
     EngineState,
     GenerationResult,
     ModelInfo,
@@ -38,6 +39,7 @@ class FakeEngine(Catalogue):
         self._pause = seconds_per_step
         self._fail_on = fail_on or {}
         self.batches: list[Batch] = []
+        self.embedded = 0  # pictures
 
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(map(_own, super().models()))
@@ -72,6 +74,17 @@ class FakeEngine(Catalogue):
             )
             for position in range(len(batch.seeds))
         ]
+
+    def embed(self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress) -> list[Embedding]:
+        """Stands in for what is seen: the colours of four by four fields."""
+
+        def colours(image: Image.Image) -> Embedding:
+            return tuple(level + 1.0 for level in image.resize((4, 4), Image.Resampling.BOX).tobytes())
+
+        self._image_encoder(encoder)
+        self.embedded += len(images)
+        on_progress(Progress(stage="embedding", step=len(images), steps=len(images)))
+        return list(map(colours, images))
 
     def close(self) -> None:
         self._hashes.close()

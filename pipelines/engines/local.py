@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 
 from pipelines.engines.denoising import Task
 from pipelines.engines.ladder import RUNGS
@@ -23,6 +24,7 @@ from pipelines.models import device as devices
 from pipelines.models import extras
 from pipelines.models.catalogue import Catalogue
 from pipelines.models.extras import Extras
+from pipelines.models.image_encoder import ImageEncoder
 from pipelines.models.manager import PipelineManager, Resident
 from pipelines.models.memory import Ways
 from pipelines.models.peaks import Peaks
@@ -33,6 +35,7 @@ from pipelines.prompts.encoding import WEIGHTINGS
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
     Batch,
+    Embedding,
     EngineState,
     GenerationRequest,
     GenerationResult,
@@ -66,6 +69,7 @@ class LocalEngine(Catalogue):
         self._lock = threading.Lock()  # one generate at a time
         self._all_threads = torch.get_num_threads()
         self._builtin_threads: int | None = None  # not measured yet
+        self._encoder: ImageEncoder | None = None
 
     def describe(self) -> EngineState:
         placement, model = self.manager.placement, self.manager.current
@@ -83,6 +87,7 @@ class LocalEngine(Catalogue):
         start = time.perf_counter()
         request = batch.request
         with self._lock, as_our_errors(lambda: self._most(request)), torch.no_grad():
+            self._encoder = None  # its memory is the picture's now
             # 1. load the model and plan how it fits
             on_progress(Progress(stage="loading"))
             model, wanted, ways = self._prepare(batch, on_progress)
@@ -128,6 +133,18 @@ class LocalEngine(Catalogue):
         with self._lock, as_our_errors(lambda: (0, 0)), torch.no_grad():
             parts = self._load("builtin").parts
             self._builtin_threads = _quickest_threads(parts, self._all_threads)
+
+    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+        info, found = self._image_encoder(encoder), list[Embedding]()
+        with self._lock, as_our_errors(lambda: (0, 0)):
+            devices.set_threads(1 if self.manager.placement.exact else self._all_threads)
+            if self._encoder is None or not self._encoder.is_of(info):
+                on_progress(Progress(stage="loading"))
+                self._encoder = ImageEncoder(info)
+            for number, image in enumerate(images, 1):
+                found.append(self._encoder.embed(image))
+                on_progress(Progress(stage="embedding", step=number, steps=len(images)))
+        return found
 
     def close(self) -> None:
         with self._lock:

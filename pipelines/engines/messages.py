@@ -17,6 +17,7 @@ from pipelines import errors
 from pipelines.types import (
     Attention,
     Batch,
+    Embedding,
     EngineState,
     GenerationRequest,
     GenerationResult,
@@ -41,7 +42,7 @@ class WorkerFault(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """`kind`: generate, stop, close to the worker; state, progress, results, error from it."""
+    """`kind`: generate, embed, stop, close to the worker; state, progress, results, embeddings, error from it."""
 
     kind: str
     job: int = 0
@@ -158,6 +159,25 @@ def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
             )
         )
     return results
+
+
+def from_pictures(encoder: str, images: Sequence[Image.Image], job: int) -> Message:
+    header = {"encoder": encoder, "sizes": [image.size for image in images]}
+    return Message(kind="embed", job=job, header=header, blobs=tuple(image.tobytes() for image in images))
+
+
+def to_pictures(message: Message) -> tuple[str, list[Image.Image]]:
+    pictures = zip(message.header["sizes"], message.blobs, strict=True)
+    return message.header["encoder"], [_picture("RGB", size, pixels) for size, pixels in pictures]
+
+
+def from_embeddings(embeddings: Sequence[Embedding], job: int) -> Message:
+    """They were float32, which the numbers of JSON hold exactly."""
+    return Message(kind="embeddings", job=job, header={"embeddings": embeddings})
+
+
+def to_embeddings(message: Message) -> list[Embedding]:
+    return [tuple(numbers) for numbers in message.header["embeddings"]]
 
 
 def from_error(error: Exception, traceback: str, job: int) -> Message:

@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
@@ -16,11 +17,15 @@ from pipelines.errors import EngineLost
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Batch,
+    Embedding,
     EngineState,
     GenerationResult,
     OnProgress,
     Progress,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 HEARTBEAT = 0.2  # seconds; how often a waiting caller may stop
 CLOSING = 5.0  # seconds that a worker gets to end by itself
@@ -65,15 +70,18 @@ class WorkerEngine(Catalogue):
         return None if worker is None else worker.process.pid
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        job = next(self._jobs)
         with self._one_batch:
-            worker, job = self._live_worker(), next(self._jobs)
-            worker.send(messages.from_batch(batch, job))
-            try:
-                return self._follow(worker, job, batch, on_progress)
-            except BaseException:
-                # stopped, or the caller's own bug: either way nobody waits for this job any more
-                worker.send(Message(kind="stop", job=job, header={}))
-                raise
+            return messages.to_results(self._answer(messages.from_batch(batch, job), on_progress), batch)
+
+    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+        job = next(self._jobs)
+        while not self._one_batch.acquire(timeout=HEARTBEAT):
+            on_progress(Progress(stage="waiting"))  # a batch may take minutes; the caller may want to stop
+        try:
+            return messages.to_embeddings(self._answer(messages.from_pictures(encoder, images, job), on_progress))
+        finally:
+            self._one_batch.release()
 
     def close(self) -> None:
         with self._guard:
@@ -83,7 +91,17 @@ class WorkerEngine(Catalogue):
         if worker is not None:
             worker.close()
 
-    def _follow(self, worker: _Worker, job: int, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+    def _answer(self, wish: Message, on_progress: OnProgress) -> Message:
+        worker = self._live_worker()
+        worker.send(wish)
+        try:
+            return self._follow(worker, wish.job, on_progress)
+        except BaseException:
+            # stopped, or the caller's own bug: either way nobody waits for this job any more
+            worker.send(Message(kind="stop", job=wish.job, header={}))
+            raise
+
+    def _follow(self, worker: _Worker, job: int, on_progress: OnProgress) -> Message:
         """Hands on what the worker says of this job until it is done."""
         begun = False
         while True:
@@ -100,10 +118,10 @@ class WorkerEngine(Catalogue):
             begun = True
             if message.kind == "progress":
                 on_progress(messages.to_progress(message))
-            elif message.kind == "results":
-                return messages.to_results(message, batch)
-            else:
+            elif message.kind == "error":
                 raise messages.to_error(message)
+            else:
+                return message
 
     def _live_worker(self) -> _Worker:
         with self._guard:

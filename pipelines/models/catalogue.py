@@ -6,10 +6,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.errors import ModelError
 from pipelines.models import extras
 from pipelines.models.files import anatomy
 from pipelines.models.files.hashes import Hashes
-from pipelines.models.listing import Listing
+from pipelines.models.listing import IMAGE_ENCODER, Listing
 from pipelines.models.reading import PromptReader
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
 
@@ -37,6 +38,11 @@ class Catalogue:
     def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
         return anatomy.parts_of(info)
 
+    def image_encoders(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            files = self._listing.everything()
+        return tuple(info for info in files if info.kind == IMAGE_ENCODER and info.problem is None)
+
     def check(self, request: GenerationRequest) -> None:
         with self._listing_lock:
             extras.check(self._listing, request)
@@ -45,3 +51,10 @@ class Catalogue:
         self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
     ) -> PromptReading:
         return self._reader.read(model, text, negative=negative, dialect=dialect)
+
+    def _image_encoder(self, name: str) -> ModelInfo:
+        """Raises `ModelError`."""
+        found = next((info for info in self.image_encoders() if info.name == name), None)
+        if found is None:
+            raise ModelError(f"There is no image encoder called {name!r} in the models folder.")
+        return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipelines.errors import ModelError
 from pipelines.models import conversion
-from pipelines.models.files import folders
+from pipelines.models.files import folders, vision
 from pipelines.models.files.families import NOUNS, TITLES, Finding, find_family
 from pipelines.models.files.finding import Found, walk
 from pipelines.models.files.hashes import Hashes
@@ -69,12 +69,12 @@ def identify(path: Path) -> ModelInfo:
 
 
 def _stamp(item: Found) -> tuple[int, ...]:
-    """What must be the same for an answer to stand: the file, its sidecar, its converted copy."""
+    """What must be the same for an answer to stand: the file, what lies beside it, its converted copy."""
     if item.problem:
         return (-1,)
     if item.is_folder:
         return folders.stamp(item.path)
-    stamp = [item.size, item.changed, item.sidecar]
+    stamp = [item.size, item.changed, item.sidecar, item.config]
     if item.path.suffix.lower() != ".safetensors":
         converted = conversion.converted_path(item.path, item.size, item.changed)
         stamp += [int(converted.exists()), int(conversion.refusal_path(converted).exists())]
@@ -138,7 +138,7 @@ def _describe(item: Found, header: Header) -> ModelInfo:
         bytes=item.size,
         native_size=native,
         inpainting=finding.variant == "inpaint",
-        problem=_problem(finding, family),
+        problem=_problem(finding, family, item.path, header),
         kind=finding.kind,
         variant=finding.variant,
         prediction_type=prediction,
@@ -157,10 +157,12 @@ def _prediction(finding: Finding, notes: Notes, sidecar: Notes | None) -> tuple[
     return sidecar.prediction_type or notes.prediction_type or finding.prediction_type, zero_snr
 
 
-def _problem(finding: Finding, family: str) -> str | None:
-    """Why it cannot be chosen as the model, in one sentence."""
+def _problem(finding: Finding, family: str, path: Path, header: Header) -> str | None:
+    """Why it cannot be chosen as the model, in one sentence; of an image encoder: why it cannot be used."""
     if finding.kind == "unknown":
         return f"It is no known model: {finding.because}."
+    if finding.kind == "image-encoder":
+        return vision.problem_of(path.parent, header.shapes)
     if finding.kind != "checkpoint":
         title = f" for {TITLES[family]}" if family in TITLES else ""
         return f"It is {NOUNS[finding.kind]}{title}, not a checkpoint."

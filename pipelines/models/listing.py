@@ -18,6 +18,7 @@ from pipelines.types import ModelInfo
 BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
 FAMILIES = ("sd1", "sd2", "sdxl", "sdxl-refiner")
 VARIANTS = ("", "inpaint", "pix2pix")
+IMAGE_ENCODER = "image-encoder"  # counts pictures in the lab, makes none
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
 
@@ -64,7 +65,9 @@ class Listing:
 
 
 def _judged(info: ModelInfo) -> ModelInfo:
-    """A file that prompts or fields can name is no model, and yet of use."""
+    """A file that prompts or fields can name, or that the lab counts with, is no model, and yet of use."""
+    if info.kind == IMAGE_ENCODER:
+        return info
     return replace(info, problem=None if is_beside(info) else why_not(info))
 
 

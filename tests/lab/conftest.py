@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest
 from webui.archive.history import History
@@ -37,7 +39,7 @@ class House:
     store: ImageStore
     table: LabTable
     database: Database
-    engine: FakeEngine
+    engine: Any
 
     @property
     def made(self) -> int:
@@ -58,7 +60,7 @@ class House:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, engine: FakeEngine | None = None) -> Iterator[House]:
+def opened(folder: Path, engine: Engine | None = None) -> Iterator[House]:
     """The program from its start to its end, as `build_parts` builds it."""
     engine = engine or FakeEngine()
     database = Database(folder / "jobs.sqlite")

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest
+from tests.models.clip import write_header_only
 from tests.models.files import checkpoint, write_model
 from webui.parts import build_parts
 from webui.server import build_application, prepare_environment
@@ -36,6 +37,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     write_model(models / "depth.safetensors", checkpoint(channels=5))
     write_model(models / "style.safetensors", LORA)
     write_model(models / "soft.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
+    write_header_only(models / "ip-adapter" / "image_encoder")
     (models / "empty.safetensors").write_bytes(b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
@@ -67,11 +69,13 @@ def shown(answer: dict[str, Any], prefix: str) -> dict[str, Any]:
 def test_everything_is_listed_the_usable_first_the_unreadable_last(ui: Page) -> None:
     found = items(ui)
     assert list(found) == [
-        "anime", "large <b>", "Built-in (simple scenes)", "soft", "style", "depth", "empty",
+        "anime", "large <b>", "Built-in (simple scenes)", "image_encoder", "soft", "style", "depth", "empty",
     ]  # fmt: skip
     assert (found["anime"]["title"], found["anime"]["family"]) == ("Model", "SD 1.x")
     assert (found["style"]["title"], found["style"]["problem"]) == ("LoRA", "")
     assert found["soft"]["family"] == "SD 1.x / SD 2.x / SDXL"
+    assert (found["image_encoder"]["title"], found["image_encoder"]["problem"]) == ("Image encoder", "")
+    assert items(ui, "zh-CN")["image_encoder"]["title"] == "图像编码器"
     assert found["empty"]["problem"] == "The file is empty."
     assert "not supported" in found["depth"]["problem"]
     assert items(ui, "zh-CN")["empty"]["problem"] == "文件为空。"
@@ -95,6 +99,7 @@ def test_a_model_shows_what_it_is_made_of(ui: Page) -> None:
     assert answer["models_settled"]["visible"] is True
     assert answer["models_width"]["placeholder"] == "512"
     assert choose(ui, "style")["models_settled"]["visible"] is False
+    assert choose(ui, "image_encoder")["models_settled"]["visible"] is False
     assert "文件为空" in choose(ui, "empty", "zh-CN")["models_anatomy"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,17 @@ def _result(store: ImageStore, path: Path) -> GenerationResult:
     )
 
 
-def count(experiment: Experiment, cells: Sequence[Cell], paths: Sequence[Path | None]) -> Results:
-    """Measures every picture that is there, one seed after the other."""
+def count(
+    experiment: Experiment,
+    cells: Sequence[Cell],
+    paths: Sequence[Path | None],
+    more: Mapping[str, Distance] = MappingProxyType({}),
+) -> Results:
+    """Measures every picture that is there, one seed after the other. `more`: distances besides those of all
+    pictures."""
     seeds = experiment.paired_seeds
     facts = {path: _facts(path) for path in paths if path is not None}
-    measured = Measured(experiment.variants(), len(seeds), _ways(facts.values()))
+    measured = Measured(experiment.variants(), len(seeds), {**DISTANCES, **more, **_of_family(facts.values())})
     for place, seed in enumerate(seeds):
         found: dict[int, Pixels] = {}
         for cell, path in zip(cells, paths, strict=True):
@@ -68,10 +75,10 @@ def _facts(path: Path) -> Facts:
     return record.facts if record is not None else {}
 
 
-def _ways(facts: Iterable[Facts]) -> Mapping[str, Distance]:
+def _of_family(facts: Iterable[Facts]) -> Mapping[str, Distance]:
     """The judge knows only what the built-in model draws."""
     families = {model.get("family") for one in facts if isinstance(model := one.get("model"), Mapping)}
-    return {**DISTANCES, "judge": judge_distance} if families == {"builtin"} else DISTANCES
+    return {"judge": judge_distance} if families == {"builtin"} else {}
 
 
 def _setup(facts: Facts) -> str:

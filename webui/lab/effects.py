@@ -49,6 +49,7 @@ class Results:
     floor: Mapping[str, Number]
     effects: tuple[Effect, ...]
     setups: tuple[str, ...] = ()  # more than one: the cells were not all made on the same machine and versions
+    encoder: str = ""  # the CLIP vision model that counted, by name
 
     def strongest(self, metric: str = "ms_ssim") -> Effect | None:
         """The variant that moves the picture most."""
@@ -79,7 +80,13 @@ class Results:
             for item in data["effects"]
         )
         plain = {name: data[name] for name in ("reference", "cells", "measured")}
-        return cls(**plain, floor=_numbers(data["floor"]), effects=effects, setups=tuple(data["setups"]))
+        return cls(
+            **plain,
+            floor=_numbers(data["floor"]),
+            effects=effects,
+            setups=tuple(data["setups"]),
+            encoder=data.get("encoder", ""),  # results of earlier versions have none
+        )
 
 
 def _numbers(data: Mapping[str, Any]) -> dict[str, Number]:

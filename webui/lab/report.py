@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipelines.errors import UnreadableImage
 from webui.archive import pictures
+from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.measures import TRAITS
@@ -37,7 +38,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "floor": ("same prompt, other seed", "同一提示词，换种子"),
     "other_seed": ("other seed", "换种子"),
-    "ratio": ("× other seed (MS-SSIM)", "换种子的倍数（MS-SSIM）"),
+    "ratio": ("× other seed ({distance})", "换种子的倍数（{distance}）"),
+    "encoder": ("CLIP distance by {name}.", "CLIP 距离由 {name} 计算。"),
     "pictures": ("Pictures", "图片"),
     "setups": ("The pictures were not all made on the same set-up:", "这些图片并非在同一环境下生成："),
     "made": ("Made by Seedprint.", "由 Seedprint 生成。"),
@@ -46,6 +48,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "pixels": ("pixel distance", "像素距离"),
     "ssim": ("1 − SSIM", "1 − SSIM"),
     "ms_ssim": ("1 − MS-SSIM", "1 − MS-SSIM"),
+    "clip": ("CLIP distance", "CLIP 距离"),
     "judge": ("what the built-in judge sees", "内置评审所见"),
     "brightness": ("brightness", "亮度"),
     "redness": ("redness", "偏红"),
@@ -206,13 +209,19 @@ def to_html(
         f'<p class="note">{escape(settings)}</p>',
         f"<p>{escape(counted)}</p>",
         _warning(results, speech),
-        to_svg(_labelled(results, speech), "ms_ssim", say("ms_ssim"), say("other_seed")),
+        f'<p class="note">{escape(say("encoder", name=results.encoder))}</p>' if results.encoder else "",
+        *(to_svg(_labelled(results, speech), name, say(name), say("other_seed")) for name in _drawn(results)),
         _table(results, speech),
         f"<h2>{say('pictures')}</h2>",
         _picture_table(cells, speech),
         f'<p class="note">{say("made")}</p></html>',
     ]
     return "\n".join(part for part in parts if part).encode()
+
+
+def _drawn(results: Results) -> list[str]:
+    """The distances that the report draws and holds to the noise floor."""
+    return [name for name in ("ms_ssim", METRIC) if name in results.metrics]
 
 
 def _labelled(results: Results, speech: Speech) -> Results:
@@ -228,20 +237,21 @@ def _warning(results: Results, speech: Speech) -> str:
 
 
 def _table(results: Results, speech: Speech) -> str:
-    say = speech.say
-    heads = ["", say("seeds"), *map(say, results.metrics), say("ratio"), *(f"Δ {say(name)}" for name in TRAITS)]
+    say, drawn = speech.say, _drawn(results)
+    ratios = [say("ratio", distance=say(name).removeprefix("1 − ")) for name in drawn]
+    heads = ["", say("seeds"), *map(say, results.metrics), *ratios, *(f"Δ {say(name)}" for name in TRAITS)]
     floor = Effect(group="", label="", seeds=0, distances=results.floor)
-    rows = [_row(say("floor"), floor, results.metrics)]
+    rows = [_row(say("floor"), floor, results.metrics, drawn)]
     for effect in _labelled(results, speech).effects:
         label = f"{effect.group}: {effect.label}" if effect.group else effect.label
-        rows.append(_row(label, effect, results.metrics))
+        rows.append(_row(label, effect, results.metrics, drawn))
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _row(label: str, effect: Effect, metrics: Sequence[str]) -> str:
+def _row(label: str, effect: Effect, metrics: Sequence[str], drawn: Sequence[str]) -> str:
     values = [str(effect.seeds or "–"), *(shown(effect.distances.get(name)) for name in metrics)]
-    values.append(shown(effect.against_floor.get("ms_ssim"), 2))
+    values += [shown(effect.against_floor.get(name), 2) for name in drawn]
     values += [shown(effect.traits.get(name)) for name in TRAITS]
     return f"<tr><th>{escape(label)}</th>" + "".join(f'<td class="n">{escape(one)}</td>' for one in values) + "</tr>"
 

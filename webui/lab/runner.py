@@ -8,18 +8,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.errors import InvalidRequest, SeedprintError, StorageError
+from PIL.Image import Image
+
+from pipelines.errors import Cancelled, InvalidRequest, SeedprintError, Stopped, StorageError
+from pipelines.types import Embedding, Progress
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore, SavedImage, opaque_id
 from webui.durations import Durations
+from webui.lab.clip import METRIC, Embeddings
 from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
+from webui.lab.measures import Distance
 from webui.lab.reuse import Finished, check_requests
 from webui.lab.store import CellRow, ExperimentState, LabTable, Row
 from webui.running import JobStatus
@@ -71,6 +77,7 @@ class Lab:
 
     def __init__(self, service: GenerationService, store: ImageStore, history: History, table: LabTable) -> None:
         self._service, self._store, self._history, self._table = service, store, history, table
+        self._embeddings = Embeddings(self._embed)
         self._changed = threading.Condition()
         self._versions: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -237,7 +244,7 @@ class Lab:
                 self._touch(row.id)
 
     def _run(self, row: Row) -> None:
-        """1 each cell that is not there yet, 2 the labelled grid, 3 the counted results."""
+        """1 each cell that is not there yet, 2 what CLIP sees, 3 the labelled grid, 4 the counted results."""
         experiment = Experiment.from_json(row.plan, self._store.inputs)
         cells, finished = experiment.cells(), Finished(self._service, self._store, self._table)
         with self._changed:
@@ -258,9 +265,29 @@ class Lab:
         if self._closing:
             return
         paths = [_present(cell) for cell in self._table.cells(row.id)]
+        try:
+            encoder, clip = self._clip(paths)
+        except Stopped:
+            return  # the program closes: counted at the next start
+        except SeedprintError as failure:
+            encoder, clip, error = "", {}, error or f"The CLIP distance is not counted: {failure}"
         grid = save_sheet(self._store, self._history, cells, paths)
-        results = count(experiment, cells, paths)
+        results = replace(count(experiment, cells, paths, clip), encoder=encoder)
         self._table.finish(row.id, state, error=error, grid=grid, results=results.to_json())
+
+    def _clip(self, paths: Sequence[Path | None]) -> tuple[str, Mapping[str, Distance]]:
+        """The name of the first image encoder in the models folders and its distance; nothing when there is none."""
+        encoder = next(iter(self._service.image_encoders()), None)
+        if encoder is None:
+            return "", {}
+        return encoder.name, {METRIC: self._embeddings.by(encoder, (path for path in paths if path is not None))}
+
+    def _embed(self, encoder: str, images: Sequence[Image]) -> list[Embedding]:
+        def on_progress(_progress: Progress) -> None:
+            if self._closing:
+                raise Cancelled("The program closes.")
+
+        return self._service.embedded(encoder, images, on_progress)
 
     def _wanted(self, identity: str) -> bool:
         row = self._table.get(identity)

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell
 from webui.lab.measures import TRAITS
@@ -87,6 +88,8 @@ def verdict(results: Results, metric: str, language: Language) -> list[str]:
         said = [translate("lab_strongest", language, label=label, distance=distance, ratio=shown(ratio, 2))]
     if strongest.seeds < SURE_SEEDS:
         said.append(translate("lab_few_seeds", language))
+    if metric == METRIC and results.encoder:
+        said.append(translate("lab_encoder", language, name=results.encoder))
     if len(results.setups) > 1:
         said.append(translate("lab_setups", language, count=len(results.setups)))
     return said

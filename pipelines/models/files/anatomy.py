@@ -21,6 +21,7 @@ _PARTS = (
     ("text_encoder", ("conditioner.embedders.0.", "text_encoders.clip_l.", "cond_stage_model.")),
     ("text_encoder", ("lora_te1_", "lora_te_", "text_encoder.", "clip_l")),
     ("text_encoder_2", ("conditioner.embedders.1.", "text_encoders.clip_g.", "lora_te2_", "text_encoder_2.", "clip_g")),
+    ("text_encoder", ("text_model.", "text_projection.")),
     ("text_encoder_3", ("text_encoders.t5xxl.", "text_encoder_3.")),
 )
 _ORDER = ("text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer", "vae")

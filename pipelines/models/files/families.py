@@ -37,6 +37,7 @@ NOUNS = {
     "motion-module": "a motion module",
     "upscaler": "an upscaler",
     "text-encoder": "a text encoder",
+    "image-encoder": "an image encoder",
     "unet": "a UNet alone, without text encoder and VAE",
     "transformer": "a transformer alone, without text encoders and VAE",
     "quantized": "a model quantized by bitsandbytes",
@@ -75,7 +76,7 @@ def find_family(shapes: Shapes) -> Finding:
     if not shapes:
         return Finding(kind="unknown", because="it holds no tensors")
     tensors = Tensors(shapes)
-    for rule in (_adapter, _embedding, _named, _controlnet, _unet, _transformer, _vae, _rest):
+    for rule in (_adapter, _embedding, _named, _controlnet, _unet, _transformer, _vae, _image_encoder, _rest):
         found = rule(tensors)
         if found is not None:
             return found
@@ -300,6 +301,17 @@ def _vae(tensors: Tensors) -> Finding | None:
             return Finding(kind="vae", family=family, parts=("vae",))
     if "decoder.layers.0.weight" in shapes or "encoder.layers.0.weight" in shapes:
         return Finding(kind="tiny-vae", parts=("vae",))
+    return None
+
+
+PATCHES = "vision_model.embeddings.patch_embedding.weight"
+PROJECTION = "visual_projection.weight"
+
+
+def _image_encoder(tensors: Tensors) -> Finding | None:
+    """CLIP in transformers' names, whole or its half that sees. Other networks that see have no such projection."""
+    if PATCHES in tensors.shapes and PROJECTION in tensors.shapes:
+        return Finding(kind="image-encoder", parts=("image_encoder",))
     return None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.models.files.folders import INDEX
+from pipelines.models.files.vision import CONFIG
 
 SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
@@ -22,6 +23,7 @@ class Found:
     size: int = 0  # bytes
     changed: int = 0  # nanoseconds
     sidecar: int = 0  # when the .yaml beside it changed, nanoseconds; 0: there is none
+    config: int = 0  # the same of the config.json in its folder
     is_folder: bool = False
     problem: str = ""
 
@@ -82,12 +84,21 @@ def _look(entry: os.DirEntry[str], below: str, names: dict[str, os.DirEntry[str]
         return True
     if not wanted or not stat_module.S_ISREG(found.st_mode):
         return False  # opening a pipe would wait for ever
-    sidecar = names.get(f"{path.stem}.yaml")
+    return Found(
+        path=path,
+        relative=relative,
+        size=found.st_size,
+        changed=found.st_mtime_ns,
+        sidecar=_changed(names.get(f"{path.stem}.yaml")),
+        config=_changed(names.get(CONFIG)),
+    )
+
+
+def _changed(entry: os.DirEntry[str] | None) -> int:
     try:
-        beside = sidecar.stat().st_mtime_ns if sidecar is not None else 0
+        return entry.stat().st_mtime_ns if entry is not None else 0
     except OSError:
-        beside = 0
-    return Found(path=path, relative=relative, size=found.st_size, changed=found.st_mtime_ns, sidecar=beside)
+        return 0
 
 
 def _target(path: Path) -> str:

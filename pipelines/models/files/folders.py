@@ -31,7 +31,7 @@ def identify_folder(folder: Path) -> ModelInfo:
     """A `ModelInfo` for a folder with a model_index.json; a broken one has `problem`."""
     base: dict[str, Any] = {"name": folder.name, "path": str(folder), "layout": "folder"}
     try:
-        index = _read_json(folder / INDEX)
+        index = read_json(folder / INDEX)
         facts = _facts(folder, index)
         size, dtype, parts = _weights(folder, index)
     except ModelError as error:
@@ -90,16 +90,16 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
     family = next((name for start, name in _FAMILY_OF_CLASS if class_name.startswith(start)), "unknown")
     if family == "unknown":
         raise ModelError(f"Its model_index.json names the pipeline {class_name[:60] or '(none)'}, which is not known.")
-    scheduler = _read_json(folder / "scheduler" / "scheduler_config.json")
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     snr = bool(scheduler.get("rescale_betas_zero_snr", False))
     if family in ("sd3", "flux"):
         variant = ""
         if family == "flux":
-            guided = _read_json(folder / "transformer" / "config.json").get("guidance_embeds")
+            guided = read_json(folder / "transformer" / "config.json").get("guidance_embeds")
             variant = "dev" if guided else "schnell"
         facts = {"family": family, "variant": variant, "prediction_type": "flow", "native_size": 1024}
         return {**facts, "kind": "checkpoint"}
-    unet = _read_json(folder / "unet" / "config.json")
+    unet = read_json(folder / "unet" / "config.json")
     width = unet.get("cross_attention_dim")
     family = FAMILY_OF_WIDTH.get(width, "custom") if isinstance(width, int) else "custom"
     channels = unet.get("in_channels", 4)
@@ -111,7 +111,7 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
         "inpainting": variant == "inpaint",
         "prediction_type": str(scheduler.get("prediction_type", "epsilon")),
         "zero_terminal_snr": snr,
-        "native_size": _native_size(unet, _read_json(folder / "vae" / "config.json")),
+        "native_size": _native_size(unet, read_json(folder / "vae" / "config.json")),
     }
 
 
@@ -150,7 +150,8 @@ def _weights(folder: Path, index: Mapping[str, Any]) -> tuple[int, str, tuple[st
     return total, main_dtype(formats), tuple(parts)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A small table of settings, named with its folder. Raises `ModelError`."""
     label = path.name if path.name == INDEX else f"{path.parent.name}/{path.name}"
     try:
         with path.open("rb") as file:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.types import ModelInfo
 
-VERSION = 1  # raise it when a rule changes what is found
+VERSION = 2  # raise it when a rule changes what is found
 
 
 class Memory:

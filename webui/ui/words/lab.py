@@ -66,6 +66,8 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
     "metric_ms_ssim": ("Structure, all scales (1 − MS-SSIM)", "多尺度结构（1 − MS-SSIM）"),
     "metric_ssim": ("Structure (1 − SSIM)", "结构（1 − SSIM）"),
     "metric_pixels": ("Pixels", "像素"),
+    "metric_clip": ("What CLIP sees (1 − cosine)", "CLIP 所见（1 − 余弦）"),
+    "lab_encoder": ("CLIP is {name} here.", "此处的 CLIP 为 {name}。"),
     "metric_judge": (
         "What the built-in judge sees (share of ten things)",
         "内置评审所见（十项内容中的差异比例）",

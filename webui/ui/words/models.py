@@ -59,6 +59,7 @@ MODELS_WORDS: dict[str, tuple[str, str]] = {
     "part_text_encoder": ("Text encoder", "文本编码器"),
     "part_text_encoder_2": ("Text encoder 2", "文本编码器 2"),
     "part_text_encoder_3": ("Text encoder 3", "文本编码器 3"),
+    "part_image_encoder": ("Image encoder", "图像编码器"),
     "part_ema": ("Averaged copy (not loaded)", "EMA 副本（不加载）"),
     "part_other": ("Other tables", "其他数据"),
     "part_total": ("Together", "合计"),
@@ -71,6 +72,7 @@ MODELS_WORDS: dict[str, tuple[str, str]] = {
     "kind_motion-module": ("Motion module", "运动模块"),
     "kind_upscaler": ("Upscaler", "放大模型"),
     "kind_text-encoder": ("Text encoder", "文本编码器"),
+    "kind_image-encoder": ("Image encoder", "图像编码器"),
     "kind_unet": ("UNet alone", "仅 UNet"),
     "kind_transformer": ("Transformer alone", "仅 Transformer"),
     "kind_quantized": ("Quantized", "量化模型"),
@@ -150,6 +152,16 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"The checkpoint holds no VAE\.", "模型缺少 VAE。"),
     (r"It is an old pickle: what is in it is known once it was used\.", "旧式 pickle：首次使用后才知道其内容。"),
     (r"Its (.+) is missing\.", r"缺少 \1。"),
+    (r"Its (.+) is damaged: it is no JSON\.", r"\1 已损坏：不是 JSON。"),
+    (r"Its (.+) is damaged: (?:it holds|vision_config is) no table\.", r"\1 已损坏：内容不是表。"),
+    (
+        r"Its config\.json says model_type (.+), which is not supported: it must be (.+) or (.+)\.",
+        r"config.json 的 model_type 为 \1，暂不支持：须为 \2 或 \3。",
+    ),
+    (
+        r"Its config\.json belongs to other weights: it says width (.+) and patches of (.+) pixels\.",
+        r"config.json 与权重不符：其中宽度为 \1，图块为 \2 像素。",
+    ),
     # what became of the files of a picture (`webui.resources`)
     (r"The (\S+|textual inversion) (.+) is now called (.+); it is the same file\.", r"\2 现名 \3，是同一个文件。"),
     (

@@ -1,0 +1,126 @@
+"""CLIP vision models are known by their headers and the config.json beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.engines.fake import FakeEngine
+from pipelines.errors import ModelError
+from pipelines.models.checkpoints import identify, scan
+from pipelines.models.files.anatomy import parts_of
+from pipelines.types import ModelInfo
+from webui.ui.words.models import reason
+
+from .clip import SHAPES, VISION, write_header_only
+from .files import header_of, write_header
+
+
+def identified(tmp_path: Path, config: Any = None, shapes: dict[str, tuple[int, ...]] | None = None) -> ModelInfo:
+    write_header_only(tmp_path / "ip-adapter" / "image_encoder", config, shapes)
+    (info,) = scan([tmp_path])
+    return info
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"model_type": "clip_vision_model", **VISION}, {"model_type": "clip", "vision_config": VISION}],
+    ids=["the half that sees", "whole"],
+)
+def test_an_image_encoder(config: dict[str, Any], tmp_path: Path) -> None:
+    text = {"text_model.embeddings.token_embedding.weight": (8, 16), "text_projection.weight": (16, 16)}
+    info = identified(tmp_path, config, SHAPES | text if config["model_type"] == "clip" else SHAPES)
+    assert (info.kind, info.problem, info.name, info.parts) == (
+        "image-encoder",
+        None,
+        "image_encoder",
+        ("image_encoder",),
+    )
+
+
+def test_it_is_no_model_and_nothing_that_a_prompt_names(tmp_path: Path) -> None:
+    identified(tmp_path)
+    engine = FakeEngine(folders=[tmp_path])
+    assert [info.name for info in engine.image_encoders()] == ["image_encoder"]
+    assert [info.name for info in engine.models()] == ["builtin"]
+    assert engine.adapters() == ()
+    assert [(info.name, info.problem) for info in engine.shelf()] == [("image_encoder", None), ("builtin", None)]
+    with pytest.raises(ModelError, match="no image encoder called 'other' in the models folder"):
+        engine.embed("other", [], lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("", "Its image_encoder/config.json is missing."),
+        ("{", "Its image_encoder/config.json is damaged: it is no JSON."),
+        ("[]", "Its image_encoder/config.json is damaged: it holds no table."),
+        ({"model_type": "clip", "vision_config": 1}, "Its config.json is damaged: vision_config is no table."),
+        (
+            {"model_type": "siglip", **VISION},
+            "Its config.json says model_type siglip, which is not supported: it must be clip or clip_vision_model.",
+        ),
+        (
+            {"model_type": "clip_vision_model", **VISION, "hidden_size": 64},
+            "Its config.json belongs to other weights: it says width 64 and patches of 6 pixels.",
+        ),
+        (
+            {"model_type": "clip", "vision_config": {"hidden_size": 32}},  # transformers' patches are 32 then
+            "Its config.json belongs to other weights: it says width 32 and patches of 32 pixels.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_it_is_not_offered(config: Any, said: str, tmp_path: Path) -> None:
+    info = identified(tmp_path, config)
+    assert (info.kind, info.problem) == ("image-encoder", said)
+    assert reason(said, "zh") != said
+    engine = FakeEngine(folders=[tmp_path])
+    assert engine.image_encoders() == ()
+    assert [one.problem for one in engine.shelf() if one.kind == "image-encoder"] == [said]
+
+
+def test_a_config_that_is_mended_is_noticed(tmp_path: Path) -> None:
+    engine = FakeEngine(folders=[tmp_path])
+    folder = write_header_only(tmp_path / "clip", "")
+    assert engine.image_encoders() == ()
+    config = folder / "config.json"
+    config.write_text(json.dumps({"model_type": "t5"}), encoding="utf-8")
+    os.utime(config, ns=(1, 1))
+    assert engine.image_encoders() == ()
+    write_header_only(folder)
+    assert [info.name for info in engine.image_encoders()] == ["clip"]
+
+
+def test_a_network_that_sees_without_clips_projection_is_none(tmp_path: Path) -> None:
+    shapes = {name: shape for name, shape in SHAPES.items() if name.startswith("vision_model.")}
+    assert identified(tmp_path, None, shapes).kind == "unknown"
+
+
+@pytest.mark.torch
+def test_the_published_count_of_vit_l_14(tmp_path: Path) -> None:
+    """OpenAI's ViT-L/14 has 427,616,513 numbers, 123,650,304 of them in the half that reads."""
+    torch = pytest.importorskip("torch")
+    from transformers import CLIPConfig, CLIPModel
+
+    text = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768}
+    vision = {
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "patch_size": 14,
+        "projection_dim": 768,
+    }
+    with torch.device("meta"):
+        model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=768))
+    model.config.save_pretrained(tmp_path)
+    weights = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    write_header(tmp_path / "model.safetensors", header_of(weights))
+    info = identify(tmp_path / "model.safetensors")
+    assert (info.kind, info.problem) == ("image-encoder", None)
+    counted = {part.name: part.parameters for part in parts_of(info)}
+    assert counted == {"text_encoder": 123_650_304, "image_encoder": 427_616_513 - 123_650_304}
