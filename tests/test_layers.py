@@ -19,6 +19,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/prompts/weights.py",
     "pipelines/prompts/chunks.py",
     "pipelines/prompts/compel_parsing.py",
+    "pipelines/prompts/compel_quick.py",
     "pipelines/sampling/samplers.py",
     "pipelines/models/checkpoints.py",
     "pipelines/models/catalogue.py",

@@ -1,7 +1,7 @@
 """Compel's language parsed, and how compel cuts it into chunks, without torch: a page asks while a prompt is typed.
 
-The parser is the compel library's own. Its module is loaded alone here, for the package around it brings torch and
-diffusers. It is slow (pyparsing, up to half a millisecond a character): what it makes of a word is remembered.
+The parser is the compel library's own, made quick by `compel_quick`. Its module is loaded alone here, for the package
+around it brings torch and diffusers. What it makes of a word is remembered.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pipelines.errors import InvalidRequest
@@ -19,7 +20,8 @@ from pipelines.prompts.chunks import WORD_END, Token, shown_tokens
 from pipelines.prompts.grammar import without_loras
 from pipelines.types import TokenChunk
 
-REMEMBERED = 4096  # of what the parser tried: without it each bracket within brackets takes four times as long
+REMEMBERED = 4096  # words and brackets
+_ONE_AT_A_TIME = Lock()
 _SYNTAX = frozenset('()+-.="\\')
 _FAR_REACHING = ('"', ".and", ".add", ".blend", ".attend", ".swap", "Lora")  # what may join words that stand apart
 
@@ -69,7 +71,8 @@ def parsed(grammar: Any, text: str, name: str) -> Any:
     """compel's Conjunction, of the classes of `grammar`, which is its module `prompt_parser`. Raises `InvalidRequest`
     for what compel cannot read, or would leave out in silence."""
     try:
-        conjunction = _parser(grammar).parse_conjunction(text)
+        with _ONE_AT_A_TIME:
+            conjunction = _parser(grammar).parse_conjunction(text)
     except (Exception, RecursionError) as error:  # of pyparsing, of the parser itself, and plain ValueErrors
         reason = " ".join(str(error).split())[:80]
         raise InvalidRequest(name, f"must be in Compel's language, got what it cannot read: {reason}") from error
@@ -83,10 +86,9 @@ def parsed(grammar: Any, text: str, name: str) -> Any:
 
 @cache
 def _parser(grammar: Any) -> Any:
-    from pyparsing import ParserElement
+    from pipelines.prompts.compel_quick import quicken  # pyparsing: a tenth of a second
 
-    ParserElement.enable_packrat(REMEMBERED)
-    return grammar.PromptParser()
+    return quicken(grammar.PromptParser())
 
 
 @cache

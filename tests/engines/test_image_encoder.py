@@ -1,4 +1,4 @@
-"""What CLIP sees, held to transformers' own model and image processor on tiny random weights; and counted in the lab."""
+"""What CLIP sees, held to transformers' own on tiny random weights; and counted in the lab."""
 
 from __future__ import annotations
 
