@@ -210,3 +210,38 @@ def test_a_selection_is_made_again_and_what_differs_is_shown(visits: Visits, sav
     open_history(page)  # what was found is still there
     page.locator("#history_view .proof-open").click()
     expect(proof.locator(".one")).to_have_count(3)
+
+
+def test_where_words_look(page: Page, served: Served, tmp_path: Path) -> None:
+    """Of a picture that this engine made: overlays of its words beside it, which go when another is opened."""
+    page.get_by_role("tab", name="txt2img").click()
+    page.locator("#txt2img_prompt textarea").fill("a golden boat")
+    for name, value in (("width", 64), ("height", 64), ("steps", 3)):
+        page.locator(f"#txt2img_{name} input").first.fill(str(value))
+    page.locator("#txt2img_generate").click()
+    expect(page.locator("#txt2img_live .line")).to_contain_text("Done")
+    open_history(page)
+    search(page, "golden")
+    expect(cells(page).first.locator("img")).to_have_attribute("alt", "a golden boat")
+    page.locator("#history_view .more-filters").click()
+    page.locator("#history_view .by-kind").select_option("image")  # a grid is no picture that can be made again
+    expect(cells(page).locator(".what").filter(has_text="grid")).to_have_count(0)
+    before = served.pictures()
+    cells(page).first.locator("> button").click()
+    large = page.locator("dialog.large")
+    expect(large.locator(".looks-box")).to_be_hidden()
+    large.get_by_role("button", name="Where words look").click()
+    expect(large.locator(".looks-box figure")).to_have_count(3)
+    expect(large.locator(".looks-box .note")).to_contain_text("the same, pixel for pixel")
+    expect(large.locator(".looks-box figcaption").nth(1)).to_contain_text("golden")
+    page.screenshot(path=tmp_path / "looks.png")
+    large.locator(".five button").nth(2).click()  # drawn anew: the overlays stay
+    expect(large.locator(".five button.on")).to_have_count(3)
+    expect(large.locator(".looks-box figure")).to_have_count(3)
+    large.locator(".close").click()
+    search(page, "castle")
+    expect(cells(page).first.locator("img")).to_have_attribute("alt", PROMPTS[2])
+    cells(page).first.locator("> button").click()
+    expect(large.locator(".place")).to_be_visible()
+    expect(large.locator(".looks-box")).to_be_hidden()
+    assert served.pictures() == before

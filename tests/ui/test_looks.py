@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from webui.ui.house import House
-from webui.ui.looks import watcher
+from webui.ui.looks import history_watcher, watcher
+from webui.ui.widgets import asset
 
 from .conftest import Page
 from .test_events import TASKS, item, run
 
 
-def said(ui: Page, value: Any, language: str = "en") -> list[str]:
+def called(ui: Page, make: Callable[[House], Any], value: Any, language: str) -> list[Any]:
+    """What a handler yields: it streams, so it is called and not asked over HTTP."""
     parts = ui.parts
     house = House(
         service=parts.service, inputs=parts.store.inputs, outputs=parts.store.root.resolve(), library=parts.library
     )
     request: Any = SimpleNamespace(headers={"accept-language": language}, cookies={})
-    return list(watcher(house)(value, request))
+    return list(make(house)(value, request))
+
+
+def said(ui: Page, value: Any, language: str = "en") -> list[str]:
+    return called(ui, watcher, value, language)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -42,3 +49,38 @@ def test_what_is_no_picture_is_told(ui: Page) -> None:
     for identity in ("a.png", "../a.png", "/etc/passwd", 7, None):
         (told,) = said(ui, {"items": [{"id": identity}], "selected": 0})
         assert "<img" not in told
+
+
+def in_history(ui: Page, value: Any, language: str = "en") -> list[dict[str, str]]:
+    return called(ui, history_watcher, value, language)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_picture_of_the_history(ui: Page, task: str) -> None:
+    status = run(ui, task, prompt="a red <star>", seed=8, batch_size=2)
+    saved, before = status.saved[1], len(ui.parts.service.recent(100))
+    bytes_before = saved.path.read_bytes()
+    place = saved.path.relative_to(ui.parts.store.root).as_posix()
+    waiting, shown = in_history(ui, {"look": place})
+    assert [one["place"] for one in (waiting, shown)] == [place, place]
+    assert "made again" in waiting["looks"]
+    assert "is the same, pixel for pixel" in shown["looks"]
+    assert [shown["looks"].count(f'alt="{word}"') for word in ("a", "red", "&lt;star&gt;")] == [1, 1, 1]
+    assert "<star>" not in shown["looks"]
+    assert saved.path.read_bytes() == bytes_before
+    assert len(ui.parts.service.recent(100)) == before
+    assert "逐像素一致" in in_history(ui, {"look": place}, "zh")[1]["looks"]
+
+
+@pytest.mark.parametrize("value", [None, {}, {"look": "../a.png"}, {"look": ["x"]}, {"look": "no.png"}, "x"], ids=str)
+def test_what_is_no_picture_of_the_history_is_told(ui: Page, value: Any) -> None:
+    (told,) = in_history(ui, value)
+    assert "no longer" in told["looks"]
+
+
+def test_the_history_asks_for_it_by_an_event_of_its_own(ui: Page) -> None:
+    """Wired to the view and from it: what the script triggers reaches the handler."""
+    event = ui.events["history_looks"]
+    assert [ui.name_of(one) for one in (*event["inputs"], *event["outputs"])] == ["history_view"] * 2
+    assert [name for _, name in event["targets"]] == ["expand"]
+    assert "trigger('expand'" in asset("history.js")

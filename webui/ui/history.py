@@ -12,6 +12,7 @@ from pipelines.errors import SeedprintError
 from webui.ui.again import AgainTab
 from webui.ui.controls import Updates
 from webui.ui.house import House
+from webui.ui.looks import history_watcher
 from webui.ui.send import LEAVES, Sender
 from webui.ui.widgets import Widget
 from webui.ui.words import language_of, translate
@@ -21,8 +22,9 @@ from webui.ui.words.history import HISTORY_WORDS
 class HistoryView(Widget):
     """Search, thumbnails, one picture large, two compared. It fetches from `history_routes` itself.
 
-    Event `select`, with value {"send": "img2img" | "inpaint" | "again" | "run", "place": below the outputs folder}.
-    Value from the server: {"error"} or {"done": how often something was sent}.
+    Event `select`, with value {"send": "img2img" | "inpaint" | "again" | "run", "place": below the outputs folder};
+    event `expand`, with value {"look": such a place}: where do its words look?
+    Value from the server: {"error"}, {"place", "looks": HTML}, or nothing.
     """
 
     asset_name = "history"
@@ -54,6 +56,15 @@ class HistoryTab:
             api_name="history_send",
         )
         sender.travels(sent)
+        self.view.expand(
+            history_watcher(self.house),
+            self.view,
+            self.view,
+            concurrency_limit=None,
+            show_progress="hidden",
+            api_visibility="private",
+            api_name="history_looks",
+        )
 
 
 class HistoryHandlers:

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -76,17 +77,35 @@ def watcher(house: House) -> Callable[[Any, gr.Request], Iterator[str]]:
             selected = isinstance(value, dict) and value.get("items") and value.get("selected", -1) != -1
             yield _note(translate("fault_gone" if selected else "fault_select", language))
             return
-        yield _note(translate("looks_working", language))
-        try:
-            found = look(path, house.inputs, house.service.watched)
-        except InvalidRequest as error:
-            yield _note(sentence(error.field, error.rule, language))
-        except SeedprintError as error:
-            yield _note(str(error))
-        else:
-            yield shown(found, language)
+        yield from watched(house, path, language)
 
     return watch
+
+
+def history_watcher(house: House) -> Callable[[Any, gr.Request], Iterator[dict[str, str]]]:
+    """A handler: {"look": place below the outputs folder} -> what a `HistoryView` shows beside that picture."""
+
+    def watch(value: Any, request: gr.Request) -> Iterator[dict[str, str]]:
+        language, place = language_of(request), value.get("look") if isinstance(value, dict) else None
+        path = house.output_file(place)
+        texts = [_note(translate("fault_gone", language))] if path is None else watched(house, path, language)
+        for text in texts:
+            yield {"place": str(place), "looks": text}
+
+    return watch
+
+
+def watched(house: House, path: Path, language: Language) -> Iterator[str]:
+    """What is to be shown of a picture: that it is being made again, then its overlays or why there are none."""
+    yield _note(translate("looks_working", language))
+    try:
+        found = look(path, house.inputs, house.service.watched)
+    except InvalidRequest as error:
+        yield _note(sentence(error.field, error.rule, language))
+    except SeedprintError as error:
+        yield _note(str(error))
+    else:
+        yield shown(found, language)
 
 
 def shown(found: Looks, language: Language) -> str:

@@ -145,7 +145,10 @@ const facets = attempt(async () => { const found = await talk('facets');
   bar.querySelector('#history_tags').replaceChildren(...found.tag.map(([value]) => make('option', {value})));
   bar.querySelector('#history_folders').replaceChildren(...found.folders.filter(Boolean).map(value => make('option', {value}))); });
 // -- one picture large
-let shown = 0;
+let shown = 0, looks = {};  // the overlays asked for last, and of which picture
+const lookAt = item => { props.value = {look: item.place, turn: Date.now()}; trigger('expand', {}); };
+const overlay = () => { const box = large.querySelector('.looks-box');
+  if (box) { const mine = box.dataset.place === looks.place; box.hidden = !mine; box.innerHTML = mine ? looks.looks : ''; } };  // escaped by the server
 const send = (way, item) => { large.close(); props.value = {send: way, place: item.place, turn: Date.now()}; trigger('select', {}); };
 const enlarge = attempt(async place => {
   const item = items[place]; if (!item) return; shown = place; const full = await talk('picture/' + item.id); if (shown !== place) return;
@@ -172,9 +175,11 @@ const draw = (full, place) => {
       make('div', {class: 'tags'}, ...full.tags.map(tag => make('button', {type: 'button', class: 'tag', text: tag + ' ×', 'aria-label': tell('tag_remove') + ' ' + tag,
         onclick: () => tags('untag', [full.id], tag).then(again)})), box),
       full.trashed ? null : make('div', {class: 'sends'}, button('to_img2img', () => send('img2img', full)), button('to_inpaint', () => send('inpaint', full)),
-        button('to_again', () => send('again', full)), button('to_run', () => send('run', full))),
+        button('to_again', () => send('again', full)), button('to_run', () => send('run', full)),
+        full.kind === 'image' ? button('to_looks', () => lookAt(full)) : null),
+      make('div', {class: 'looks-box', 'data-place': full.place, hidden: true}),
       ...kin('parents', full.parents), ...kin('children', full.children), settings,
-      make('div', {class: 'place', text: full.place + ' · ' + full.made.replace('T', ' ').slice(0, 16)})))); };
+      make('div', {class: 'place', text: full.place + ' · ' + full.made.replace('T', ' ').slice(0, 16)})))); overlay(); };
 large.addEventListener('keydown', event => { const by = {ArrowRight: 1, ArrowLeft: -1}[event.key];
   if (by && items[shown + by] && event.target.tagName !== 'INPUT') { event.preventDefault(); enlarge(shown + by); } });
 // -- two pictures compared
@@ -227,4 +232,4 @@ const opened = new IntersectionObserver(seen => { const now = seen[seen.length -
   if (now && !open) { if (!loadedAt) load(); else look(); facets(); } open = now; });
 opened.observe(root);
 const clock = setInterval(() => { if (!root.isConnected) { clearInterval(clock); return; } look(); }, 1000);
-watch('value', () => { const value = props.value || {}; if (value.error) say2(value.error, true); });
+watch('value', () => { const value = props.value || {}; if (value.error) say2(value.error, true); if (value.looks) { looks = value; overlay(); } });

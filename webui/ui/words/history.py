@@ -65,6 +65,7 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "to_img2img": ("To img2img", "发送到图生图"),
     "to_inpaint": ("To Inpaint", "发送到局部重绘"),
     "to_again": ("Make again", "重现图片"),
+    "to_looks": ("Where words look", "词语看向哪里"),
     "to_run": ("Use its settings", "使用其参数"),
     "parents": ("Made from", "来源图片"),
     "children": ("Made from this", "由此生成的图片"),
