@@ -172,6 +172,12 @@ def test_a_program_that_closes_while_it_embeds_counts_at_the_next_start(tmp_path
     with opened(tmp_path, Slow(folders=[tmp_path / "models"])) as house:
         identity = house.lab.submit(asked())
         assert reached.wait(20)
+        status = house.lab.status(identity)
+        while status is not None and not status.seen:
+            status = house.lab.wait(identity, status.version, 5)
+        assert status is not None
+        assert not status.over
+        assert lab_view.live_value(status, "en")["line"] == "Counting: CLIP has seen 6 pictures"
     with opened(tmp_path, FakeEngine(folders=[tmp_path / "models"])) as house:
         assert house.lab.results(identity) is None
         house.lab.start()

@@ -58,6 +58,7 @@ class ExperimentStatus:
     cells: int
     eta_seconds: float | None = None
     job: JobStatus | None = None  # the cell at work
+    seen: int = 0  # pictures that CLIP has looked at, while it is counted
     error: str | None = None
     grid: SavedImage | None = None  # with labels
     version: int = 0
@@ -84,6 +85,7 @@ class Lab:
         self._closing = False
         self._news = False  # an experiment may be waiting
         self._job: tuple[str, str] | None = None  # experiment and job at work
+        self._counted, self._seen = "", 0  # the last experiment that ran, and how many pictures CLIP has seen of it
         self._took: list[float] = []  # seconds of the cells made in this run of the experiment at work
 
     def start(self) -> None:
@@ -196,7 +198,7 @@ class Lab:
         done = sum(cell.path is not None for cell in cells)
         with self._changed:
             job = self._job[1] if self._job is not None and self._job[0] == identity else None
-            took = list(self._took) if job is not None else []
+            took, seen = list(self._took) if job is not None else [], self._seen if self._counted == identity else 0
         return ExperimentStatus(
             id=identity,
             name=row.name,
@@ -205,6 +207,7 @@ class Lab:
             cells=len(cells),
             eta_seconds=sum(took) / len(took) * (len(cells) - done) if took else None,
             job=self._service.status(job) if job is not None else None,
+            seen=seen if row.state == "running" else 0,
             error=row.error,
             grid=SavedImage.from_json(row.grid) if row.grid else None,
             version=version,
@@ -248,7 +251,7 @@ class Lab:
         experiment = Experiment.from_json(row.plan, self._store.inputs)
         cells, finished = experiment.cells(), Finished(self._service, self._store, self._table)
         with self._changed:
-            self._took = []
+            self._took, self._seen, self._counted = [], 0, row.id
         state: ExperimentState | None = "done"
         error: str | None = None
         for cell, known in zip(cells, self._table.cells(row.id), strict=True):
@@ -283,9 +286,14 @@ class Lab:
         return encoder.name, {METRIC: self._embeddings.by(encoder, (path for path in paths if path is not None))}
 
     def _embed(self, encoder: str, images: Sequence[Image]) -> list[Embedding]:
-        def on_progress(_progress: Progress) -> None:
+        before = self._seen
+
+        def on_progress(progress: Progress) -> None:
             if self._closing:
                 raise Cancelled("The program closes.")
+            if progress.stage == "embedding":
+                self._seen = before + progress.step
+                self._touch(self._counted)
 
         return self._service.embedded(encoder, images, on_progress)
 

@@ -43,7 +43,8 @@ def live_value(status: ExperimentStatus, language: Language) -> dict[str, Any]:
     value: dict[str, Any] = {"state": status.state, "share": None, "preview": None, "error": "", "detail": ""}
     counts = {"done": status.done, "cells": status.cells}
     if not status.over and (status.finished or status.done == status.cells):
-        return value | {"state": "running", "share": 1.0, "line": translate("lab_counting", language)}
+        line = "lab_counting_clip" if status.seen else "lab_counting"
+        return value | {"state": "running", "share": 1.0, "line": translate(line, language, seen=status.seen)}
     if status.state == "running":
         job = status.job
         within = job.step / job.steps if job is not None and job.steps else 0.0

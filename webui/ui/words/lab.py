@@ -58,6 +58,7 @@ LAB_WORDS: dict[str, tuple[str, str]] = {
     "lab_no_time": ("time unknown until the first picture", "完成第一张后才能估计时间"),
     "lab_running": ("Picture {done} of {cells}", "第 {done}/{cells} 张"),
     "lab_counting": ("Counting", "正在统计"),
+    "lab_counting_clip": ("Counting: CLIP has seen {seen} pictures", "正在统计：CLIP 已看 {seen} 张"),
     "lab_done": ("Done: {done} of {cells} pictures", "完成：{done}/{cells} 张"),
     "lab_cancelled": ("Stopped: {done} of {cells} pictures", "已停止：{done}/{cells} 张"),
     "lab_failed": ("Failed after {done} of {cells} pictures", "已完成 {done}/{cells} 张后失败"),
