@@ -276,6 +276,8 @@ class ModelInfo:
     bytes: int = 0
     native_size: int = 512  # pixels a side
     guidance: float = 7.0  # what suits it, where nobody says otherwise
+    steps: int | None = None  # likewise; None: as the page has it
+    sampler: str | None = None  # the only one that it takes; None: it takes all
     sha256: str | None = None  # None: not computed yet
     inpainting: bool = False  # nine input channels
     problem: str | None = None  # one sentence when it cannot be loaded

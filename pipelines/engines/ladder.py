@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 
@@ -36,15 +36,17 @@ class Try:
     rungs: tuple[str, ...] = ()
 
 
-def tries(ways: Ways, stage: Stage, *, moves: bool, images: int = 1) -> tuple[Try, ...]:
-    """From the plan down the ladder, as far as its rungs help at this stage. `moves`: parts may leave the device."""
+def tries(ways: Ways, stage: Stage | Literal["whole"], *, moves: bool, images: int = 1) -> tuple[Try, ...]:
+    """From the plan down the ladder, as far as its rungs help at this stage; "whole": a run that cannot be told apart
+    into stages. `moves`: parts may leave the device."""
     found = [Try(ways=ways), Try(ways=ways, rungs=(FREE_CACHE,))]
+    decodes, samples = stage in ("vae", "whole"), stage in ("unet", "whole")
     alone = ways.parts_alone or ways.streamed
     for rung, change, helps in (
         (OFFLOAD, {"parts_alone": True, "text_off": False}, moves and not alone),
-        (TILE, {"tiled": True}, stage == "vae" and not ways.tiled),
-        (ONE_AT_A_TIME, {"singly": True}, stage == "unet" and images > 1 and not ways.singly),
-        (SEQUENTIAL, {"streamed": True, "parts_alone": False}, stage == "unet" and moves and not ways.streamed),
+        (TILE, {"tiled": True}, decodes and not ways.tiled),
+        (ONE_AT_A_TIME, {"singly": True}, samples and images > 1 and not ways.singly),
+        (SEQUENTIAL, {"streamed": True, "parts_alone": False}, samples and moves and not ways.streamed),
     ):
         if helps:
             last = found[-1]

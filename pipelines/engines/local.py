@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL.Image import Image
+from PIL import Image
 
-from pipelines.engines.denoising import Task
+from pipelines.engines import whole
 from pipelines.engines.ladder import RUNGS
 from pipelines.engines.planning import Pace, Planner, free_for
 from pipelines.engines.running import Run
@@ -25,15 +25,18 @@ from pipelines.models import extras
 from pipelines.models.catalogue import Catalogue
 from pipelines.models.extras import Extras
 from pipelines.models.image_encoder import ImageEncoder
-from pipelines.models.manager import PipelineManager, Resident
+from pipelines.models.manager import Model, PipelineManager, Resident
 from pipelines.models.memory import Ways
 from pipelines.models.peaks import Peaks
 from pipelines.models.stages import OnStage, unheard
 from pipelines.models.weights.arranging import is_narrow
 from pipelines.models.weights.components import Components
+from pipelines.models.weights.whole import Whole
+from pipelines.models.whole import title
 from pipelines.prompts.encoding import WEIGHTINGS
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
+    Attention,
     Batch,
     Embedding,
     EngineState,
@@ -78,7 +81,7 @@ class LocalEngine(Catalogue):
             device=placement.device_name,
             dtype=placement.dtype_name,
             memory_bytes=placement.memory(),
-            memory_free_bytes=placement.available() if model is None else free_for(model.parts),
+            memory_free_bytes=free_for(placement, () if model is None else model.modules),
             memory_moves=placement.moves,
             memory_learned=self._planner.learned(placement),
         )
@@ -90,7 +93,10 @@ class LocalEngine(Catalogue):
             self._encoder = None  # its memory is the picture's now
             # 1. load the model and plan how it fits
             on_progress(Progress(stage="loading"))
-            model, wanted, ways = self._prepare(batch, on_progress)
+            loaded = self._load(request.model, _teller(on_progress))
+            if isinstance(loaded, Whole):  # diffusers' own pipeline takes all the steps below
+                return _results(batch, self._as_a_whole(loaded, batch, on_progress), start)
+            model, wanted, ways = self._prepare(loaded, batch, on_progress)
             parts = self.manager.with_vae(wanted.vae)
             devices.set_threads(batch.threads or self._threads_for(parts))
             run = Run(
@@ -112,29 +118,20 @@ class LocalEngine(Catalogue):
             on_progress(Progress(stage="decoding", step=task.steps, steps=task.steps))
             pictures = [run.picture(one, sample) for sample in samples for one in torch.split(sample.latents, 1)]
             looks = [look for sample in samples for look in run.attention(sample)]
-            facts = _facts(parts, task, self._hash(parts.info), ways) | self._extra_facts(wanted)
+            facts = _facts(parts.info, parts.placement, task.scheduler, self._hash(parts.info), ways)
+            facts |= {"steps_run": task.steps, "model_calls": len(task.timesteps)} | self._extra_facts(wanted)
             facts["prompt_weighting"] = WEIGHTINGS[request.dialect]
-        seconds = time.perf_counter() - start
-        return [
-            GenerationResult(
-                image=image,
-                request=batch.as_run(position),
-                position=position,
-                seconds=seconds,
-                facts=_with_rungs(facts | own, run.rungs) | run.warned,
-                attention=looks[position],
-            )
-            for position, (image, own) in enumerate(pictures)
-        ]
+        found = [(image, _with_rungs(facts | own, run.rungs) | run.warned) for image, own in pictures]
+        return _results(batch, found, start, looks)
 
     def warm_up(self) -> None:
         """Loads the built-in model, runs it, and measures whether one thread or all are quicker for it: so small a
         model may lose more by sharing its work out than it wins. Raises `ModelError`."""
         with self._lock, as_our_errors(lambda: (0, 0)), torch.no_grad():
-            parts = self._load("builtin").parts
+            parts = self._taken_apart("builtin").parts
             self._builtin_threads = _quickest_threads(parts, self._all_threads)
 
-    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+    def embed(self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress) -> list[Embedding]:
         info, found = self._image_encoder(encoder), list[Embedding]()
         with self._lock, as_our_errors(lambda: (0, 0)):
             devices.set_threads(1 if self.manager.placement.exact else self._all_threads)
@@ -151,19 +148,31 @@ class LocalEngine(Catalogue):
             self.manager.clear()
             self._hashes.close()
 
-    def _load(self, name: str, on_stage: OnStage = unheard) -> Resident:
+    def _as_a_whole(
+        self, model: Whole, batch: Batch, on_progress: OnProgress
+    ) -> list[tuple[Image.Image, dict[str, Any]]]:
+        extras.check(self._listing, batch.request)
+        if batch.attention:
+            rule = f"must be off with {title(model.info)}, which does not tell where words look, got on"
+            raise InvalidRequest("attention", rule)
+        devices.set_threads(batch.threads or (1 if model.placement.exact else self._all_threads))
+        made = whole.make(model, batch, on_progress)
+        facts = _facts(model.info, model.placement, model.pipeline.scheduler, self._hash(model.info), made.ways)
+        return [(picture, facts | made.facts) for picture in made.pictures]
+
+    def _load(self, name: str, on_stage: OnStage = unheard) -> Model:
         """The model of that name; the one before stays if this fails."""
         model = self.manager.get(name, on_stage)
-        self._hashes.get(Path(model.parts.info.path))  # begins it, so that it is there when the first picture is
+        self._hashes.get(Path(model.info.path))  # begins it, so that it is there when the first picture is
         return model
 
-    def _prepare(self, batch: Batch, on_progress: OnProgress) -> tuple[Resident, Extras, Ways]:
+    def _taken_apart(self, name: str, on_stage: OnStage = unheard) -> Resident:
+        model = self._load(name, on_stage)
+        assert isinstance(model, Resident)
+        return model
+
+    def _prepare(self, model: Resident, batch: Batch, on_progress: OnProgress) -> tuple[Resident, Extras, Ways]:
         """The model with the LoRAs and learned words that the prompts name and no others, and the plan for it."""
-
-        def on_stage(stage: str, percent: int) -> None:
-            on_progress(Progress(stage=stage, step=percent, steps=100))
-
-        model = self._load(batch.request.model, on_stage)
         wanted = extras.prepared(self._listing, batch.request, model.parts.info.family)
         _check_wish(model.parts, batch)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
@@ -172,7 +181,8 @@ class LocalEngine(Catalogue):
         if self.manager.placement.exact:
             ways = replace(ways, singly=True)
         if is_narrow(model.parts.unet) and not (ways.narrow and model.adapters.are(wanted.loras)):
-            model = self.manager.again(batch.request.model, on_stage)
+            self.manager.let_go()  # its weights have been rounded: the file is read anew
+            model = self._taken_apart(batch.request.model, _teller(on_progress))
         model.adapters.apply(wanted.loras, wanted.embeddings)
         return model, wanted, ways
 
@@ -199,7 +209,7 @@ class LocalEngine(Catalogue):
 
     def _most(self, request: GenerationRequest) -> tuple[int, int]:
         model = self.manager.current
-        return (0, 0) if model is None else self._planner.largest(model.parts, request)
+        return self._planner.largest(model.parts, request) if isinstance(model, Resident) else (0, 0)
 
     def _threads_for(self, parts: Components) -> int:
         if parts.placement.exact:
@@ -228,19 +238,46 @@ def _with_rungs(facts: dict[str, Any], shared: Sequence[str]) -> dict[str, Any]:
     return facts | ({RUNGS: taken} if taken else {})
 
 
-def _facts(parts: Components, task: Task, sha256: str | None, ways: Ways) -> dict[str, Any]:
-    info = parts.info
+def _facts(
+    info: ModelInfo, placement: devices.Placement, scheduler: Any, sha256: str | None, ways: Ways
+) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "diffusers", "transformers")},
-        **parts.placement.facts(),
+        **placement.facts(),
         "model": {"name": info.name, "sha256": sha256, "family": info.family},
-        "sampler": resolved(task.scheduler),
-        "steps_run": task.steps,
-        "model_calls": len(task.timesteps),
+        "sampler": resolved(scheduler),
         "rng": "cpu, one generator an image",
         **({"memory_plan": list(ways.names)} if ways.names else {}),
     }
+
+
+def _results(
+    batch: Batch,
+    pictures: Sequence[tuple[Image.Image, dict[str, Any]]],
+    start: float,
+    looks: Sequence[Attention | None] = (),
+) -> list[GenerationResult]:
+    """`pictures`: each with its facts. `start`: when the batch began."""
+    seconds = time.perf_counter() - start
+    return [
+        GenerationResult(
+            image=image,
+            request=batch.as_run(position),
+            position=position,
+            seconds=seconds,
+            facts=facts,
+            attention=looks[position] if looks else None,
+        )
+        for position, (image, facts) in enumerate(pictures)
+    ]
+
+
+def _teller(on_progress: OnProgress) -> OnStage:
+    def on_stage(stage: str, percent: int) -> None:
+        on_progress(Progress(stage=stage, step=percent, steps=100))
+
+    return on_stage
 
 
 def _quickest_threads(parts: Components, all_threads: int) -> int:

@@ -6,7 +6,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -48,7 +48,7 @@ class Planner:
 
     def plan(self, parts: Components, size: Size) -> Plan:
         calibration = self.calibration(parts.placement, parts.info.family)
-        return memory.plan(shape_of(parts), size, free_for(parts), calibration=calibration, means=_means(parts))
+        return memory.plan(shape_of(parts), size, free_for(parts.placement, parts.modules), calibration=calibration, means=_means(parts))
 
     def calibration(self, placement: Placement, family: str) -> Calibration:
         """As learned here; until then as measured elsewhere."""
@@ -108,17 +108,17 @@ def shape_of(parts: Components) -> Shape:
     )
 
 
-def free_for(parts: Components) -> int:
-    """Bytes that this model and its work may take on their device, with what of them is there now."""
-    available = parts.placement.available()
-    return available if parts.placement.moves else available + _held(parts)
+def free_for(placement: Placement, modules: Sequence[Any]) -> int:
+    """Bytes that a model of these modules and its work may take on their device, with what of them is there now."""
+    available = placement.available()
+    return available if placement.moves else available + _held(modules)
 
 
-def _held(parts: Components) -> int:
+def _held(modules: Sequence[Any]) -> int:
     """Bytes of the model in main memory that are not the file itself, mapped."""
     info = psutil.Process().memory_info()
     own = info.rss - getattr(info, "shared", 0)
-    weights = (weight for part in parts.modules for weight in part.parameters())
+    weights = (weight for part in modules for weight in part.parameters())
     return int(min(own, sum(weight.numel() * weight.element_size() for weight in weights)))
 
 
@@ -126,7 +126,7 @@ def _means(parts: Components) -> Means:
     """Parts move only where main memory has room for them."""
     if not parts.placement.moves:
         return Means(moving=False, narrowing=False)
-    return Means(moving=shape_of(parts).weights <= psutil.virtual_memory().available + _held(parts))
+    return Means(moving=shape_of(parts).weights <= psutil.virtual_memory().available + _held(parts.modules))
 
 
 @contextmanager

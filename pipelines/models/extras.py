@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import InvalidRequest, ModelError
-from pipelines.models import conversion
+from pipelines.models import conversion, whole
 from pipelines.models.files.families import NOUNS, TITLES
 from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts.grammar import parse, render
@@ -65,9 +65,15 @@ def check(listing: Listing, request: GenerationRequest) -> None:
         model = listing.find(request.model)
     except ModelError as error:
         raise InvalidRequest("model", str(error)) from error
-    if model.family == "unknown" or _pickles(files, request):
+    is_whole = model.family in whole.FAMILIES
+    if is_whole:
+        whole.check(model, request)
+    elif model.family == "unknown" or _pickles(files, request):
         return  # said when it runs: only converting tells
-    resolve(files, request, model.family)
+    found = resolve(files, request, model.family)
+    if is_whole and found.embeddings:
+        word = found.embeddings[0].name
+        raise InvalidRequest("prompt", f"must not name a textual inversion with {whole.title(model)}, got {word!r}")
 
 
 def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
-from pipelines.models import checkpoints
+from pipelines.models import checkpoints, whole
 from pipelines.models.files.families import TITLES
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.remembering import Memory
@@ -84,11 +84,17 @@ def why_not(info: ModelInfo) -> str | None:
         return None  # nobody knows what it is before it is converted, which happens when it is first used
     if info.kind != "checkpoint":
         return "It is not a checkpoint."
+    if info.family in whole.FAMILIES:
+        return None if info.layout == "folder" else _not_as_a_file(info)
     if info.family not in FAMILIES:
         return f"It is a model of the family {TITLES.get(info.family, info.family)}, which is not supported yet."
     if info.variant not in VARIANTS:
         return f"It is a {info.variant} model, which is not supported yet."
     return None
+
+
+def _not_as_a_file(info: ModelInfo) -> str:
+    return f"{TITLES[info.family]} works as a diffusers folder: one file holds no tokenizer of its T5 text encoder."
 
 
 def builtin() -> ModelInfo:

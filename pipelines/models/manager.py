@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from pipelines.errors import ModelError
-from pipelines.models import conversion
+from pipelines.models import conversion, whole
 from pipelines.models.adapters import Adapters
 from pipelines.models.device import Placement
 from pipelines.models.files.hashes import stamp_of
@@ -23,16 +23,15 @@ from pipelines.models.listing import Listing
 from pipelines.models.stages import OnStage, by_part, unheard
 from pipelines.models.vocabulary import Words
 from pipelines.models.weights.arranging import is_narrow, unstream
-from pipelines.models.weights.components import Components
+from pipelines.models.weights.components import Components, bytes_of
 from pipelines.models.weights.loading import model_errors, place, read
 from pipelines.models.weights.vae import read_vae
+from pipelines.models.weights.whole import Stamp, Whole, read_whole
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.sampling import previews
 from pipelines.types import ModelInfo
 
 BUDGET_SHARE = 3  # of the machine's memory, one part in so many is for models not in use
-
-Stamp = tuple[int, int]  # bytes and time of change (nanoseconds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,9 +45,34 @@ class Resident:
     stamp: Stamp  # of its file or folder when it was read
 
     @property
+    def info(self) -> ModelInfo:
+        return self.parts.info
+
+    @property
+    def modules(self) -> tuple[Any, ...]:
+        """All that holds weights."""
+        return self.parts.modules
+
+    @property
     def bytes(self) -> int:
         """Of its weights."""
-        return sum(_bytes(part) for part in self.parts.modules)
+        return bytes_of(self.modules)
+
+    def named(self, info: ModelInfo) -> Resident:
+        return replace(self, parts=replace(self.parts, info=info))
+
+    def place(self) -> None:
+        place(self.parts)
+
+    def leave(self) -> None:
+        """To main memory."""
+        self.prompts.forget()
+        unstream(self.parts.unet)
+        for part in self.modules:
+            self.parts.placement.take_off(part)
+
+
+Model = Resident | Whole  # taken apart, or run in one piece by diffusers' own pipeline
 
 
 class PipelineManager:
@@ -59,28 +83,28 @@ class PipelineManager:
         self.placement = placement
         self._listing = listing
         self._budget = psutil.virtual_memory().total // BUDGET_SHARE if budget is None else budget
-        self._current: Resident | None = None
+        self._current: Model | None = None
         self._vae: tuple[str, Stamp | None, Components] | None = None  # the last separate one, laid over its model
-        self._parked: OrderedDict[str, Resident] = OrderedDict()  # by path, the one used last at the end
+        self._parked: OrderedDict[str, Model] = OrderedDict()  # by path, the one used last at the end
 
     @property
-    def current(self) -> Resident | None:
+    def current(self) -> Model | None:
         return self._current
 
     @property
     def resident(self) -> tuple[str, ...]:
         """Names of all that is in memory, the one in use last."""
         models = [*self._parked.values(), *([self._current] if self._current is not None else [])]
-        return tuple(model.parts.info.name for model in models)
+        return tuple(model.info.name for model in models)
 
-    def get(self, name: str, on_stage: OnStage = unheard) -> Resident:
+    def get(self, name: str, on_stage: OnStage = unheard) -> Model:
         """The model of that name, on its device. Raises `ModelError`, `StorageError` (no room for the copy of an old
         pickle) or torch's OutOfMemoryError; the model in use before then stays."""
         current = self._current
-        if current is not None and current.parts.info.name == name and _is_unchanged(current):
+        if current is not None and current.info.name == name and _is_unchanged(current):
             return current
         info = self._made_safe(self._listing.find(name), on_stage)
-        if current is not None and current.parts.info.path == info.path and _is_unchanged(current):
+        if current is not None and current.info.path == info.path and _is_unchanged(current):
             self._current = _named(current, info)  # another file came, and with it a longer name for this one
             return self._current
         with model_errors(info.name):
@@ -91,7 +115,7 @@ class PipelineManager:
     def with_vae(self, info: ModelInfo | None) -> Components:
         """The parts of the current model, with this VAE instead of its own if there is one. Raises
         `InvalidRequest`."""
-        assert self._current is not None
+        assert isinstance(self._current, Resident)
         parts = self._current.parts
         if info is None:
             return parts
@@ -102,14 +126,13 @@ class PipelineManager:
             self._vae = (info.path, stamp, replace(parts, vae=vae))
         return self._vae[2]
 
-    def again(self, name: str, on_stage: OnStage = unheard) -> Resident:
-        """As `get`, of the file anew: its weights have been rounded."""
+    def let_go(self) -> None:
+        """Of the current model: the next `get` reads its file anew."""
         self._current = self._vae = None
-        return self.get(name, on_stage)
 
     def clear(self) -> None:
         """Lets everything go."""
-        self._current = self._vae = None
+        self.let_go()
         self._parked.clear()
         _give_back()
 
@@ -121,14 +144,17 @@ class PipelineManager:
         conversion.loadable(info)
         return self._listing.find(info.name)
 
-    def _parked_or_read(self, info: ModelInfo, on_stage: OnStage) -> Resident:
+    def _parked_or_read(self, info: ModelInfo, on_stage: OnStage) -> Model:
         parked = self._parked.get(info.path)
         if parked is not None and _is_unchanged(parked):
             return _named(parked, info)
         stamp = stamp_of(Path(info.path))
         if stamp is None:
             raise ModelError("It is gone.")
-        parts = read(info, self.placement, by_part(info, on_stage))
+        on_part = by_part(info, on_stage)
+        if info.family in whole.FAMILIES:
+            return read_whole(info, stamp, self.placement, on_part)
+        parts = read(info, self.placement, on_part)
         factors = previews.known_factors(info.family)
         if factors is None:
             factors = previews.measured_factors(parts.vae, parts.vae_factor)
@@ -137,7 +163,7 @@ class PipelineManager:
         adapters = Adapters(parts, prompts)
         return Resident(parts=parts, prompts=prompts, adapters=adapters, factors=factors, stamp=stamp)
 
-    def _switch(self, model: Resident) -> None:
+    def _switch(self, model: Model) -> None:
         """The new model was read whole before the old one goes, so that a bad file changes nothing. On a card the old
         one leaves for main memory; what of the new one comes when is the memory plan's affair."""
         before = self._current
@@ -145,30 +171,28 @@ class PipelineManager:
             self._park(before)
         if not self.placement.moves:
             try:
-                place(model.parts)
+                model.place()
             except (torch.OutOfMemoryError, RuntimeError):
                 if before is not None:
                     self._take(before)
                 raise
         self._take(model)
-        kept = before is not None and before.parts.info.path in self._parked
+        kept = before is not None and before.info.path in self._parked
         before = None
         if self._trim() or not kept:
             _give_back()
 
-    def _take(self, model: Resident) -> None:
-        self._parked.pop(model.parts.info.path, None)
+    def _take(self, model: Model) -> None:
+        self._parked.pop(model.info.path, None)
         self._current = model
 
-    def _park(self, model: Resident) -> None:
+    def _park(self, model: Model) -> None:
         self._current = self._vae = None
-        if _is_unchanged(model) and not is_narrow(model.parts.unet):
-            self._parked[model.parts.info.path] = model
+        rounded = isinstance(model, Resident) and is_narrow(model.parts.unet)
+        if _is_unchanged(model) and not rounded:
+            self._parked[model.info.path] = model
         if self.placement.moves:
-            model.prompts.forget()
-            unstream(model.parts.unet)
-            for part in model.parts.modules:
-                self.placement.take_off(part)
+            model.leave()
             if self.placement.device.startswith("cuda"):
                 torch.cuda.empty_cache()
 
@@ -186,16 +210,12 @@ class PipelineManager:
         return bool(let_go)
 
 
-def _named(model: Resident, info: ModelInfo) -> Resident:
-    return model if model.parts.info == info else replace(model, parts=replace(model.parts, info=info))
+def _named(model: Model, info: ModelInfo) -> Model:
+    return model if model.info == info else model.named(info)
 
 
-def _is_unchanged(model: Resident) -> bool:
-    return stamp_of(Path(model.parts.info.path)) == model.stamp
-
-
-def _bytes(module: Any) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+def _is_unchanged(model: Model) -> bool:
+    return stamp_of(Path(model.info.path)) == model.stamp
 
 
 def _give_back() -> None:

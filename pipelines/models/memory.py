@@ -70,6 +70,11 @@ def shape_of(family: str, *, bytes_per_number: int, weights: int = 0) -> Shape:
     )
 
 
+def decode_work(pixels: int, bytes_per_number: int) -> int:
+    """Bytes that a decode takes beside the weights: every family has the same decoder, those not in `FAMILIES` too."""
+    return round(_DECODE_PER_PIXEL * bytes_per_number / 2 * pixels)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ways:
     """How a request is run. Each saves memory and costs time, the last bits of the pixels, or more of them."""

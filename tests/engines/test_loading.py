@@ -325,7 +325,10 @@ def test_a_folder_without_its_vocabulary_is_refused(folder: Path, tmp_path: Path
 def test_what_cannot_run_is_said_before_it_is_tried() -> None:
     good = builtin()
     assert why_not(good) is None or good.family == "builtin"
-    assert why_not(replace(good, family="flux")) == "It is a model of the family Flux, which is not supported yet."
+    assert why_not(replace(good, family="pony")) == "It is a model of the family pony, which is not supported yet."
+    assert why_not(replace(good, family="flux", layout="folder")) is None
+    one_file = why_not(replace(good, family="flux", layout="single"))
+    assert one_file == "Flux works as a diffusers folder: one file holds no tokenizer of its T5 text encoder."
     unknown = replace(good, family="unknown", kind="unknown")
     assert why_not(replace(unknown, layout="pickle")) is None  # it is converted when it is first used
     assert why_not(unknown) == "It is not a checkpoint."

@@ -216,11 +216,11 @@ def test_batches_are_split_and_decoded_in_tiles_on_a_processor_with_little_memor
     shape = planning.shape_of(engine.manager.current.parts)
     counted = 9000.0 / memory.ON_A_PROCESSOR.step
     monkeypatch.setattr(planning, "shape_of", lambda parts: replace(shape, step_per_pixel=counted))
-    monkeypatch.setattr(planning, "free_for", lambda parts: shape.weights + memory.OVERHEAD + 9000 * 2 * 64 * 64)
+    monkeypatch.setattr(planning, "free_for", lambda *_: shape.weights + memory.OVERHEAD + 9000 * 2 * 64 * 64)
     both = made(engine, replace(WISH, batch_size=2), 7, 8)
     assert both[0].facts["memory_plan"] == ["one image at a time"]
     assert [one.image.tobytes() for one in both] == [one.image.tobytes() for one in alone]
-    monkeypatch.setattr(planning, "free_for", lambda parts: 1000)
+    monkeypatch.setattr(planning, "free_for", lambda *_: 1000)
     with pytest.raises(OutOfMemory, match=r"^The device has too little memory for this"):
         made(engine)
     engine.manager.clear()

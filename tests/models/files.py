@@ -66,11 +66,6 @@ def checkpoint(width: int = 768, channels: int = 4, *, refiner: bool = False) ->
 def write_folder(folder: Path, *, width: int = 768, channels: int = 4, prediction: str = "epsilon") -> Path:
     """A diffusers folder with true configurations and empty weights."""
 
-    def write(name: str, value: Any) -> None:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value), encoding="utf-8")
-
     index = {
         "_class_name": "StableDiffusionPipeline",
         "unet": ["diffusers", "UNet2DConditionModel"],
@@ -79,12 +74,37 @@ def write_folder(folder: Path, *, width: int = 768, channels: int = 4, predictio
         "scheduler": ["diffusers", "DDIMScheduler"],
         "safety_checker": [None, None],
     }
-    write("model_index.json", index)
-    write("scheduler/scheduler_config.json", {"prediction_type": prediction, "rescale_betas_zero_snr": False})
-    write("unet/config.json", {"cross_attention_dim": width, "in_channels": channels, "sample_size": 64})
-    write("vae/config.json", {"block_out_channels": [1, 2, 4, 4]})
-    write("text_encoder/config.json", {"hidden_size": width})
+    write_json(folder / "model_index.json", index)
+    write_json(
+        folder / "scheduler/scheduler_config.json", {"prediction_type": prediction, "rescale_betas_zero_snr": False}
+    )
+    write_json(folder / "unet/config.json", {"cross_attention_dim": width, "in_channels": channels, "sample_size": 64})
+    write_json(folder / "vae/config.json", {"block_out_channels": [1, 2, 4, 4]})
+    write_json(folder / "text_encoder/config.json", {"hidden_size": width})
     write_model(folder / "unet/diffusion_pytorch_model.safetensors", {"conv_in.weight": (320, channels, 3, 3)})
     write_model(folder / "vae/diffusion_pytorch_model.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
     write_model(folder / "text_encoder/model.safetensors", {"embeddings.token_embedding.weight": (8, width)})
     return folder
+
+
+def write_whole_folder(folder: Path, *, flux: bool = False, t5: bool = True, **transformer: Any) -> Path:
+    """SD 3 or Flux as a diffusers folder: true configurations and empty weights. `transformer`: its configuration."""
+    encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")[: 2 if flux or not t5 else 3]
+    parts = ("transformer", "vae", *encoders)
+    index: dict[str, Any] = {part: ["diffusers", part] for part in parts} | {"scheduler": ["diffusers", "Euler"]}
+    index |= {"_class_name": "FluxPipeline" if flux else "StableDiffusion3Pipeline", "image_encoder": [None, None]}
+    if not t5:
+        index["text_encoder_3"] = [None, None]
+    write_json(folder / "model_index.json", index)
+    write_json(folder / "scheduler/scheduler_config.json", {"_class_name": "FlowMatchEulerDiscreteScheduler"})
+    for part in parts:
+        write_json(folder / part / "config.json", transformer if part == "transformer" else {})
+        write_model(folder / part / "model.safetensors", {"weight": (8, 8)})
+    for encoder in encoders:
+        write_json(folder / encoder.replace("text_encoder", "tokenizer") / "tokenizer.json", {})
+    return folder
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")

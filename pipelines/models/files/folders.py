@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
-from pipelines.models import conversion
+from pipelines.models import conversion, whole
+from pipelines.models.files.complete import check_parts, check_scheduler, is_named, missing_shard
 from pipelines.models.files.families import FAMILY_OF_WIDTH, VARIANT_OF_CHANNELS
 from pipelines.models.files.headers import main_dtype, read_header
 from pipelines.types import ModelInfo
@@ -63,7 +64,7 @@ def all_weights(folder: Path) -> list[Path]:
 
 def _wanted(files: Iterable[Path]) -> list[Path]:
     found = sorted(files)
-    return [file for file in found if not re.search(r"\.(?:fp16|bf16|non_ema)\.", file.name)] or found
+    return [file for file in found if not re.search(r"\.(?:fp16|bf16|non_ema)[.-]", file.name)] or found
 
 
 def _copy_of(pickle: Path) -> Path:
@@ -93,12 +94,9 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     snr = bool(scheduler.get("rescale_betas_zero_snr", False))
     if family in ("sd3", "flux"):
-        variant = ""
-        if family == "flux":
-            guided = read_json(folder / "transformer" / "config.json").get("guidance_embeds")
-            variant = "dev" if guided else "schnell"
-        facts = {"family": family, "variant": variant, "prediction_type": "flow", "native_size": 1024}
-        return {**facts, "kind": "checkpoint"}
+        check_parts(folder, index, family)
+        check_scheduler(scheduler)
+        return _whole_facts(family, read_json(folder / "transformer" / "config.json"))
     unet = read_json(folder / "unet" / "config.json")
     width = unet.get("cross_attention_dim")
     family = FAMILY_OF_WIDTH.get(width, "custom") if isinstance(width, int) else "custom"
@@ -115,6 +113,21 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _whole_facts(family: str, transformer: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a model that diffusers' own pipeline runs. Stability's cards: 38 layers are SD 3.5 large, and layers that
+    attend to the picture twice are SD 3.5 medium's."""
+    variant = ""
+    if family == "flux":
+        variant = "dev" if transformer.get("guidance_embeds") else "schnell"
+    elif transformer.get("num_layers") == 38:
+        family = "sd3.5-large"
+    elif transformer.get("dual_attention_layers"):
+        family = "sd3.5-medium"
+    nature = whole.nature_of(family, variant)
+    suits = {"guidance": nature.guidance, "steps": nature.steps, "sampler": whole.SAMPLER, "native_size": 1024}
+    return {"kind": "checkpoint", "family": family, "variant": variant, "prediction_type": "flow", **suits}
+
+
 def _native_size(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> int:
     """Pixels a side: the UNet's latents times what the VAE's levels double."""
     sample, channels = unet.get("sample_size"), vae.get("block_out_channels")
@@ -126,14 +139,16 @@ def _native_size(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> int:
 def _weights(folder: Path, index: Mapping[str, Any]) -> tuple[int, str, tuple[str, ...]]:
     """Bytes, number format and parts of all weights. Every header is checked; no weights are read."""
     total, formats, parts = 0, list[str](), list[str]()
-    for name, value in index.items():
+    for name in index:
         part = _PART_OF_FOLDER.get(name) or ("text_encoder" if name.startswith("text_encoder_") else None)
-        if part is None or not isinstance(value, list) or not value or value[0] is None:
+        if part is None or not is_named(index, name):
             continue
         pickles = pickles_of(folder / name)
         files = pickles or weight_files(folder / name)
         if not files:
             raise ModelError(f"The {name}'s weights file is missing.")
+        if (shard := missing_shard(files)) is not None:
+            raise ModelError(f"Its {name}/{shard} is missing.")
         total += sum(file.stat().st_size for file in files)
         for pickle in pickles:
             refusal = conversion.refusal_path(_copy_of(pickle))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,12 @@ import torch
 
 from pipelines.models.device import Placement
 from pipelines.types import ModelInfo
+
+
+def bytes_of(modules: Iterable[Any]) -> int:
+    """Of their weights."""
+    tensors = (tensor for part in modules for tensor in (*part.parameters(), *part.buffers()))
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

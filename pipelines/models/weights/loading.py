@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,17 @@ def read(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Co
     """As `load`, but in main memory still; same-type weights are mapped, so hardly anything is read yet."""
     if not Path(info.path).exists():
         raise ModelError(f"{info.name}: the model is gone from {info.path}.")
-    transformers_logging.disable_progress_bar()  # it would write over the log
-    diffusers_logging.set_verbosity_error()  # it warns of what is meant here: a VAE moved to another type
-    transformers_logging.set_verbosity_error()  # the same for a LoRA that begins at zero
+    quieted()
     with model_errors(info.name):
         load_from = load_folder if info.layout == "folder" else load_single
         return checked(load_from(info, placement, on_part))
+
+
+def quieted() -> None:
+    """The libraries' logs."""
+    transformers_logging.disable_progress_bar()  # it would write over the log
+    diffusers_logging.set_verbosity_error()  # it warns of what is meant here: a VAE moved to another type
+    transformers_logging.set_verbosity_error()  # the same for a LoRA that begins at zero
 
 
 def load_folder(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
@@ -51,24 +57,24 @@ def load_folder(info: ModelInfo, placement: Placement, on_part: OnPart = unheard
     for suffix, kind in (("", CLIPTextModel), ("_2", CLIPTextModelWithProjection)):
         if (folder / f"text_encoder{suffix}").is_dir():
             on_part(f"text_encoder{suffix}")
-            text_encoders.append(_part(kind, folder, f"text_encoder{suffix}", placement))
+            text_encoders.append(read_part(kind, folder, f"text_encoder{suffix}", placement))
             tokenizers.append(CLIPTokenizer.from_pretrained(folder / f"tokenizer{suffix}", local_files_only=True))
     scheduler_config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
     on_part("unet")
-    unet = _part(UNet2DConditionModel, folder, "unet", placement)
+    unet = read_part(UNet2DConditionModel, folder, "unet", placement)
     on_part("vae")
     return Components(
         info=info,
         placement=placement,
         unet=unet,
-        vae=_part(AutoencoderKL, folder, "vae", placement),
+        vae=read_part(AutoencoderKL, folder, "vae", placement),
         text_encoders=tuple(text_encoders),
         tokenizers=tuple(tokenizers),
         scheduler_config=scheduler_config,
     )
 
 
-def _part(kind: Any, folder: Path, name: str, placement: Placement) -> Any:
+def read_part(kind: Any, folder: Path, name: str, placement: Placement) -> Any:
     """Of safetensors, or of the copies of old pickles, which are made now if they are not there yet."""
     pickles = pickles_of(folder / name)
     files = [conversion.convert(pickle) for pickle in pickles] or weight_files(folder / name)
@@ -83,7 +89,7 @@ def _part(kind: Any, folder: Path, name: str, placement: Placement) -> Any:
         config = kind.config_class.from_pretrained(folder / name, local_files_only=True)
         return kind.from_pretrained(None, config=config, state_dict=tensors, dtype=placement.dtype)
     options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": placement.dtype}
-    if files and all(".fp16." in file.name for file in files):
+    if files and all(re.search(r"\.fp16[.-]", file.name) for file in files):
         options["variant"] = "fp16"
     return kind.from_pretrained(folder, subfolder=name, **options)
 

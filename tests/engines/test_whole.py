@@ -1,0 +1,257 @@
+"""SD 3 and Flux: pictures as diffusers' own pipelines make them, and one sentence for what those cannot be told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipelines.errors import Cancelled, InvalidRequest, ModelError, NotFinite
+from pipelines.types import Batch, GenerationRequest, InitImage, Inpaint, Progress
+from tests.engines.conftest import ignore
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+numpy = pytest.importorskip("numpy")
+
+MODELS = ("sd3", "sd3-no-t5", "sd3.5-medium", "flux-dev", "flux-schnell")
+# what diffusers is asked for beside prompt, size, seed and steps: as the models' cards have it
+ASKED: dict[str, dict[str, Any]] = {
+    **{model: {"guidance_scale": 5.0, "negative_prompt": "a tree"} for model in MODELS[:3]},
+    "flux-dev": {"guidance_scale": 3.5},
+    "flux-schnell": {"guidance_scale": 0.0, "max_sequence_length": 256},
+}
+GUIDANCE = {"flux-dev": 3.5, "flux-schnell": 1.0}
+PICTURE = Image.effect_mandelbrot((128, 96), (-2, -1.5, 1, 1.5), 40).convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.models.whole import write_flux, write_sd3
+
+    folder = tmp_path_factory.mktemp("models")
+    write_sd3(folder / "sd3")
+    write_sd3(folder / "sd3-no-t5", t5=False)
+    write_sd3(folder / "sd3.5-medium", dual=True)
+    write_flux(folder / "flux-dev")
+    write_flux(folder / "flux-schnell", guided=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[Any]:
+    from pipelines.engines.local import LocalEngine
+
+    engine = LocalEngine([folder], device="cpu")
+    # as diffusers computes where nobody tells it otherwise
+    engine.manager.placement = replace(engine.manager.placement, dtype=torch.float32, channels_last=False)
+    yield engine
+    engine.close()
+
+
+def request_for(model: str, **changes: Any) -> GenerationRequest:
+    asked: dict[str, Any] = {
+        "prompt": "a red star on a blue tree",
+        "negative_prompt": ASKED[model].get("negative_prompt", ""),
+        "model": model,
+        "sampler": "Euler",
+        "steps": 3,
+        "guidance": GUIDANCE.get(model, 5.0),
+        "width": 128,
+        "height": 96,
+        "seed": 7,
+    }
+    return GenerationRequest(**asked | changes)
+
+
+def run(engine: Any, request: GenerationRequest) -> list[Any]:
+    assert request.seed is not None
+    batch = next(request.batches_from(request.seed))
+    found: list[Any] = engine.generate(replace(batch, threads=1), ignore)
+    return found
+
+
+def diffusers_own(folder: Path, model: str, seeds: tuple[int, ...], **more: Any) -> list[Any]:
+    import diffusers
+
+    kind = diffusers.AutoPipelineForImage2Image if "image" in more else diffusers.DiffusionPipeline
+    absent = {"text_encoder_3": None, "tokenizer_3": None} if model == "sd3-no-t5" else {}
+    pipeline = kind.from_pretrained(folder / model, local_files_only=True, **absent)
+    pipeline.set_progress_bar_config(disable=True)
+    size = {} if "image" in more else {"width": 128, "height": 96}
+    more = {"num_inference_steps": 3, **size, **more}
+    generator = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return list(
+        pipeline(["a red star on a blue tree"] * len(seeds), generator=generator, **ASKED[model], **more).images
+    )
+
+
+def difference(one: Any, other: Any) -> int:
+    return int(numpy.abs(numpy.asarray(one, dtype=int) - numpy.asarray(other, dtype=int)).max())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_picture_is_diffusers_own(engine: Any, folder: Path, model: str) -> None:
+    ours = run(engine, request_for(model))[0].image
+    (theirs,) = diffusers_own(folder, model, (7,))
+    assert ours.size == (128, 96)
+    assert difference(ours, theirs) <= 1
+    (other,) = diffusers_own(folder, model, (8,))
+    assert difference(ours, other) > 50  # so that nearness says something
+
+
+@pytest.mark.parametrize("model", ["sd3", "flux-dev"])
+def test_a_picture_to_start_from_as_diffusers_takes_it(engine: Any, folder: Path, model: str) -> None:
+    init = InitImage(image=PICTURE, strength=0.67)
+    result = run(engine, request_for(model, init=init))[0]
+    (theirs,) = diffusers_own(folder, model, (7,), image=[PICTURE], strength=0.5, height=96, width=128)
+    assert difference(result.image, theirs) <= 1
+    assert result.facts["steps_run"] == result.request.steps_run == 2
+    assert difference(result.image, run(engine, request_for(model))[0].image) > 20
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("task", ["txt2img", "img2img"])
+def test_every_position_of_a_batch_is_made_again(engine: Any, model: str, task: str) -> None:
+    init = InitImage(image=PICTURE, strength=0.67) if task == "img2img" else None
+    request = request_for(model, batch_size=2, init=init)
+    first = run(engine, request)
+    assert len({result.image.tobytes() for result in first}) == 2
+    run(engine, request_for(model, prompt="green", steps=2, seed=99))  # leaves no trace
+    for result in first:
+        again = engine.generate(Batch.around(result.request, result.position, threads=1), ignore)
+        assert again[result.position].image.tobytes() == result.image.tobytes()
+        assert result.request.seed == 7 + result.position
+
+
+WRONG = (
+    ("sd3", {"sampler": "DDIM"}, "sampler: must be Euler with SD 3, got 'DDIM'"),
+    ("sd3", {"schedule": "karras"}, "schedule: must be automatic with SD 3, got 'karras'"),
+    ("sd3", {"clip_skip": 2}, "clip_skip: must be 1 with SD 3, got 2"),
+    ("sd3", {"vae": "soft"}, "vae: must be automatic with SD 3, got 'soft'"),
+    ("sd3", {"dialect": "compel"}, "dialect: must be a1111 with SD 3, got 'compel'"),
+    ("sd3", {"prediction_type": "epsilon"}, "prediction_type: must be left out with SD 3, got 'epsilon'"),
+    ("sd3", {"zero_terminal_snr": True}, "zero_terminal_snr: must be left out with SD 3, got True"),
+    ("sd3", {"width": 120}, "width: must be a multiple of 16 with SD 3, got 120"),
+    ("sd3", {"height": 72}, "height: must be a multiple of 16 with SD 3, got 72"),
+    ("sd3", {"prompt": "a star <lora:ink:1>"}, "prompt: must not name a LoRA with SD 3, got 'ink'"),
+    ("sd3", {"init": InitImage(image=PICTURE, image_guidance=2)}, "image_guidance: must be left out with SD 3, got 2"),
+    ("flux-dev", {"negative_prompt": "blurry"}, "negative_prompt: must be empty with Flux dev, got 'blurry'"),
+    ("flux-schnell", {"guidance": 3.5}, "guidance: must be at most 1 with Flux schnell, which has none, got 3.5"),
+)
+
+
+@pytest.mark.parametrize(("model", "changes", "sentence"), WRONG, ids=[str(one[1]) for one in WRONG])
+def test_what_it_cannot_be_told_is_refused_at_its_field(
+    engine: Any, model: str, changes: dict[str, Any], sentence: str
+) -> None:
+    request = request_for(model, **changes)
+    for attempt in (engine.check, lambda wish: run(engine, wish)):  # before it is queued, and by the engine itself
+        with pytest.raises(InvalidRequest) as caught:
+            attempt(request)
+        assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("text", ["a (red:1.2) star", "(red) star", "[red] star", "a [red:blue:0.5] star", "a BREAK b"])
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+def test_weights_and_changes_are_refused_and_not_read_as_letters(engine: Any, field: str, text: str) -> None:
+    with pytest.raises(InvalidRequest, match="must be plain text with SD 3, without weights") as caught:
+        engine.check(request_for("sd3", **{field: text}))
+    assert caught.value.field == field
+
+
+def test_and_composes_the_prompt_alone(engine: Any) -> None:
+    with pytest.raises(InvalidRequest, match="plain text"):
+        engine.check(request_for("sd3", prompt="a tree AND a star"))
+    engine.check(request_for("sd3", negative_prompt="trees AND stars"))
+
+
+def test_brackets_with_a_backslash_are_letters(engine: Any, folder: Path) -> None:
+    from pipelines.models.whole import plain_text
+
+    assert plain_text("prompt", r"a \(red\) star, 16:9 # a remark", "SD 3") == "a (red) star, 16:9"
+
+
+def test_a_prompt_that_would_be_cut_off_is_refused(engine: Any) -> None:
+    """T5 reads 256 tokens, its end mark among them; here every letter is one. Without T5, CLIP's 77 are all."""
+    run(engine, request_for("sd3", prompt="," * 254, steps=1))  # with the sign before the first word: 255
+    with pytest.raises(InvalidRequest, match=r"prompt: must have at most 256 tokens with SD 3, got 257"):
+        run(engine, request_for("sd3", prompt="," * 255, steps=1))
+    with pytest.raises(InvalidRequest, match="negative_prompt: must have at most 256 tokens"):
+        run(engine, request_for("sd3", negative_prompt="," * 300, steps=1))
+    with pytest.raises(InvalidRequest, match="prompt: must have at most 77 tokens with SD 3, got 78"):
+        run(engine, request_for("sd3-no-t5", prompt="star " * 76, steps=1))
+
+
+def test_attention_is_refused(engine: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"attention: must be off with SD 3, .*, got on"):
+        engine.generate(Batch(request=request_for("sd3"), seeds=(7,), attention=True), ignore)
+
+
+def test_inpainting_is_refused(engine: Any) -> None:
+    mask = Inpaint(mask=Image.new("L", PICTURE.size, 255))
+    with pytest.raises(InvalidRequest, match="mask: must be left out with SD 3, which cannot inpaint here, got one"):
+        engine.check(request_for("sd3", init=InitImage(image=PICTURE), inpaint=mask))
+
+
+def test_it_tells_every_step_and_stops_within_one(engine: Any) -> None:
+    told: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        told.append(progress)
+        if progress.stage == "denoising" and progress.step == 2:
+            raise Cancelled("enough")
+
+    before = run(engine, request_for("sd3"))[0]
+    with pytest.raises(Cancelled):
+        engine.generate(Batch(request=request_for("sd3", steps=5), seeds=(7,)), stop)
+    steps = [(progress.step, progress.steps) for progress in told if progress.stage == "denoising"]
+    assert steps == [(1, 5), (2, 5)]
+    assert run(engine, request_for("sd3"))[0].image.tobytes() == before.image.tobytes()
+
+
+@pytest.mark.parametrize(("part", "sentence"), [("transformer", "at step 1;"), ("vae", "decoder gave numbers")])
+def test_numbers_that_are_not_finite_make_no_picture(engine: Any, part: str, sentence: str) -> None:
+    run(engine, request_for("sd3", steps=1))
+    pipeline = engine.manager.current.pipeline
+    module = pipeline.transformer.proj_out if part == "transformer" else pipeline.vae.decoder.conv_out
+    broken = module.register_forward_hook(lambda _module, _inputs, output: output * float("inf"))
+    try:
+        with pytest.raises(NotFinite, match=sentence):
+            run(engine, request_for("sd3"))
+    finally:
+        broken.remove()
+
+
+def test_the_record_names_what_ran(engine: Any) -> None:
+    facts = run(engine, request_for("flux-dev"))[0].facts
+    assert facts["pipeline"] == "FluxPipeline"
+    assert facts["sampler"]["class"] == "FlowMatchEulerDiscreteScheduler"
+    assert facts["model"]["family"] == "flux"
+    assert len(facts["model"]["sha256"]) == 64
+    assert (facts["steps_run"], facts["dtype"], facts["vae_dtype"]) == (3, "float32", "float32")
+    assert {"torch", "diffusers", "transformers"} <= facts.keys()
+
+
+def test_it_is_switched_and_kept_as_others_are(engine: Any, folder: Path) -> None:
+    """Going back reads nothing; another model's picture is what it was before; a folder that broke changes nothing."""
+    small = GenerationRequest(prompt="a red star", width=64, height=64, steps=2, seed=7)
+    plain = run(engine, small)[0].image.tobytes()
+    run(engine, request_for("sd3"))
+    pipeline = engine.manager.current.pipeline
+    assert run(engine, small)[0].image.tobytes() == plain
+    assert "sd3" in engine.manager.resident
+    run(engine, request_for("sd3"))
+    assert engine.manager.current.pipeline is pipeline
+    broken = folder / "broken"
+    shutil.copytree(folder / "sd3-no-t5", broken)
+    weights = broken / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match="broken"):
+        run(engine, replace(request_for("sd3"), model="broken"))
+    assert engine.manager.current.pipeline is pipeline
