@@ -23,12 +23,14 @@ from webui.archive.store import INPUTS, ImageStore
 FOLDER = "golden"  # below the data folder
 SIDE = 256  # pixels, at most: what is compared is arithmetic, not beauty
 PROMPT = "a (red:1.2) star on a blue background"
+PLAIN = "a red star on a blue background"
 NEGATIVE = "blurry"
 SEED = 20260101
 
 
 def requests(model: ModelInfo) -> Iterator[GenerationRequest]:
-    """One of each tab, four kinds of sampler, a batch of two: six steps each."""
+    """One of each tab, four kinds of sampler, a batch of two: six steps each. A model that takes one sampler alone
+    takes plain text, too, and no mask."""
     side = max(64, min(SIDE, model.native_size) // 64 * 64)
     plain = GenerationRequest(
         prompt=PROMPT,
@@ -44,6 +46,11 @@ def requests(model: ModelInfo) -> Iterator[GenerationRequest]:
     )
     picture, mask = _picture(side), Image.new("L", (side, side), 0)
     ImageDraw.Draw(mask).ellipse((side // 4, side // 4, side * 3 // 4, side * 3 // 4), fill=255)
+    if model.sampler is not None:
+        plain = replace(plain, prompt=PLAIN, negative_prompt="", sampler=model.sampler, schedule="automatic")
+        yield replace(plain, batch_size=2)
+        yield replace(plain, init=InitImage(image=picture, strength=0.7))
+        return
     yield plain
     yield replace(plain, sampler="Euler a", schedule="automatic", batch_size=2)
     yield replace(plain, sampler="DDIM", schedule="automatic", init=InitImage(image=picture, strength=0.7))

@@ -56,7 +56,8 @@ class PromptReader:
         folder = Path(info.path)
         stamp, known = folders.stamp(folder), self._folders.get(info.path)
         if known is None or known[0] != stamp:
-            found = [folder / name for name in _TOKENIZERS if (folder / name).is_dir()]
+            names = _TOKENIZERS[:1] if info.family == "flux" else _TOKENIZERS  # its second is T5's, no CLIP's
+            found = [folder / name for name in names if (folder / name).is_dir()]
             known = self._folders[info.path] = stamp, tuple(map(folder_vocabulary, found))
         return known[1]
 

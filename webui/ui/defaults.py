@@ -21,9 +21,9 @@ def program_defaults(model: ModelInfo | None, task: Task = "txt2img") -> dict[st
         "width": side,
         "height": side,
         "guidance": model.guidance if model else 7.0,
-        "steps": 20 if small else 25,
+        "steps": model.steps if model and model.steps else 20 if small else 25,
         "batch_size": 4 if small and task == "txt2img" else 1,
-        "sampler": next(iter(SAMPLERS)),
+        "sampler": model.sampler if model and model.sampler else next(iter(SAMPLERS)),
         "schedule": "automatic",
         "clip_skip": 1,
         "vae": "automatic",
@@ -47,9 +47,14 @@ def form_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings) 
     return found | model_defaults(model, task, settings)
 
 
-def fitted(shown: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the new defaults whose field still shows the old one: what a person changed is theirs."""
+def fitted(
+    shown: Mapping[str, Any], before: Mapping[str, Any], now: Mapping[str, Any], model: ModelInfo | None
+) -> dict[str, Any]:
+    """Those of the new defaults whose field still shows the old one: what a person changed is theirs, but for a sampler
+    that the model does not take."""
     kept = {name for name in now if name in before and shown.get(name) != before[name]}
-    if kept & {"sampler", "schedule"}:
+    if model is not None and model.sampler is not None:
+        kept -= {"sampler", "schedule"}
+    elif kept & {"sampler", "schedule"}:
         kept |= {"sampler", "schedule"}  # one goes with the other
     return {name: value for name, value in now.items() if name not in kept}

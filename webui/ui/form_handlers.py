@@ -58,7 +58,7 @@ class FormHandlers:
         model, shown = self.house.model(values[self.form.controls.model]), self.form.read(values)
         before = _known(values[self.tab.extras.defaults])
         now = model_defaults(model, self.tab.task, self.settings)
-        return self.form.apply(fitted(shown, before, now)) | self._look(model)
+        return self.form.apply(fitted(shown, before, now, model)) | self._look(model)
 
     def _show(self, kept: Mapping[str, Any]) -> Updates:
         fields = dict(kept)

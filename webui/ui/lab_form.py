@@ -269,7 +269,7 @@ def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
             model_choices(models), value=name, label=word("model"), elem_id="lab_model", min_width=130
         )
         made["sampler"] = gr.Dropdown(
-            list(SAMPLERS), value=next(iter(SAMPLERS)), label=word("sampler"), elem_id="lab_sampler", min_width=130
+            list(SAMPLERS), value=start["sampler"], label=word("sampler"), elem_id="lab_sampler", min_width=130
         )
     with gr.Row(elem_classes="tight"):
         made["steps"] = Slider(1, 150, 12, step=1, label=word("steps"), elem_id="lab_steps", buttons=[], min_width=130)

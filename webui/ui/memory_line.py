@@ -23,6 +23,10 @@ _SLOW = (
     r"A step took (.+) s, the ones before about (.+) s: the card's memory .+",
     r"有一步用了 \1 秒，此前每步约 \2 秒：显存可能已溢出到内存。缩小图像或批量，或关闭其他程序，即可恢复速度。",
 )
+_UNKNOWN = (
+    "whether it fits is not known: what such a model takes was never measured; its parts leave the card as they must",
+    "是否放得下未知：此类模型的用量从未测量；放不下时其部件会轮流进出显存",
+)
 _WAYS = {
     "one image at a time": "逐张生成",
     "text encoders off the card": "文本编码器移出显存",
@@ -42,7 +46,11 @@ def told(
 ) -> str:
     """`fields`: what the form holds, checked by nobody yet. "" when nothing is known of the model or the memory."""
     free = state.memory_free_bytes
-    if free is None or model is None or model.family not in FAMILIES:
+    if free is None or model is None:
+        return ""
+    if model.sampler is not None:
+        return _UNKNOWN[language == "zh"]
+    if model.family not in FAMILIES:
         return ""
     width, height, batch = (_within(fields[name]) for name in ("width", "height", "batch_size"))
     guidance = fields["guidance"]

@@ -125,7 +125,7 @@ def _prediction(info: ModelInfo, language: Language) -> str:
 def _memory(info: ModelInfo, state: EngineState, language: Language) -> str:
     """What a picture of its own size takes, and whether that fits here."""
     if info.family not in FAMILIES:
-        return ""
+        return told(state, info, {}, language)
     side = info.native_size
     shape = shape_of(info.family, bytes_per_number=4 if state.dtype == "float32" else 2)
     most = peak(shape, Size(width=side, height=side), Ways()) + OVERHEAD

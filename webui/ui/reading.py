@@ -52,6 +52,11 @@ NAMES: Mapping[str, tuple[str, str]] = {
         "Shown as the first step reads it; [a:b:0.5] or [a|b] reads otherwise later.",
         "此处为第一步读到的内容；[a:b:0.5] 或 [a|b] 之后会变化。",
     ),
+    "whole": (
+        "CLIP's tokens: it reads the first chunk alone; the model's T5 encoder, where it has one, reads the text to its"
+        " end.",
+        "此处为 CLIP 的词元：CLIP 只读第一块；若模型含 T5 编码器，它读完整文本。",
+    ),
     "pieces_note": (
         "Dashed: a word that the model knows only in pieces. Hexadecimal: bytes of a letter or sign it does not know.",
         "虚线：模型只认识其碎片的词。十六进制：模型不认识的字或符号的字节。",

@@ -58,6 +58,7 @@ const notes_of = found => {
   if (skip > (sdxl ? 2 : 1)) lines.push(told(sdxl ? 'clip_skip_sdxl' : 'clip_skip', {skip, earlier: skip - 1}));
   if (sdxl && found.encoders.length === 1) lines.push(told('same'));
   if (found.weights.length > 1 && compel()) lines.push(told('compel'));
+  if (/^(sd3|flux)/.test(found.family)) lines.push(told('whole'));
   if (found.changes) lines.push(told('changes'));
   if (found.encoders.some(chunks => chunks.some(chunk => chunk.words.some(word => word.tokens.length > 1 && !word.learned)))) lines.push(told('pieces_note'));
   return lines;

@@ -11,7 +11,7 @@ from fastapi import Request
 from gradio.i18n import I18nData
 
 from webui.ui.words.lab import LAB_LABELS, LAB_RULES, LAB_WORDS
-from webui.ui.words.models import MODELS_WORDS
+from webui.ui.words.models import MODELS_WORDS, WHOLE_RULES
 from webui.ui.words.proof import PROOF_RULES, PROOF_WORDS
 from webui.ui.words.saving import SAVING_RULES, SAVING_WORDS
 
@@ -227,6 +227,7 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
 # Rules of `InvalidRequest`, in the order they are tried.
 RULES: tuple[tuple[str, str], ...] = (
     *PROOF_RULES,
+    *WHOLE_RULES,
     (r"must be a whole number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的整数"),
     (r"must be a number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的数"),
     (r"must be a whole number from (.+) to (.+), got (.+)", r"必须是 \1 到 \2 之间的整数，现为 \3"),

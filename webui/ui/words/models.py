@@ -114,6 +114,24 @@ LIST_WORDS: dict[str, tuple[str, str]] = {
     "list": ("Files in the models folders", "models 文件夹中的文件"),
 }
 
+# What a model that diffusers' own pipeline runs cannot be told.
+WHOLE_RULES: tuple[tuple[str, str], ...] = (
+    (r"must be a multiple of (.+) with (.+), got (.+)", r"使用 \2 时必须是 \1 的倍数，现为 \3"),
+    (r"must be at most (.+) with (.+), which has none, got (.+)", r"\2 没有引导，最大为 \1，现为 \3"),
+    (r"must be left out with (.+), which cannot inpaint here, got one", r"\1 在这里不能局部重绘"),
+    (r"must be left out with (.+), got (.+)", r"\1 不支持此项，现为 \2"),
+    (r"must be off with (.+), which does not tell where words look, got on", r"\1 无法显示词语的注意力"),
+    (r"must be empty with (.+), got (.+)", r"使用 \1 时必须为空，现为 \2"),
+    (r"must be (\S+) with ((?:SD 3|Flux).*), got (.+)", r"使用 \2 时必须是 \1，现为 \3"),
+    (r"must not name a LoRA with (.+), got (.+)", r"\1 在这里不能使用 LoRA：\2"),
+    (r"must not name a textual inversion with (.+), got (.+)", r"\1 在这里不能使用 Textual Inversion：\2"),
+    (
+        r"must be plain text with (.+), without weights, .+, got (.+)",
+        r"\1 只接受纯文本（无权重、AND、BREAK 或分步变化），现为 \2",
+    ),
+    (r"must have at most (.+) tokens with (.+), got (.+)", r"\2 最多读取 \1 个词元，现有 \3 个"),
+)
+
 # The engine's reasons, in the order they are tried.
 _REASONS: tuple[tuple[str, str], ...] = (
     (r"The file is empty\.", "文件为空。"),
@@ -161,6 +179,14 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (
         r"Its config\.json belongs to other weights: it says width (.+) and patches of (.+) pixels\.",
         r"config.json 与权重不符：其中宽度为 \1，图块为 \2 像素。",
+    ),
+    (r"The (\S+)'s weights file is missing\.", r"缺少 \1 的权重文件。"),
+    (r"Its model_index\.json names no (.+)\.", r"model_index.json 中没有 \1。"),
+    (r"Its scheduler is (.+); only (.+) is known for such a model\.", r"其调度器是 \1，此类模型只支持 \2。"),
+    (r"Its scheduler draws noise while it samples, which is not supported\.", "其调度器在采样时加入噪声，不支持。"),
+    (
+        r"(.+) works as a diffusers folder: one file holds no tokenizer of its T5 text encoder\.",
+        r"\1 需要 diffusers 文件夹：单个文件不含其 T5 文本编码器的分词器。",
     ),
     # what became of the files of a picture (`webui.resources`)
     (r"The (\S+|textual inversion) (.+) is now called (.+); it is the same file\.", r"\2 现名 \3，是同一个文件。"),
