@@ -302,7 +302,7 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
     fields = _preset_fields(parts, given)
     fields |= {name: given[name] for name in (*_PLAIN, *_INIT) if name in given}
     model = _model(parts.service, fields.get("model"))
-    suits = {"width": model.native_size, "height": model.native_size, "guidance": model.guidance}
+    suits: dict[str, Any] = {"width": model.native_size, "height": model.native_size, "guidance": model.guidance}
     own = {"steps": model.steps, "sampler": model.sampler}
     suits |= {name: value for name, value in own.items() if value is not None}
     fields = suits | fields | {"model": model.name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +255,83 @@ def test_it_is_switched_and_kept_as_others_are(engine: Any, folder: Path) -> Non
     with pytest.raises(ModelError, match="broken"):
         run(engine, replace(request_for("sd3"), model="broken"))
     assert engine.manager.current.pipeline is pipeline
+
+
+@pytest.fixture
+def carded(engine: Any) -> Iterator[Any]:
+    """The engine's card is a number (see `tests.engines.card`)."""
+    from tests.engines.card import CardPlacement
+
+    real = engine.manager.placement
+    engine.manager.clear()
+    engine.manager.placement = CardPlacement(**{item.name: getattr(real, item.name) for item in fields(real)})
+    yield engine.manager.placement.card
+    engine.manager.clear()
+    engine.manager.placement = real
+
+
+def room_beside_work() -> int:
+    """Bytes a card must have besides the weights, as the plan counts them."""
+    from pipelines.models import memory
+
+    return memory.OVERHEAD + memory.decode_work(128 * 96, 4)
+
+
+@pytest.mark.parametrize("model", ["sd3", "flux-dev"])
+def test_a_card_gets_all_of_it_or_its_parts_or_its_layers(
+    engine: Any, carded: Any, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its free memory; the pixels are the same each time."""
+    from pipelines.models.weights.components import bytes_of
+    from tests.engines.card import checked
+
+    with checked(carded, monkeypatch):
+        whole = run(engine, request_for(model))[0]
+    assert "memory_plan" not in whole.facts
+    loaded = engine.manager.current
+    assert carded.used == sum(one.numel() * one.element_size() for part in loaded.modules for one in part.parameters())
+    sizes = [bytes_of((part,)) for part in loaded.modules]
+    loaded.leave()
+    assert carded.used == 0
+    carded.told = room_beside_work() + (max(sizes) + sum(sizes)) // 2
+    parts = run(engine, request_for(model))[0]
+    assert parts.facts["memory_plan"] == ["each part alone on the card"]
+    assert parts.image.tobytes() == whole.image.tobytes()
+    carded.told = room_beside_work() + max(sizes) - 1
+    carded.peak = 0
+    with checked(carded, monkeypatch) as mode:
+        layers = run(engine, request_for(model))[0]
+        assert mode.layers > 0
+    assert layers.facts["memory_plan"] == ["layer by layer"]
+    assert layers.image.tobytes() == whole.image.tobytes()
+    assert 0 < carded.peak < max(sizes)
+    run(engine, GenerationRequest(prompt="a star", width=64, height=64, steps=1, seed=1))
+    on_card = sum(
+        one.numel() * one.element_size() for part in engine.manager.current.modules for one in part.parameters()
+    )
+    assert carded.used == on_card  # nothing of it is left
+
+
+def test_a_card_that_promised_too_much_is_climbed_down_from(engine: Any, carded: Any) -> None:
+    whole = run(engine, request_for("sd3"))[0]
+    engine.manager.clear()
+    carded.weights.clear()
+    carded.told, carded.capacity = 2**40, 1_000_000
+    result = run(engine, request_for("sd3"))[0]
+    assert result.facts["memory_rungs"] == ["free cache", "offload"]
+    assert result.image.tobytes() == whole.image.tobytes()
+
+
+def test_what_main_memory_cannot_hold_is_not_begun(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    import psutil
+
+    engine.manager.clear()
+    small = GenerationRequest(prompt="a star", width=64, height=64, steps=1, seed=1)
+    run(engine, small)
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000, total=2_000_000))
+        with pytest.raises(ModelError, match=r"sd3: Its weights take 0.0 GB, and 0.0 GB of main memory are free\."):
+            run(engine, request_for("sd3"))
+    assert engine.manager.current.info.name == "builtin"

@@ -19,6 +19,7 @@ from pipelines.models.files.anatomy import parts_of
 from pipelines.models.files.complete import SCHEDULER, is_named
 from pipelines.models.memory import Ways
 from pipelines.models.stages import OnPart, unheard
+from pipelines.models.weights.arranging import is_streamed, unstream
 from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.loading import quieted, read_part
 from pipelines.types import ModelInfo, Task
@@ -69,6 +70,7 @@ class Whole:
         """To main memory."""
         self.pipeline.remove_all_hooks()
         for part in self.modules:
+            unstream(part)
             self.placement.take_off(part)
 
     def for_task(self, task: Task) -> Any:
@@ -135,10 +137,14 @@ def arrange(model: Whole, ways: Ways) -> None:
     if not placement.moves:
         return  # its parts were placed when they were read
     pipeline.remove_all_hooks()
-    if ways.streamed:
-        model.leave()
-        pipeline.enable_sequential_cpu_offload(device=placement.device)
-    elif ways.parts_alone:
+    if not ways.streamed:
+        for part in model.modules:
+            unstream(part)
+    if ways.parts_alone:
         pipeline.enable_model_cpu_offload(device=placement.device)
-    else:
+    elif not ways.streamed:
         model.place()
+    elif not is_streamed(pipeline.transformer):
+        model.leave()
+        for part in model.modules:
+            placement.stream(part)
