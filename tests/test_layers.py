@@ -27,6 +27,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/models/memory.py",
     "pipelines/models/vocabulary.py",
     "pipelines/models/reading.py",
+    "pipelines/models/whole.py",
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "pipelines/models/files").glob("*.py")),
 )
 SEEN_FROM_WEBUI = {

@@ -4,6 +4,7 @@ each part is read by a class that is named here, and only then handed to the pip
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import diffusers
 import psutil
 import transformers
+from tqdm import tqdm
 
 from pipelines.errors import ModelError
 from pipelines.models.device import Placement
@@ -90,6 +92,7 @@ def read_whole(info: ModelInfo, stamp: Stamp, placement: Placement, on_part: OnP
     folder, kin = Path(info.path), _kin(info)
     _check_room(info, placement)
     quieted()
+    tqdm.set_lock(threading.RLock())  # for the bar that diffusers makes though it shows none: else it leaks a semaphore
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8-sig"))
     parts: dict[str, Any] = {}
     for encoder, kind in _ENCODERS[kin].items():
