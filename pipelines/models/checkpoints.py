@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.errors import ModelError
-from pipelines.models import conversion
+from pipelines.models import conversion, whole
 from pipelines.models.files import folders, vision
 from pipelines.models.files.families import NOUNS, TITLES, Finding, find_family
 from pipelines.models.files.finding import Found, walk
@@ -145,6 +145,7 @@ def _describe(item: Found, header: Header) -> ModelInfo:
         zero_terminal_snr=zero_snr,
         parts=finding.parts,
         dtype=main_dtype(header.dtypes.values()),
+        **(whole.suits(family, finding.variant) if finding.kind == "checkpoint" else {}),
     )
 
 

@@ -85,7 +85,7 @@ def why_not(info: ModelInfo) -> str | None:
     if info.kind != "checkpoint":
         return "It is not a checkpoint."
     if info.family in whole.FAMILIES:
-        return None if info.layout == "folder" else _not_as_a_file(info)
+        return _not_as_a_file(info) if info.family == "flux" and info.layout != "folder" else None
     if info.family not in FAMILIES:
         return f"It is a model of the family {TITLES.get(info.family, info.family)}, which is not supported yet."
     if info.variant not in VARIANTS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.models.files.families import TITLES
@@ -43,6 +44,12 @@ FAMILIES = tuple(dict.fromkeys(family for family, _ in _NATURES))
 
 def nature_of(family: str, variant: str) -> Nature:
     return _NATURES[family, variant]
+
+
+def suits(family: str, variant: str) -> dict[str, Any]:
+    """What `ModelInfo` tells of it; nothing of other families."""
+    nature = _NATURES.get((family, variant))
+    return {} if nature is None else {"steps": nature.steps, "guidance": nature.guidance, "sampler": SAMPLER}
 
 
 def title(info: ModelInfo) -> str:

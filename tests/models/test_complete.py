@@ -105,3 +105,33 @@ def test_a_scheduler_that_draws_noise_or_is_another_is_told(tmp_path: Path) -> N
     assert identify(folder).problem == "Its scheduler draws noise while it samples, which is not supported."
     write_json(config, {"_class_name": "FlowMatchHeunDiscreteScheduler"})
     assert "FlowMatchHeunDiscreteScheduler" in str(identify(folder).problem)
+
+
+SD3_FILE = {
+    "model.diffusion_model.joint_blocks.0.context_block.adaLN_modulation.1.bias": (8,),
+    "first_stage_model.decoder.conv_in.weight": (8, 16, 3, 3),
+    "text_encoders.clip_l.transformer.text_model.embeddings.token_embedding.weight": (8, 8),
+}
+
+
+def test_sd3_as_one_file_can_be_chosen_where_it_holds_everything(tmp_path: Path) -> None:
+    whole = identify(write_model(tmp_path / "whole.safetensors", SD3_FILE))
+    assert (whole.family, whole.sampler, whole.steps, whole.guidance, whole.native_size) == (
+        "sd3",
+        "Euler",
+        28,
+        7.0,
+        1024,
+    )
+    assert [one.name for one in Listing([tmp_path]).usable()] == ["whole", "builtin"]
+    shapes = {name: shape for name, shape in SD3_FILE.items() if not name.startswith("first_stage_model")}
+    assert identify(write_model(tmp_path / "torn.safetensors", shapes)).problem == "The checkpoint holds no VAE."
+
+
+def test_flux_as_one_file_lacks_a_tokenizer(tmp_path: Path) -> None:
+    names = ("double_blocks.0.img_attn.norm.key_norm.scale", "first_stage_model.decoder.conv_in.weight")
+    shapes: dict[str, tuple[int, ...]] = {f"model.diffusion_model.{names[0]}": (8,), names[1]: (8, 16, 3, 3)}
+    shapes["text_encoders.t5xxl.transformer.shared.weight"] = (8, 8)
+    write_model(tmp_path / "flux.safetensors", shapes)
+    with pytest.raises(ModelError, match="flux: Flux works as a diffusers folder: one file holds no tokenizer"):
+        Listing([tmp_path]).find("flux")

@@ -15,6 +15,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     CLIPTextConfig,
@@ -26,8 +27,9 @@ from transformers import (
 )
 
 from pipelines.models.weights.tokenizer import clip_tokenizer
+from tools.original_layout import vae_name
 
-WIDTH = 32  # of every text encoder
+WIDTH = 32  # of every text encoder but SD 3's second
 
 
 def write_sd3(folder: Path, *, t5: bool = True, dual: bool = False) -> Path:
@@ -39,24 +41,27 @@ def write_sd3(folder: Path, *, t5: bool = True, dual: bool = False) -> Path:
         in_channels=4,
         out_channels=4,
         num_layers=2,
-        attention_head_dim=8,
-        num_attention_heads=4,
-        joint_attention_dim=2 * WIDTH,
-        caption_projection_dim=WIDTH,
-        pooled_projection_dim=2 * WIDTH,
+        attention_head_dim=64,
+        num_attention_heads=1,
+        joint_attention_dim=3 * WIDTH,
+        caption_projection_dim=64,
+        pooled_projection_dim=3 * WIDTH,
         pos_embed_max_size=32,
         dual_attention_layers=(0,) if dual else (),
         qk_norm="rms_norm" if dual else None,
     )
+    first = _clip(CLIPTextModelWithProjection)
+    with torch.no_grad():
+        first.text_projection.weight.copy_(torch.eye(WIDTH))  # as published: the single files leave it out
     StableDiffusion3Pipeline(
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         vae=_vae(),
-        text_encoder=_clip(CLIPTextModelWithProjection),
+        text_encoder=first,
         tokenizer=clip_tokenizer(),
-        text_encoder_2=_clip(CLIPTextModelWithProjection),
+        text_encoder_2=_clip(CLIPTextModelWithProjection, 2 * WIDTH, "gelu"),
         tokenizer_2=clip_tokenizer("!"),
-        text_encoder_3=_t5(2 * WIDTH) if t5 else None,
+        text_encoder_3=_t5(3 * WIDTH) if t5 else None,
         tokenizer_3=_t5_tokenizer() if t5 else None,
     ).save_pretrained(folder)
     return folder
@@ -89,6 +94,85 @@ def write_flux(folder: Path, *, guided: bool = True) -> Path:
     return folder
 
 
+_STREAMS = {"x_block": ("", "norm1"), "context_block": ("_context", "norm1_context")}
+_TOP = {
+    "x_embedder.proj": "pos_embed.proj",
+    "t_embedder.mlp.0": "time_text_embed.timestep_embedder.linear_1",
+    "t_embedder.mlp.2": "time_text_embed.timestep_embedder.linear_2",
+    "y_embedder.mlp.0": "time_text_embed.text_embedder.linear_1",
+    "y_embedder.mlp.2": "time_text_embed.text_embedder.linear_2",
+    "context_embedder": "context_embedder",
+    "final_layer.linear": "proj_out",
+}
+
+
+def write_sd3_file(folder: Path, path: Path, **more: torch.Tensor) -> Path:
+    """The weights of an SD 3 folder as one file in the layout of its makers (`mmdit.py` of Stability's SD 3
+    reference), without T5. `more`: further tensors."""
+    parts = {part: load_file(next((folder / part).glob("*.safetensors"))) for part in ("transformer", "vae")}
+    tensors = {f"model.diffusion_model.{name}": one for name, one in _mmdit(parts["transformer"]).items()}
+    for name, one in parts["vae"].items():
+        name = f"first_stage_model.{vae_name(name, 4)}"
+        convolved = "attn_1" in name and one.dim() == 2
+        tensors[name] = one[:, :, None, None] if convolved else one
+    for part, ours in (("text_encoder", "clip_l"), ("text_encoder_2", "clip_g")):
+        for name, one in load_file(folder / part / "model.safetensors").items():
+            if (part, name) != ("text_encoder", "text_projection.weight"):
+                tensors[f"text_encoders.{ours}.transformer.{name}"] = one
+    save_file({name: one.contiguous() for name, one in (tensors | more).items()}, path)
+    return path
+
+
+def _mmdit(theirs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    found = {"pos_embed": theirs["pos_embed.pos_embed"]}
+    layers = 1 + max(int(name.split(".")[1]) for name in theirs if name.startswith("transformer_blocks."))
+    for end in ("weight", "bias"):
+        for ours, name in _TOP.items():
+            found[f"{ours}.{end}"] = theirs[f"{name}.{end}"]
+        found[f"final_layer.adaLN_modulation.1.{end}"] = _swapped(theirs[f"norm_out.linear.{end}"])
+        for layer in range(layers):
+            block = f"transformer_blocks.{layer}."
+            last = layer == layers - 1
+            for stream, names in (
+                ("x_block", ("to_q", "to_k", "to_v")),
+                ("context_block", ("add_q_proj", "add_k_proj", "add_v_proj")),
+            ):
+                ours, (kind, norm) = f"joint_blocks.{layer}.{stream}.", _STREAMS[stream]
+                found[f"{ours}attn.qkv.{end}"] = torch.cat([theirs[f"{block}attn.{name}.{end}"] for name in names])
+                modulation = theirs[f"{block}{norm}.linear.{end}"]
+                # the text of the last layer is read and not written: it is scaled and shifted, in diffusers' order
+                ends = last and stream == "context_block"
+                found[f"{ours}adaLN_modulation.1.{end}"] = _swapped(modulation) if ends else modulation
+                if ends:
+                    continue
+                found[f"{ours}mlp.fc1.{end}"] = theirs[f"{block}ff{kind}.net.0.proj.{end}"]
+                found[f"{ours}mlp.fc2.{end}"] = theirs[f"{block}ff{kind}.net.2.{end}"]
+                out = "to_add_out" if kind else "to_out.0"
+                found[f"{ours}attn.proj.{end}"] = theirs[f"{block}attn.{out}.{end}"]
+            if f"{block}attn2.to_q.{end}" in theirs:
+                ours = f"joint_blocks.{layer}.x_block.attn2."
+                found[f"{ours}qkv.{end}"] = torch.cat([theirs[f"{block}attn2.to_{one}.{end}"] for one in "qkv"])
+                found[f"{ours}proj.{end}"] = theirs[f"{block}attn2.to_out.0.{end}"]
+    for layer in range(layers):
+        for ours, name in (
+            ("x_block.attn.ln_q", "attn.norm_q"),
+            ("x_block.attn.ln_k", "attn.norm_k"),
+            ("context_block.attn.ln_q", "attn.norm_added_q"),
+            ("context_block.attn.ln_k", "attn.norm_added_k"),
+            ("x_block.attn2.ln_q", "attn2.norm_q"),
+            ("x_block.attn2.ln_k", "attn2.norm_k"),
+        ):
+            if f"transformer_blocks.{layer}.{name}.weight" in theirs:
+                found[f"joint_blocks.{layer}.{ours}.weight"] = theirs[f"transformer_blocks.{layer}.{name}.weight"]
+    return found
+
+
+def _swapped(modulation: torch.Tensor) -> torch.Tensor:
+    """Shift before scale, as the makers have it."""
+    scale, shift = modulation.chunk(2)
+    return torch.cat([shift, scale])
+
+
 def edit_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
@@ -99,9 +183,9 @@ def _vae() -> AutoencoderKL:
         down_block_types=["DownEncoderBlock2D"] * levels,
         up_block_types=["UpDecoderBlock2D"] * levels,
         block_out_channels=[8] * levels,
-        layers_per_block=1,
+        layers_per_block=2,
         latent_channels=4,
-        norm_num_groups=4,
+        norm_num_groups=8,
         sample_size=256,
         use_quant_conv=False,
         use_post_quant_conv=False,
@@ -110,14 +194,15 @@ def _vae() -> AutoencoderKL:
     )
 
 
-def _clip(kind: Any) -> Any:
+def _clip(kind: Any, width: int = WIDTH, activation: str = "quick_gelu") -> Any:
     config = CLIPTextConfig(
         vocab_size=49408,
-        hidden_size=WIDTH,
-        intermediate_size=WIDTH,
-        projection_dim=WIDTH,
+        hidden_size=width,
+        intermediate_size=width,
+        projection_dim=width,
         num_hidden_layers=2,
-        num_attention_heads=4,
+        num_attention_heads=1,
+        hidden_act=activation,
         bos_token_id=49406,
         eos_token_id=49407,
         pad_token_id=49407,

@@ -123,9 +123,8 @@ def _whole_facts(family: str, transformer: Mapping[str, Any]) -> dict[str, Any]:
         family = "sd3.5-large"
     elif transformer.get("dual_attention_layers"):
         family = "sd3.5-medium"
-    nature = whole.nature_of(family, variant)
-    suits = {"guidance": nature.guidance, "steps": nature.steps, "sampler": whole.SAMPLER, "native_size": 1024}
-    return {"kind": "checkpoint", "family": family, "variant": variant, "prediction_type": "flow", **suits}
+    facts = {"family": family, "variant": variant, "prediction_type": "flow", "native_size": 1024}
+    return {"kind": "checkpoint", **facts, **whole.suits(family, variant)}
 
 
 def _native_size(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> int:

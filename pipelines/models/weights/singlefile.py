@@ -10,7 +10,8 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +55,13 @@ def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard
     """SD 1.x, SD 2.x, SDXL and its refiner, models for inpainting and for editing too. Raises what
     `loading.model_errors` turns into sentences."""
     tensors = _renamed(load_file(conversion.loadable(info)))  # mapped, not read: weights come in when they are used
-    configs = {"unet": _unet(info, tensors), "vae": _vae(info, tensors), **_text_encoders(info, tensors)}
-    with tempfile.TemporaryDirectory(prefix="seedprint-") as folder:
-        for part, config in configs.items():
-            if not part.startswith("text"):
-                continue
-            target = Path(folder) / part / "config.json"
-            target.parent.mkdir()
-            target.write_text(json.dumps(config), encoding="utf-8")
-        options: Config = {"config": folder, "torch_dtype": placement.dtype, "local_files_only": True}
-        encoders = []
-        for part, kind in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
-            if part in configs:
-                on_part(part)
-                with no_init_weights():  # they are replaced at once
-                    encoder = create_diffusers_clip_model_from_ldm(kind, tensors, subfolder=part, **options)
-                encoders.append(encoder)
+    configs = {"unet": _unet(info, tensors), "vae": vae_config(info, tensors), **_text_encoders(info, tensors)}
+    kinds = (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection))
+    encoders = [
+        clip_encoder(kind, configs[part], tensors, placement, partial(on_part, part))
+        for part, kind in kinds
+        if part in configs
+    ]
     on_part("unet")
     weights = convert_ldm_unet_checkpoint(tensors, configs["unet"])
     unet = filled(UNet2DConditionModel, configs["unet"], weights, placement)
@@ -88,6 +80,18 @@ def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard
     )
 
 
+def clip_encoder(
+    kind: Any, config: Config, tensors: Tensors, placement: Placement, begin: Callable[[], None] = unheard
+) -> Any:
+    """The text encoder of this configuration, which diffusers wants as a file."""
+    begin()
+    with tempfile.TemporaryDirectory(prefix="seedprint-") as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        options: Config = {"config": folder, "torch_dtype": placement.dtype, "local_files_only": True}
+        with no_init_weights():  # they are replaced at once
+            return create_diffusers_clip_model_from_ldm(kind, tensors, **options)
+
+
 def _renamed(tensors: dict[str, Any]) -> dict[str, Any]:
     """The oldest files lack a level in the names of their text encoder."""
     return {
@@ -99,15 +103,16 @@ def _unet(info: ModelInfo, tensors: Tensors) -> Config:
     levels = _LEVELS[info.family]
     # a level has two residual blocks and a step down: it begins at every third block
     widths = [
-        _shape(tensors, f"{_UNET}input_blocks.{1 + 3 * level}.0.out_layers.3.weight")[0] for level in range(len(levels))
+        shape_of(tensors, f"{_UNET}input_blocks.{1 + 3 * level}.0.out_layers.3.weight")[0]
+        for level in range(len(levels))
     ]
     attends = [attention for attention, _ in levels]
     first = 2 if attends[0] else 5
-    text_width = _shape(tensors, f"{_UNET}input_blocks.{first}.1.transformer_blocks.0.attn2.to_k.weight")[1]
+    text_width = shape_of(tensors, f"{_UNET}input_blocks.{first}.1.transformer_blocks.0.attn2.to_k.weight")[1]
     config: Config = {
         "_class_name": "UNet2DConditionModel",
         "sample_size": info.native_size // 8,
-        "in_channels": _shape(tensors, f"{_UNET}input_blocks.0.0.weight")[1],
+        "in_channels": shape_of(tensors, f"{_UNET}input_blocks.0.0.weight")[1],
         "out_channels": 4,
         "block_out_channels": widths,
         "layers_per_block": 2,
@@ -124,19 +129,19 @@ def _unet(info: ModelInfo, tensors: Tensors) -> Config:
         config |= {
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": 256,
-            "projection_class_embeddings_input_dim": _shape(tensors, f"{_UNET}label_emb.0.0.weight")[1],
+            "projection_class_embeddings_input_dim": shape_of(tensors, f"{_UNET}label_emb.0.0.weight")[1],
         }
     return config
 
 
-def _vae(info: ModelInfo, tensors: Tensors) -> Config:
-    widths = [_shape(tensors, f"{_VAE}decoder.up.{level}.block.0.conv2.weight")[0] for level in range(4)]
+def vae_config(info: ModelInfo, tensors: Tensors) -> Config:
+    widths = [shape_of(tensors, f"{_VAE}decoder.up.{level}.block.0.conv2.weight")[0] for level in range(4)]
     return {
         "_class_name": "AutoencoderKL",
         "sample_size": info.native_size,
         "in_channels": 3,
         "out_channels": 3,
-        "latent_channels": _shape(tensors, f"{_VAE}decoder.conv_in.weight")[1],
+        "latent_channels": shape_of(tensors, f"{_VAE}decoder.conv_in.weight")[1],
         "layers_per_block": 2,
         "block_out_channels": widths,
         "norm_num_groups": math.gcd(32, *widths),
@@ -149,29 +154,29 @@ def _vae(info: ModelInfo, tensors: Tensors) -> Config:
 
 def _text_encoders(info: ModelInfo, tensors: Tensors) -> dict[str, Config]:
     if info.family == "sd1":
-        return {"text_encoder": _hugging_face_clip(tensors, f"{_CLIP}text_model.")}
+        return {"text_encoder": clip_config(tensors, f"{_CLIP}text_model.")}
     if info.family == "sd2":
         # trained on the last layer but one, so that the last is left out
         return {"text_encoder": _open_clip(tensors, "cond_stage_model.model.", left_out=1)}
     if info.family == "sdxl-refiner":
         return {"text_encoder_2": _open_clip(tensors, "conditioner.embedders.0.model.", left_out=0)}
     return {
-        "text_encoder": _hugging_face_clip(tensors, "conditioner.embedders.0.transformer.text_model."),
+        "text_encoder": clip_config(tensors, "conditioner.embedders.0.transformer.text_model."),
         "text_encoder_2": _open_clip(tensors, "conditioner.embedders.1.model.", left_out=0),
     }
 
 
-def _hugging_face_clip(tensors: Tensors, prefix: str) -> Config:
-    words, width = _shape(tensors, f"{prefix}embeddings.token_embedding.weight")
-    inner = _shape(tensors, f"{prefix}encoder.layers.0.mlp.fc1.weight")[0]
-    layers = _count(tensors, f"{prefix}encoder.layers.")
+def clip_config(tensors: Tensors, prefix: str) -> Config:
+    words, width = shape_of(tensors, f"{prefix}embeddings.token_embedding.weight")
+    inner = shape_of(tensors, f"{prefix}encoder.layers.0.mlp.fc1.weight")[0]
+    layers = count_of(tensors, f"{prefix}encoder.layers.")
     return _clip(words, width, inner, layers) | {"hidden_act": "quick_gelu", "projection_dim": width}
 
 
 def _open_clip(tensors: Tensors, prefix: str, left_out: int) -> Config:
-    words, width = _shape(tensors, f"{prefix}token_embedding.weight")
-    inner = _shape(tensors, f"{prefix}transformer.resblocks.0.mlp.c_fc.weight")[0]
-    layers = _count(tensors, f"{prefix}transformer.resblocks.") - left_out
+    words, width = shape_of(tensors, f"{prefix}token_embedding.weight")
+    inner = shape_of(tensors, f"{prefix}transformer.resblocks.0.mlp.c_fc.weight")[0]
+    layers = count_of(tensors, f"{prefix}transformer.resblocks.") - left_out
     return _clip(words, width, inner, layers) | {"hidden_act": "gelu", "projection_dim": width}
 
 
@@ -216,13 +221,13 @@ def _guessed_prediction(info: ModelInfo, tensors: Tensors) -> str:
     return "epsilon"
 
 
-def _shape(tensors: Tensors, name: str) -> tuple[int, ...]:
+def shape_of(tensors: Tensors, name: str) -> tuple[int, ...]:
     if name not in tensors:
         raise ModelError(f"The weights {name} are missing in the file.")
     return tuple(tensors[name].shape)
 
 
-def _count(tensors: Tensors, prefix: str) -> int:
+def count_of(tensors: Tensors, prefix: str) -> int:
     """How many layers there are with names prefix + number."""
     numbers = {int(name[len(prefix) :].partition(".")[0]) for name in tensors if name.startswith(prefix)}
     return len(numbers)

@@ -1,4 +1,4 @@
-"""A diffusers folder of SD 3 or Flux -> diffusers' own pipeline. Never goes online, never runs what a folder brings:
+"""SD 3 or Flux -> diffusers' own pipeline. Never goes online, never runs what a folder brings:
 each part is read by a class that is named here, and only then handed to the pipeline."""
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pipelines.models.stages import OnPart, unheard
 from pipelines.models.weights.arranging import is_streamed, unstream
 from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.loading import quieted, read_part
+from pipelines.models.weights.sd3file import read_sd3
 from pipelines.types import ModelInfo, Task
 
 Stamp = tuple[int, int]  # bytes and time of change (nanoseconds)
@@ -49,7 +50,7 @@ class Whole:
     info: ModelInfo
     placement: Placement
     pipeline: Any
-    stamp: Stamp  # of its folder when it was read
+    stamp: Stamp  # of its file or folder when it was read
 
     @property
     def modules(self) -> tuple[Any, ...]:
@@ -89,10 +90,22 @@ def _kin(info: ModelInfo) -> str:
 
 def read_whole(info: ModelInfo, stamp: Stamp, placement: Placement, on_part: OnPart = unheard) -> Whole:
     """In main memory, in the device's type. Raises `ModelError` and what `model_errors` turns into sentences."""
-    folder, kin = Path(info.path), _kin(info)
+    kin = _kin(info)
     _check_room(info, placement)
     quieted()
     tqdm.set_lock(threading.RLock())  # for the bar that diffusers makes though it shows none: else it leaks a semaphore
+    parts = _read_folder(info, placement, on_part) if info.layout == "folder" else read_sd3(info, placement, on_part)
+    parts["vae"].enable_slicing()  # pictures are decoded one by one
+    parts["scheduler"].schedule = "automatic"  # for the record, as ours have it
+    pipeline = getattr(diffusers, _PIPELINES[kin]["txt2img"])(**parts)
+    whole = Whole(info=info, placement=placement, pipeline=pipeline, stamp=stamp)
+    for part in whole.modules:
+        part.eval().requires_grad_(False)
+    return whole
+
+
+def _read_folder(info: ModelInfo, placement: Placement, on_part: OnPart) -> dict[str, Any]:
+    folder, kin = Path(info.path), _kin(info)
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8-sig"))
     parts: dict[str, Any] = {}
     for encoder, kind in _ENCODERS[kin].items():
@@ -106,14 +119,8 @@ def read_whole(info: ModelInfo, stamp: Stamp, placement: Placement, on_part: OnP
     parts["transformer"] = read_part(getattr(diffusers, _TRANSFORMERS[kin]), folder, "transformer", placement)
     on_part("vae")
     parts["vae"] = read_part(diffusers.AutoencoderKL, folder, "vae", placement)
-    parts["vae"].enable_slicing()  # pictures are decoded one by one
-    parts["scheduler"] = getattr(diffusers, SCHEDULER).from_pretrained(folder / "scheduler", local_files_only=True)
-    parts["scheduler"].schedule = "automatic"  # for the record, as ours have it
-    pipeline = getattr(diffusers, _PIPELINES[kin]["txt2img"])(**parts)
-    whole = Whole(info=info, placement=placement, pipeline=pipeline, stamp=stamp)
-    for part in whole.modules:
-        part.eval().requires_grad_(False)
-    return whole
+    scheduler = getattr(diffusers, SCHEDULER).from_pretrained(folder / "scheduler", local_files_only=True)
+    return parts | {"scheduler": scheduler}
 
 
 def _tokenizer(encoder: str, folder: Path) -> Any:
