@@ -48,7 +48,13 @@ class Planner:
 
     def plan(self, parts: Components, size: Size) -> Plan:
         calibration = self.calibration(parts.placement, parts.info.family)
-        return memory.plan(shape_of(parts), size, free_for(parts.placement, parts.modules), calibration=calibration, means=_means(parts))
+        return memory.plan(
+            shape_of(parts),
+            size,
+            free_for(parts.placement, parts.modules),
+            calibration=calibration,
+            means=_means(parts),
+        )
 
     def calibration(self, placement: Placement, family: str) -> Calibration:
         """As learned here; until then as measured elsewhere."""
