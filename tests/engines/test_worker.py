@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -63,6 +64,38 @@ def test_it_makes_what_the_engine_in_this_process_makes(worker: WorkerEngine, ru
     changed = replace(SMALL, steps=4, init=InitImage(image=here.image, strength=0.5))
     there = worker.generate(batch_of(changed, 7), ignore)[0]
     assert there.image.tobytes() == run(steps=4, init=changed.init)[0].image.tobytes()
+
+
+def test_who_waits_for_a_batch_to_embed_pictures_may_stop(worker: WorkerEngine) -> None:
+    """The batch goes on; the caller, a lab whose program closes, is not held until its end."""
+    begun, over = threading.Event(), threading.Event()
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step:
+            begun.set()
+        if over.is_set():
+            raise Cancelled("The test is over.")
+
+    def generate() -> None:
+        with contextlib.suppress(Cancelled):
+            worker.generate(batch_of(replace(SMALL, steps=150, width=128, height=128), 7), on_progress)
+
+    def stop(progress: Progress) -> None:
+        assert progress.stage == "waiting"
+        raise Cancelled("enough")
+
+    thread = threading.Thread(target=generate)
+    thread.start()
+    try:
+        assert begun.wait(PATIENCE)
+        with pytest.raises(Cancelled, match="enough"):
+            worker.embed("any", [], stop)
+        assert thread.is_alive()
+    finally:
+        over.set()
+        thread.join(PATIENCE)
+    with pytest.raises(ModelError, match="There is no image encoder called 'any'"):
+        worker.embed("any", [], ignore)
 
 
 @pytest.mark.parametrize("kind", [Cancelled, Skipped])
