@@ -94,7 +94,7 @@ def test_configs_read_from_shapes_are_the_published_ones(tmp_path: Path, name: s
     RandomModel(name, tiny=False).write_single(path, header_only=True)
     info = replace(identify(path), native_size=parts_of(name, tiny=False)["unet"]["sample_size"] * 8)
     shapes = {key: torch.empty(shape, device="meta") for key, shape in read_header(path).shapes.items()}
-    ours = {"unet": singlefile._unet(info, shapes), "vae": singlefile._vae(info, shapes)}
+    ours = {"unet": singlefile._unet(info, shapes), "vae": singlefile.vae_config(info, shapes)}
     ours |= singlefile._text_encoders(info, shapes)
     for part, published in parts_of(name, tiny=False).items():
         for key in published.keys() & ours[part].keys() - UNUSED:
