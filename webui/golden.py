@@ -30,7 +30,7 @@ SEED = 20260101
 
 def requests(model: ModelInfo) -> Iterator[GenerationRequest]:
     """One of each tab, four kinds of sampler, a batch of two: six steps each. A model that takes one sampler alone
-    takes plain text, too, and no mask."""
+    takes plain text alone, too."""
     side = max(64, min(SIDE, model.native_size) // 64 * 64)
     plain = GenerationRequest(
         prompt=PROMPT,
@@ -46,16 +46,15 @@ def requests(model: ModelInfo) -> Iterator[GenerationRequest]:
     )
     picture, mask = _picture(side), Image.new("L", (side, side), 0)
     ImageDraw.Draw(mask).ellipse((side // 4, side // 4, side * 3 // 4, side * 3 // 4), fill=255)
+    samplers = ("Euler a", "DDIM", "UniPC")
     if model.sampler is not None:
         plain = replace(plain, prompt=PLAIN, negative_prompt="", sampler=model.sampler, schedule="automatic")
-        yield replace(plain, batch_size=2)
-        yield replace(plain, init=InitImage(image=picture, strength=0.7))
-        return
+        samplers = (model.sampler,) * 3
     yield plain
-    yield replace(plain, sampler="Euler a", schedule="automatic", batch_size=2)
-    yield replace(plain, sampler="DDIM", schedule="automatic", init=InitImage(image=picture, strength=0.7))
-    start = InitImage(image=picture, strength=1.0)
-    yield replace(plain, sampler="UniPC", schedule="automatic", init=start, inpaint=Inpaint(mask=mask))
+    many, changed, painted = (replace(plain, sampler=name, schedule="automatic") for name in samplers)
+    yield replace(many, batch_size=2)
+    yield replace(changed, init=InitImage(image=picture, strength=0.7))
+    yield replace(painted, init=InitImage(image=picture, strength=1.0), inpaint=Inpaint(mask=mask))
 
 
 def _picture(side: int) -> Image.Image:

@@ -158,7 +158,7 @@ class LocalEngine(Catalogue):
         devices.set_threads(batch.threads or (1 if model.placement.exact else self._all_threads))
         made = whole.make(model, batch, on_progress)
         facts = _facts(model.info, model.placement, model.pipeline.scheduler, self._hash(model.info), made.ways)
-        return [(picture, facts | made.facts) for picture in made.pictures]
+        return [(picture, facts | own) for picture, own in made.pictures]
 
     def _load(self, name: str, on_stage: OnStage = unheard) -> Model:
         """The model of that name; the one before stays if this fails."""

@@ -17,17 +17,17 @@ from pipelines.models import memory, whole
 from pipelines.models.memory import Ways
 from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.whole import Whole, arrange
-from pipelines.sampling import noise
-from pipelines.types import Batch, OnProgress, Progress
+from pipelines.sampling import masks, noise
+from pipelines.sampling.masks import Canvas
+from pipelines.types import Batch, GenerationRequest, OnProgress, Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """The pictures of a batch, and how they fitted."""
+    """The pictures of a batch, each with the facts that are its own, and how they fitted."""
 
-    pictures: list[Image.Image]
+    pictures: list[tuple[Image.Image, dict[str, Any]]]
     ways: Ways
-    facts: dict[str, Any]
 
 
 def make(model: Whole, batch: Batch, on_progress: OnProgress) -> Made:
@@ -38,7 +38,8 @@ def make(model: Whole, batch: Batch, on_progress: OnProgress) -> Made:
     texts = [whole.plain_text(field, getattr(request, field), "") for field in ("prompt", "negative_prompt")]
     for field, text in zip(("prompt", "negative_prompt"), texts, strict=True):
         _check_length(model, field, text)
-    options = _options(model, batch, *texts)
+    canvas = None if request.inpaint is None else masks.plan(request)
+    options = _options(model, batch, *texts) | _start(model, request, canvas)
 
     # 2. encode, make noise, denoise and decode: all of it is the pipeline's
     def work(attempt: Try) -> list[Image.Image]:
@@ -57,7 +58,12 @@ def make(model: Whole, batch: Batch, on_progress: OnProgress) -> Made:
         "vae_tiled": attempt.ways.tiled,
         **({RUNGS: list(attempt.rungs)} if attempt.rungs else {}),
     }
-    return Made(pictures=pictures, ways=ways, facts=facts)
+    # 3. what was not masked stays as it was
+    found = [(picture, facts) for picture in pictures]
+    if canvas is not None:
+        laid = [masks.composed(canvas, picture) for picture in pictures]
+        found = [(picture, {**facts, "changed_outside_mask": changed}) for picture, changed in laid]
+    return Made(pictures=found, ways=ways)
 
 
 def _options(model: Whole, batch: Batch, prompt: str, negative: str) -> dict[str, Any]:
@@ -73,12 +79,25 @@ def _options(model: Whole, batch: Batch, prompt: str, negative: str) -> dict[str
     }
     if nature.negative:
         found["negative_prompt"] = negative
-    if request.init is not None:
-        size = (request.width, request.height)
-        found["image"] = images.fit(request.init.image, size, request.init.resize_mode)
-        # half a step less, so that diffusers, which rounds up, runs as many steps as we say on every machine
-        found["strength"] = (request.steps_run - 0.5) / request.steps
     return found
+
+
+def _start(model: Whole, request: GenerationRequest, canvas: Canvas | None) -> dict[str, Any]:
+    """The picture to begin from, and the mask in whole latents: diffusers would leave out a latent whose middle pixel
+    is not masked."""
+    if request.init is None:
+        return {}
+    # half a step less, so that diffusers, which rounds up, runs as many steps as we say on every machine
+    strength = {"strength": (request.steps_run - 0.5) / request.steps}
+    if canvas is None or request.inpaint is None:
+        size = (request.width, request.height)
+        return {"image": images.fit(request.init.image, size, request.init.resize_mode), **strength}
+    picture = canvas.picture
+    if request.inpaint.masked_content == "fill":
+        picture = masks.filled(picture, canvas.working_mask)
+    latents = masks.latent_mask(canvas.working_mask, model.pipeline.vae_scale_factor)[0, 0]
+    mask = Image.fromarray((latents * 255).byte().numpy()).resize(picture.size, Image.Resampling.NEAREST)
+    return {"image": picture, "mask_image": mask, **strength}
 
 
 def _run(
@@ -93,8 +112,8 @@ def _run(
         return {}
 
     on_progress(Progress(stage="encoding"))
-    if "image" in options:
-        options = options | {"image": [options["image"]] * count}  # each image's own noise encodes it
+    # each image's own noise encodes the picture
+    options = options | {name: [options[name]] * count for name in ("image", "mask_image") if name in options}
     try:
         with _watched(model, lambda: on_progress(Progress(stage="decoding", step=steps, steps=steps))):
             found = model.for_task(batch.request.task)(

@@ -16,6 +16,7 @@ from pipelines.prompts.grammar import Prompt, parse
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo
 
 SAMPLER = "Euler"  # from noise to picture along a straight line: FlowMatchEulerDiscreteScheduler
+MASKED_CONTENTS = ("original", "fill")  # what the masked part begins from is drawn by the pipeline itself
 SIDE_STEP = 16  # pixels: 8 a latent, and the transformer takes latents two by two
 
 
@@ -77,8 +78,9 @@ def check(info: ModelInfo, request: GenerationRequest) -> None:
             raise InvalidRequest(field, f"must be a multiple of {SIDE_STEP} with {name}, got {getattr(request, field)}")
     if request.guidance > 1 and not nature.guided:
         raise InvalidRequest("guidance", f"must be at most 1 with {name}, which has none, got {request.guidance}")
-    if request.inpaint is not None:
-        raise InvalidRequest("mask", f"must be left out with {name}, which cannot inpaint here, got one")
+    if request.inpaint is not None and request.inpaint.masked_content not in MASKED_CONTENTS:
+        rule = f"must be {' or '.join(MASKED_CONTENTS)} with {name}, got {request.inpaint.masked_content!r}"
+        raise InvalidRequest("masked_content", rule)
     if request.init is not None and request.init.image_guidance is not None:
         raise InvalidRequest("image_guidance", f"must be left out with {name}, got {request.init.image_guidance}")
     plain_text("prompt", request.prompt, name)

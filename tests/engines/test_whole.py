@@ -29,6 +29,8 @@ ASKED: dict[str, dict[str, Any]] = {
 GUIDANCE = {"flux-dev": 3.5, "flux-schnell": 1.0}
 T5_NAME = "text_encoders.t5xxl.transformer.shared.weight"
 PICTURE = Image.effect_mandelbrot((128, 96), (-2, -1.5, 1, 1.5), 40).convert("RGB")
+MASK = Image.new("L", PICTURE.size, 0)
+MASK.paste(255, (16, 24, 72, 64))
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,8 @@ def diffusers_own(folder: Path, model: str, seeds: tuple[int, ...], **more: Any)
     import diffusers
 
     kind = diffusers.AutoPipelineForImage2Image if "image" in more else diffusers.DiffusionPipeline
+    if "mask_image" in more:
+        kind = diffusers.AutoPipelineForInpainting
     absent = {"text_encoder_3": None, "tokenizer_3": None} if model == "sd3-no-t5" else {}
     pipeline = kind.from_pretrained(folder / model, local_files_only=True, **absent)
     pipeline.set_progress_bar_config(disable=True)
@@ -134,11 +138,36 @@ def test_a_picture_to_start_from_as_diffusers_takes_it(engine: Any, folder: Path
     assert difference(result.image, run(engine, request_for(model))[0].image) > 20
 
 
+@pytest.mark.parametrize("model", ["sd3", "flux-dev"])
+def test_a_masked_part_is_repainted_as_diffusers_does(engine: Any, folder: Path, model: str) -> None:
+    """Inside the mask; outside, not a pixel changes."""
+    init, inpaint = InitImage(image=PICTURE, strength=0.67), Inpaint(mask=MASK, mask_blur=0)
+    result = run(engine, request_for(model, init=init, inpaint=inpaint))[0]
+    more = {"image": [PICTURE], "mask_image": [MASK], "strength": 0.5, "height": 96, "width": 128}
+    (theirs,) = diffusers_own(folder, model, (7,), **more)
+    inside = MASK.getbbox()
+    assert difference(result.image.crop(inside), theirs.crop(inside)) <= 1
+    assert difference(result.image.crop(inside), PICTURE.crop(inside)) > 20
+    assert result.facts["changed_outside_mask"] == 0
+    outside = numpy.asarray(MASK) == 0
+    assert (numpy.asarray(result.image)[outside] == numpy.asarray(PICTURE)[outside]).all()
+
+
+@pytest.mark.parametrize("model", ["sd3", "flux-dev"])
+def test_what_is_masked_may_begin_from_what_surrounds_it(engine: Any, model: str) -> None:
+    init = InitImage(image=PICTURE, strength=0.67)
+    wanted = ({}, {"masked_content": "fill"}, {"only_masked": True, "padding": 0})
+    found = [run(engine, request_for(model, init=init, inpaint=Inpaint(mask=MASK, **one)))[0] for one in wanted]
+    assert len({result.image.tobytes() for result in found}) == 3
+    assert {result.facts["changed_outside_mask"] for result in found} == {0}
+
+
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("task", ["txt2img", "img2img"])
+@pytest.mark.parametrize("task", ["txt2img", "img2img", "inpaint"])
 def test_every_position_of_a_batch_is_made_again(engine: Any, model: str, task: str) -> None:
-    init = InitImage(image=PICTURE, strength=0.67) if task == "img2img" else None
-    request = request_for(model, batch_size=2, init=init)
+    init = InitImage(image=PICTURE, strength=0.67) if task != "txt2img" else None
+    inpaint = Inpaint(mask=MASK) if task == "inpaint" else None
+    request = request_for(model, batch_size=2, init=init, inpaint=inpaint)
     first = run(engine, request)
     assert len({result.image.tobytes() for result in first}) == 2
     run(engine, request_for(model, prompt="green", steps=2, seed=99))  # leaves no trace
@@ -159,6 +188,11 @@ WRONG = (
     ("sd3", {"width": 120}, "width: must be a multiple of 16 with SD 3, got 120"),
     ("sd3", {"height": 72}, "height: must be a multiple of 16 with SD 3, got 72"),
     ("sd3", {"prompt": "a star <lora:ink:1>"}, "prompt: must not name a LoRA with SD 3, got 'ink'"),
+    (
+        "sd3",
+        {"init": InitImage(image=PICTURE), "inpaint": Inpaint(mask=MASK, masked_content="latent noise")},
+        "masked_content: must be original or fill with SD 3, got 'latent noise'",
+    ),
     ("sd3", {"init": InitImage(image=PICTURE, image_guidance=2)}, "image_guidance: must be left out with SD 3, got 2"),
     ("flux-dev", {"negative_prompt": "blurry"}, "negative_prompt: must be empty with Flux dev, got 'blurry'"),
     ("flux-schnell", {"guidance": 3.5}, "guidance: must be at most 1 with Flux schnell, which has none, got 3.5"),
@@ -210,12 +244,6 @@ def test_a_prompt_that_would_be_cut_off_is_refused(engine: Any) -> None:
 def test_attention_is_refused(engine: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"attention: must be off with SD 3, .*, got on"):
         engine.generate(Batch(request=request_for("sd3"), seeds=(7,), attention=True), ignore)
-
-
-def test_inpainting_is_refused(engine: Any) -> None:
-    mask = Inpaint(mask=Image.new("L", PICTURE.size, 255))
-    with pytest.raises(InvalidRequest, match="mask: must be left out with SD 3, which cannot inpaint here, got one"):
-        engine.check(request_for("sd3", init=InitImage(image=PICTURE), inpaint=mask))
 
 
 def test_it_tells_every_step_and_stops_within_one(engine: Any) -> None:

@@ -38,8 +38,8 @@ def write_sd3(folder: Path, *, t5: bool = True, dual: bool = False) -> Path:
     transformer = SD3Transformer2DModel(
         sample_size=32,
         patch_size=2,
-        in_channels=4,
-        out_channels=4,
+        in_channels=16,
+        out_channels=16,
         num_layers=2,
         attention_head_dim=64,
         num_attention_heads=1,
@@ -72,7 +72,7 @@ def write_flux(folder: Path, *, guided: bool = True) -> Path:
     torch.manual_seed(2)
     transformer = FluxTransformer2DModel(
         patch_size=1,
-        in_channels=16,
+        in_channels=64,
         num_layers=1,
         num_single_layers=1,
         attention_head_dim=16,
@@ -184,7 +184,7 @@ def _vae() -> AutoencoderKL:
         up_block_types=["UpDecoderBlock2D"] * levels,
         block_out_channels=[8] * levels,
         layers_per_block=2,
-        latent_channels=4,
+        latent_channels=16,
         norm_num_groups=8,
         sample_size=256,
         use_quant_conv=False,

@@ -118,7 +118,7 @@ def test_the_golden_set_asks_nothing_that_it_refuses(ui: Page) -> None:
     for model in ui.parts.service.models():
         if model.sampler is not None:
             wishes = list(golden.requests(model))
-            assert {wish.task for wish in wishes} == {"txt2img", "img2img"}
+            assert {wish.task for wish in wishes} == {"txt2img", "img2img", "inpaint"}
             for wish in wishes:
                 check(model, wish)
 

@@ -38,8 +38,12 @@ _ENCODERS: Mapping[str, Mapping[str, str]] = {
 }
 _TRANSFORMERS = {"sd3": "SD3Transformer2DModel", "flux": "FluxTransformer2DModel"}
 _PIPELINES: Mapping[str, Mapping[str, str]] = {
-    "sd3": {"txt2img": "StableDiffusion3Pipeline", "img2img": "StableDiffusion3Img2ImgPipeline"},
-    "flux": {"txt2img": "FluxPipeline", "img2img": "FluxImg2ImgPipeline"},
+    "sd3": {
+        "txt2img": "StableDiffusion3Pipeline",
+        "img2img": "StableDiffusion3Img2ImgPipeline",
+        "inpaint": "StableDiffusion3InpaintPipeline",
+    },
+    "flux": {"txt2img": "FluxPipeline", "img2img": "FluxImg2ImgPipeline", "inpaint": "FluxInpaintPipeline"},
 }
 
 

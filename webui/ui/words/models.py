@@ -118,7 +118,7 @@ LIST_WORDS: dict[str, tuple[str, str]] = {
 WHOLE_RULES: tuple[tuple[str, str], ...] = (
     (r"must be a multiple of (.+) with (.+), got (.+)", r"使用 \2 时必须是 \1 的倍数，现为 \3"),
     (r"must be at most (.+) with (.+), which has none, got (.+)", r"\2 没有引导，最大为 \1，现为 \3"),
-    (r"must be left out with (.+), which cannot inpaint here, got one", r"\1 在这里不能局部重绘"),
+    (r"must be original or fill with (.+), got (.+)", r"使用 \1 时必须是 original 或 fill，现为 \2"),
     (r"must be left out with (.+), got (.+)", r"\1 不支持此项，现为 \2"),
     (r"must be off with (.+), which does not tell where words look, got on", r"\1 无法显示词语的注意力"),
     (r"must be empty with (.+), got (.+)", r"使用 \1 时必须为空，现为 \2"),
