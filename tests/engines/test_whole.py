@@ -383,3 +383,20 @@ def test_what_main_memory_cannot_hold_is_not_begun(engine: Any, monkeypatch: pyt
         with pytest.raises(ModelError, match=r"sd3: Its weights take 0.0 GB, and 0.0 GB of main memory are free\."):
             run(engine, request_for("sd3"))
     assert engine.manager.current.info.name == "builtin"
+
+
+@pytest.mark.parametrize("model", ["sd3", "sd3-no-t5-file", "flux-dev"])
+def test_it_runs_in_the_type_of_its_device(engine: Any, model: str) -> None:
+    """T5's own library keeps one of its layers in 32 bits where the type is float16, and there alone."""
+    real = engine.manager.placement
+    engine.manager.clear()
+    engine.manager.placement = replace(real, dtype=torch.bfloat16, channels_last=True)
+    try:
+        asked = request_for("flux-dev" if model == "flux-dev" else "sd3", model=model, prompt="", batch_size=2)
+        first, second = run(engine, asked), run(engine, asked)
+        assert {one.dtype for part in engine.manager.current.modules for one in part.parameters()} == {torch.bfloat16}
+        assert first[0].facts["dtype"] == first[0].facts["vae_dtype"] == "bfloat16"
+        assert [one.image.tobytes() for one in first] == [one.image.tobytes() for one in second]
+    finally:
+        engine.manager.clear()
+        engine.manager.placement = real
