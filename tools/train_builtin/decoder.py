@@ -27,7 +27,7 @@ from tools.train_builtin.together import (
 )
 from tools.train_builtin.vae import FACTOR, fit, psnr
 
-PICTURES = 600  # whose latents the UNet denoises, from the first shards
+PICTURES = 4000  # whose latents the UNet denoises, from the first shards
 STEPS = 4
 DEEPEST, SHALLOWEST = 0.5, 0.1  # noise levels to start from, as shares of the schedule: what is drawn stays what it was
 BATCH, EDGE = 12, 64  # crops of so many pixels
