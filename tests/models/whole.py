@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +170,6 @@ def _swapped(modulation: torch.Tensor) -> torch.Tensor:
     """Shift before scale, as the makers have it."""
     scale, shift = modulation.chunk(2)
     return torch.cat([shift, scale])
-
-
-def edit_json(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def _vae() -> AutoencoderKL:
