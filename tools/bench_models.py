@@ -239,7 +239,7 @@ def picture(files: list[Path], dtype: str, side: int) -> dict[str, float]:
     name = next(info.name for info in engine.models() if info.path == str(files[0].resolve()))
     parts = engine.manager.get(name).parts
     batch = Batch(request=GenerationRequest(model=name, width=side, height=side, steps=1, prompt="a cat"), seeds=(1,))
-    shape = memory.calibrated(planning.shape_of(parts), engine._planner.calibration(parts))
+    shape = memory.calibrated(planning.shape_of(parts), engine._planner.calibration(parts.placement, parts.info.family))
     size = planning.size_of(parts, batch)
     ways = engine._planner.ways(parts, batch)
     stages: dict[str, int] = {}
