@@ -108,11 +108,9 @@ class LocalEngine(Catalogue):
                 pace=self._pace,
                 on_progress=on_progress,
             )
-            # 2. encode the prompts
-            on_progress(Progress(stage="encoding"))
-            conditioning = run.conditioned()
-            # 3. make noise and 4. denoise, all images at once, or one after the other when memory wants it so
-            samples = run.sampled(conditioning)
+            # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when
+            # memory wants it so
+            samples = run.sampled()
             # 5. decode, one image at a time, and 6. check
             task = samples[0].task
             on_progress(Progress(stage="decoding", step=task.steps, steps=task.steps))
@@ -121,7 +119,7 @@ class LocalEngine(Catalogue):
             facts = _facts(parts.info, parts.placement, task.scheduler, self._hash(parts.info), ways)
             facts |= {"steps_run": task.steps, "model_calls": len(task.timesteps)} | self._extra_facts(wanted)
             facts["prompt_weighting"] = WEIGHTINGS[request.dialect]
-        found = [(image, _with_rungs(facts | own, run.rungs) | run.warned) for image, own in pictures]
+        found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
         return _results(batch, found, start, looks)
 
     def warm_up(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,9 +18,11 @@ from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.ladder import Try, climb, tries
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
 from pipelines.engines.starting import Maker
+from pipelines.errors import NotFinite
+from pipelines.models.device import is_out_of_memory
 from pipelines.models.manager import Resident
 from pipelines.models.memory import Ways
-from pipelines.models.weights.arranging import Stage, arrange
+from pipelines.models.weights.arranging import Stage, arrange, can_widen, widened
 from pipelines.models.weights.components import Components
 from pipelines.sampling import masks, noise, previews
 from pipelines.sampling.masks import Canvas
@@ -53,11 +55,30 @@ class Run:
     pace: Pace
     on_progress: OnProgress
     rungs: list[str] = field(default_factory=list)  # those taken by the whole batch
-    warned: dict[str, list[str]] = field(default_factory=dict)  # of the record: {"warnings": [...]}, or nothing
+    noted: dict[str, Any] = field(default_factory=dict)  # of the record: "warnings" and "denoised_in", if there are any
 
-    def conditioned(self) -> Conditioning:
+    def sampled(self) -> list[Sample]:
+        """Clean latents; once more in float32 when numbers run over, as fp16 does beyond 65,504. Raises `NotFinite`."""
+        try:
+            return self._sampled(self._conditioned())
+        except NotFinite:
+            if not can_widen(self.parts):
+                raise
+        self.noted["denoised_in"] = "float32"
+        try:
+            with widened(self.parts) as parts:
+                run = replace(self, parts=parts)
+                return run._sampled(run._conditioned())
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            rule = "The model gave numbers that are not finite, and float32 takes more memory than there is"
+            raise NotFinite(f"{rule}; nothing was saved.") from error
+
+    def _conditioned(self) -> Conditioning:
         """What the UNet is told. Remembered texts need no text encoder on the device."""
         prompts = self.model.prompts
+        self.on_progress(Progress(stage="encoding"))
 
         def work(attempt: Try) -> Conditioning:
             prompts.before = partial(arrange, self.parts, "text", attempt.ways)
@@ -65,7 +86,7 @@ class Run:
 
         return self._climbed("text", work)
 
-    def sampled(self, conditioning: Conditioning) -> list[Sample]:
+    def _sampled(self, conditioning: Conditioning) -> list[Sample]:
         def work(attempt: Try) -> list[Sample]:
             seeds = self.batch.seeds
             groups = [(seed,) for seed in seeds] if attempt.ways.singly else [seeds]
@@ -163,7 +184,7 @@ class Run:
         def warning() -> str | None:
             text = after_step()
             if text is not None:
-                self.warned.setdefault("warnings", []).append(text)
+                self.noted.setdefault("warnings", []).append(text)
             return text
 
         return warning

@@ -152,6 +152,7 @@ def test_it_needs_no_more_than_one_head_at_a_time(engine: LocalEngine) -> None:
     watcher = Watcher(unet, engine.manager.get("builtin").parts.tokenizers[0], WISH, 1, 1)
     watcher.begin(1)
     with watcher:
-        unet(torch.zeros(2, 4, 16, 32), 1, encoder_hidden_states=torch.zeros(2, 77, unet.config.cross_attention_dim))
+        words = torch.zeros(2, 77, unet.config.cross_attention_dim, dtype=unet.dtype)
+        unet(torch.zeros(2, 4, 16, 32, dtype=unet.dtype), 1, encoder_hidden_states=words)
     kept = sum(total.numel() for sums in watcher._sums.values() for total in sums.values())
     assert kept <= 7 * 2 * 16 * 32  # words × levels × places, whatever the steps, heads and layers

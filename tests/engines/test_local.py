@@ -179,6 +179,53 @@ def test_not_finite_latents_are_an_error_after_the_first_step(engine: Any, run: 
     assert not [item for item in told if item.stage == "denoising"]
 
 
+def test_a_network_that_overflows_is_tried_again_in_fp32(typed_engine: Any) -> None:
+    first = typed_engine.generate(batch_of(SMALL, 7), ignore)[0]
+    assert "denoised_in" not in first.facts
+    parts, dtype = typed_engine.manager.current.parts, typed_engine.manager.placement.dtype
+    before = [tensor.data_ptr() for part in parts.modules for tensor in part.parameters()]
+
+    def overflow(unet: Any, inputs: Any, output: Any) -> Any:
+        return output if output[0].dtype == torch.float32 else (output[0] * float("inf"),)
+
+    hook = parts.unet.register_forward_hook(overflow)
+    try:
+        second, again = (typed_engine.generate(batch_of(SMALL, 7), ignore)[0] for _ in range(2))
+    finally:
+        hook.remove()
+    assert second.facts.get("denoised_in") == (None if dtype == torch.float32 else "float32")
+    assert second.image.tobytes() == again.image.tobytes()
+    assert np.abs(np.asarray(second.image).astype(int) - np.asarray(first.image)).mean() < 3
+    assert [tensor.data_ptr() for part in parts.modules for tensor in part.parameters()] == before
+    assert typed_engine.generate(batch_of(SMALL, 7), ignore)[0].image.tobytes() == first.image.tobytes()
+
+
+def test_text_encoders_and_the_encoder_of_pictures_are_tried_again_too(typed_engine: Any) -> None:
+    typed_engine.generate(batch_of(SMALL, 7), ignore)
+    parts, dtype = typed_engine.manager.current.parts, typed_engine.manager.placement.dtype
+    expected = None if dtype == torch.float32 else "float32"
+
+    def overflow(_module: Any, _inputs: Any, output: Any) -> Any:
+        first = output[0] if isinstance(output, tuple) else output
+        if first.dtype == torch.float32:
+            return output
+        bad = first * float("nan")
+        return (bad, *output[1:]) if isinstance(output, tuple) else bad
+
+    norm = getattr(parts.text_encoders[0], "text_model", parts.text_encoders[0]).final_layer_norm
+    picture = InitImage(image=Image.new("RGB", (64, 64), (200, 40, 40)), strength=0.5)
+    for module, wish in (
+        (norm, replace(SMALL, prompt="words never read before")),
+        (parts.vae.encoder, replace(SMALL, init=picture)),
+    ):
+        hook = module.register_forward_hook(overflow)
+        try:
+            result = typed_engine.generate(batch_of(wish, 7), ignore)[0]
+        finally:
+            hook.remove()
+        assert result.facts.get("denoised_in") == expected
+
+
 def test_a_decoder_that_overflows_is_tried_again_in_fp32(typed_engine: Any) -> None:
     first = typed_engine.generate(batch_of(SMALL, 7), ignore)[0]
     assert first.facts["retries"] == 0

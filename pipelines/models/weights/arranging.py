@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -61,6 +64,27 @@ def narrow(module: torch.nn.Module, dtype: torch.dtype) -> None:
     """Its weights in 8 bits from now on, each widened to `dtype` while it works. There is no way back but reading the
     file again."""
     apply_layerwise_casting(module, storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+
+
+@contextmanager
+def widened(parts: Components) -> Iterator[Components]:
+    """The same parts in float32 meanwhile; afterwards they hold the very tensors that they held before."""
+    tensors = (tensor for part in parts.modules for tensor in (*part.parameters(), *part.buffers()))
+    kept = [(tensor, tensor.data) for tensor in tensors if tensor.is_floating_point()]
+    try:
+        for tensor, values in kept:
+            tensor.data = values.float()
+        yield replace(parts, placement=replace(parts.placement, dtype=torch.float32))
+    finally:
+        unstream(parts.unet)
+        for tensor, values in kept:
+            tensor.data = values
+
+
+def can_widen(parts: Components) -> bool:
+    """Not what is in float32, nor what diffusers' hooks keep elsewhere or in 8 bits."""
+    held = is_streamed(parts.unet) or is_narrow(parts.unet)
+    return parts.placement.dtype != torch.float32 and not held
 
 
 def is_narrow(module: torch.nn.Module) -> bool:
