@@ -115,6 +115,11 @@ class Inpaint:
             raise InvalidRequest("mask", "must mark at least one pixel, got an empty mask")
 
 
+def steps_at(strength: float, steps: float) -> int:
+    """So many of `steps` really run for a start picture at this strength."""
+    return int(round(strength * steps, 6))  # 0.29 * 100 is 28.999999999999996 in binary
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
     """One wish, checked when built. `batches` runs of `batch_size` images; image i of all has seed + i."""
@@ -188,8 +193,7 @@ class GenerationRequest:
     @property
     def steps_run(self) -> int:
         """Steps that really run: int(steps × strength), as every Stable Diffusion program counts."""
-        # round(…, 6): 0.29 * 100 is 28.999999999999996 in binary
-        return self.steps if self.init is None else int(round(self.steps * self.init.strength, 6))
+        return self.steps if self.init is None else steps_at(self.init.strength, self.steps)
 
     @property
     def images(self) -> int:

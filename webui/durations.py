@@ -6,6 +6,7 @@ import statistics
 from pathlib import Path
 
 from pipelines.errors import UnreadableImage
+from pipelines.types import steps_at
 from webui.archive import metadata
 from webui.archive.metadata import Record
 from webui.archive.store import SavedImage
@@ -16,7 +17,7 @@ BYTES_PER_PIXEL = 2.0  # of a PNG, until there are pictures to measure
 
 
 class Durations:
-    """Reads the recent pictures again whenever there is a newer one."""
+    """What the recent pictures told when it was last refreshed."""
 
     def __init__(self, service: GenerationService) -> None:
         self._service = service
@@ -26,24 +27,24 @@ class Durations:
 
     def seconds(self, model: str, steps: int, pixels: int) -> float | None:
         """How long so many steps take for a picture of so many pixels; None when the model made none lately."""
-        self._refresh()
         rates = self._rates.get(model)
         return statistics.median(rates) * steps * pixels if rates else None
 
     def bytes(self, pixels: int) -> int:
-        self._refresh()
         return int((statistics.median(self._bytes) if self._bytes else BYTES_PER_PIXEL) * pixels)
 
-    def _refresh(self) -> None:
+    def refreshed(self) -> Durations:
+        """Itself, with the pictures read again if there is a newer one."""
         recent = [saved for saved in self._service.recent(RECENT) if saved.kind == "image"]
         newest = recent[0].path if recent else None
         if newest == self._newest:
-            return
+            return self
         rates: dict[str, list[float]] = {}
         sizes: list[float] = []
         for saved in recent:
             _learn(saved, rates, sizes)
         self._newest, self._rates, self._bytes = newest, rates, sizes
+        return self
 
 
 def _learn(saved: SavedImage, rates: dict[str, list[float]], sizes: list[float]) -> None:
@@ -53,7 +54,7 @@ def _learn(saved: SavedImage, rates: dict[str, list[float]], sizes: list[float])
     settings = record.settings
     pixels = settings["width"] * settings["height"]
     strength = (settings.get("init") or {}).get("strength", 1)
-    steps = max(1, int(round(settings["steps"] * strength, 6)))
+    steps = max(1, steps_at(strength, settings["steps"]))
     rates.setdefault(settings["model"], []).append(record.seconds / (steps * pixels * settings["batch_size"]))
     sizes.append(_size(saved.path) / pixels)
 

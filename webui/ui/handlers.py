@@ -10,6 +10,7 @@ from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import steps_at
 from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs, memory_line
@@ -123,7 +124,7 @@ class GenerateHandlers:
         """Whether the chosen size fits, and about how long it takes."""
         house, fields = self.house, self.form.read(values)
         state, language = house.service.engine_state(), language_of(request)
-        text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations)
+        text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations.refreshed())
         return gr.update(value=escaped(text), visible=bool(text))
 
     def preset_chosen(self, values: dict[Any, Any]) -> Updates:
@@ -141,7 +142,7 @@ class GenerateHandlers:
         language = language_of(request)
         if not isinstance(steps, (int, float)) or not isinstance(strength, (int, float)):
             return ""
-        run = int(round(steps * strength, 6))  # as GenerationRequest.steps_run counts
+        run = steps_at(strength, steps)
         if run == 0:
             return escaped(translate("steps_none", language))
         return escaped(translate("steps_run", language, run=run, steps=int(steps)))

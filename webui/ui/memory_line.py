@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
 from pipelines.prompts.grammar import prompts_in
-from pipelines.types import EngineState, ModelInfo
+from pipelines.types import EngineState, ModelInfo, steps_at
 from webui.durations import Durations
 from webui.ui.words import Language
 
@@ -76,7 +76,7 @@ def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) 
     if not all(isinstance(count, int) and count > 0 for count in counts) or not isinstance(strength, (int, float)):
         return None
     steps, width, height, batch, batches = (int(count) for count in counts if count is not None)
-    steps = max(1, int(round(steps * strength, 6)))
+    steps = max(1, steps_at(strength, steps))
     one = durations.seconds(model.name, steps, width * height)
     return None if one is None else one * batch * batches
 
