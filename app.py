@@ -15,7 +15,7 @@ def main() -> int:
     if len(arguments) == len(sys.argv) - 1:
         bootstrap.ensure(HERE / "requirements.txt", [str(HERE / "app.py"), *arguments])
 
-    from webui import cli
+    from webui.commands import main as cli
 
     return cli.main(arguments)
 

@@ -1,7 +1,7 @@
 """`python -m tests`: sets up the environment with the test tools, then runs every test and reports coverage.
 
-Arguments go to pytest: `python -m tests tests/test_cli.py -k seed`. With `--no-bootstrap` the environment is used
-as it is.
+Arguments go to pytest: `python -m tests tests/commands/test_main.py -k seed`. With `--no-bootstrap` the environment
+is used as it is.
 """
 
 from __future__ import annotations

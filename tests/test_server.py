@@ -21,9 +21,9 @@ from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
 from tests.conftest import ROOT, StartApp, started
 from webui.archive.store import opaque_id
+from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts, claimed
 from webui.server import listen
-from webui.settings import Settings
 
 FIRST_PAGE = 6.0  # seconds on two cores, the worker process warming the model meanwhile
 EMPTY_PAGE = """
@@ -79,7 +79,7 @@ from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from webui.parts import build_parts
 from webui.server import build_application, make_engine, prepare_environment
-from webui.settings import Settings
+from webui.kept.settings import Settings
 folder = Path({str(tmp_path)!r})
 prepare_environment(folder)
 settings = Settings(output_dir=folder / "outputs", models_dirs=(folder,), data_dir=folder, engine="local")

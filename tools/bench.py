@@ -43,13 +43,13 @@ from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import Batch, GenerationRequest
 from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
-from webui import verify
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.database import Database
-from webui.jobs import JobTable
-from webui.running import JobStatus
-from webui.service import GenerationService
+from webui.jobs.service import GenerationService
+from webui.jobs.status import JobStatus
+from webui.jobs.table import JobTable
+from webui.proof import sweep as verify
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "a red star on a blue background"

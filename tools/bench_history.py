@@ -33,7 +33,7 @@ from webui.archive.containers import png_info
 from webui.archive.history import History
 from webui.archive.metadata import Record, to_infotext
 from webui.archive.search import Query, place
-from webui.thumbnails import Thumbnails
+from webui.archive.thumbnails import Thumbnails
 
 START = datetime(2024, 1, 1, 9, tzinfo=timezone.utc)
 PER_DAY = 200

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from pipelines.engines.local import LocalEngine
+from webui.kept.settings import HERE, Settings
 from webui.lab.shipped import load
 from webui.parts import build_parts
-from webui.settings import HERE, Settings
 
 
 def main() -> None:

@@ -22,12 +22,12 @@ from pipelines.models.files.headers import read_header
 from pipelines.models.listing import BUILTIN
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task
-from webui import verify
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.database import Database
-from webui.jobs import JobTable
-from webui.service import GenerationService
+from webui.jobs.service import GenerationService
+from webui.jobs.table import JobTable
+from webui.proof import sweep as verify
 
 SIDES = (64, 72, 80, 96, 112, 128)  # pixels
 TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")

@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import IO
 
 from pipelines.engine import Engine
-from webui.ahead import Ahead
+from webui.archive.ahead import Ahead
 from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
+from webui.archive.thumbnails import Thumbnails
 from webui.archive.watch import Watcher
 from webui.database import Database
-from webui.forms import Forms
-from webui.jobs import JobTable
+from webui.jobs.service import GenerationService
+from webui.jobs.table import JobTable
+from webui.kept.forms import Forms
+from webui.kept.models import FILE as MODEL_SETTINGS
+from webui.kept.models import ModelSettings
+from webui.kept.saving import FILE as SAVING
+from webui.kept.saving import SavingSettings
+from webui.kept.settings import HERE, Settings
 from webui.lab.runner import Lab
 from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
-from webui.model_settings import FILE as MODEL_SETTINGS
-from webui.model_settings import ModelSettings
-from webui.remade import Remade
-from webui.saving import FILE as SAVING
-from webui.saving import SavingSettings
-from webui.service import GenerationService
-from webui.settings import HERE, Settings
-from webui.thumbnails import Thumbnails
+from webui.proof.remade import Remade
 
 INSTANCES = 32  # programs at once on one data folder
 log = logging.getLogger(__name__)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
 from pipelines.errors import StorageError, UnreadableImage
-from webui.guard import Gate
+from webui.http.guard import Gate
+from webui.kept.settings import HOST, Settings
 from webui.parts import Parts, build_parts, claimed
-from webui.settings import HOST, Settings
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -130,9 +130,9 @@ def build_application(parts: Parts) -> FastAPI:
         import gradio as gr
         from fastapi import FastAPI
 
-        from webui.ui.history_routes import Addresses, history_routes
+        from webui.http.history import Addresses, history_routes
+        from webui.http.proof import proof_routes
         from webui.ui.layout import build_page, mount_options
-        from webui.ui.proof import proof_routes
 
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_pictures(application, parts)

@@ -14,10 +14,10 @@ import uvicorn
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import Batch, GenerationResult, OnProgress, Progress
-from webui.guard import Gate
+from webui.http.guard import Gate
+from webui.kept.settings import Settings
 from webui.parts import build_parts
 from webui.server import build_application, listen, prepare_environment
-from webui.settings import Settings
 
 
 class HeldEngine(FakeEngine):

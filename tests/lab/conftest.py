@@ -16,12 +16,12 @@ from pipelines.types import GenerationRequest
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.database import Database
-from webui.jobs import JobTable
+from webui.jobs.service import GenerationService
+from webui.jobs.table import JobTable
 from webui.lab.experiments import Experiment
 from webui.lab.questions import Order, Question
 from webui.lab.runner import ExperimentStatus, Lab
 from webui.lab.store import LabTable
-from webui.service import GenerationService
 
 PROMPT = "a red star and a blue heart"
 ORDER = Order(phrases=("a red star", "a blue heart"))

@@ -23,7 +23,7 @@ from webui.lab.clip import AT_ONCE, Embeddings
 from webui.lab.effects import Results
 from webui.lab.questions import Symbols
 from webui.lab.report import Speech, to_csv, to_html
-from webui.ui import lab_view
+from webui.ui.lab import view as lab_view
 
 from .conftest import asked, opened
 

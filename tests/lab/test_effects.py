@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.types import GenerationRequest
 from webui.lab.effects import Effect, Measured, Results
-from webui.lab.measures import Pixels
 from webui.lab.questions import Variant
+from webui.proof.measures import Pixels
 
 BASE = GenerationRequest()
 

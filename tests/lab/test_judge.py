@@ -11,7 +11,7 @@ import pytest
 from tools.train_builtin.render import render
 from tools.train_builtin.world import HEADS, Picture, draw_picture
 from webui.lab.judge import WEIGHTS, judge_distance, named
-from webui.lab.measures import Pixels, ms_ssim
+from webui.proof.measures import Pixels, ms_ssim
 
 STAR = Picture(subject="star", colour="red", background="white", size="large")
 

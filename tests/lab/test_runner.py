@@ -22,7 +22,7 @@ from webui.lab.axes import Axis
 from webui.lab.questions import Grid
 from webui.lab.report import to_csv, to_html
 from webui.lab.sheet import draw_sheet
-from webui.ui import lab_view
+from webui.ui.lab import view as lab_view
 
 from .conftest import PROMPT, House, asked, opened
 

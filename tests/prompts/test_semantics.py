@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pipelines.types import Batch, GenerationRequest
-from webui import choices
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import read as read_metadata
 from webui.archive.store import ImageStore
+from webui.jobs import choices
 from webui.lab.judge import WEIGHTS
-from webui.lab.measures import TRAITS
+from webui.proof.measures import TRAITS
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")

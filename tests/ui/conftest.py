@@ -13,10 +13,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipelines.engines.fake import FakeEngine
+from webui.jobs.status import JobStatus
+from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts
-from webui.running import JobStatus
 from webui.server import build_application, prepare_environment
-from webui.settings import Settings
 
 
 @dataclass

@@ -12,15 +12,15 @@ from PIL import Image
 from pipelines.errors import InvalidRequest
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo, Task
-from webui.ui.controls import (
+from webui.jobs.defaults import program_defaults
+from webui.ui.generate.controls import (
     Controls,
     Form,
     MaskControls,
     StartControls,
     schedule_update,
 )
-from webui.ui.defaults import program_defaults
-from webui.ui.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for
+from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from webui.archive import metadata
-from webui.running import JobStatus
+from webui.jobs.status import JobStatus
 
 from .conftest import Page
 

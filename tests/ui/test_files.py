@@ -13,8 +13,8 @@ from PIL import Image
 from pipelines.types import EngineState, ModelInfo
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
-from webui.ui import memory_line
 from webui.ui.again import settings_table
+from webui.ui.generate import memory_line
 
 from .conftest import Page
 from .test_events import SMALL, picture, small, uploaded

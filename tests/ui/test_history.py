@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.ui.conftest import Page
-from webui.ui.history_routes import IDS_LIMIT, TICKETS, Tickets, Wanted
+from webui.http.history import IDS_LIMIT, TICKETS, Tickets, Wanted
 from webui.ui.widgets import asset
 from webui.ui.words.history import HISTORY_WORDS
 

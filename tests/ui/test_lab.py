@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from webui.lab.runner import ExperimentStatus
-from webui.ui.lab import LabHandlers
+from webui.ui.lab.tab import LabHandlers
 from webui.ui.words import LAB_LABELS, lab_label
 
 from .conftest import Page

@@ -15,10 +15,10 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest
 from tests.models.clip import write_header_only
 from tests.models.files import checkpoint, write_model
+from webui.kept.settings import Settings
 from webui.parts import build_parts
 from webui.server import build_application, prepare_environment
-from webui.settings import Settings
-from webui.ui.models_view import count_text, size_text
+from webui.ui.models.view import count_text, size_text
 
 from .conftest import Page
 

@@ -11,8 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.ui.conftest import Page
-from webui.remade import KEPT, Remade
-from webui.service import AGAIN_LIMIT
+from webui.jobs.service import AGAIN_LIMIT
+from webui.proof.remade import KEPT, Remade
 
 EDITED = (3, 4)  # the one pixel that differs
 

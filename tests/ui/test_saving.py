@@ -11,7 +11,7 @@ import pytest
 from pipelines.errors import StorageError
 from tests.ui.conftest import Page
 from webui.archive.store import ImageStore, Saving
-from webui.saving import FILE, SavingSettings
+from webui.kept.saving import FILE, SavingSettings
 
 
 def values(pattern: str, kind: str = "png", sidecars: tuple[str, ...] = (), grid: str = "plain") -> dict[str, Any]:

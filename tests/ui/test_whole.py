@@ -16,11 +16,12 @@ from pipelines.errors import InvalidRequest
 from pipelines.models.whole import check
 from pipelines.types import EngineState, GenerationRequest
 from tests.models.files import checkpoint, write_model, write_whole_folder
-from webui import cli, golden
+from webui.commands import main as cli
+from webui.kept.settings import Settings
 from webui.parts import build_parts
+from webui.proof import golden
 from webui.server import build_application, prepare_environment
-from webui.settings import Settings
-from webui.ui import memory_line
+from webui.ui.generate import memory_line
 from webui.ui.words import sentence
 
 from .conftest import Page

@@ -13,8 +13,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import UnreadableImage
-from webui.archive import foreign_stealth, xmp
-from webui.archive.foreign_values import load_object
+from webui.archive import xmp
+from webui.archive.readers import stealth as foreign_stealth
+from webui.archive.readers.values import load_object
 
 FILE_LIMIT = 256 * 1024 * 1024  # bytes
 OURS = "seedprint"  # key of our JSON

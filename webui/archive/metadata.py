@@ -13,9 +13,12 @@ from typing import Any
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, UnreadableImage
-from webui.archive import foreign, foreign_flat, infotext, pictures
+from webui.archive import pictures
+from webui.archive import readers as foreign
 from webui.archive.containers import LOSSY, Texts, read_texts
 from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.readers import flat as foreign_flat
+from webui.archive.readers import infotext
 from webui.archive.record import Record, first_text, flat_fields, request_from_json, request_to_json
 
 __all__ = [

@@ -15,8 +15,8 @@ from typing import Any
 from pipelines.errors import InvalidRequest
 from pipelines.types import GenerationRequest, GenerationResult, InitImage, Inpaint
 from webui.archive import VERSION
-from webui.archive.foreign_values import check_depth
 from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.readers.values import check_depth
 
 SCHEMA = 1
 JSON_LIMIT = 1024 * 1024  # bytes of UTF-8

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webui.archive.entries import list_folder, walk
 from webui.archive.history import History
-from webui.periodic import Periodic
+from webui.archive.periodic import Periodic
 
 PERIOD = 2.0  # seconds
 _COARSE = 3_000_000_000  # nanoseconds; some file systems count in steps of two seconds

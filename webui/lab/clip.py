@@ -16,8 +16,8 @@ from PIL.Image import Image
 
 from pipelines.types import Embedding, ModelInfo
 from webui.archive import pictures
-from webui.lab.measures import Pixels
 from webui.lab.reuse import stamp
+from webui.proof.measures import Pixels
 
 METRIC = "clip"
 REMEMBERED = 4096  # embeddings of the pictures counted last, some 3 kB each

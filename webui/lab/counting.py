@@ -14,12 +14,12 @@ from pipelines.types import Facts, GenerationResult
 from webui.archive import metadata, pictures
 from webui.archive.history import History
 from webui.archive.store import ImageStore
-from webui.durations import record_of
+from webui.jobs.durations import record_of
 from webui.lab.effects import Measured, Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.judge import judge_distance
-from webui.lab.measures import DISTANCES, Distance, Pixels
 from webui.lab.sheet import draw_sheet
+from webui.proof.measures import DISTANCES, Distance, Pixels
 
 _SETUP = ("device_name", "device", "dtype", "torch", "diffusers")
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webui.lab.measures import DISTANCES, TRAITS, WINDOW, Distance, Pixels, bootstrap
 from webui.lab.questions import Variant
+from webui.proof.measures import DISTANCES, TRAITS, WINDOW, Distance, Pixels, bootstrap
 
 Table = NDArray[np.float64]
 

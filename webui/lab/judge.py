@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from webui.lab.measures import Pixels
+from webui.proof.measures import Pixels
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SIDE = 128  # pixels, of the pictures that the judge learned from

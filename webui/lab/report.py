@@ -17,7 +17,7 @@ from webui.archive import pictures
 from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell, Experiment
-from webui.lab.measures import TRAITS
+from webui.proof.measures import TRAITS
 
 THUMB = 192  # pixels a side, of a picture in the report
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so

@@ -7,14 +7,14 @@ from pathlib import Path
 from PIL.Image import Image
 
 from pipelines.types import GenerationRequest, ModelInfo
-from webui import choices
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore
-from webui.durations import record_of
+from webui.jobs import choices
+from webui.jobs.durations import record_of
+from webui.jobs.service import GenerationService
 from webui.lab.experiments import canonical
 from webui.lab.store import Known, LabTable
-from webui.service import GenerationService
 
 
 class _Once(InputStore):

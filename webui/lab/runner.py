@@ -20,16 +20,16 @@ from pipelines.types import Embedding, Progress
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore, SavedImage, opaque_id
-from webui.durations import Durations
+from webui.jobs.durations import Durations
+from webui.jobs.service import GenerationService
+from webui.jobs.status import JobStatus
 from webui.lab.clip import METRIC, Embeddings
 from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
-from webui.lab.measures import Distance
 from webui.lab.reuse import Finished, check_requests
 from webui.lab.store import CellRow, ExperimentState, LabTable, Row
-from webui.running import JobStatus
-from webui.service import GenerationService
+from webui.proof.measures import Distance
 
 POLL = 0.5  # seconds; a closing program waits this long at most
 

@@ -12,11 +12,11 @@ from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.prompts.grammar import parse
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
-from webui.resources import matched
+from webui.proof.resources import matched
 from webui.ui import jobs
-from webui.ui.controls import Updates
-from webui.ui.generate import SECRET
-from webui.ui.handlers import escaped
+from webui.ui.generate.controls import Updates
+from webui.ui.generate.handlers import escaped
+from webui.ui.generate.tab import SECRET
 from webui.ui.house import House
 from webui.ui.proof import notes_html, pair_html, report_html
 from webui.ui.send import LEAVES, Sender, task_of

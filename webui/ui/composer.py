@@ -21,7 +21,7 @@ from webui.library.presets import Preset
 from webui.library.saved import SavedPresets
 from webui.library.styles_csv import from_preset, read_styles, to_csv
 from webui.library.words import Category
-from webui.ui.controls import Choice, Controls, Form, Updates
+from webui.ui.generate.controls import Choice, Controls, Form, Updates
 from webui.ui.house import uploaded_file
 from webui.ui.widgets import Widget, asset
 from webui.ui.words import Language, language_of, sentence, word

@@ -8,7 +8,7 @@ import gradio as gr
 
 from pipelines.errors import InvalidRequest
 from webui.ui.again import AgainTab
-from webui.ui.controls import Updates
+from webui.ui.generate.controls import Updates
 from webui.ui.house import House
 from webui.ui.send import Sender
 from webui.ui.widgets import Widget, empty_words

@@ -10,7 +10,7 @@ import gradio as gr
 
 from pipelines.errors import SeedprintError
 from webui.ui.again import AgainTab
-from webui.ui.controls import Updates
+from webui.ui.generate.controls import Updates
 from webui.ui.house import House
 from webui.ui.looks import history_watcher
 from webui.ui.send import LEAVES, Sender

@@ -17,10 +17,10 @@ from pipelines.types import ModelInfo
 from webui.archive import pictures
 from webui.archive.inputs import InputStore
 from webui.archive.store import SavedImage
-from webui.durations import Durations
+from webui.jobs.durations import Durations
+from webui.jobs.service import GenerationService
 from webui.library.collection import Library
 from webui.library.presets import Preset
-from webui.service import GenerationService
 from webui.ui.words import Language, translate
 
 RECENT = 24  # pictures in a strip

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from webui.archive import metadata
-from webui.running import JobStatus
+from webui.jobs.status import JobStatus
+from webui.ui.generate.memory_line import warning
 from webui.ui.house import House
-from webui.ui.memory_line import warning
 from webui.ui.words import WORDS, Language, sentence, translate
 
 KEEP = 20  # job ids a browser remembers for a tab

@@ -1,38 +1,18 @@
-"""Pictures made again and compared: what differs, side by side, and the routes of the History tab that verify many."""
+"""Pictures made again and compared: what differs, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, Field
-from starlette.responses import FileResponse, Response
-
-from webui.archive.history import History
-from webui.remade import DIFFERENCE, NOW, Remade
-from webui.running import JobStatus
-from webui.service import GenerationService
-from webui.ui.answers import faults_as_answers
-from webui.ui.handlers import escaped
-from webui.ui.words import Language, language_of, translate
+from webui.proof.remade import DIFFERENCE, NOW, Remade
+from webui.proof.sweep import AgainReport, amplification
+from webui.ui.generate.handlers import escaped
+from webui.ui.words import Language, translate
 from webui.ui.words.models import reason
-from webui.verify import AgainReport, amplification
 
 BEFORE = "before"
 ROUTE = "/history/verify"
-RESULTS = 100  # in one answer
-_CACHE = "private, max-age=31536000, immutable"  # a job's pictures never change
-
-Address = Callable[[str], str]  # of a picture, by its opaque id
-Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-
-
-class Chosen(BaseModel):
-    """Pictures to be made again."""
-
-    ids: Annotated[list[Identity], Field(max_length=20_000)]
 
 
 def pair_html(remade: Remade, job: str, place: int, report: AgainReport, language: Language) -> str:
@@ -87,74 +67,3 @@ def verdict(report: AgainReport) -> str:
     if report.cannot is not None:
         return "cannot"
     return "identical" if report.identical else "differs"
-
-
-def proof_routes(service: GenerationService, history: History, thumb_url: Address) -> APIRouter:
-    """The routes under `ROUTE`."""
-    router = APIRouter(prefix=ROUTE)
-    _add_running(router, service, history)
-    _add_looking(router, service, history, thumb_url)
-    return router
-
-
-def _add_running(router: APIRouter, service: GenerationService, history: History) -> None:
-    @router.post("")
-    def verify(request: Request, chosen: Chosen) -> dict[str, str]:
-        """Queues making them again; the job's id."""
-        with faults_as_answers(request):
-            paths = [entry.saved.path for entry in history.entries(chosen.ids)]
-            return {"job": service.submit_again(*paths)}
-
-    @router.post("/{job}/cancel")
-    def cancel(job: str) -> dict[str, str]:
-        _again_job(service, job)
-        service.cancel(job)
-        return {}
-
-
-def _add_looking(router: APIRouter, service: GenerationService, history: History, thumb_url: Address) -> None:
-    @router.get("/{job}")
-    def look(request: Request, response: Response, job: str, after: int = 0) -> dict[str, Any]:
-        """How far it is, and what was found of the pictures from `after` on."""
-        response.headers["cache-control"] = "no-store"
-        status, language = _again_job(service, job), language_of(request)
-        start = max(0, after)
-        results = [
-            {
-                "verdict": verdict(report),
-                "thumb": thumb_url(history.identity(Path(report.path))),
-                "html": report_html(report, language, pair_html(service.remade, job, place, report, language)),
-            }
-            for place, report in enumerate(status.reports[start : start + RESULTS], start)
-        ]
-        return _progress(status) | {"results": results}
-
-    @router.get("/{job}/{place}/{which}")
-    def picture(job: str, place: int, which: str) -> FileResponse:
-        reports = _again_job(service, job).reports
-        if not 0 <= place < len(reports):
-            raise HTTPException(404, "There is no such picture.")
-        file = Path(reports[place].path) if which == BEFORE else service.remade.find(job, place, which)
-        if file is None or not file.is_file():
-            raise HTTPException(404, "There is no such picture.")
-        return FileResponse(file, headers={"cache-control": _CACHE})
-
-
-def _progress(status: JobStatus) -> dict[str, Any]:
-    found = [verdict(report) for report in status.reports]
-    within = status.step / status.steps if status.steps and not status.finished else 0
-    return {
-        "state": status.state,
-        "done": len(found),
-        "total": status.images,
-        "share": min(1.0, (len(found) + within) / status.images),
-        "counts": {name: found.count(name) for name in ("identical", "differs", "cannot")},
-        "error": status.error or "",
-    }
-
-
-def _again_job(service: GenerationService, job: str) -> JobStatus:
-    status = service.status(job)
-    if status is None or status.kind != "again":
-        raise HTTPException(404, "There is no such run.")
-    return status

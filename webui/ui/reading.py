@@ -10,9 +10,9 @@ from typing import Any, ClassVar, get_args
 
 from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.types import PromptReading, Token, TokenChunk
+from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
 from webui.library.collection import Library
-from webui.service import GenerationService
 from webui.ui.widgets import Widget
 from webui.ui.words import Language, sentence
 

@@ -10,9 +10,9 @@ from pipelines.errors import InvalidRequest, StorageError
 from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
-from webui.saving import SavingSettings
-from webui.ui.controls import Choice, Updates
-from webui.ui.handlers import escaped
+from webui.kept.saving import SavingSettings
+from webui.ui.generate.controls import Choice, Updates
+from webui.ui.generate.handlers import escaped
 from webui.ui.words import language_of, sentence, translate, word
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -10,13 +10,13 @@ import gradio as gr
 
 from pipelines.errors import SeedprintError
 from pipelines.types import DIALECTS, SEED_END, Task
-from webui import choices
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
-from webui.resources import matched, renamed_fields
-from webui.ui.controls import Updates
-from webui.ui.defaults import FOUND, model_defaults
-from webui.ui.generate import GenerateTab
+from webui.jobs import choices
+from webui.jobs.defaults import FOUND, model_defaults
+from webui.proof.resources import matched, renamed_fields
+from webui.ui.generate.controls import Updates
+from webui.ui.generate.tab import GenerateTab
 from webui.ui.house import House
 
 # What "send to" leaves alone: the run's own seed and how many images it makes.

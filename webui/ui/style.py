@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from webui.http.early import EarlyScript
 from webui.library.presets import Preset
-from webui.ui.early import EarlyScript
 from webui.ui.widgets import asset
 from webui.ui.words import translations
 

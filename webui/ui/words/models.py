@@ -188,7 +188,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
         r"(.+) works as a diffusers folder: one file holds no tokenizer of its T5 text encoder\.",
         r"\1 需要 diffusers 文件夹：单个文件不含其 T5 文本编码器的分词器。",
     ),
-    # what became of the files of a picture (`webui.resources`)
+    # what became of the files of a picture (`webui.proof.resources`)
     (r"The (\S+|textual inversion) (.+) is now called (.+); it is the same file\.", r"\2 现名 \3，是同一个文件。"),
     (
         r"Another file bears the name of the (\S+|textual inversion) (.+);"

@@ -1,0 +1,247 @@
+"""The `parameters` text: what we write stands here letter by letter, what others write is read as they mean it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipelines.errors import InvalidRequest
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import MASKED_CONTENTS
+from webui.archive import VERSION
+from webui.archive.metadata import from_infotext
+from webui.archive.readers import infotext
+
+PLAIN = {
+    "prompt": "a red star",
+    "negative_prompt": "",
+    "model": "v1-5",
+    "sampler": "DPM++ 2M",
+    "schedule": "karras",
+    "steps": 20,
+    "guidance": 7.0,
+    "width": 512,
+    "height": 768,
+    "batch_size": 4,
+    "batches": 1,
+    "seed": 1,
+    "clip_skip": 1,
+}
+NOT_HELD = ("batch_size", "batches", "resize_mode", "mask_grow")
+
+
+def test_txt2img_letter_by_letter() -> None:
+    assert infotext.write(PLAIN, model_sha256="6ce0161689" + "0" * 54) == (
+        "a red star\n"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 1, Size: 512x768, "
+        f"Model hash: 6ce0161689, Model: v1-5, RNG: CPU, Version: seedprint {VERSION}"
+    )
+
+
+def test_inpaint_letter_by_letter() -> None:
+    settings_ = PLAIN | {
+        "negative_prompt": "blurry\nugly",
+        "schedule": "sgm uniform",
+        "guidance": 7.25,
+        "model": 'a: "b", c',
+        "clip_skip": 2,
+        "strength": 0.6,
+        "resize_mode": "crop",
+        "mask_blur": 0,
+        "mask_grow": 0,
+        "invert": True,
+        "masked_content": "latent noise",
+        "only_masked": True,
+        "padding": 24,
+    }
+    assert infotext.write(settings_) == (
+        "a red star\nNegative prompt: blurry\nugly\n"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: SGM Uniform, CFG scale: 7.25, Seed: 1, Size: 512x768, "
+        r'Model: "a: \"b\", c", Denoising strength: 0.6, Clip skip: 2, RNG: CPU, Mask mode: Inpaint not masked, '
+        "Mask blur: 0, Inpaint area: Only masked, Masked area padding: 24, Masked content: latent noise, "
+        f"Version: seedprint {VERSION}"
+    )
+
+
+def test_a_text_of_the_reference_program() -> None:
+    text = (
+        "photo of a cat, <lora:fluffy:0.8>\nsecond line\nNegative prompt: blurry, (bad:1.2)\nmore\n"
+        "Steps: 30, Sampler: Euler a, Schedule type: SGM Uniform, CFG scale: 6.5, Seed: 1234, Size: 640x512, "
+        'Model hash: 6ce0161689, Model: v1-5-pruned, Clip skip: 2, Lora hashes: "fluffy: 1f2e3d4c5b6a, b: 0a1b", '
+        "Hires upscale: 2, Version: v1.10.1"
+    )
+    fields, unknown = from_infotext(text)
+    assert fields == {
+        "prompt": "photo of a cat, <lora:fluffy:0.8>\nsecond line",
+        "negative_prompt": "blurry, (bad:1.2)\nmore",
+        "steps": 30,
+        "sampler": "Euler a",
+        "schedule": "sgm uniform",
+        "guidance": 6.5,
+        "seed": 1234,
+        "width": 640,
+        "height": 512,
+        "model": "v1-5-pruned",
+        "clip_skip": 2,
+    }
+    assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b", "Hires upscale: 2"]
+    assert infotext.model_hash(text) == "6ce0161689"
+
+
+def test_schedules_that_older_programs_wrote_behind_the_sampler() -> None:
+    fields, unknown = from_infotext("x\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1")
+    assert (fields["sampler"], fields["schedule"], unknown) == ("DPM++ 2M", "karras", [])
+
+
+def test_absent_pairs_mean_the_defaults_of_the_format() -> None:
+    fields, _ = from_infotext("x\nSteps: 20, Sampler: Euler, Seed: 1, Mask blur: 3")
+    assert (fields["clip_skip"], fields["schedule"], fields["negative_prompt"]) == (1, "automatic", "")
+    assert (fields["masked_content"], fields["only_masked"], fields["invert"]) == ("original", False, False)
+    assert from_infotext("just words") == ({"prompt": "just words", "negative_prompt": ""}, [])
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "Sampler: DPM fantastic",
+        "Schedule type: Turbo",
+        "Steps: many",
+        "Steps: 0",
+        "Steps: " + "9" * 5000,
+        "CFG scale: nan",
+        "CFG scale: inf",
+        "Seed: -1",
+        "Seed: 18446744073709551616",
+        "Size: 500x500",
+        "Size: 99999999x8",
+        "Denoising strength: 2",
+        "Mask blur: 1000",
+        "Masked content: magic",
+        "RNG: NV",
+        "Variation seed: 5",
+    ],
+)
+def test_what_we_cannot_do_is_named(pair: str) -> None:
+    fields, unknown = from_infotext(f"x\nClip skip: 2, Model: m, Version: v, {pair}")
+    assert unknown == [pair]
+    assert fields["model"] == "m"
+    assert not {"sampler", "steps", "guidance", "seed", "width", "strength", "mask_blur"} & set(fields)
+
+
+def test_traps_of_the_format() -> None:
+    # fewer than three pairs on the last line: words of the prompt
+    assert from_infotext("a\nstyle: oil, size: big")[0]["prompt"] == "a\nstyle: oil, size: big"
+    # keys of one letter and empty values are no pairs
+    assert "Model" not in from_infotext("a\nSteps: 5, Seed: 1, Clip skip: 1, Model: , x: 3")[0]
+    # old files do not quote
+    assert from_infotext("a\nSteps: 5, Seed: 1, Clip skip: 1, Model: a: b")[0]["model"] == "a: b"
+    # Windows line ends
+    assert from_infotext("a\r\nNegative prompt: b\r\nSteps: 5, Seed: 1, Clip skip: 1")[0]["negative_prompt"] == "b"
+    # broken quotes stay text
+    assert from_infotext('a\nSteps: 5, Seed: 1, Clip skip: 1, Model: "a\\x"')[0]["model"] == '"a\\x"'
+
+
+def test_text_is_data_not_code() -> None:
+    fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
+    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule"}
+    assert len(unknown) == 3
+
+
+def test_long_texts_are_refused_and_no_text_is_slow() -> None:
+    with pytest.raises(InvalidRequest, match="parameters: must have at most 256 kB"):
+        from_infotext("x" * (256 * 1024 + 1))
+    with pytest.raises(InvalidRequest, match="parameters"):
+        from_infotext("星" * 100_000)
+    start = time.perf_counter()
+    for piece in ("a", " ", "a ", 'aa: "', "aa:", "aa: ,", "\\", 'aa: "\\', "Negative prompt:\n", "a-/ b"):
+        from_infotext("Steps: 1, Seed: 1, Size: 8x8, " + piece * (200_000 // len(piece)))
+    assert time.perf_counter() - start < 20
+
+
+CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
+PROMPTS = st.one_of(
+    st.text(CHARACTERS, max_size=80),
+    st.lists(
+        st.sampled_from(
+            [
+                "a",
+                "星星",
+                "🙂",
+                '"',
+                ":",
+                ",",
+                "\n",
+                " ",
+                "\\",
+                "Negative prompt:",
+                "Steps: 20, Seed: 1, CFG scale: 7",
+                "\r",
+                "\t",
+                "(x:1.2)",
+                "Size: 8x8",
+                "<lora:a:1>",
+                "\u2028",
+            ]
+        ),
+        max_size=12,
+    ).map("".join),
+)
+
+
+@st.composite
+def flat_settings(draw: st.DrawFn) -> dict[str, object]:
+    sampler = draw(st.sampled_from(sorted(SAMPLERS)))
+    drawn = PLAIN | {
+        "prompt": draw(PROMPTS),
+        "negative_prompt": draw(PROMPTS),
+        "model": draw(st.text(CHARACTERS, min_size=1, max_size=30).filter(lambda name: name.strip() == name and name)),
+        "sampler": sampler,
+        "schedule": draw(st.sampled_from(SAMPLERS[sampler].schedules)),
+        "steps": draw(st.integers(1, 150)),
+        "guidance": draw(st.one_of(st.integers(0, 30), st.floats(0, 30))),
+        "width": 8 * draw(st.integers(8, 512)),
+        "height": 8 * draw(st.integers(8, 512)),
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "clip_skip": draw(st.integers(1, 12)),
+    }
+    if draw(st.booleans()):
+        drawn |= {"strength": draw(st.floats(0, 1)), "resize_mode": "crop"}
+        if draw(st.booleans()):
+            drawn |= {
+                "mask_blur": draw(st.integers(0, 64)),
+                "mask_grow": 0,
+                "invert": draw(st.booleans()),
+                "masked_content": draw(st.sampled_from(MASKED_CONTENTS)),
+                "only_masked": draw(st.booleans()),
+                "padding": draw(st.integers(0, 256)),
+            }
+    return drawn
+
+
+def can_be_held(prompt: str, negative: str) -> bool:
+    """The limits of the format as docs/metadata.md states them, written apart from the code."""
+    both = f"{prompt}\n{negative}"
+    return not (prompt != prompt.lstrip() or "\r" in both or "\nNegative prompt:" in f"\n{both}")
+
+
+@settings(max_examples=400, deadline=None)
+@given(flat_settings())
+@example(PLAIN | {"prompt": "", "negative_prompt": "", "model": '"quoted"'})
+@example(PLAIN | {"prompt": "", "negative_prompt": "\n x\n"})
+@example(PLAIN | {"prompt": 'a "quoted", colon: x\n\nSteps: 20, Seed: 5, Size: 8x8', "negative_prompt": "坏 🙂"})
+def test_request_to_text_to_request_is_the_identity(drawn: dict[str, object]) -> None:
+    prompt, negative = str(drawn["prompt"]), str(drawn["negative_prompt"])
+    assert infotext.holds(prompt, negative) == can_be_held(prompt, negative)
+    fields, unknown = from_infotext(infotext.write(drawn, model_sha256="ab" * 32))
+    held = {name: value for name, value in drawn.items() if name not in NOT_HELD}
+    if not drawn.get("only_masked"):
+        held.pop("padding", None)  # the format tells it for "Only masked" alone, where it matters
+    if not can_be_held(prompt, negative):
+        for name in ("prompt", "negative_prompt"):
+            held.pop(name)
+            fields.pop(name)
+    assert fields == held
+    assert unknown == []

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipelines.engines.fake import FakeEngine
+from pipelines.errors import Cancelled, ModelError
+from pipelines.types import Batch, GenerationRequest, GenerationResult, OnProgress, Progress
+from webui.archive.store import ImageStore
+from webui.proof import sweep
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ImageStore:
+    made = ImageStore(tmp_path / "outputs")
+    made.prepare()
+    return made
+
+
+def saved(store: ImageStore, **fields: object) -> list[Path]:
+    request = GenerationRequest(**{"prompt": "a star", "width": 64, "height": 64, "steps": 2, "seed": 3, **fields})
+    assert request.seed is not None
+    batches = request.batches_from(request.seed)
+    return [store.save(result).path for batch in batches for result in FakeEngine().generate(batch, lambda _: None)]
+
+
+def quiet(_: Progress) -> None:
+    return None
+
+
+def test_images_of_one_batch_are_made_together(store: ImageStore) -> None:
+    files = saved(store, batch_size=3, batches=2) + saved(store, prompt="another")
+    engine = FakeEngine()
+    reports = list(sweep.sweep(engine, store.inputs, files[::-1], quiet))
+    assert len(engine.batches) == 3
+    assert {report.path for report in reports} == {str(file) for file in files}
+    assert all(report.identical for report in reports)
+
+
+def test_a_file_that_cannot_is_told_and_the_others_go_on(store: ImageStore, tmp_path: Path) -> None:
+    (good,) = saved(store)
+    plain = tmp_path / "plain.png"
+    Image.new("RGB", (8, 8)).save(plain)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(good.read_bytes()[:200])
+    reports = {
+        Path(report.path).name: report
+        for report in sweep.sweep(FakeEngine(), store.inputs, [plain, broken, tmp_path / "gone.png", good], quiet)
+    }
+    assert reports[good.name].identical
+    for name in ("plain.png", "broken.png", "gone.png"):
+        assert reports[name].cannot, name
+        assert not reports[name].identical
+
+
+def test_a_missing_model_is_a_sentence_for_each_image_of_the_batch(store: ImageStore) -> None:
+    files = saved(store, batch_size=2)
+    engine = FakeEngine(fail_on={3: ModelError("The model is gone.")})
+    assert [report.cannot for report in sweep.sweep(engine, store.inputs, files, quiet)] == ["The model is gone."] * 2
+
+
+@pytest.mark.parametrize("kind", ["webp", "jpeg", "avif"])
+def test_every_format_is_judged_by_the_pixels_that_were_made(tmp_path: Path, kind: str) -> None:
+    store = ImageStore(tmp_path / "outputs", format=kind)
+    store.prepare()
+    (file,) = saved(store)
+    (report,) = sweep.sweep(FakeEngine(), store.inputs, [file], quiet)
+    assert report.identical, report
+
+    class Other(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            results = super().generate(batch, on_progress)
+            for result in results:
+                result.image.putpixel((0, 0), (1, 2, 3))
+            return results
+
+    (report,) = sweep.sweep(Other(), store.inputs, [file], quiet)
+    assert not report.identical
+    assert ("lossy copy" in report.because[0]) == (kind != "webp")
+
+
+def test_cancelling_ends_the_sweep(store: ImageStore) -> None:
+    def cancel(_: Progress) -> None:
+        raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        list(sweep.sweep(FakeEngine(), store.inputs, saved(store), cancel))
+
+
+def test_the_difference_is_counted_as_it_is_defined() -> None:
+    first = Image.new("RGB", (4, 2), (100, 100, 100))
+    second = first.copy()
+    second.putpixel((0, 0), (110, 100, 90))
+    second.putpixel((3, 1), (100, 101, 100))
+    found = sweep.compare(first, second)
+    assert (found.pixels, found.max) == (2, 10)
+    assert found.mean == pytest.approx(21 / 24)  # 10 + 10 + 1 over 4 × 2 × 3 values
+    # mean squared error 201 / 24 -> 10 log10(255² / 8.375) = 38.901 dB
+    assert found.psnr == pytest.approx(38.901, abs=1e-3)
+    assert sweep.compare(first, first).psnr is None
+    assert sweep.compare(first, Image.new("RGB", (2, 2))).pixels == 8
+
+
+def test_structural_similarity_is_part_of_the_difference() -> None:
+    """Noise and a shift of brightness of the same mean error: the eye, and SSIM, mind the noise more."""
+    first = Image.linear_gradient("L").convert("RGB")
+    brighter = first.point(lambda value: min(255, value + 8))
+    noisy = Image.effect_noise(first.size, 20).convert("RGB")
+    noisy = Image.blend(first, noisy, 0.5)
+    same, shifted, noise = (sweep.compare(first, other).ssim for other in (first, brighter, noisy))
+    assert same == 1.0
+    assert shifted is not None
+    assert noise is not None
+    assert noise < 0.5 < 0.95 < shifted < 1
+    small = Image.new("RGB", (8, 64))
+    assert sweep.compare(small, Image.new("RGB", (8, 64), "red")).ssim is None  # smaller than the measure's window
+
+
+def test_the_difference_picture_shows_a_small_difference_strongly() -> None:
+    first = Image.new("RGB", (4, 2), (100, 100, 100))
+    second = first.copy()
+    second.putpixel((1, 0), (103, 100, 98))
+    shown, factor = sweep.amplified(first, second)
+    assert factor == 85  # 3 becomes 255
+    assert shown.getpixel((1, 0)) == (255, 0, 170)
+    assert shown.getpixel((0, 0)) == (0, 0, 0)
+    assert sweep.amplified(first, first)[1] == 255
+
+
+def test_facts_that_differ_are_named_and_idle_ones_are_not() -> None:
+    before = {"dtype": "bfloat16", "seconds": 1.0, "model": {"name": "a", "sha256": "1"}, "torch": "2.13.0"}
+    now = {"dtype": "float32", "seconds": 2.0, "model": {"name": "a", "sha256": "2"}, "torch": "2.13.0", "tf32": True}
+    assert sweep.differences(before, now) == [
+        "dtype: was bfloat16, is float32",
+        "model.sha256: was 1, is 2",
+        "tf32: was None, is True",
+    ]
+
+
+def test_folders_are_walked_without_grids_inputs_and_hidden_files(tmp_path: Path) -> None:
+    for name in ("b.png", "a/c.PNG", "a/grid-1.png", "a/note.txt", "inputs/x.png", ".trash/y.png", "d.webp"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    names = [file.relative_to(tmp_path).as_posix() for file in sweep.files_in([tmp_path, tmp_path / "b.png"])]
+    assert names == ["a/c.PNG", "b.png", "d.webp"]

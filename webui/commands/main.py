@@ -1,0 +1,384 @@
+"""The command line: `serve` (when no other is named), `generate` and `again`, all through the one service."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
+from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, ModelInfo
+from webui.commands import index as reindex
+from webui.commands import verify as verification
+from webui.commands.terminal import Answer, Bar, answers, complain
+from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
+
+if TYPE_CHECKING:
+    from pipelines.engine import Engine
+    from webui.archive.inputs import InputStore
+    from webui.archive.store import SavedImage
+    from webui.jobs.service import GenerationService
+    from webui.jobs.status import JobStatus
+    from webui.parts import Parts
+    from webui.proof.sweep import AgainReport
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+POLL = 0.5  # seconds; Windows notices Ctrl+C only between waits
+COMMANDS = ("serve", "generate", "again", "verify", "index")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; the exit status. Bad input and failures are one sentence on stderr, bugs keep a traceback."""
+    options = parser().parse_args(with_command(arguments))
+    try:
+        with _ends_like_interrupted():
+            return int(options.run(options))
+    except (InvalidRequest, UnreadableImage) as error:
+        complain(error)
+        return BAD_INPUT
+    except SeedprintError as error:
+        complain(error)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+@contextlib.contextmanager
+def _ends_like_interrupted() -> Iterator[None]:
+    """Being terminated, or losing the terminal, ends everything as cleanly as Ctrl+C does."""
+    found = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGBREAK"))
+    before = {number: signal.signal(number, signal.default_int_handler) for number in found if number is not None}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# -- what may be typed ----------------------------------------------------------------------------------------------
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """`python app.py --port 80` means `serve --port 80`; help without a command shows all of them."""
+    named = any(argument in COMMANDS for argument in arguments[:1])
+    return list(arguments) if named or set(arguments) & {"-h", "--help"} else ["serve", *arguments]
+
+
+class Parser(argparse.ArgumentParser):
+    """One sentence for a mistake, as for every other bad input, instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message} ({self.prog} --help shows what may be given)")
+        self.exit(BAD_INPUT)
+
+
+def parser() -> Parser:
+    top = Parser(
+        prog="python app.py",
+        description="Seedprint: pictures from prompts, in the browser, that can be made again.",
+        epilog="Without a command: serve. `python app.py COMMAND --help` shows the options of one command."
+        " --no-bootstrap, anywhere: use the Python environment as it is, without .venv.",
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add_generate(commands)
+    _add_again(commands)
+    verify = verification.add(commands)
+    _add_settings(verify)
+    verify.set_defaults(run=run_verify)
+    reindex.add(commands)
+    return top
+
+
+Commands = Any  # argparse names the type of add_subparsers only privately
+
+
+def _add_serve(commands: Commands) -> None:
+    serve = commands.add_parser("serve", help="open the page (default)")
+    serve.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default %(default)s, or the next free one")
+    _add_settings(serve)
+    serve.set_defaults(run=run_serve)
+
+
+def _add_generate(commands: Commands) -> None:
+    make = commands.add_parser("generate", help="make pictures without a browser")
+    make.add_argument("prompt", help="what to draw")
+    make.add_argument("--negative-prompt", help="what to leave out")
+    make.add_argument("--preset", help="the name of a preset; options given here win over it")
+    make.add_argument("--model", help="default: the first that the page offers")
+    make.add_argument("--sampler", choices=tuple(SAMPLERS), metavar="NAME", help="; ".join(SAMPLERS))
+    make.add_argument("--schedule", choices=SCHEDULES, metavar="NAME", help="; ".join(SCHEDULES))
+    make.add_argument("--steps", type=int, help="1 to 150")
+    make.add_argument("--guidance", type=float, help="0 to 30; default: what suits the model")
+    make.add_argument("--width", type=int, help="pixels, a multiple of 8; default: the model's own size")
+    make.add_argument("--height", type=int, help="pixels, a multiple of 8; default: the model's own size")
+    make.add_argument("--seed", type=int, help="of the first picture; -1 or nothing: drawn")
+    make.add_argument("--batch-size", type=int, help="pictures computed at once")
+    make.add_argument("--batches", type=int, help="how many times")
+    make.add_argument("--clip-skip", type=int, help="1: the text encoder's last layer")
+    make.add_argument("--dialect", choices=DIALECTS, help="the language of the prompts; default: a1111")
+    image = make.add_argument_group("from a picture")
+    image.add_argument("--init-image", type=Path, metavar="FILE")
+    image.add_argument("--strength", type=float, help="0 to 1: how much changes")
+    image.add_argument("--resize-mode", choices=RESIZE_MODES)
+    image.add_argument("--image-guidance", type=float, help="for models that edit: how much is kept; default: 1.5")
+    mask = make.add_argument_group("only part of it")
+    mask.add_argument("--mask", type=Path, metavar="FILE", help="white is painted anew; the picture's own size")
+    mask.add_argument("--invert-mask", action="store_true", dest="invert", default=None)
+    mask.add_argument("--mask-blur", type=int, help="pixels")
+    mask.add_argument("--mask-grow", type=int, help="pixels; negative shrinks")
+    mask.add_argument("--masked-content", choices=MASKED_CONTENTS)
+    mask.add_argument("--only-masked", action="store_true", default=None, help="work on the masked area at full size")
+    mask.add_argument("--padding", type=int, help="pixels round the masked area with --only-masked")
+    make.add_argument("--json", action="store_true", help="one JSON line a picture on stdout, nothing else")
+    _add_settings(make)
+    make.set_defaults(run=run_generate)
+
+
+def _add_again(commands: Commands) -> None:
+    again = commands.add_parser("again", help="make pictures again from their own files and compare")
+    again.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    again.add_argument("--json", action="store_true", help="one JSON line a file on stdout, nothing else")
+    _add_settings(again)
+    again.set_defaults(run=run_again)
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("where and with what")
+    group.add_argument("--output-dir", type=Path, help="where pictures land; default: outputs beside app.py")
+    group.add_argument(
+        "--models-dir", type=Path, action="append", help="where checkpoints lie (may be repeated); default: models"
+    )
+    group.add_argument(
+        "--name-pattern",
+        metavar="TEXT",
+        help="of file names; default: [number]-[seed]_[prompt]; docs/names.md has the tokens",
+    )
+    group.add_argument("--image-format", choices=("png", "webp", "jpeg", "avif"), help="default png; webp is lossless")
+    group.add_argument("--engine", choices=ENGINES, default="local", help="fake: no model, coloured squares")
+    group.add_argument(
+        "--exact",
+        action="store_true",
+        help="depend on the machine as little as can be: float32, one thread, one image at a time; slower",
+    )
+    group.add_argument("--data-dir", type=Path, help="the job database; default: .seedprint beside app.py")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"must be from 0 (any) to 65535, got {port}")
+    return port
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    default = Settings()
+    return Settings(
+        output_dir=(options.output_dir or default.output_dir).absolute(),
+        models_dirs=tuple(folder.absolute() for folder in options.models_dir or default.models_dirs),
+        data_dir=(options.data_dir or default.data_dir).absolute(),
+        name_pattern=options.name_pattern,
+        image_format=options.image_format,
+        engine=options.engine,
+        exact=options.exact,
+        port=getattr(options, "port", default.port),
+        open_browser=not getattr(options, "no_browser", True),
+    )
+
+
+# -- the page -------------------------------------------------------------------------------------------------------
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    from webui import server
+
+    return server.serve(settings_of(options), lambda line: print(line, flush=True))
+
+
+# -- without a browser ----------------------------------------------------------------------------------------------
+
+
+def run_generate(options: argparse.Namespace) -> int:
+    with answers(options.json) as answer, _service(options) as parts:
+        request = parts.service.planned(request_of(options, parts))
+        job_id = parts.service.submit(request)
+        told = 0
+        with Bar(request.batches * request.steps_run) as bar:
+            for status in follow(parts.service, job_id):
+                bar.show(status, request)
+                for saved in status.saved[told:]:
+                    answer(_line(saved), str(saved.path))
+                told = len(status.saved)
+        if status.grid is not None:
+            answer(_line(status.grid) | {"kind": "grid"}, str(status.grid.path))
+        return _ending(status)
+
+
+def _line(saved: SavedImage) -> dict[str, Any]:
+    from webui.archive import metadata
+
+    record = metadata.read(saved.path).record
+    # of the whole batch: its images are computed at once
+    seconds = None if record is None else round(record.seconds, 3)
+    return {"path": str(saved.path), "seed": saved.seed, "seconds": seconds}
+
+
+def run_again(options: argparse.Namespace) -> int:
+    for file in options.files:
+        _file(file, "file")
+    with answers(options.json) as answer, _service(options) as parts:
+        results = [_again(parts, file, answer) for file in options.files]
+    return max(results)
+
+
+def _again(parts: Parts, file: Path, answer: Answer) -> int:
+    job_id = parts.service.submit_again(file.absolute())
+    *_, status = follow(parts.service, job_id)
+    if status.again is None:
+        return _ending(status)
+    report = status.again
+    line = asdict(report) | {"path": str(file)}
+    if report.cannot is not None:
+        answer(line, f"{file}: {report.cannot}")
+        complain(f"{file}: {report.cannot}")
+        return BAD_INPUT
+    del line["cannot"]
+    told = "identical" if report.identical else _difference(report)
+    answer(line, " ".join([f"{file}: {told}", *report.notes]))
+    return DONE
+
+
+def _difference(report: AgainReport) -> str:
+    from webui.proof import sweep
+
+    return f"{sweep.far_apart(report)}: {'; '.join(report.because)}"
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    with answers(options.json) as answer, _engine(options) as (settings, engine):
+        return verification.run(options, settings, engine, answer)
+
+
+def _ending(status: JobStatus) -> int:
+    if status.state == "done":
+        return DONE
+    complain(status.error or f"the run was {status.state}")
+    return BAD_INPUT if status.error_field is not None else FAILED
+
+
+def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
+    """Every new status of a job until it is finished. Ctrl+C cancels it, keeps what is done, and goes on up."""
+    version = -1
+    try:
+        while (status := service.wait(job_id, version, POLL)) is not None:
+            if status.version != version or status.finished:
+                yield status
+            if status.finished:
+                return
+            version = status.version
+    except (KeyboardInterrupt, GeneratorExit):
+        service.cancel(job_id)
+        raise
+
+
+# -- from options to a request --------------------------------------------------------------------------------------
+
+_SIZES = ("width", "height", "steps", "batch_size", "batches", "seed", "clip_skip")
+_PLAIN = ("negative_prompt", "dialect", "sampler", "schedule", "guidance", "model", *_SIZES)
+_INIT = ("strength", "resize_mode", "image_guidance")
+_INPAINT = ("invert", "mask_blur", "mask_grow", "masked_content", "only_masked", "padding")
+
+
+def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
+    """Options, over the preset's fields, over what fits the model. Raises InvalidRequest, UnreadableImage."""
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    fields = _preset_fields(parts, given)
+    fields |= {name: given[name] for name in (*_PLAIN, *_INIT) if name in given}
+    model = _model(parts.service, fields.get("model"))
+    suits: dict[str, Any] = {"width": model.native_size, "height": model.native_size, "guidance": model.guidance}
+    own = {"steps": model.steps, "sampler": model.sampler}
+    suits |= {name: value for name, value in own.items() if value is not None}
+    fields = suits | fields | {"model": model.name}
+    if fields.get("seed") == -1:
+        fields["seed"] = None
+    init = {name: fields.pop(name) for name in _INIT if name in fields}
+    request = GenerationRequest(**fields)
+    if "init_image" not in given:
+        if stray := [name for name in ("mask", *_INIT) if name in given]:
+            raise InvalidRequest("init_image", f"must be given with {stray[0]}, got none")
+        return request
+    return _with_picture(request, given, init, parts.store.inputs)
+
+
+def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
+    name = given.get("preset")
+    if name is None:
+        return {"prompt": given["prompt"]}
+    known = (*parts.presets, *parts.library.styles)
+    chosen = next((preset for preset in known if name in (preset.name, preset.name_zh)), None)
+    if chosen is None:
+        names = ", ".join(preset.name for preset in known)
+        raise InvalidRequest("preset", f"must be one of {names}, got {name!r}")
+    return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
+
+
+def _model(service: GenerationService, name: str | None) -> ModelInfo:
+    models = service.models()
+    for model in models:
+        if name in (None, model.name):
+            return model
+    raise InvalidRequest("model", f"must be one of {', '.join(model.name for model in models)}, got {name!r}")
+
+
+def _with_picture(
+    request: GenerationRequest, given: dict[str, Any], init: dict[str, Any], inputs: InputStore
+) -> GenerationRequest:
+    from webui.archive import metadata, pictures
+
+    picture = InitImage(image=metadata.read_input(_file(given["init_image"], "init_image"), inputs), **init)
+    inpaint = None
+    if "mask" in given:
+        mask = pictures.read_mask(_file(given["mask"], "mask"))
+        inpaint = Inpaint(mask=mask, **{name: given[name] for name in _INPAINT if name in given})
+    return replace(request, init=picture, inpaint=inpaint)
+
+
+def _file(path: Path, field: str) -> Path:
+    if not path.is_file():
+        raise InvalidRequest(field, f"must be a file, got {str(path)!r}")
+    return path
+
+
+# -- around a run ---------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _engine(options: argparse.Namespace) -> Iterator[tuple[Settings, Engine]]:
+    from webui.server import make_engine
+
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    settings = settings_of(options)
+    with contextlib.closing(make_engine(settings)) as engine:
+        yield settings, engine
+
+
+@contextlib.contextmanager
+def _service(options: argparse.Namespace) -> Iterator[Parts]:
+    """The page's own service, with a job table that lasts as long as the command: never another program's jobs."""
+    from webui.parts import build_parts
+
+    with (
+        tempfile.TemporaryDirectory(prefix="seedprint-", ignore_cleanup_errors=True) as folder,
+        _engine(options) as (settings, engine),
+        build_parts(settings, engine, Path(folder)) as parts,
+    ):
+        parts.service.start()
+        yield parts

@@ -1,0 +1,68 @@
+"""What commands say: results on stdout, a progress bar and complaints on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.types import GenerationRequest
+    from webui.jobs.status import JobStatus
+
+
+def complain(error: object) -> None:
+    print(f"seedprint: {error}", file=sys.stderr)
+
+
+class Answer:
+    """One result at a time to stdout: a JSON line, or words."""
+
+    def __init__(self, file: Any, as_json: bool) -> None:
+        self._file, self._as_json = file, as_json
+
+    def __call__(self, line: dict[str, Any], words: str) -> None:
+        text = json.dumps(line, ensure_ascii=False) if self._as_json else words
+        print(text, file=self._file, flush=True)
+
+
+@contextlib.contextmanager
+def answers(as_json: bool) -> Iterator[Answer]:
+    """With JSON, stdout carries the lines and nothing else: whatever libraries and the worker process print there
+    goes to stderr, by the file descriptor they inherit."""
+    if not as_json:
+        yield Answer(sys.stdout, as_json=False)
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(os.dup(kept), "w", encoding="utf-8", newline="\n") as file:
+            yield Answer(file, as_json=True)
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+class Bar:
+    """A progress bar on a terminal, else nothing. Counts the steps of all batches."""
+
+    def __init__(self, steps: int) -> None:
+        from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
+
+        self._bar = tqdm(total=steps, unit="step", file=sys.stderr, disable=None, leave=False)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *ending: object) -> None:
+        self._bar.close()
+
+    def show(self, status: JobStatus, request: GenerationRequest) -> None:
+        batch = min(status.image // request.batch_size, request.batches - 1)
+        self._bar.set_description(status.stage or status.state, refresh=False)
+        self._bar.update(batch * request.steps_run + status.step - self._bar.n)

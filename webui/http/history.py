@@ -1,0 +1,251 @@
+"""What the History tab's script asks for and tells: pages of pictures, one picture, actions, downloads.
+
+Plain routes and not gradio's events: a page of sixty pictures then costs a millisecond, and nothing grows with
+scrolling.
+They stand behind the same gate as everything else. Pictures travel by their opaque ids only.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response, StreamingResponse
+
+from pipelines.errors import InvalidRequest
+from webui.archive import export, metadata
+from webui.archive.entries import UNKNOWN_SEED, Entry
+from webui.archive.history import History
+from webui.archive.search import Query
+from webui.archive.trash import Done, Trash
+from webui.http.answers import faults_as_answers
+from webui.ui.again import settings_table
+from webui.ui.words import language_of
+
+PAGE = 60  # pictures
+PAGE_LIMIT = 200
+IDS_LIMIT = 20_000
+PROMPT_SHOWN = 400  # characters
+TICKETS = 16  # downloads asked for and not yet fetched
+
+_WHOLE = {"width", "height", "seed", "rating"}
+_DAYS = {"since", "until"}
+_TRUTH = {"trashed", "lora"}
+Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Identities = Annotated[list[Identity], Field(max_length=IDS_LIMIT)]
+
+
+class Act(BaseModel):
+    """Something to do with pictures. `value`: stars, a tag or a folder."""
+
+    action: Literal["rate", "tag", "untag", "delete", "restore", "move", "erase"]
+    ids: Identities
+    value: str = Field("", max_length=400)
+
+
+class Wanted(BaseModel):
+    """A download."""
+
+    kind: Literal["full", "prompt", "none", "sheet"]
+    ids: Identities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where a browser finds a picture, whole and small."""
+
+    image: Callable[[str], str]
+    thumb: Callable[[str], str]
+
+
+class Tickets:
+    """Downloads that a browser may fetch once: a link cannot carry thousands of ids."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Wanted] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def give(self, wanted: Wanted) -> str:
+        ticket = secrets.token_hex(16)
+        with self._lock:
+            self._kept[ticket] = wanted
+            while len(self._kept) > TICKETS:
+                self._kept.popitem(last=False)
+        return ticket
+
+    def take(self, ticket: str) -> Wanted | None:
+        with self._lock:
+            return self._kept.pop(ticket, None)
+
+
+def history_routes(history: History, outputs: Path, addresses: Addresses) -> APIRouter:
+    """The routes under /history/."""
+    router = APIRouter(prefix="/history")
+    show = Shown(outputs, addresses)
+    _add_reading(router, history, show)
+    _add_acting(router, history, Trash(history))
+    _add_downloads(router, history, Tickets())
+    return router
+
+
+class Shown:
+    """Entries as the script wants them."""
+
+    def __init__(self, outputs: Path, addresses: Addresses) -> None:
+        self._outputs, self._addresses = outputs, addresses
+
+    def __call__(self, entry: Entry) -> dict[str, Any]:
+        saved = entry.saved
+        return {
+            "id": saved.id,
+            "place": saved.path.relative_to(self._outputs).as_posix(),
+            "url": self._addresses.image(saved.id),
+            "thumb": self._addresses.thumb(saved.id),
+            "kind": saved.kind,
+            "seed": None if saved.seed == UNKNOWN_SEED else str(saved.seed),
+            "width": saved.width,
+            "height": saved.height,
+            "task": saved.task,
+            "prompt": saved.prompt[:PROMPT_SHOWN],
+            "made": saved.made_at.isoformat(timespec="seconds"),
+            "model": entry.model,
+            "sampler": entry.sampler,
+            "rating": entry.rating,
+            "tags": list(entry.tags),
+            "trashed": entry.trashed,
+        }
+
+
+def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
+    @router.get("/page")
+    def page(request: Request, response: Response, after: str | None = None, limit: int = PAGE) -> dict[str, Any]:
+        """One page; the first one says how many there are."""
+        response.headers["cache-control"] = "no-store"
+        with faults_as_answers(request):
+            query = query_of(request.query_params)
+            found = history.search(query, max(1, min(limit, PAGE_LIMIT)), after)
+            answer: dict[str, Any] = {"items": [show(entry) for entry in found.entries], "after": found.after}
+            if after is None and "count" in request.query_params:
+                answer["count"] = history.count(query)
+            done, total = history.scanned
+            return answer | {"scanned": done, "scanning": total}
+
+    @router.get("/facets")
+    def facets(request: Request, response: Response) -> dict[str, Any]:
+        """What there is to filter by."""
+        response.headers["cache-control"] = "no-store"
+        with faults_as_answers(request):
+            found = history.facets()
+            return {
+                "model": found.models,
+                "sampler": found.samplers,
+                "task": found.tasks,
+                "size": [(f"{width}x{height}", count) for (width, height), count in found.sizes],
+                "tag": found.tags,
+                "folders": history.folders(),
+            }
+
+    @router.get("/picture/{identity}")
+    def picture(request: Request, response: Response, identity: str) -> dict[str, Any]:
+        """One picture with all its settings, what it was made from and what was made from it."""
+        response.headers["cache-control"] = "no-store"
+        with faults_as_answers(request):
+            entry = history.entry(identity)
+            if entry is None:
+                raise HTTPException(404, "There is no such picture.")
+            family = history.family(identity)
+            settings = settings_table(metadata.read(entry.saved.path), language_of(request))
+            return show(entry) | {
+                "settings": settings,
+                "parents": [show(one) for one in family.parents],
+                "children": [show(one) for one in family.children],
+            }
+
+
+def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:
+    def rate(act: Act) -> Done:
+        history.rate(act.ids, int(act.value) if re.fullmatch("[0-5]", act.value) else -1)
+        return Done(places={})
+
+    def tag(act: Act) -> Done:
+        history.tag(act.ids, **{"add" if act.action == "tag" else "remove": re.split("[,，]", act.value)})
+        return Done(places={})
+
+    def erase(act: Act) -> Done:
+        trash.empty(act.ids or None)
+        return Done(places={})
+
+    acts: Mapping[str, Callable[[Act], Done]] = {
+        "rate": rate,
+        "tag": tag,
+        "untag": tag,
+        "delete": lambda act: trash.delete(act.ids),
+        "restore": lambda act: trash.restore(act.ids),
+        "move": lambda act: trash.move(act.ids, act.value),
+        "erase": erase,
+    }
+
+    @router.post("/act")
+    def act(request: Request, wish: Act) -> dict[str, Any]:
+        """Does it; the pictures' new ids, for undoing, and why some stayed."""
+        with faults_as_answers(request):
+            done = acts[wish.action](wish)
+            return {"ids": [history.identity(path) for path in done.places.values()], "problem": done.problem}
+
+
+def _add_downloads(router: APIRouter, history: History, tickets: Tickets) -> None:
+    @router.post("/export")
+    def ask(wanted: Wanted) -> dict[str, str]:
+        """Where the download will be."""
+        return {"url": f"/history/export/{tickets.give(wanted)}"}
+
+    @router.get("/export/{ticket}")
+    def fetch(request: Request, ticket: str) -> Response:
+        """The download, once."""
+        wanted = tickets.take(ticket)
+        if wanted is None:
+            raise HTTPException(404, "The download was fetched already.")
+        with faults_as_answers(request):
+            entries = history.entries(wanted.ids)
+            name = f"seedprint-{date.today().isoformat()}"
+            if wanted.kind == "sheet":
+                return Response(
+                    export.contact_sheet(entries), headers=_download(f"{name}.jpg"), media_type="image/jpeg"
+                )
+            pieces = export.zip_of(entries, wanted.kind)
+            return StreamingResponse(pieces, headers=_download(f"{name}.zip"), media_type="application/zip")
+
+
+def _download(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+
+
+def query_of(asked: Mapping[str, str]) -> Query:
+    """The one adapter from an address to a query. Raises InvalidRequest."""
+    found: dict[str, Any] = {}
+    for name in (item.name for item in fields(Query)):
+        text = asked.get(name, "").strip()
+        if text:
+            found[name] = _value(name, text)
+    return Query(**found)
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        if name in _WHOLE:
+            return int(text)
+        if name in _DAYS:
+            return date.fromisoformat(text)
+    except ValueError as error:
+        kind = "a whole number" if name in _WHOLE else "a day as 2026-01-31"
+        raise InvalidRequest(name, f"must be {kind}, got {text[:40]!r}") from error
+    return text == "1" if name in _TRUTH else text

@@ -1,0 +1,101 @@
+"""The routes of the History tab that make many pictures again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, Field
+from starlette.responses import FileResponse, Response
+
+from webui.archive.history import History
+from webui.http.answers import faults_as_answers
+from webui.jobs.service import GenerationService
+from webui.jobs.status import JobStatus
+from webui.ui.proof import BEFORE, ROUTE, pair_html, report_html, verdict
+from webui.ui.words import language_of
+
+RESULTS = 100  # in one answer
+_CACHE = "private, max-age=31536000, immutable"  # a job's pictures never change
+
+Address = Callable[[str], str]  # of a picture, by its opaque id
+Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class Chosen(BaseModel):
+    """Pictures to be made again."""
+
+    ids: Annotated[list[Identity], Field(max_length=20_000)]
+
+
+def proof_routes(service: GenerationService, history: History, thumb_url: Address) -> APIRouter:
+    """The routes under `ROUTE`."""
+    router = APIRouter(prefix=ROUTE)
+    _add_running(router, service, history)
+    _add_looking(router, service, history, thumb_url)
+    return router
+
+
+def _add_running(router: APIRouter, service: GenerationService, history: History) -> None:
+    @router.post("")
+    def verify(request: Request, chosen: Chosen) -> dict[str, str]:
+        """Queues making them again; the job's id."""
+        with faults_as_answers(request):
+            paths = [entry.saved.path for entry in history.entries(chosen.ids)]
+            return {"job": service.submit_again(*paths)}
+
+    @router.post("/{job}/cancel")
+    def cancel(job: str) -> dict[str, str]:
+        _again_job(service, job)
+        service.cancel(job)
+        return {}
+
+
+def _add_looking(router: APIRouter, service: GenerationService, history: History, thumb_url: Address) -> None:
+    @router.get("/{job}")
+    def look(request: Request, response: Response, job: str, after: int = 0) -> dict[str, Any]:
+        """How far it is, and what was found of the pictures from `after` on."""
+        response.headers["cache-control"] = "no-store"
+        status, language = _again_job(service, job), language_of(request)
+        start = max(0, after)
+        results = [
+            {
+                "verdict": verdict(report),
+                "thumb": thumb_url(history.identity(Path(report.path))),
+                "html": report_html(report, language, pair_html(service.remade, job, place, report, language)),
+            }
+            for place, report in enumerate(status.reports[start : start + RESULTS], start)
+        ]
+        return _progress(status) | {"results": results}
+
+    @router.get("/{job}/{place}/{which}")
+    def picture(job: str, place: int, which: str) -> FileResponse:
+        reports = _again_job(service, job).reports
+        if not 0 <= place < len(reports):
+            raise HTTPException(404, "There is no such picture.")
+        file = Path(reports[place].path) if which == BEFORE else service.remade.find(job, place, which)
+        if file is None or not file.is_file():
+            raise HTTPException(404, "There is no such picture.")
+        return FileResponse(file, headers={"cache-control": _CACHE})
+
+
+def _progress(status: JobStatus) -> dict[str, Any]:
+    found = [verdict(report) for report in status.reports]
+    within = status.step / status.steps if status.steps and not status.finished else 0
+    return {
+        "state": status.state,
+        "done": len(found),
+        "total": status.images,
+        "share": min(1.0, (len(found) + within) / status.images),
+        "counts": {name: found.count(name) for name in ("identical", "differs", "cannot")},
+        "error": status.error or "",
+    }
+
+
+def _again_job(service: GenerationService, job: str) -> JobStatus:
+    status = service.status(job)
+    if status is None or status.kind != "again":
+        raise HTTPException(404, "There is no such run.")
+    return status

@@ -1,0 +1,33 @@
+"""The models at hand, as the page shows them: what lies there, what was settled for each, when it was last used."""
+
+from __future__ import annotations
+
+from pipelines.engine import Engine
+from pipelines.types import GenerationRequest, ModelInfo, ModelPart
+from webui.jobs.table import JobTable
+from webui.kept.models import ModelSettings
+
+
+class Shelf:
+    """`settings` last as long as the program, unless it puts others there."""
+
+    def __init__(self, engine: Engine, jobs: JobTable) -> None:
+        self._engine, self._jobs = engine, jobs
+        self.settings = ModelSettings()
+
+    def everything(self) -> tuple[ModelInfo, ...]:
+        """See `Engine.shelf`."""
+        return self._engine.shelf()
+
+    def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
+        """Raises ModelError."""
+        return self._engine.parts(info)
+
+    def uses(self) -> dict[str, float]:
+        """Model's name -> when it last made a picture here, seconds since 1970."""
+        return self._jobs.model_uses()
+
+    def settled(self, request: GenerationRequest) -> GenerationRequest:
+        """With what is settled of its model's nature and the request does not say itself."""
+        model = next((model for model in self._engine.models() if model.name == request.model), None)
+        return request if model is None else self.settings.completed(request, model)

@@ -1,0 +1,98 @@
+"""A job as a page shows it, and the one at work: how far it is, how long it will take, and how it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.errors import Stopped
+from pipelines.types import Progress
+from webui.archive.store import SavedImage
+from webui.jobs.table import Job, JobKind, JobState
+from webui.proof.sweep import AgainReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStatus:
+    """One job as a page shows it. `version` grows with every change; `wait` returns when it has."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    queue_position: int = 0  # jobs that go before
+    stage: str = ""
+    step: int = 0
+    steps: int = 0
+    image: int = 0  # images finished
+    images: int = 1
+    eta_seconds: float | None = None
+    preview: bytes | None = None  # JPEG
+    saved: tuple[SavedImage, ...] = ()
+    grid: SavedImage | None = None
+    warning: str | None = None  # the last thing that a person should know, though the run goes on
+    error: str | None = None
+    error_field: str | None = None
+    reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
+    version: int = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.state in {"done", "failed", "cancelled"}
+
+    @property
+    def again(self) -> AgainReport | None:
+        """The first picture made again."""
+        return self.reports[0] if self.reports else None
+
+
+@dataclass(slots=True)
+class Running:
+    """What only the running job has. Guarded by the service's condition."""
+
+    job: Job
+    progress: Progress = field(default_factory=lambda: Progress(stage="loading"))
+    preview: bytes | None = None
+    eta_seconds: float | None = None
+    stop: type[Stopped] | None = None  # raised at the next step
+    closing: bool = False
+    reports: list[AgainReport] = field(default_factory=list)  # of the pictures made again so far
+
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        """What the job table keeps of the pictures made again, whatever ended the job."""
+        return {"reports": [report.to_json() for report in self.reports]} if self.reports else None
+
+    def hear(self, progress: Progress, pace: Pace) -> None:
+        """Takes a report of the engine. Raises what the job is to stop with."""
+        if self.stop is not None:
+            raise self.stop("Stopped.")
+        self.progress = progress
+        self.preview = progress.preview or self.preview
+        if progress.stage == "denoising" and progress.step:
+            left = pace.seconds_left(progress)
+            self.eta_seconds = self.eta_seconds if left is None else left
+
+
+@dataclass(slots=True)
+class Pace:
+    """The steps of one batch, timed from its first one: what comes before is loading."""
+
+    batches_left: int  # after this one
+    first: tuple[float, int] | None = None  # when the first report of a step came, and which step it was
+
+    def seconds_left(self, progress: Progress) -> float | None:
+        """Of the whole job, at this step; None before there are two steps to judge by."""
+        now = time.perf_counter()
+        if self.first is None:
+            self.first = now, progress.step
+        began, step = self.first
+        if progress.step <= step:
+            return None
+        steps_left = progress.steps - progress.step + progress.steps * self.batches_left
+        return (now - began) / (progress.step - step) * steps_left
+
+
+def reports_of(job: Job) -> tuple[AgainReport, ...]:
+    """Of a job that has ended."""
+    return tuple(map(AgainReport.from_json, job.outcome["reports"])) if job.outcome else ()

@@ -1,0 +1,253 @@
+"""Makes images again from their own files and says whether they are the same, or what differs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipelines.engine import Engine
+from pipelines.errors import SeedprintError, Stopped
+from pipelines.types import Batch, GenerationResult, OnProgress
+from webui.archive import metadata, pictures
+from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.metadata import Record
+from webui.proof import measures
+from webui.proof.resources import Finder, renamed
+
+# Facts that may change without touching a pixel, so they explain nothing.
+_IDLE_FACTS = frozenset({"seconds", "retries"})
+WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose
+_SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".avif"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """How far two pictures of one size are apart, over 8-bit RGB."""
+
+    pixels: int  # that differ in any channel
+    max: int  # largest difference of one channel, 0 … 255
+    mean: float  # mean absolute difference of all channels, 0 … 255
+    psnr: float | None  # decibels; None for equal pictures
+    ssim: float | None  # structural similarity, 1 for equal pictures; None for those too small or of two sizes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgainReport:
+    """`cannot` is one sentence when the image could not be made; then nothing was compared."""
+
+    path: str
+    identical: bool = False
+    different_pixels: int = 0
+    max_difference: int = 0  # 0 … 255, over all channels
+    mean_difference: float = 0.0  # 0 … 255, over all channels
+    psnr: float | None = None  # decibels; None when equal or not compared
+    ssim: float | None = None  # 1 when equal; None when not compared
+    because: tuple[str, ...] = ()  # why it differs
+    changed: tuple[str, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
+    cannot: str | None = None
+    notes: tuple[str, ...] = ()  # one sentence for each file that was renamed, replaced or is gone
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
+        lists = {name: tuple(data[name]) for name in ("because", "changed", "notes") if name in data}
+        return cls(**{**data, **lists})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Original:
+    """A file that can be made again: what it says, and the batch that made it."""
+
+    path: Path
+    record: Record
+    batch: Batch
+    notes: tuple[str, ...]
+    lossy: bool  # JPEG or AVIF: the file no longer holds the pixels that were made
+
+    @property
+    def key(self) -> str:
+        """Equal for the images of one batch, which is computed once for all of them."""
+        settings = {name: value for name, value in self.record.settings.items() if name != "seed"}
+        request = self.batch.request  # with the names that its files have today
+        names = request.model, request.vae, request.prompt, request.negative_prompt
+        return json.dumps([settings, names, self.batch.seeds, self.batch.threads], sort_keys=True)
+
+
+OnMade = Callable[[AgainReport, Image.Image, Image.Image], None]  # what was found, the file's picture, the new one
+
+
+def sweep(
+    engine: Engine,
+    inputs: InputStore,
+    paths: Sequence[Path],
+    on_progress: OnProgress,
+    on_made: OnMade = lambda *_: None,
+) -> Iterator[AgainReport]:
+    """Runs the batch that made each image and compares its pixels with the file's. Images of one batch are made
+    together, so reports come in another order. Raises `Stopped`."""
+    finder = Finder(engine, on_progress)
+    for start in range(0, len(paths), WAITING):
+        batches: dict[str, list[_Original]] = {}
+        for path in paths[start : start + WAITING]:
+            found = _read(inputs, path, finder)
+            if isinstance(found, AgainReport):
+                yield found
+            else:
+                batches.setdefault(found.key, []).append(found)
+        for originals in batches.values():
+            yield from _make(engine, originals, on_progress, on_made)
+
+
+def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainReport:
+    try:
+        back = metadata.read(path)
+        record = back.record
+        if record is None:
+            return AgainReport(path=str(path), cannot="The file does not hold the settings that made it.")
+        if record.kind != "image":
+            return AgainReport(path=str(path), cannot=f"This is a {record.kind}: make its single images again.")
+        files = finder.find(record.facts)
+        notes = tuple(found.note for found in files if found.note)
+        if any(found.gone for found in files):
+            return AgainReport(path=str(path), cannot=next(found.note for found in files if found.gone), notes=notes)
+        batch = Batch.around(renamed(record.request(inputs), files), record.position, record.facts.get("threads"))
+        return _Original(path=path, record=record, batch=batch, notes=notes, lossy=back.lossy)
+    except SeedprintError as error:
+        return AgainReport(path=str(path), cannot=str(error))
+
+
+def _make(
+    engine: Engine, originals: Sequence[_Original], on_progress: OnProgress, on_made: OnMade
+) -> Iterator[AgainReport]:
+    try:
+        results = engine.generate(originals[0].batch, on_progress)
+    except Stopped:
+        raise
+    except SeedprintError as error:
+        for original in originals:
+            yield AgainReport(path=str(original.path), cannot=str(error), notes=original.notes)
+        return
+    for original in originals:
+        result = results[original.record.position]
+        try:
+            before = pictures.read(original.path)
+        except SeedprintError as error:
+            yield AgainReport(path=str(original.path), cannot=str(error))
+            continue
+        report = replace(_compared(original, before, result), notes=original.notes)
+        on_made(report, before, result.image)
+        yield report
+
+
+def _compared(original: _Original, before: Image.Image, result: GenerationResult) -> AgainReport:
+    changed = tuple(differences(original.record.facts, result.facts))
+    if original.lossy and pixels_sha256(result.image) == original.record.pixels_sha256:
+        return AgainReport(path=str(original.path), identical=True, ssim=1.0, changed=changed)
+    found = compare(before, result.image)
+    identical = found.pixels == 0 and not original.lossy
+    because: tuple[str, ...] = ()
+    if not identical:
+        because = changed
+        if original.lossy:
+            because = ("the file is JPEG or AVIF: pixels are counted against a lossy copy", *because)
+        elif pixels_sha256(before) != original.record.pixels_sha256:
+            because = ("the file's pixels were changed after it was saved", *because)
+        because = because or ("no recorded fact differs",)
+    return AgainReport(
+        path=str(original.path),
+        identical=identical,
+        different_pixels=found.pixels,
+        max_difference=found.max,
+        mean_difference=found.mean,
+        psnr=found.psnr,
+        ssim=found.ssim,
+        because=because,
+        changed=changed,
+    )
+
+
+def compare(first: Image.Image, second: Image.Image) -> Difference:
+    """Pixel by pixel. Pictures of different sizes differ everywhere, by all."""
+    if first.size != second.size:
+        area = max(first.width * first.height, second.width * second.height)
+        return Difference(pixels=area, max=255, mean=255.0, psnr=0.0, ssim=None)
+    left = np.asarray(first.convert("RGB"), dtype=np.int16)
+    distance = np.abs(left - np.asarray(second.convert("RGB"), dtype=np.int16))  # (height, width, 3)
+    squared = float(np.mean(np.square(distance, dtype=np.float64)))
+    return Difference(
+        pixels=int(np.count_nonzero(distance.max(axis=2))),
+        max=int(distance.max()),
+        mean=float(distance.mean()),
+        psnr=10 * math.log10(255**2 / squared) if squared else None,
+        ssim=_ssim(first, second) if squared else 1.0,
+    )
+
+
+def _ssim(first: Image.Image, second: Image.Image) -> float | None:
+    if min(first.size) < measures.WINDOW:
+        return None
+    one, other = (np.asarray(image.convert("RGB"), dtype=np.uint8) for image in (first, second))
+    return measures.ssim(one, other)
+
+
+def far_apart(report: AgainReport) -> str:
+    """`2,304 pixels differ, by 14 at most, 0.31 mean, 47.2 dB, SSIM 0.9981`."""
+    most, mean = f"by {report.max_difference} at most", f"{report.mean_difference:.2f} mean"
+    parts = [f"{report.different_pixels:,} pixels differ", most, mean]
+    parts += [f"{report.psnr:.1f} dB"] if report.psnr is not None else []
+    parts += [f"SSIM {report.ssim:.4f}"] if report.ssim is not None else []
+    return ", ".join(parts)
+
+
+def amplified(first: Image.Image, second: Image.Image) -> tuple[Image.Image, int]:
+    """Where two pictures of one size differ, made visible, and how many times stronger than it is: the largest
+    difference becomes white."""
+    distance = np.abs(
+        np.asarray(first.convert("RGB"), dtype=np.int16) - np.asarray(second.convert("RGB"), dtype=np.int16)
+    )
+    factor = amplification(int(distance.max()))
+    return Image.fromarray(np.clip(distance * factor, 0, 255).astype(np.uint8)), factor
+
+
+def amplification(largest: int) -> int:
+    """How many times stronger a difference is shown, by its largest channel."""
+    return max(1, 255 // max(1, largest))
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """One phrase for each recorded fact that is not the same now: `dtype: was bfloat16, is float32`."""
+    found: list[str] = []
+    for name in sorted(set(before) | set(now)):
+        old, new = before.get(name), now.get(name)
+        if name in _IDLE_FACTS or old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{prefix}{name}.")
+        else:
+            found.append(f"{prefix}{name}: was {old}, is {new}")
+    return found
+
+
+def files_in(paths: Iterable[Path]) -> list[Path]:
+    """The pictures among files and folders, folders with all below them (but not the archive's own `inputs` and
+    hidden folders), in order, each once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            found[path] = None
+            continue
+        for file in sorted(path.rglob("*")):
+            inside = file.relative_to(path).parts[:-1]
+            own = any(part.startswith(".") or part == "inputs" for part in inside)
+            if not own and file.suffix.lower() in _SUFFIXES and not file.name.startswith("grid-"):
+                found[file] = None
+    return list(found)

@@ -1,0 +1,110 @@
+"""The form as a whole: kept and found again, one step back, its defaults, and what a model brings with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from pipelines.types import ModelInfo
+from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
+from webui.kept.forms import Forms
+from webui.ui.generate.controls import Updates
+from webui.ui.generate.form import image_guidance_for, prompt_placeholder
+from webui.ui.generate.tab import GenerateTab, examples_for
+
+
+class FormHandlers:
+    """Values in, updates out, as in `GenerateHandlers`."""
+
+    def __init__(self, tab: GenerateTab, forms: Forms) -> None:
+        self.tab, self.form, self.house, self.forms = tab, tab.form, tab.house, forms
+        self.settings = tab.house.service.shelf.settings
+
+    def inputs(self) -> set[Any]:
+        return {*self.form.components(), self.tab.extras.defaults}
+
+    def outputs(self) -> list[Any]:
+        extras = self.tab.extras
+        return [*self.form.components(), extras.defaults, extras.model_note, *self.tab.examples]
+
+    def find(self, values: dict[Any, Any]) -> Updates:
+        """When a page opens: what the form showed last; the first time it stays as it is built."""
+        kept = self.forms.current(self.tab.task)
+        if kept is not None:
+            return self._show(kept)
+        shown = self.form.read(values)
+        self.forms.keep(self.tab.task, shown)
+        return {self.tab.extras.defaults: self._defaults(self.house.model(shown["model"]))}
+
+    def keep(self, values: dict[Any, Any]) -> None:
+        """After any change. A page that has not shown the kept form yet must not overwrite it."""
+        if _known(values[self.tab.extras.defaults]).get(FOUND):
+            self.forms.keep(self.tab.task, self.form.read(values))
+
+    def undo(self) -> Any:
+        before = self.forms.undo(self.tab.task)
+        return gr.skip() if before is None else self._show(before)
+
+    def reset(self, values: dict[Any, Any]) -> Updates:
+        """Every setting as it is at first for the chosen model; the prompts stay."""
+        model = self.house.model(values[self.form.controls.model])
+        updates = self.form.apply(form_defaults(model, self.tab.task, self.settings))
+        return updates | {self.tab.extras.defaults: self._defaults(model)}
+
+    def model_chosen(self, values: dict[Any, Any]) -> Updates:
+        """What suits the model, in every field that was not changed; placeholder and examples fit it too."""
+        model, shown = self.house.model(values[self.form.controls.model]), self.form.read(values)
+        before = _known(values[self.tab.extras.defaults])
+        now = model_defaults(model, self.tab.task, self.settings)
+        return self.form.apply(fitted(shown, before, now, model)) | self._look(model)
+
+    def _show(self, kept: Mapping[str, Any]) -> Updates:
+        fields = dict(kept)
+        model = self.house.model(fields.get("model"))
+        if model is None or model.problem is not None:
+            fields.pop("model", None)
+            model = self.house.model(self.form.controls.model.value)
+        known = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
+        if fields.get("vae") not in known:
+            fields["vae"] = "automatic"
+        updates, look = self.form.apply(fields), self._look(model)
+        return updates | {component: {**updates.get(component, {}), **update} for component, update in look.items()}
+
+    def _look(self, model: ModelInfo | None) -> Updates:
+        tab = self.tab
+        updates: Updates = {
+            tab.extras.defaults: self._defaults(model),
+            tab.form.controls.prompt: gr.update(placeholder=prompt_placeholder(model)),
+            tab.extras.model_note: gr.update(visible=model is not None and model.family == "builtin"),
+        }
+        if tab.form.start is not None:
+            updates[tab.form.start.image_guidance] = image_guidance_for(model)
+        for button, text in zip(tab.examples, examples_for(model), strict=True):
+            updates[button] = gr.update(value=text)
+        return updates
+
+    def _defaults(self, model: ModelInfo | None) -> dict[str, Any]:
+        return model_defaults(model, self.tab.task, self.settings) | {FOUND: True}
+
+
+def _known(value: Any) -> dict[str, Any]:
+    """From the browser: data from outside."""
+    return value if isinstance(value, dict) else {}
+
+
+def wire_form(tab: GenerateTab, handlers: FormHandlers, blocks: gr.Blocks) -> None:
+    """Which event calls which handler."""
+    task, extras, form = tab.task, tab.extras, tab.form
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    blocks.load(handlers.find, handlers.inputs(), handlers.outputs(), api_name=f"{task}_find", **quiet)
+    form.controls.model.input(
+        handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name=f"{task}_model", **quiet
+    )
+    extras.undo.click(handlers.undo, None, handlers.outputs(), api_name=f"{task}_undo", **quiet)
+    extras.reset.click(
+        handlers.reset, handlers.inputs(), [*form.components(), extras.defaults], api_name=f"{task}_reset", **quiet
+    )
+    changes: list[Any] = [component.change for component in form.by_name().values()]  # type: ignore[attr-defined]
+    gr.on(changes, handlers.keep, handlers.inputs(), None, trigger_mode="always_last", api_name=f"{task}_keep", **quiet)

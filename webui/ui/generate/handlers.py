@@ -1,0 +1,175 @@
+"""What happens when something on a generating tab is clicked: values in, updates out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from PIL.Image import Image
+
+from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import steps_at
+from webui.archive import metadata
+from webui.library import presets
+from webui.ui import jobs
+from webui.ui.generate import memory_line
+from webui.ui.generate.controls import Updates, Values, schedule_update
+from webui.ui.generate.tab import GenerateTab
+from webui.ui.house import uploaded_file
+from webui.ui.words import Language, language_of, sentence, translate
+
+
+class GenerateHandlers:
+    """The handlers of one tab. Each takes values as gradio hands them, by component, and returns updates likewise."""
+
+    def __init__(self, tab: GenerateTab) -> None:
+        self.tab, self.form, self.house = tab, tab.form, tab.house
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def submit(self, values: dict[Any, Any], request: gr.Request) -> Updates:
+        """Hands a job in, or shows what is wrong beside the field; what was typed stays."""
+        language = language_of(request)
+        updates = self.form.unmark() | self._source_error("")
+        try:
+            image, mask = self._source(values)
+            job = self.house.service.submit(self.form.request(values, image, mask))
+        except InvalidRequest as error:
+            return updates | self.fault(error.field, error.rule, language)
+        except SeedprintError as error:
+            return updates | self.fault(None, str(error), language)
+        return updates | {self.tab.jobs: [*jobs.remembered(values[self.tab.jobs]), job][-jobs.KEEP :]}
+
+    def _source(self, values: Values) -> tuple[Image | None, Image | None]:
+        tab = self.tab
+        if tab.painter is not None:
+            return self.house.source(values[tab.painter])
+        if tab.image is None:
+            return None, None
+        if not values[tab.image]:
+            raise InvalidRequest("init_image", "must be given, got none")
+        return metadata.read_input(self.house.readable(values[tab.image]), self.house.inputs), None
+
+    def fault(self, field: str | None, rule: str, language: Language) -> Updates:
+        """One sentence beside the field, or under the progress line when it concerns none of this tab's."""
+        marked = self.form.mark(field, rule, language)
+        if field in {"clip_skip", "vae", "dialect"}:
+            marked[self.tab.extras.advanced] = gr.update(open=True)
+        if field in {"init_image", "mask"} and self.tab.task != "txt2img":
+            marked = self._source_error(sentence(field, rule, language))
+        line = translate("state_failed", language) if not field else ""
+        told = "" if marked else sentence(field, rule, language)
+        return marked | {self.tab.live: {"state": "refused", "line": line if told else "", "error": told}}
+
+    def _source_error(self, text: str) -> Updates:
+        if self.tab.task == "txt2img":
+            return {}
+        return {self.tab.source_error: gr.update(value=escaped(text), visible=bool(text))}
+
+    def watch(self, ids: Any, live: Any, request: gr.Request) -> Iterator[Updates]:
+        """Shows the jobs of this browser's tab until all are finished: the first unfinished one, then the next."""
+        if isinstance(live, dict) and live.get("state") == "refused":
+            return  # the last wish was no job; its fault stays in sight
+        tab, language, shown = self.tab, language_of(request), None
+        for status, behind in jobs.watch(self.house, jobs.remembered(ids)):
+            updates: Updates = {tab.live: jobs.live_value(self.house, status, behind, language)}
+            key = (status.id, len(status.saved), status.grid is not None, status.finished)
+            if key != shown:
+                shown = key
+                if status.saved or status.finished:
+                    updates[tab.pictures] = jobs.run_items(self.house, status, language)
+                if status.finished:
+                    updates[tab.recent] = self.house.recent(language)
+            yield updates
+        if shown is None:
+            yield {tab.live: {}}
+
+    def told(self, ids: Any, request: gr.Request) -> Any:
+        """After a run: a fault that only the engine could find is shown beside its field too."""
+        known = jobs.remembered(ids)
+        status = self.house.service.status(known[-1]) if known else None
+        if status is None or status.state != "failed" or not status.error_field:
+            return gr.skip()
+        rule = (status.error or "").removeprefix(f"{status.error_field}: ")
+        return self.form.mark(status.error_field, rule, language_of(request)) or gr.skip()
+
+    def cancel(self, ids: Any) -> None:
+        """Ends the job that is shown."""
+        if (job := self._shown(ids)) is not None:
+            self.house.service.cancel(job)
+
+    def skip(self, ids: Any) -> None:
+        if (job := self._shown(ids)) is not None:
+            self.house.service.skip(job)
+
+    def _shown(self, ids: Any) -> str | None:
+        for one in jobs.remembered(ids):
+            status = self.house.service.status(one)
+            if status is not None and not status.finished:
+                return one
+        return None
+
+    # -- the form -----------------------------------------------------------------------------------------------
+
+    def sampler_chosen(self, sampler: str, schedule: str) -> Any:
+        return schedule_update(sampler, schedule) if sampler in SAMPLERS else gr.skip()
+
+    def offered(self) -> Updates:
+        """Models, VAEs and LoRAs as they lie in the models folder now."""
+        service = self.house.service
+        return self.tab.extras.offer(self.form.controls, service.models(), service.adapters())
+
+    def memory(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        """Whether the chosen size fits, and about how long it takes."""
+        house, fields = self.house, self.form.read(values)
+        state, language = house.service.engine_state(), language_of(request)
+        text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations.refreshed())
+        return gr.update(value=escaped(text), visible=bool(text))
+
+    def preset_chosen(self, values: dict[Any, Any]) -> Updates:
+        """Fills the form in; the prompt box then shows the whole prompt."""
+        name, controls = values[self.tab.preset], self.form.controls
+        known = self.house.all_presets()
+        words = presets.bare(values[controls.prompt] or "", known)
+        preset = next((one for one in known if one.name == name), None)
+        if preset is None:
+            return self.form.apply({"prompt": words})
+        return self.form.apply(preset.apply(words, values[controls.negative_prompt] or ""))
+
+    def steps_run(self, steps: Any, strength: Any, request: gr.Request) -> str:
+        """How many steps really run: int(steps × strength)."""
+        language = language_of(request)
+        if not isinstance(steps, (int, float)) or not isinstance(strength, (int, float)):
+            return ""
+        run = steps_at(strength, steps)
+        if run == 0:
+            return escaped(translate("steps_none", language))
+        return escaped(translate("steps_run", language, run=run, steps=int(steps)))
+
+    def painter_upload(self, value: Any, request: gr.Request) -> Updates:
+        """The visitor gave the painter a picture: it is brought to upright sRGB and kept, then shown."""
+        language, painter = language_of(request), self.tab.painter
+        file = uploaded_file(value.get("uploaded")) if isinstance(value, dict) else None
+        if file is None or painter is None:
+            return self._source_error(sentence("init_image", "must be given, got none", language))
+        try:
+            sha256 = self.house.inputs.put(metadata.read_input(file, self.house.inputs))
+        except SeedprintError as error:
+            return self._source_error(str(error))
+        return self._source_error("") | {painter: {"source": sha256, "url": self.house.input_url(sha256)}}
+
+    def load(self, values: dict[Any, Any], request: gr.Request) -> Updates:
+        """When a page opens: recent pictures, and what Python words in the visitor's language."""
+        language, form = language_of(request), self.form
+        updates: Updates = {self.tab.recent: self.house.recent(language)} | self.offered()
+        if form.start is not None:
+            steps, strength = values[form.controls.steps], values[form.start.strength]
+            updates[self.tab.steps_run] = self.steps_run(steps, strength, request)
+        return updates
+
+
+def escaped(text: str) -> str:
+    """Text for a gr.HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

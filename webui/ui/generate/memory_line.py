@@ -1,0 +1,103 @@
+"""Words on memory: the line under the sizes, whether they fit and how long they take, and warnings of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
+from pipelines.prompts.grammar import prompts_in
+from pipelines.types import EngineState, ModelInfo, steps_at
+from webui.jobs.durations import Durations
+from webui.ui.words import Language
+
+_CHINESE = (
+    (r"too large: the model alone takes (.+) of (.+) GB", r"太大：仅模型就需要 \1 GB，可用 \2 GB"),
+    (r"too large: the most that fits is (.+)", r"太大：最大可用 \1"),
+    (r"fits with (.+)", r"可以运行，方式：\1"),
+    (r"fits: (\S+) of (\S+) GB(.*)", r"内存足够：约需 \1 GB，可用 \2 GB\3"),
+)
+_ENDS = ((r", about (\d+) s", r"，约 \1 秒"), (r" · at most (\S+)$", r" · 最大 \1"))
+_SLOW = (
+    r"A step took (.+) s, the ones before about (.+) s: the card's memory .+",
+    r"有一步用了 \1 秒，此前每步约 \2 秒：显存可能已溢出到内存。缩小图像或批量，或关闭其他程序，即可恢复速度。",
+)
+_UNKNOWN = (
+    "whether it fits is not known: what such a model takes was never measured; its parts leave the card as they must",
+    "是否放得下未知：此类模型的用量从未测量；放不下时其部件会轮流进出显存",
+)
+_WAYS = {
+    "one image at a time": "逐张生成",
+    "text encoders off the card": "文本编码器移出显存",
+    "each part alone on the card": "各部件轮流进入显存",
+    "layer by layer": "逐层进入显存",
+    "8-bit weights": "8 位权重",
+    "tiled decode": "分块解码",
+}
+
+
+def told(
+    state: EngineState,
+    model: ModelInfo | None,
+    fields: Mapping[str, Any],
+    language: Language,
+    durations: Durations | None = None,
+) -> str:
+    """`fields`: what the form holds, checked by nobody yet. "" when nothing is known of the model or the memory."""
+    free = state.memory_free_bytes
+    if free is None or model is None:
+        return ""
+    if model.sampler is not None:
+        return _UNKNOWN[language == "zh"]
+    if model.family not in FAMILIES:
+        return ""
+    width, height, batch = (_within(fields[name]) for name in ("width", "height", "batch_size"))
+    guidance = fields["guidance"]
+    if not (width and height and batch) or not isinstance(guidance, (int, float)):
+        return ""
+    prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
+    rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts)
+    made = plan(
+        shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2),
+        Size(width=width, height=height, batch=batch, rows=rows),
+        free,
+        calibration=Calibration(**state.memory_learned.get(model.family, {})),
+        means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
+    )
+    text = made.sentence(None if durations is None else _seconds(durations, model, fields))
+    return text if language == "en" else _chinese(text)
+
+
+def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) -> float | None:
+    """Of the whole run, as far as the form is filled in."""
+    strength = fields.get("strength", 1)
+    counts = [fields.get(name) for name in ("steps", "width", "height", "batch_size", "batches")]
+    if not all(isinstance(count, int) and count > 0 for count in counts) or not isinstance(strength, (int, float)):
+        return None
+    steps, width, height, batch, batches = (int(count) for count in counts if count is not None)
+    steps = max(1, steps_at(strength, steps))
+    one = durations.seconds(model.name, steps, width * height)
+    return None if one is None else one * batch * batches
+
+
+def warning(text: str, language: Language) -> str:
+    """What an engine warned of while it worked."""
+    return text if language == "en" else re.sub(*_SLOW, text)
+
+
+def _within(value: object) -> int:
+    """0 for what is no size at all: the request says so when it is sent."""
+    return value if isinstance(value, int) and 0 < value <= 4096 else 0
+
+
+def _chinese(text: str) -> str:
+    for pattern, replacement in _CHINESE:
+        if re.fullmatch(pattern, text):
+            text = re.sub(pattern, replacement, text)
+            break
+    for pattern, replacement in _ENDS:
+        text = re.sub(pattern, replacement, text)
+    for english, chinese in _WAYS.items():
+        text = text.replace(english, chinese)
+    return text.replace(", ", "、")

@@ -1,0 +1,291 @@
+"""The lab's form: from what was typed to an experiment, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL.Image import Image
+
+from pipelines.errors import InvalidRequest
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
+from webui.jobs.defaults import program_defaults
+from webui.lab.axes import AXIS_FIELDS, Axis
+from webui.lab.experiments import NAME_LIMIT, Experiment
+from webui.lab.questions import (
+    KINDS,
+    SYMBOLS,
+    Ablation,
+    Grid,
+    Isolation,
+    Order,
+    Pair,
+    Question,
+    Symbols,
+    Weights,
+)
+from webui.lab.ranges import numbers
+from webui.ui.generate.controls import Slider, StartControls, Updates, Values, model_choices
+from webui.ui.generate.form import build_start, picture_box
+from webui.ui.words import WORDS, word
+
+AXES = ("x", "y", "z")
+_START = tuple(item.name for item in fields(StartControls))
+SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
+BEGIN = "a red star on a blue background"
+_MASK = {item.name for item in fields(Inpaint)}
+_OFFERED = tuple(name for name in AXIS_FIELDS if name not in _MASK)  # the form has no mask
+
+# which fields each question shows
+SHOWN: Mapping[str, tuple[str, ...]] = {
+    "ab": ("phrase", "replacement"),
+    "ablation": ("phrases",),
+    "order": ("phrases", "sample"),
+    "symbols": ("phrase", "symbols", "places"),
+    "weights": ("phrase", "weights"),
+    "isolation": ("phrases", "separators", "alone"),
+    "grid": tuple(f"{axis}_{part}" for axis in AXES for part in ("field", "values")),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabForm:
+    """One component a field; the names are the request's own where there is one."""
+
+    kind: gr.Dropdown
+    prompt: gr.Textbox
+    negative_prompt: gr.Textbox
+    phrase: gr.Textbox
+    replacement: gr.Textbox
+    phrases: gr.Textbox
+    sample: gr.Number
+    symbols: gr.Textbox
+    places: gr.CheckboxGroup
+    weights: gr.Textbox
+    separators: gr.CheckboxGroup
+    alone: gr.Checkbox
+    x_field: gr.Dropdown
+    x_values: gr.Textbox
+    y_field: gr.Dropdown
+    y_values: gr.Textbox
+    z_field: gr.Dropdown
+    z_values: gr.Textbox
+    seeds: gr.Textbox
+    model: gr.Dropdown
+    sampler: gr.Dropdown
+    steps: gr.Slider
+    guidance: gr.Slider
+    width: gr.Number
+    height: gr.Number
+    image: gr.Image  # to begin with; none: txt2img
+    strength: gr.Slider
+    resize_mode: gr.Dropdown
+    image_guidance: gr.Number
+
+    def by_name(self) -> dict[str, Component]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def components(self) -> set[Any]:
+        return set(self.by_name().values())
+
+    def experiment(self, values: Values, image: Image | None = None) -> Experiment:
+        """The adapter; `image`: what the variants begin with. Raises InvalidRequest."""
+        given = {name: values[component] for name, component in self.by_name().items()}
+        plain = {name: _whole(given[name]) for name in ("steps", "width", "height")}
+        base = GenerationRequest(
+            prompt=given["prompt"] or "",
+            negative_prompt=given["negative_prompt"] or "",
+            model=given["model"],
+            sampler=given["sampler"],
+            guidance=given["guidance"],
+            init=InitImage(image=image, **{name: given[name] for name in _START}) if image is not None else None,
+            **plain,
+        )
+        question = _question(given)
+        seeded = isinstance(question, Grid) and any(axis.field == "seed" for axis in question.axes)
+        seeds = () if seeded else numbers(given["seeds"] or "", "seeds", whole=True)
+        name = f"{WORDS[f'kind_{question.kind}'][0].partition('(')[0].strip()} {base.prompt}".strip()
+        return Experiment(name=name[:NAME_LIMIT], base=base, seeds=tuple(map(int, seeds)), question=question)
+
+    def apply(self, experiment: Experiment, image: Path | None = None) -> Updates:
+        """Updates that show `experiment`; `image`: the file of what it begins with."""
+        base, question = experiment.base, experiment.question
+        shown: dict[str, Any] = {
+            name: getattr(base, name)
+            for name in ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
+        }
+        shown |= {"kind": question.kind, "seeds": ", ".join(map(str, experiment.seeds)) or "1-4"}
+        shown |= _fields_of(question) | {"image": str(image) if image is not None else None}
+        if base.init is not None:
+            shown |= {name: getattr(base.init, name) for name in _START}
+        named = self.by_name()
+        updates: Updates = {named[name]: gr.update(value=value) for name, value in shown.items()}
+        return self.reveal(question.kind, updates)
+
+    def reveal(self, kind: str, updates: Updates | None = None) -> Updates:
+        """Shows what this question asks for and hides the rest."""
+        found, named = dict(updates or {}), self.by_name()
+        for name in {name for names in SHOWN.values() for name in names}:
+            found[named[name]] = {**found.get(named[name], gr.update()), "visible": name in SHOWN.get(kind, ())}
+        return found
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _lines(text: Any) -> tuple[str, ...]:
+    return tuple(line.strip() for line in str(text or "").splitlines() if line.strip())
+
+
+def _question(given: Mapping[str, Any]) -> Question:
+    kind, phrases = given["kind"], _lines(given["phrases"])
+    if kind == "ab":
+        return Pair(phrase=given["phrase"] or "", replacement=given["replacement"] or "")
+    if kind == "ablation":
+        return Ablation(phrases=phrases)
+    if kind == "order":
+        sample = _whole(given["sample"])
+        return Order(phrases=phrases, sample=sample if isinstance(sample, int) and sample else None)
+    if kind == "symbols":
+        places = tuple(given["places"] or ())
+        return Symbols(phrase=given["phrase"] or "", symbols=tuple(str(given["symbols"] or "").split()), places=places)
+    if kind == "weights":
+        return Weights(phrase=given["phrase"] or "", weights=numbers(given["weights"] or "", "weights"))
+    if kind == "isolation":
+        separators = tuple(SEPARATORS[name] for name in given["separators"] or () if name in SEPARATORS)
+        return Isolation(phrases=phrases, separators=separators, alone=bool(given["alone"]))
+    if kind == "grid":
+        named = [(given[f"{axis}_field"], given[f"{axis}_values"]) for axis in AXES]
+        return Grid(axes=tuple(Axis.read(field, text or "") for field, text in named if field))
+    raise InvalidRequest("kind", f"must be one of {', '.join(KINDS)}, got {kind!r:.80}")
+
+
+def _fields_of(question: Question) -> dict[str, Any]:
+    if isinstance(question, Grid):
+        shown: dict[str, Any] = {}
+        for place, axis in enumerate(AXES):
+            known = question.axes[place] if place < len(question.axes) else None
+            shown[f"{axis}_field"] = known.field if known else ""
+            shown[f"{axis}_values"] = ", ".join(map(known.label, known.values)) if known else ""
+        return shown
+    if isinstance(question, Isolation):
+        chosen = [name for name, text in SEPARATORS.items() if text in question.separators]
+        return {"phrases": "\n".join(question.phrases), "separators": chosen, "alone": question.alone}
+    if isinstance(question, Symbols):
+        symbols = " ".join(question.symbols)
+        return {"phrase": question.phrase, "symbols": symbols, "places": list(question.places)}
+    if isinstance(question, Weights):
+        return {"phrase": question.phrase, "weights": ", ".join(f"{weight:g}" for weight in question.weights)}
+    if isinstance(question, Order):
+        return {"phrases": "\n".join(question.phrases), "sample": question.sample or 0}
+    if isinstance(question, Pair):
+        return {"phrase": question.phrase, "replacement": question.replacement}
+    return {"phrases": "\n".join(getattr(question, "phrases", ()))}
+
+
+def build_asked() -> dict[str, Any]:
+    """The card of what is asked. Call inside a Blocks context."""
+    made: dict[str, Any] = {}
+    with gr.Column(elem_classes="card"):
+        made["kind"] = gr.Dropdown(
+            [(word(f"kind_{kind}"), kind) for kind in KINDS], value="ab", label=word("lab_kind"), elem_id="lab_kind"
+        )
+        made["prompt"] = gr.Textbox(BEGIN, label=word("prompt"), lines=2, max_lines=10, elem_id="lab_prompt")
+        made |= _build_question()
+        made["seeds"] = gr.Textbox(
+            "1-8", label=word("lab_seeds"), info=word("lab_seeds_info"), elem_id="lab_seeds", max_lines=1
+        )
+    for name, component in made.items():
+        component.visible = all(name not in names for names in SHOWN.values()) or name in SHOWN["ab"]
+    return made
+
+
+def _build_question() -> dict[str, Any]:
+    def text(name: str, value: str, info: str | None = None, lines: int = 1) -> gr.Textbox:
+        note = word(info) if info else None
+        return gr.Textbox(
+            value, label=word(f"lab_{name}"), info=note, lines=lines, max_lines=max(1, lines * 4), elem_id=f"lab_{name}"
+        )
+
+    made: dict[str, Any] = {}
+    with gr.Row(elem_classes="tight"):
+        made["phrase"] = text("phrase", "red", "lab_phrase_info")
+        made["replacement"] = text("replacement", "", "lab_replacement_info")
+    made["phrases"] = text("phrases", "", "lab_phrases_info", lines=3)
+    made["sample"] = gr.Number(
+        0, label=word("lab_sample"), info=word("lab_sample_info"), precision=0, minimum=0, elem_id="lab_sample"
+    )
+    made["symbols"] = text("symbols", " ".join(SYMBOLS))
+    made["places"] = gr.CheckboxGroup(
+        [(word(f"place_{place}"), place) for place in ("before", "after")],
+        value=["before"],
+        label=word("lab_places"),
+        elem_id="lab_places",
+    )
+    made["weights"] = text("weights", "0.6, 0.8, 1.2, 1.4", "lab_values_info")
+    made["separators"] = gr.CheckboxGroup(
+        list(SEPARATORS), value=[";", ",", "."], label=word("lab_separators"), elem_id="lab_separators"
+    )
+    made["alone"] = gr.Checkbox(True, label=word("lab_alone"), elem_id="lab_alone")
+    choices: list[Any] = [(word("lab_axis_none"), ""), (word("axis_prompt_words"), "prompt_words")]
+    choices += [(word(name), name) for name in _OFFERED if name in WORDS]
+    for axis, (field, values) in zip(AXES, (("steps", "6-12 (+6)"), ("guidance", "2, 5, 8"), ("", "")), strict=True):
+        with gr.Row(elem_classes="tight"):
+            made[f"{axis}_field"] = gr.Dropdown(
+                choices, value=field, label=word(f"lab_axis_{axis}"), elem_id=f"lab_{axis}_field", min_width=130
+            )
+            made[f"{axis}_values"] = gr.Textbox(
+                values,
+                label=word("lab_values"),
+                info=word("lab_values_info"),
+                elem_id=f"lab_{axis}_values",
+                max_lines=1,
+                min_width=130,
+            )
+    return made
+
+
+def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
+    """How the pictures are made. Call inside a Blocks context."""
+    model = models[0] if models else None
+    start = program_defaults(model, "img2img")
+    made: dict[str, Any] = {}
+    made["negative_prompt"] = gr.Textbox(
+        label=word("negative_prompt"),
+        placeholder=word("negative_placeholder"),
+        lines=1,
+        max_lines=6,
+        elem_id="lab_negative_prompt",
+    )
+    with gr.Row(elem_classes="tight"):
+        name = model.name if model else None
+        made["model"] = gr.Dropdown(
+            model_choices(models), value=name, label=word("model"), elem_id="lab_model", min_width=130
+        )
+        made["sampler"] = gr.Dropdown(
+            list(SAMPLERS), value=start["sampler"], label=word("sampler"), elem_id="lab_sampler", min_width=130
+        )
+    with gr.Row(elem_classes="tight"):
+        made["steps"] = Slider(1, 150, 12, step=1, label=word("steps"), elem_id="lab_steps", buttons=[], min_width=130)
+        made["guidance"] = Slider(
+            0,
+            30,
+            start["guidance"],
+            step=0.5,
+            label=word("guidance"),
+            elem_id="lab_guidance",
+            buttons=[],
+            min_width=130,
+        )
+    with gr.Row(elem_classes="tight"):
+        for side in ("width", "height"):
+            made[side] = gr.Number(start[side], label=word(side), step=8, elem_id=f"lab_{side}", min_width=90)
+    made["image"] = picture_box("lab_image", "lab_start_picture", 220)
+    start_controls = build_start("lab")
+    return made | {name: getattr(start_controls, name) for name in _START}

@@ -1,0 +1,170 @@
+"""What the lab shows: the state in words, the pictures, the verdict, the table."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from webui.lab.clip import METRIC
+from webui.lab.effects import Effect, Number, Results
+from webui.lab.experiments import Cell
+from webui.lab.report import shown, to_svg
+from webui.lab.runner import ExperimentStatus, Lab, Plan
+from webui.proof.measures import TRAITS
+from webui.ui.house import House
+from webui.ui.words import Language, lab_label, translate
+
+SURE_SEEDS = 5
+PICTURES = 60  # shown at once; the labelled grid has them all
+NEWEST = 12  # shown while it runs
+
+
+def estimate(plan: Plan, language: Language) -> str:
+    """One sentence: pictures, steps, time, disk."""
+    time = translate("lab_no_time", language)
+    if plan.seconds is not None and plan.seconds < 90:
+        time = translate("lab_seconds", language, seconds=round(plan.seconds))
+    elif plan.seconds is not None:
+        time = translate("lab_minutes", language, minutes=round(plan.seconds / 60))
+    return translate(
+        "lab_estimate",
+        language,
+        cells=f"{plan.cells:,}",
+        finished=f"{plan.finished:,}",
+        steps=f"{plan.steps:,}",
+        time=time,
+        megabytes=f"{plan.bytes / 1e6:.1f}",
+    )
+
+
+def live_value(status: ExperimentStatus, language: Language) -> dict[str, Any]:
+    """What `Live` shows of an experiment."""
+    value: dict[str, Any] = {"state": status.state, "share": None, "preview": None, "error": "", "detail": ""}
+    counts = {"done": status.done, "cells": status.cells}
+    if not status.over and (status.finished or status.done == status.cells):
+        line = "lab_counting_clip" if status.seen else "lab_counting"
+        return value | {"state": "running", "share": 1.0, "line": translate(line, language, seen=status.seen)}
+    if status.state == "running":
+        job = status.job
+        within = job.step / job.steps if job is not None and job.steps else 0.0
+        value["share"] = min(1.0, (status.done + within) / max(1, status.cells))
+        at = min(status.done + 1, status.cells)
+        value["line"] = translate("lab_running", language, done=at, cells=status.cells)
+        if status.eta_seconds is not None:
+            value["detail"] = translate("eta", language, seconds=max(1, round(status.eta_seconds)))
+        if job is not None and job.preview is not None:
+            value["preview"] = base64.b64encode(job.preview).decode("ascii")
+        return value
+    value["line"] = translate(f"lab_{status.state}", language, **counts)
+    value["error"] = status.error or ""
+    return value
+
+
+def pictures_value(
+    house: House, lab: Lab, status: ExperimentStatus, cells: list[tuple[Cell, Path | None]], language: Language
+) -> dict[str, Any]:
+    """The labelled grid first, then the cells; the newest ones of a long experiment."""
+    made = [(cell, path) for cell, path in cells if path is not None and path.is_relative_to(house.outputs)]
+    items = []
+    if status.over and status.grid is not None and status.grid.path.is_file():
+        items = house.items([status.grid], language)
+    for cell, path in made[-(PICTURES if status.over else NEWEST) :]:
+        label = f"{lab_label(cell.label, language)} · {cell.seed}"
+        items.append(house.item(lab.saved(cell, path), language) | {"label": label[:40]})
+    return {"items": items, "selected": 0 if status.over and items else len(items) - 1}
+
+
+def verdict(results: Results, metric: str, language: Language) -> list[str]:
+    """Sentences: what moves the picture most, and what to be careful about."""
+    strongest = results.strongest(metric)
+    if strongest is None:
+        return [translate("lab_nothing", language)]
+    label, distance = lab_label(strongest.label, language), shown(strongest.distances[metric])
+    label = label if "“" in label else f"“{label}”"
+    ratio = strongest.against_floor.get(metric)
+    if ratio is None:
+        said = [translate("lab_strongest_alone", language, label=label, distance=distance)]
+    else:
+        said = [translate("lab_strongest", language, label=label, distance=distance, ratio=shown(ratio, 2))]
+    if strongest.seeds < SURE_SEEDS:
+        said.append(translate("lab_few_seeds", language))
+    if metric == METRIC and results.encoder:
+        said.append(translate("lab_encoder", language, name=results.encoder))
+    if len(results.setups) > 1:
+        said.append(translate("lab_setups", language, count=len(results.setups)))
+    return said
+
+
+def metrics(results: Results, language: Language) -> list[tuple[str, str]]:
+    """The distances to choose from: the one that says most first."""
+    return [(translate(f"metric_{name}", language), name) for name in reversed(results.metrics)]
+
+
+def plot(results: Results, metric: str, language: Language) -> str:
+    title, floor = (translate(key, language) for key in (f"metric_{metric}", "lab_other_seed"))
+    return to_svg(in_language(results, language), metric, title, floor) if results.effects else ""
+
+
+def in_language(results: Results, language: Language) -> Results:
+    """The same numbers with labels that the visitor reads."""
+    from dataclasses import replace
+
+    effects = tuple(
+        replace(effect, group=lab_label(effect.group, language), label=lab_label(effect.label, language))
+        for effect in results.effects
+    )
+    return replace(results, effects=effects)
+
+
+def table(results: Results, metric: str, language: Language) -> dict[str, Any]:
+    """For gr.DataFrame: one row an effect, the strongest first; the noise floor on top."""
+    names = ("what", "seeds", "distance", "interval", "ratio", "interval", "changes")
+    headers = [translate(f"lab_column_{name}", language) for name in names]
+    found = in_language(results, language)
+    floor = found.floor.get(metric)
+    rows: list[list[Any]] = []
+    if floor is not None:
+        rows.append([translate("lab_other_seed", language), "", _mean(floor), _interval(floor), "1", "", ""])
+    ordered = sorted(found.effects, key=lambda effect: (bool(effect.group), effect.group, -_size(effect, metric)))
+    for effect in ordered:
+        distance, ratio = effect.distances.get(metric), effect.against_floor.get(metric)
+        label = f"{effect.group}: {effect.label}" if effect.group else effect.label
+        rows.append(
+            [
+                label,
+                str(effect.seeds),
+                _mean(distance),
+                _interval(distance),
+                _mean(ratio, 2),
+                _interval(ratio, 2),
+                _changes(effect, language),
+            ]
+        )
+    return {"headers": headers, "data": rows}
+
+
+def _size(effect: Effect, metric: str) -> float:
+    return effect.distances[metric].mean if metric in effect.distances else -1.0
+
+
+def _mean(number: Number | None, digits: int = 3) -> str:
+    return "–" if number is None else f"{number.mean:.{digits}f}"
+
+
+def _interval(number: Number | None, digits: int = 3) -> str:
+    if number is None or number.low is None or number.high is None:
+        return "–"
+    return f"{number.low:.{digits}f} … {number.high:.{digits}f}"
+
+
+def _changes(effect: Effect, language: Language) -> str:
+    """The traits whose interval leaves 0 out."""
+    said = []
+    for name in TRAITS:
+        number = effect.traits.get(name)
+        if number is None or number.low is None or number.high is None or number.low <= 0 <= number.high:
+            continue
+        if abs(number.mean) >= 0.0005:  # would be shown as 0.000
+            said.append(f"{translate(f'trait_{name}', language)} {number.mean:+.3f}")
+    return ", ".join(said)
