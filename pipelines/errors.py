@@ -1,4 +1,4 @@
-"""Every failure a person may be shown, on one page.
+"""Every failure a person may be shown, on one page, and what they are told: a code with values.
 
     SeedprintError
     ├── InvalidRequest      a field breaks a rule; `.field` names it; raised before anything is queued
@@ -12,23 +12,100 @@
         ├── Cancelled       ... the whole run
         └── Skipped         ... this batch; the run goes on with the next
 
-A bug is none of these: it keeps its own type and traceback.
+A bug is none of these: it keeps its own type and traceback. No sentence stands here or anywhere below `webui`: the
+words of each code, in every language, are in `webui/words/`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PLAIN = "text"  # the code of a sentence that an earlier version wrote down, or another program: shown as it is
+
+
+class Note:
+    """What is to be told, without its words: a code and the values that its sentence names. Values are JSON values,
+    tuples of them, or notes."""
+
+    __slots__ = ("code", "values")
+
+    def __init__(self, code: str, /, **values: Any) -> None:
+        self.code = code
+        self.values: Mapping[str, Any] = values
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Note) and (self.code, self.values) == (other.code, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.code, tuple(self.values)))
+
+    def __repr__(self) -> str:
+        return f"{self.code}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+
+    __str__ = __repr__
+
+    def to_json(self) -> dict[str, Any]:
+        return {"code": self.code, **{name: _packed(value) for name, value in self.values.items()}}
+
+    @classmethod
+    def from_json(cls, data: object) -> Note:
+        """Whatever was kept; text is a sentence of version 0.1.0."""
+        if isinstance(data, Mapping) and isinstance(code := data.get("code"), str):
+            values = {str(name): _unpacked(value) for name, value in data.items() if name not in ("code", "self")}
+            return cls(code, **values)
+        return cls(PLAIN, text=data if isinstance(data, str) else repr(data))
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, Note):
+        return value.to_json()
+    return [_packed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Note.from_json(value)
+    return tuple(_unpacked(item) for item in value) if isinstance(value, (list, tuple)) else value
+
 
 class SeedprintError(Exception):
-    """Base of every failure with one sentence for a person."""
+    """Base of every failure with one sentence for a person: `note` is what it tells."""
+
+    def __init__(self, code: str = PLAIN, /, **values: Any) -> None:
+        if " " in code:  # TODO a sentence of old: gone when every room is converted
+            code, values = PLAIN, {"text": code}
+        self.note = Note(code, **values)
+        super().__init__(code)
+
+    def __str__(self) -> str:
+        return self.note.values["text"] if self.note.code == PLAIN and self.note.values else str(self.note)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.note, {})
 
 
 class InvalidRequest(SeedprintError):
-    """A field breaks a rule. The message names field, rule and value: `width: must be a multiple of 8, got 513`."""
+    """A field breaks a rule: the field's name, the rule's code, and its values (`value` is what was given)."""
 
-    def __init__(self, field: str, rule: str) -> None:
-        super().__init__(f"{field}: {rule}")
+    def __init__(self, field: str, code: str, /, **values: Any) -> None:
+        super().__init__(code, **values)
         self.field = field
-        self.rule = rule
+
+    @property
+    def rule(self) -> str:  # TODO gone when every room is converted
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return f"{self.field}: {super().__str__()}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.note, {"field": self.field})
+
+
+def _again(kind: Callable[..., SeedprintError], note: Note, more: Mapping[str, Any]) -> SeedprintError:
+    """The error as it was, on the other side of a pipe."""
+    return kind(*more.values(), note.code, **note.values)
 
 
 class UnreadableImage(SeedprintError):

@@ -21,7 +21,7 @@ from webui.lab.questions import Pair
 from webui.lab.report import Speech, harmless, shown, to_csv, to_html, to_svg
 from webui.lab.shipped import load, read
 from webui.library.presets import PresetError
-from webui.ui.words import lab_label
+from webui.words import lab_label
 
 from .conftest import House, asked
 

@@ -14,7 +14,7 @@ from pipelines.errors import ModelError
 from pipelines.models.checkpoints import identify, scan
 from pipelines.models.files.anatomy import parts_of
 from pipelines.types import ModelInfo
-from webui.ui.words.models import reason
+from webui.words.models import reason
 
 from .clip import SHAPES, VISION, write_header_only
 from .files import header_of, write_header

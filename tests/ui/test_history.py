@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.ui.conftest import Page
 from webui.http.history import IDS_LIMIT, TICKETS, Tickets, Wanted
 from webui.ui.widgets import asset
-from webui.ui.words.history import HISTORY_WORDS
+from webui.words.history import HISTORY_WORDS
 
 PROMPTS = ("a red star", "一只可爱的小猫", "a castle <b>&\"'")
 

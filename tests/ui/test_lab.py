@@ -15,7 +15,8 @@ from PIL import Image
 
 from webui.lab.runner import ExperimentStatus
 from webui.ui.lab.tab import LabHandlers
-from webui.ui.words import LAB_LABELS, lab_label
+from webui.words import lab_label
+from webui.words.lab import LAB_LABELS
 
 from .conftest import Page
 from .test_events import picture, uploaded

@@ -22,7 +22,7 @@ from webui.parts import build_parts
 from webui.proof import golden
 from webui.server import build_application, prepare_environment
 from webui.ui.generate import memory_line
-from webui.ui.words import sentence
+from webui.words import sentence
 
 from .conftest import Page
 

@@ -12,7 +12,8 @@ import pytest
 from pipelines.errors import InvalidRequest
 from pipelines.types import GenerationRequest
 from webui.ui import composer, reading
-from webui.ui.words import COOKIE, SCRIPT_WORDS, WORDS, language_of, sentence, translate, translations, word
+from webui.ui.labels import translations, word
+from webui.words import COOKIE, SCRIPT_WORDS, WORDS, language_of, sentence, translate
 
 TABLES = [
     (f"{name}:{key}", words)

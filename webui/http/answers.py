@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fastapi import HTTPException, Request
 
 from pipelines.errors import InvalidRequest, SeedprintError
-from webui.ui.words import language_of, sentence
+from webui.words import language_of, sentence
 
 
 @contextmanager

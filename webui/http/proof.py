@@ -15,7 +15,7 @@ from webui.http.answers import faults_as_answers
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.ui.proof import BEFORE, ROUTE, pair_html, report_html, verdict
-from webui.ui.words import language_of
+from webui.words import language_of
 
 RESULTS = 100  # in one answer
 _CACHE = "private, max-age=31536000, immutable"  # a job's pictures never change

@@ -18,10 +18,11 @@ from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.tab import SECRET
 from webui.ui.house import House
+from webui.ui.labels import word
 from webui.ui.proof import notes_html, pair_html, report_html
 from webui.ui.send import LEAVES, Sender, task_of
 from webui.ui.widgets import Live, Pictures, empty_words
-from webui.ui.words import WORDS, Language, language_of, translate, word
+from webui.words import WORDS, Language, language_of, translate
 
 _SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
 

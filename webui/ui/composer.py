@@ -23,8 +23,9 @@ from webui.library.styles_csv import from_preset, read_styles, to_csv
 from webui.library.words import Category
 from webui.ui.generate.controls import Choice, Controls, Form, Updates
 from webui.ui.house import uploaded_file
+from webui.ui.labels import word
 from webui.ui.widgets import Widget, asset
-from webui.ui.words import Language, language_of, sentence, word
+from webui.words import Language, language_of, sentence
 
 NAMES: Mapping[str, tuple[str, str]] = {
     "composer": ("Words and styles", "词语与风格"),

@@ -12,7 +12,7 @@ from webui.ui.generate.controls import Updates
 from webui.ui.house import House
 from webui.ui.send import Sender
 from webui.ui.widgets import Widget, empty_words
-from webui.ui.words import language_of, sentence
+from webui.words import language_of, sentence
 
 
 class DropWidget(Widget):

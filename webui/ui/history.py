@@ -15,8 +15,8 @@ from webui.ui.house import House
 from webui.ui.looks import history_watcher
 from webui.ui.send import LEAVES, Sender
 from webui.ui.widgets import Widget
-from webui.ui.words import language_of, translate
-from webui.ui.words.history import HISTORY_WORDS
+from webui.words import language_of, translate
+from webui.words.history import HISTORY_WORDS
 
 
 class HistoryView(Widget):

@@ -21,7 +21,7 @@ from webui.jobs.durations import Durations
 from webui.jobs.service import GenerationService
 from webui.library.collection import Library
 from webui.library.presets import Preset
-from webui.ui.words import Language, translate
+from webui.words import Language, translate
 
 RECENT = 24  # pictures in a strip
 

@@ -11,7 +11,7 @@ from webui.archive import metadata
 from webui.jobs.status import JobStatus
 from webui.ui.generate.memory_line import warning
 from webui.ui.house import House
-from webui.ui.words import WORDS, Language, sentence, translate
+from webui.words import WORDS, Language, sentence, translate
 
 KEEP = 20  # job ids a browser remembers for a tab
 PAUSE = 0.15  # seconds between two looks at a running job

@@ -24,13 +24,14 @@ from webui.ui.generate.wiring import wire_memory, wire_tab
 from webui.ui.history import HistoryTab
 from webui.ui.house import House, saved_url
 from webui.ui.lab.tab import LabTab
+from webui.ui.labels import word
 from webui.ui.models.tab import ModelsTab
 from webui.ui.reading import wire_reading
 from webui.ui.saving import SavingForm
 from webui.ui.send import Sender
 from webui.ui.style import mount_options
 from webui.ui.widgets import Header
-from webui.ui.words import language_of, translate, word
+from webui.words import language_of, translate
 
 __all__ = ["build_page", "mount_options"]
 

@@ -15,8 +15,9 @@ from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.types import Task
 from webui.lab.looks import Look, Looks, look
 from webui.ui.house import House
+from webui.ui.labels import word
 from webui.ui.widgets import Pictures, empty_words
-from webui.ui.words import Language, language_of, sentence, translate, word
+from webui.words import Language, language_of, sentence, translate
 
 
 class LooksCard:

@@ -8,8 +8,8 @@ from pathlib import Path
 from webui.proof.remade import DIFFERENCE, NOW, Remade
 from webui.proof.sweep import AgainReport, amplification
 from webui.ui.generate.handlers import escaped
-from webui.ui.words import Language, translate
-from webui.ui.words.models import reason
+from webui.words import Language, translate
+from webui.words.models import reason
 
 BEFORE = "before"
 ROUTE = "/history/verify"

@@ -14,7 +14,7 @@ from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
 from webui.library.collection import Library
 from webui.ui.widgets import Widget
-from webui.ui.words import Language, sentence
+from webui.words import Language, sentence
 
 NAMES: Mapping[str, tuple[str, str]] = {
     "title": ("Tokens", "词元"),

@@ -13,7 +13,8 @@ from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
 from webui.kept.saving import SavingSettings
 from webui.ui.generate.controls import Choice, Updates
 from webui.ui.generate.handlers import escaped
-from webui.ui.words import language_of, sentence, translate, word
+from webui.ui.labels import word
+from webui.words import language_of, sentence, translate
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _NAMES = {"png": "PNG", "webp": "WebP", "jpeg": "JPEG", "avif": "AVIF"}

@@ -10,8 +10,8 @@ from starlette.middleware import Middleware
 
 from webui.http.early import EarlyScript
 from webui.library.presets import Preset
+from webui.ui.labels import translations
 from webui.ui.widgets import asset
-from webui.ui.words import translations
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]

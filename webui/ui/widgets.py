@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from webui.ui.words import SCRIPT_WORDS, WORDS
+from webui.words import SCRIPT_WORDS, WORDS
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.types import ModelInfo
-from webui.ui.words import word
+from webui.ui.labels import word
 
 
 def vae_choices(adapters: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:

@@ -18,7 +18,8 @@ from pipelines.types import (
     ModelInfo,
     Task,
 )
-from webui.ui.words import Language, sentence, word
+from webui.ui.labels import word
+from webui.words import Language, sentence
 
 Values = Mapping[Any, Any]  # what gradio hands a handler whose inputs are a set: component -> value
 Updates = dict[Any, Any]  # component -> update

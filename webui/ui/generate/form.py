@@ -21,7 +21,7 @@ from webui.ui.generate.controls import (
     Updates,
     model_choices,
 )
-from webui.ui.words import word
+from webui.ui.labels import word
 
 
 def picture_box(elem_id: str, label: str, height: int) -> gr.Image:

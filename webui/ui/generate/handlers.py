@@ -18,7 +18,7 @@ from webui.ui.generate import memory_line
 from webui.ui.generate.controls import Updates, Values, schedule_update
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.house import uploaded_file
-from webui.ui.words import Language, language_of, sentence, translate
+from webui.words import Language, language_of, sentence, translate
 
 
 class GenerateHandlers:

@@ -10,7 +10,7 @@ from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, ro
 from pipelines.prompts.grammar import prompts_in
 from pipelines.types import EngineState, ModelInfo, steps_at
 from webui.jobs.durations import Durations
-from webui.ui.words import Language
+from webui.words import Language
 
 _CHINESE = (
     (r"too large: the model alone takes (.+) of (.+) GB", r"太大：仅模型就需要 \1 GB，可用 \2 GB"),

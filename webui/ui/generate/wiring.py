@@ -15,7 +15,7 @@ from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.send import LEAVES, Sender
-from webui.ui.words import language_of, translate
+from webui.words import language_of, translate
 
 # brings the field a fault concerns into view
 _TO_FAULT = """() => setTimeout(() => { const at = [...document.querySelectorAll('.field-error, .error-line')].find(

@@ -32,7 +32,8 @@ from webui.lab.questions import (
 from webui.lab.ranges import numbers
 from webui.ui.generate.controls import Slider, StartControls, Updates, Values, model_choices
 from webui.ui.generate.form import build_start, picture_box
-from webui.ui.words import WORDS, word
+from webui.ui.labels import word
+from webui.words import WORDS
 
 AXES = ("x", "y", "z")
 _START = tuple(item.name for item in fields(StartControls))

@@ -23,10 +23,11 @@ from webui.ui.generate.tab import SECRET
 from webui.ui.house import House
 from webui.ui.lab import view as lab_view
 from webui.ui.lab.form import LabForm, build_asked, build_settings
+from webui.ui.labels import word
 from webui.ui.looks import LooksCard
 from webui.ui.reading import build_reading, wire_reading
 from webui.ui.widgets import Live, Pictures, empty_words
-from webui.ui.words import Language, lab_label, language_of, sentence, word
+from webui.words import Language, lab_label, language_of, sentence
 
 RECENT = 30  # experiments offered
 PAUSE = 0.3  # seconds between two looks

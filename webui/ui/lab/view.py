@@ -13,7 +13,7 @@ from webui.lab.report import shown, to_svg
 from webui.lab.runner import ExperimentStatus, Lab, Plan
 from webui.proof.measures import TRAITS
 from webui.ui.house import House
-from webui.ui.words import Language, lab_label, translate
+from webui.words import Language, lab_label, translate
 
 SURE_SEEDS = 5
 PICTURES = 60  # shown at once; the labelled grid has them all

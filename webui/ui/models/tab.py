@@ -15,11 +15,12 @@ from webui.ui.generate.adapters import vae_choices
 from webui.ui.generate.controls import Choice, Updates, Values, whole
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import House
+from webui.ui.labels import word
 from webui.ui.models import view as models_view
 from webui.ui.send import LEAVES, Sender
 from webui.ui.widgets import Widget
-from webui.ui.words import Language, language_of, sentence, translate, word
-from webui.ui.words.models import LIST_WORDS
+from webui.words import Language, language_of, sentence, translate
+from webui.words.models import LIST_WORDS
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _YES_NO = {"yes": True, "no": False}

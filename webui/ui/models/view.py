@@ -12,8 +12,8 @@ from pipelines.models.memory import FAMILIES, GB, OVERHEAD, Size, Ways, peak, sh
 from pipelines.types import EngineState, ModelInfo, ModelPart
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.memory_line import told
-from webui.ui.words import WORDS, Language, translate
-from webui.ui.words.models import NAMES, reason
+from webui.words import WORDS, Language, translate
+from webui.words.models import NAMES, reason
 
 SHORT_HASH = 10  # digits: what other programs call AutoV2
 

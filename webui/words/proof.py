@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PROOF_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     "proof_before": ("in the file", "文件中"),
     "proof_now": ("made now", "现在生成"),
     "proof_difference": ("difference, {factor} times as strong", "差异（放大 {factor} 倍）"),

@@ -1,22 +1,6 @@
-"""Every word of the page, in English and Simplified Chinese, and which of the two a visitor gets."""
+"""The frame of the page, the forms, the run and Make again: key -> (English, 简体中文)."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Mapping
-from typing import Literal
-
-import gradio as gr
-from fastapi import Request
-from gradio.i18n import I18nData
-
-from webui.ui.words.lab import LAB_LABELS, LAB_RULES, LAB_WORDS
-from webui.ui.words.models import MODELS_WORDS, WHOLE_RULES
-from webui.ui.words.proof import PROOF_RULES, PROOF_WORDS
-from webui.ui.words.saving import SAVING_RULES, SAVING_WORDS
-
-Language = Literal["en", "zh"]
-COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree
 
 # key: (English, 简体中文)
 WORDS: dict[str, tuple[str, str]] = {
@@ -186,10 +170,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "field_made_with": ("Made with", "运行环境"),
     "yes": ("yes", "是"),
     "no": ("no", "否"),
-    **LAB_WORDS,
-    **MODELS_WORDS,
-    **PROOF_WORDS,
-    **SAVING_WORDS,
     # -- faults
     "fault_mask_path": ("mask: must be drawn or uploaded on this page", "蒙版：必须在本页绘制或上传"),
     "fault_source": ("init_image: must be given, got none", "原图：请先选择图片"),
@@ -223,90 +203,3 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "preview": ("Preview of the picture being made", "正在生成的图片预览"),
     "progress": ("Progress", "进度"),
 }
-
-# Rules of `InvalidRequest`, in the order they are tried.
-RULES: tuple[tuple[str, str], ...] = (
-    *PROOF_RULES,
-    *WHOLE_RULES,
-    (r"must be a whole number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的整数"),
-    (r"must be a number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的数"),
-    (r"must be a whole number from (.+) to (.+), got (.+)", r"必须是 \1 到 \2 之间的整数，现为 \3"),
-    (r"must be a number from (.+) to (.+), got (.+)", r"必须是 \1 到 \2 之间的数，现为 \3"),
-    (r"must be from (.+) to (.+), got (.+)", r"必须在 \1 到 \2 之间，现为 \3"),
-    (r"must be a multiple of (.+), got (.+)", r"必须是 \1 的倍数，现为 \2"),
-    (r"must be one of (.+) with (.+), got (.+)", r"采样器 \2 只能搭配 \1，现为 \3"),
-    (r"must be one of (.+), got (.+)", r"必须是以下之一：\1，现为 \2"),
-    (r"must have at most (.+) characters, got (.+)", r"最多 \1 个字符，现有 \2 个"),
-    (r"must be at least (.+) for (.+) steps, got (.+)", r"\2 步时至少为 \1，现为 \3"),
-    (r"must mark at least one pixel, got an empty mask", r"至少要涂抹一个像素，现为空"),
-    (
-        r"must give at most (.+) images with the batches when a prompt has choices, got (.+)",
-        r"提示词含随机选项时连同批次最多 \1 张，现为 \2 张",
-    ),
-    (r"must make at most (.+) choices, got more", r"最多 \1 个随机选项"),
-    (r"must not nest choices deeper than (.+)", r"随机选项最多嵌套 \1 层"),
-    (r"must be at most (.+) in Compel's dialect, got (.+)", r"使用 Compel 语法时最大为 \1，现为 \2"),
-    (r"must be in Compel's language, got what it cannot read: (.*)", r"Compel 无法解析：\1"),
-    (r"must not use \.swap\(\).*", "不能使用 .swap()，它只在模型内部有效"),
-    (r"must name LoRAs as (.+), got withLora", r"LoRA 请写成 \1"),
-    (r"must be automatic or a VAE in the models folder, got (.+)", r"模型文件夹中没有这个 VAE：\1"),
-    (r"must be given(?: with a mask)?, got none", r"请先选择图片"),
-    (r"must have the picture's size (.+), got (.+)", r"尺寸必须与图片相同 \1，现为 \2"),
-    (r"must be an existing picture, got (.+)", r"图片不存在：\1"),
-    *LAB_RULES,
-    *SAVING_RULES,
-)
-
-
-def translate(key: str, language: Language, **values: object) -> str:
-    """The words of `key`, with `{name}` filled from `values`."""
-    text = WORDS[key][language == "zh"]
-    return text.format(**values) if values else text
-
-
-def language_of(request: gr.Request | Request | None) -> Language:
-    """The visitor's language: what the page chose (a cookie), else what the browser asks for first."""
-    if request is None:
-        return "en"
-    chosen = request.cookies.get(COOKIE)
-    if chosen in {"en", "zh"}:
-        return "zh" if chosen == "zh" else "en"
-    asked = request.headers.get("accept-language") or ""
-    return "zh" if asked.strip().lower().startswith("zh") else "en"
-
-
-def sentence(field: str | None, rule: str, language: Language) -> str:
-    """A broken rule as one sentence: the English one as the error has it, or its Chinese counterpart."""
-    if language == "en":
-        name = WORDS[field][0] if field in WORDS else field
-        return f"{name}: {rule}" if name else rule
-    chinese = rule
-    for pattern, replacement in RULES:
-        if re.fullmatch(pattern, rule):
-            chinese = re.sub(pattern, replacement, rule)
-            break
-    name = WORDS[field][1] if field in WORDS else field
-    return f"{name}：{chinese}" if name else chinese
-
-
-def lab_label(label: str, language: Language) -> str:
-    """A label of the lab's results in the visitor's language."""
-    if language == "zh":
-        for pattern, replacement in LAB_LABELS:
-            if re.fullmatch(pattern, label):
-                return re.sub(pattern, replacement, label)
-    return label
-
-
-def translations(more: Mapping[str, tuple[str, str]] | None = None) -> gr.I18n:
-    """Every word for the browser, and `more` of the same shape. zh-TW would fall back to English without its own."""
-    table = {**WORDS, **(more or {})}
-    places = {"en": 0, "zh": 1, "zh-CN": 1, "zh-TW": 1, "zh-HK": 1, "zh-SG": 1}
-    return gr.I18n(**{tag: {key: words[place] for key, words in table.items()} for tag, place in places.items()})
-
-
-def word(key: str) -> I18nData:
-    """The words of `key` for a label: the browser chooses the language."""
-    if key not in WORDS:
-        raise KeyError(key)
-    return I18nData(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SAVING_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     "saving": ("How pictures are saved", "图片保存方式"),
     "pattern": ("Names", "文件名"),
     "format": ("Format", "格式"),

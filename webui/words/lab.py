@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # key: (English, 简体中文)
-LAB_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     "tab_lab": ("Lab", "实验室"),
     "lab_hint": (
         "Ask a question about your prompt. Every variant is made at the same seeds, and how far the picture moves is"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-MODELS_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     "tab_models": ("Models", "模型"),
     "models_hint": (
         "Everything in the models folders, told by its content and not by its name. New files appear with Refresh.",

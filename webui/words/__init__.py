@@ -1,0 +1,137 @@
+"""Every word of the program, in English and Simplified Chinese: one file a room, and no sentence anywhere else.
+
+A room's file holds `WORDS`, what is written on the page (key -> both languages), and `SENTENCES`, what is told of a
+code of `pipelines.errors` (code -> both languages). In a sentence `{name}` is a value of the note, `{field}` the
+field that broke the rule. No library of pages is known here: the command line speaks through this too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, get_args
+
+from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
+from webui.words import legacy
+from webui.words.frame import SCRIPT_WORDS
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree
+
+Words = dict[str, tuple[str, str]]
+
+
+def _gathered(table: str) -> Words:
+    """The tables of that name of every room, as one. A key that stands in two rooms is a mistake."""
+    found: Words = {}
+    for room in pkgutil.iter_modules(__path__):
+        words: Words = getattr(importlib.import_module(f"{__name__}.{room.name}"), table, {})
+        if twice := found.keys() & words.keys():
+            raise ValueError(f"{table} of {room.name}: {sorted(twice)} stand in another room too")
+        found |= words
+    return found
+
+
+WORDS = _gathered("WORDS")
+SENTENCES = _gathered("SENTENCES")
+
+
+class Visitor(Protocol):
+    """What a request of a browser tells of its language."""
+
+    @property
+    def cookies(self) -> Mapping[str, str]: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+def translate(key: str, language: Language, **values: object) -> str:
+    """The words of `key`, with `{name}` filled from `values`."""
+    text = WORDS[key][language == "zh"]
+    return text.format(**values) if values else text
+
+
+def label(field: str, language: Language) -> str:
+    """What a field of a request is called."""
+    return WORDS[field][language == "zh"] if field in WORDS else field
+
+
+def say(note: Note, language: Language, field: str = "") -> str:
+    """The sentence of a note. `field`: what its `{field}` is called. A code without words, which a newer version may
+    have kept, is shown as it is."""
+    if note.code == PLAIN:
+        return str(note.values.get("text", ""))
+    words = SENTENCES.get(note.code)
+    if words is None:
+        return str(note)
+    values = {name: _said(value, language) for name, value in note.values.items()}
+    return words[language == "zh"].format(**values, field=field)
+
+
+def _said(value: Any, language: Language) -> Any:
+    if isinstance(value, Note):
+        return say(value, language)
+    if isinstance(value, (list, tuple)):
+        return ("、" if language == "zh" else ", ").join(str(_said(item, language)) for item in value)
+    return value
+
+
+def fault(error: SeedprintError, language: Language) -> str:
+    """One sentence for the page."""
+    if isinstance(error, InvalidRequest):
+        if error.note.code == PLAIN:  # not converted yet
+            return sentence(error.field, error.rule, language)
+        return say(error.note, language, label(error.field, language))
+    return say(error.note, language)
+
+
+def line(error: SeedprintError) -> str:
+    """One line for the command line, which calls a field by its name: field, rule and value."""
+    if not isinstance(error, InvalidRequest):
+        return say(error.note, "en")
+    told = say(error.note, "en", error.field)
+    named = "{field}" in SENTENCES.get(error.note.code, ("",))[0]
+    return told if named else f"{error.field}: {told}"
+
+
+def sentence(field: str | None, rule: str, language: Language) -> str:
+    """A rule that is a sentence still. Goes away with `legacy`."""
+    chinese = language == "zh"
+    told, name = legacy.in_chinese(rule) if chinese else rule, label(field, language) if field else ""
+    return f"{name}{'：' if chinese else ': '}{told}" if name else told
+
+
+def lab_label(text: str, language: Language) -> str:
+    """A label of the lab's results in the visitor's language. Goes away with `legacy`."""
+    return legacy.label_in_chinese(text) if language == "zh" else text
+
+
+def language_of(request: Visitor | None) -> Language:
+    """The visitor's language: what the page chose (a cookie), else what the browser asks for first."""
+    if request is None:
+        return "en"
+    chosen = request.cookies.get(COOKIE)
+    if chosen in {"en", "zh"}:
+        return "zh" if chosen == "zh" else "en"
+    asked = request.headers.get("accept-language") or ""
+    return "zh" if asked.strip().lower().startswith("zh") else "en"
+
+
+__all__ = [
+    "COOKIE",
+    "LANGUAGES",
+    "SCRIPT_WORDS",
+    "SENTENCES",
+    "WORDS",
+    "Language",
+    "fault",
+    "lab_label",
+    "label",
+    "language_of",
+    "line",
+    "say",
+    "sentence",
+    "translate",
+]
