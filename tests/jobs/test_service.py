@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -22,14 +23,15 @@ from pipelines.types import (
 )
 from webui.archive import metadata
 from webui.archive.history import History
-from webui.archive.store import ImageStore
+from webui.archive.store import ImageStore, SavedImage
 from webui.database import Database
-from webui.jobs.service import GenerationService
+from webui.jobs.service import AGAIN_LIMIT, GenerationService
 from webui.jobs.status import JobStatus
 from webui.jobs.table import JobTable
 from webui.proof.remade import Remade
 from webui.proof.sweep import compare
 
+PATIENCE = 60.0  # seconds that a wait may take on a busy machine
 SMALL = {"width": 64, "height": 64, "steps": 2}
 
 
@@ -239,6 +241,158 @@ def test_closing_puts_the_run_back_and_the_next_start_finishes_it(harness: Harne
     assert len(harness.pictures()) == 9  # nothing twice, nothing lost
 
 
+def test_a_killed_run_goes_on_and_saves_no_image_twice(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program dies between the two images of a batch: the batch is made again, and only what is missing is kept."""
+    dying, dead, save = threading.Event(), threading.Event(), ImageStore.save
+
+    def saving(self: ImageStore, result: GenerationResult) -> SavedImage:
+        if result.request.seed == 8 and not dying.is_set():
+            dying.set()
+            dead.wait(PATIENCE)
+            raise StorageError("The program is gone.")
+        return save(self, result)
+
+    monkeypatch.setattr(ImageStore, "save", saving)
+    job_id = harness.start().submit(request(seed=7, batch_size=2, batches=2))
+    assert dying.wait(PATIENCE)
+    (first,) = harness.pictures()
+
+    try:
+        engine = FakeEngine()
+        status = done(harness.start(engine), job_id)
+        assert (status.state, status.image) == ("done", 4)
+        assert [saved.seed for saved in status.saved] == [7, 8, 9, 10]
+        assert status.saved[0].path == first
+        assert [batch.seeds for batch in engine.batches] == [(7, 8), (9, 10)]
+        assert len(harness.pictures()) == 4
+    finally:
+        dead.set()
+
+
+def test_a_resumed_run_makes_no_batch_again_that_is_finished(harness: Harness) -> None:
+    service = harness.start(FakeEngine(seconds_per_step=0.01))
+    job_id = service.submit(request(seed=7, batches=4, steps=10))
+    until(service, job_id, lambda status: status.image >= 2)
+    service.close()
+    harness.services.clear()
+    finished = [metadata.read(path).fields["seed"] for path in harness.pictures()]
+    engine = FakeEngine()
+    again = harness.start(engine)
+    done(again, job_id)
+    assert finished[:2] == [7, 8]
+    assert [batch.seeds[0] for batch in engine.batches] == [seed for seed in range(7, 11) if seed not in finished]
+
+
+def test_a_run_killed_after_its_grid_has_one_grid(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying, dead, finish = threading.Event(), threading.Event(), JobTable.finish
+
+    def finishing(self: JobTable, *given: Any, **named: Any) -> None:
+        if not dying.is_set():
+            dying.set()
+            dead.wait(PATIENCE)
+            return
+        finish(self, *given, **named)
+
+    monkeypatch.setattr(JobTable, "finish", finishing)
+    job_id = harness.start().submit(request(seed=7, batches=2))
+    assert dying.wait(PATIENCE)
+    try:
+        status = done(harness.start(), job_id)
+        assert status.state == "done"
+        assert status.grid is not None
+        assert len(list((harness.folder / "outputs").glob("*/*/grid-*"))) == 1
+    finally:
+        dead.set()
+
+
+def test_a_grid_leaves_out_pictures_that_were_deleted_meanwhile(harness: Harness) -> None:
+    class Deleting(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            if batch.seeds[0] == 9:
+                until(service, job_id, lambda status: len(status.saved) == 2)
+                harness.pictures()[0].unlink()
+            return super().generate(batch, on_progress)
+
+    service = harness.start(Deleting())
+    job_id = service.submit(request(seed=7, batches=3))
+    status = done(service, job_id)
+    assert (status.state, status.error) == ("done", None)
+    assert status.grid is not None
+    assert (status.grid.width, status.grid.height) == (128, 64)
+
+
+def test_stopping_another_job_leaves_the_running_one_alone(harness: Harness) -> None:
+    service = harness.start(FakeEngine(seconds_per_step=0.01))
+    earlier = service.submit(request(seed=1))
+    done(service, earlier)
+    running = service.submit(request(seed=2, steps=20))
+    until(service, running, lambda status: status.step >= 1)
+    for job_id in (earlier, "no such job"):
+        service.cancel(job_id)
+        service.skip(job_id)
+    status = done(service, running)
+    assert (status.state, len(status.saved)) == ("done", 1)
+
+
+def test_skipping_after_cancelling_is_cancelling(harness: Harness) -> None:
+    service = harness.start(FakeEngine(seconds_per_step=0.05))
+    job_id = service.submit(request(batches=2, steps=20))
+    until(service, job_id, lambda status: status.step >= 1)
+    service.cancel(job_id)
+    service.skip(job_id)
+    status = done(service, job_id)
+    assert (status.state, status.saved) == ("cancelled", ())
+
+
+def test_a_skip_that_came_as_its_batch_ended_leaves_the_next_batch_alone(harness: Harness) -> None:
+    class Late(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            made = super().generate(batch, on_progress)
+            if batch.seeds[0] == 7:
+                service.skip(job_id)  # after the last step, where nobody hears it any more
+            return made
+
+    service = harness.start(Late())
+    job_id = service.submit(request(seed=7, batches=2))
+    assert [saved.seed for saved in done(service, job_id).saved] == [7, 8]
+
+
+def test_again_refuses_what_is_not_there_and_too_many(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = harness.start(run=False)
+    with pytest.raises(InvalidRequest) as error:
+        service.submit_again(harness.folder / "gone.png")
+    assert error.value.field == "file"
+    (harness.folder / "there.png").touch()
+    most = [harness.folder / "there.png"] * AGAIN_LIMIT
+    assert service.submit_again(*most)
+    with pytest.raises(InvalidRequest) as error:
+        service.submit_again(*most, most[0])
+    assert error.value.field == "files"
+    assert len(service.unfinished()) == 1
+
+
+def test_a_full_disk_ends_the_run_before_its_last_batch(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer's failure is looked for between batches, so that a night's run does not compute for nothing."""
+    failed = threading.Event()
+
+    def full(self: ImageStore, result: GenerationResult) -> SavedImage:
+        failed.set()
+        raise StorageError("The output folder is full.")
+
+    class Waiting(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            if len(self.batches) == 1:
+                assert failed.wait(PATIENCE)
+                time.sleep(0.1)  # until the writer has told
+            return super().generate(batch, on_progress)
+
+    monkeypatch.setattr(ImageStore, "save", full)
+    engine = Waiting()
+    service = harness.start(engine)
+    assert done(service, service.submit(request(batches=30))).state == "failed"
+    assert len(engine.batches) < 30
+
+
 def test_queued_img2img_and_inpaint_survive_with_their_pictures(harness: Harness) -> None:
     picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
     mask = Image.new("L", (64, 64))
@@ -400,13 +554,26 @@ def test_too_little_space_refuses_before_the_run(harness: Harness, monkeypatch: 
         harness.start().submit(request())
 
 
-def test_wait_returns_at_once_when_something_changed(harness: Harness) -> None:
-    service = harness.start(FakeEngine(seconds_per_step=0.3))
-    job_id = service.submit(request(steps=4))
-    status = until(service, job_id, lambda status: status.step == 1)
-    started = time.perf_counter()
-    service.wait(job_id, status.version, 10)
-    assert time.perf_counter() - started < 2
+def test_wait_returns_when_something_changed_and_not_for_its_time_being_over(harness: Harness) -> None:
+    """The engine stands still until the page waits: only the change itself can end a wait that has no end."""
+    go = threading.Event()
+
+    class Still(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            go.wait(PATIENCE)
+            return super().generate(batch, on_progress)
+
+    service = harness.start(Still())
+    job_id = service.submit(request())
+    status = until(service, job_id, lambda status: status.state == "running")
+    heard: list[JobStatus | None] = []
+    page = threading.Thread(target=lambda: heard.append(service.wait(job_id, status.version, threading.TIMEOUT_MAX)))
+    page.start()
+    go.set()
+    page.join(PATIENCE)
+    assert not page.is_alive()
+    assert heard[0] is not None
+    assert heard[0].version > status.version
 
 
 def test_many_pages_may_watch_one_job(harness: Harness) -> None:
