@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,3 +80,50 @@ def test_tabs_are_apart_and_states_are_bounded(forms: Forms, clock: Clock) -> No
         assert state == {"steps": STEPS * 2 - 1 - backs}
     assert backs == STEPS
     assert forms.current("img2img") == {"steps": 1}
+
+
+class Between(Database):
+    """Runs `action` once, after the first transaction of the calls that follow: what another page does meanwhile."""
+
+    action: Callable[[], Any] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with super().transaction() as connection:
+            yield connection
+        if (action := self.action) is not None:
+            self.action = None
+            action()
+
+
+@pytest.mark.parametrize("way", ["keep", "undo"])
+def test_two_pages_that_change_at_once_change_one_after_the_other(tmp_path: Path, clock: Clock, way: str) -> None:
+    """The other page does the same as soon as it can: after the change, never between its reading and its writing."""
+    database = Between(tmp_path / "jobs.sqlite")
+    forms = Forms(database, clock)
+    states = [{"steps": steps, "width": 64 * steps} for steps in range(4)]
+    for state in states:
+        forms.keep("txt2img", state)
+    new = {"steps": 9, "width": 9}
+    change = (lambda: forms.keep("txt2img", new)) if way == "keep" else (lambda: forms.undo("txt2img"))
+    database.action = change
+    change()
+    assert database.action is None
+    assert forms.current("txt2img") == (new if way == "keep" else states[1])
+    assert forms.undo("txt2img") == (states[3] if way == "keep" else states[0])
+
+
+@pytest.mark.parametrize("way", ["keep", "undo"])
+def test_a_change_that_fails_leaves_the_form_as_it_was(forms: Forms, clock: Clock, way: str) -> None:
+    """The disk fails at the last statement, after others of the same change were carried out."""
+    for steps in range(STEPS + 1):
+        forms.keep("txt2img", {"steps": steps})
+        clock.now += 10 * BURST
+    forms._database._connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE DELETE ON forms BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="disk full"):
+        forms.keep("txt2img", {"steps": -1}) if way == "keep" else forms.undo("txt2img")
+    forms._database._connection.execute("DROP TRIGGER full")
+    assert forms.current("txt2img") == {"steps": STEPS}
+    assert forms.undo("txt2img") == {"steps": STEPS - 1}

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Cancelled, ModelError
 from pipelines.types import Batch, GenerationRequest, GenerationResult, OnProgress, Progress
+from webui.archive import pictures
 from webui.archive.store import ImageStore
 from webui.proof import sweep
+from webui.proof.sweep import AgainReport
 
 
 @pytest.fixture
@@ -79,6 +83,100 @@ def test_every_format_is_judged_by_the_pixels_that_were_made(tmp_path: Path, kin
     (report,) = sweep.sweep(Other(), store.inputs, [file], quiet)
     assert not report.identical
     assert ("lossy copy" in report.because[0]) == (kind != "webp")
+
+
+def reported(store: ImageStore, file: Path, engine: FakeEngine) -> AgainReport:
+    (report,) = sweep.sweep(engine, store.inputs, [file], quiet)
+    return report
+
+
+class Changed(FakeEngine):
+    """A later version of the program: other facts, and other pixels where `pixels` says so."""
+
+    def __init__(self, *, pixels: bool, **facts: object) -> None:
+        super().__init__()
+        self.pixels, self.facts = pixels, facts
+
+    def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        made = []
+        for result in super().generate(batch, on_progress):
+            if self.pixels:
+                red, green, blue = result.image.getpixel((5, 6))
+                result.image.putpixel((5, 6), (red ^ 8, green, blue))
+            made.append(replace(result, facts={**result.facts, **self.facts}))
+        return made
+
+
+def edited(file: Path) -> None:
+    """One pixel painted over by another program, which kept the texts."""
+    with Image.open(file) as image:
+        texts, image = dict(image.text), image.convert("RGB")  # type: ignore[attr-defined]
+    info = PngInfo()
+    for key, value in texts.items():
+        info.add_itxt(key, value)
+    red, green, blue = image.getpixel((1, 2))
+    image.putpixel((1, 2), (red, green ^ 64, blue))
+    image.save(file, pnginfo=info)
+
+
+def test_a_picture_that_differs_says_which_facts_changed(store: ImageStore) -> None:
+    (file,) = saved(store)
+    report = reported(store, file, Changed(pixels=True, dtype="float32", seconds=7.0))
+    assert (report.identical, report.different_pixels, report.max_difference) == (False, 1, 8)
+    assert report.because == report.changed
+    assert len(report.because) == 1
+    assert "dtype" in report.because[0]
+    assert "float32" in report.because[0]
+
+
+def test_facts_that_changed_are_told_of_a_picture_that_is_the_same(store: ImageStore) -> None:
+    (file,) = saved(store)
+    report = reported(store, file, Changed(pixels=False, dtype="float32"))
+    assert report.identical
+    assert report.because == ()
+    assert len(report.changed) == 1
+
+
+def test_a_picture_that_differs_without_a_reason_says_that_there_is_none(store: ImageStore) -> None:
+    (file,) = saved(store)
+    report = reported(store, file, Changed(pixels=True))
+    assert (len(report.because), report.changed) == (1, ())
+
+
+def test_an_edited_file_is_told_before_the_facts(store: ImageStore) -> None:
+    (file,) = saved(store)
+    edited(file)
+    alone = reported(store, file, FakeEngine())
+    assert (alone.identical, alone.different_pixels, len(alone.because)) == (False, 1, 1)
+    with_facts = reported(store, file, Changed(pixels=True, dtype="float32"))
+    assert with_facts.different_pixels == 2
+    assert with_facts.because == (alone.because[0], *with_facts.changed)
+    untouched = reported(store, saved(store, prompt="another")[0], Changed(pixels=True))
+    assert untouched.because != alone.because
+
+
+def test_a_lossy_file_is_told_before_the_facts(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "outputs", format="jpeg")
+    (file,) = saved(store)
+    alone, with_facts = (reported(store, file, Changed(pixels=True, **facts)) for facts in ({}, {"dtype": "float32"}))
+    assert not alone.identical
+    assert len(alone.because) == 1
+    assert with_facts.because == (alone.because[0], *with_facts.changed)
+    assert len(with_facts.changed) == 1
+
+
+def test_a_lossy_copy_that_happens_to_be_equal_is_no_proof(tmp_path: Path) -> None:
+    """JPEG maps many pictures to one: equal pixels in the copy are not the pixels that were made."""
+    store = ImageStore(tmp_path / "outputs", format="jpeg")
+    (file,) = saved(store)
+    kept = pictures.read(file)
+
+    class Copy(FakeEngine):
+        def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+            return [replace(result, image=kept) for result in super().generate(batch, on_progress)]
+
+    report = reported(store, file, Copy())
+    assert (report.identical, report.different_pixels) == (False, 0)
 
 
 def test_cancelling_ends_the_sweep(store: ImageStore) -> None:

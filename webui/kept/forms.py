@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from webui.database import Database
 
@@ -21,20 +22,22 @@ class Forms:
 
     def current(self, tab: str) -> dict[str, Any] | None:
         """What the form showed last."""
-        found = self._newest(tab, 1)
-        return found[0][1] if found else None
+        with self._database.transaction() as connection:
+            found = _newest(connection, tab, 1)
+        return found[0].fields if found else None
 
     def keep(self, tab: str, fields: Mapping[str, Any]) -> None:
         """The form shows this now."""
-        found, now = self._newest(tab, 2), self._clock()
-        text = json.dumps(fields, ensure_ascii=False)
-        change = _changed(found[0][1], fields) if found else set()
-        if found and not change:
-            return
-        typing = len(found) == 2 and len(change) == 1 and change == _changed(found[1][1], found[0][1])
+        text, now = json.dumps(fields, ensure_ascii=False), self._clock()
         with self._database.transaction() as connection:
-            if typing and 0 <= now - found[0][2] < BURST:
-                connection.execute("UPDATE forms SET fields = ?, kept = ? WHERE number = ?", (text, now, found[0][0]))
+            found = _newest(connection, tab, 2)
+            change = _changed(found[0].fields, fields) if found else set()
+            if found and not change:
+                return
+            typing = len(found) == 2 and len(change) == 1 and change == _changed(found[1].fields, found[0].fields)
+            if typing and 0 <= now - found[0].kept < BURST:
+                statement = "UPDATE forms SET fields = ?, kept = ? WHERE number = ?"
+                connection.execute(statement, (text, now, found[0].number))
                 return
             connection.execute("INSERT INTO forms (tab, fields, kept) VALUES (?, ?, ?)", (tab, text, now))
             connection.execute(
@@ -45,19 +48,25 @@ class Forms:
 
     def undo(self, tab: str) -> dict[str, Any] | None:
         """The state before, which is now the newest; None when there is none."""
-        found = self._newest(tab, 2)
-        if len(found) < 2:
-            return None
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM forms WHERE number = ?", (found[0][0],))
-        return found[1][1]
+            found = _newest(connection, tab, 2)
+            if len(found) < 2:
+                return None
+            connection.execute("DELETE FROM forms WHERE number = ?", (found[0].number,))
+        return found[1].fields
 
-    def _newest(self, tab: str, count: int) -> list[tuple[int, dict[str, Any], float]]:
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT number, fields, kept FROM forms WHERE tab = ? ORDER BY number DESC LIMIT ?", (tab, count)
-            )
-            return [(row["number"], json.loads(row["fields"]), row["kept"]) for row in rows]
+
+class _State(NamedTuple):
+    number: int
+    fields: dict[str, Any]
+    kept: float  # seconds since 1970
+
+
+def _newest(connection: sqlite3.Connection, tab: str, count: int) -> list[_State]:
+    rows = connection.execute(
+        "SELECT number, fields, kept FROM forms WHERE tab = ? ORDER BY number DESC LIMIT ?", (tab, count)
+    )
+    return [_State(row["number"], json.loads(row["fields"]), row["kept"]) for row in rows]
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
