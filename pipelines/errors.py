@@ -78,11 +78,16 @@ class SeedprintError(Exception):
         self.note = Note(code, **values)
         super().__init__(code)
 
+    @property
+    def told(self) -> Note:
+        """The note to keep where the error itself is gone: it names the field too, if there is one."""
+        return self.note
+
     def __str__(self) -> str:
         return self.note.values["text"] if self.note.code == PLAIN and self.note.values else str(self.note)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.note, {})
+        return rebuilt, (type(self), self.note)
 
 
 class InvalidRequest(SeedprintError):
@@ -93,6 +98,10 @@ class InvalidRequest(SeedprintError):
         self.field = field
 
     @property
+    def told(self) -> Note:
+        return Note(self.note.code, **{**self.note.values, "field": self.field})
+
+    @property
     def rule(self) -> str:  # TODO gone when every room is converted
         return super().__str__()
 
@@ -100,12 +109,12 @@ class InvalidRequest(SeedprintError):
         return f"{self.field}: {super().__str__()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.note, {"field": self.field})
+        return rebuilt, (type(self), self.note, self.field)
 
 
-def _again(kind: Callable[..., SeedprintError], note: Note, more: Mapping[str, Any]) -> SeedprintError:
+def rebuilt(kind: Callable[..., SeedprintError], note: Note, field: str | None = None) -> SeedprintError:
     """The error as it was, on the other side of a pipe."""
-    return kind(*more.values(), note.code, **note.values)
+    return kind(*([] if field is None else [field]), note.code, **note.values)
 
 
 class UnreadableImage(SeedprintError):

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipelines.errors import InvalidRequest
+from pipelines.fields import (
+    REQUIRED,
+    check,
+    choice,
+    fields_of,
+    flag,
+    group,
+    name,
+    number,
+    picture,
+    setting,
+    text,
+    whole,
+)
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SEED_END = 2**32  # seeds are 0 … SEED_END - 1
-PROMPT_LIMIT = 20_000  # characters
 SIDE_STEP = 8  # pixels
 
 Task = Literal["txt2img", "img2img", "inpaint"]
@@ -26,93 +38,55 @@ IMAGE_GUIDANCE = 1.5  # as InstructPix2Pix was published with
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 DIALECTS = ("a1111", "compel")  # languages of prompts, `pipelines.prompts` says what each is
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs
-
-
-def _check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
-    number = value if isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) else math.nan
-    # a whole number may be too large for a float, and is finite
-    if isinstance(number, float) and not math.isfinite(number):
-        kind = "whole number" if whole else "number"
-        raise InvalidRequest(name, f"must be a {kind} from {low:,} to {high:,}, got {value!r}")
-    if not low <= number <= high:
-        raise InvalidRequest(name, f"must be from {low:,} to {high:,}, got {value!r}")
-
-
-def _check_side(name: str, value: int) -> None:
-    _check_number(name, value, 64, 4096, whole=True)
-    if value % SIDE_STEP:
-        raise InvalidRequest(name, f"must be a multiple of {SIDE_STEP}, got {value}")
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidRequest(name, f"must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise InvalidRequest(name, f"must be true or false, got {value!r}")
-
-
-def _check_text(name: str, value: object, *, optional: bool = False) -> None:
-    if value is None and optional:
-        return
-    if not isinstance(value, str):
-        raise InvalidRequest(name, f"must be text, got {value!r}")
-    if len(value) > PROMPT_LIMIT:
-        raise InvalidRequest(name, f"must have at most {PROMPT_LIMIT:,} characters, got {len(value):,}")
-    if _NO_TEXT.search(value):
-        raise InvalidRequest(name, "must not hold NUL or half of a surrogate pair")
-
-
-def _check_name(name: str, value: object, what: str) -> None:
-    if not isinstance(value, str) or not value:
-        raise InvalidRequest(name, f"must be {what}, got {value!r}")
+# how A1111 writes them
+_SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize(): name for name in SCHEDULES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InitImage:
     """The picture to start from: upright sRGB "RGB" of any size (`webui.archive.pictures.read` makes one)."""
 
-    image: Image
-    strength: float = 0.75  # share of the steps that run; 1 keeps nothing of the picture
-    resize_mode: ResizeMode = "crop"  # how it comes to width × height
-    image_guidance: float | None = None  # how closely a model that edits keeps to the picture; None: IMAGE_GUIDANCE
+    image: Image = setting(REQUIRED, picture("RGB"), name="init_image")
+    # share of the steps that run; 1 keeps nothing of the picture
+    strength: float = setting(0.75, number(0, 1, step=0.01), infotext="Denoising strength")
+    resize_mode: ResizeMode = setting("crop", choice(*RESIZE_MODES))  # how it comes to width × height
+    # how closely a model that edits keeps to the picture; None: IMAGE_GUIDANCE
+    image_guidance: float | None = setting(None, number(0, 30, step=0.1))
 
     def __post_init__(self) -> None:
-        if self.image.mode != "RGB":
-            raise InvalidRequest("init_image", f"must be RGB, got {self.image.mode}")
-        _check_number("strength", self.strength, 0, 1)
-        _check_choice("resize_mode", self.resize_mode, RESIZE_MODES)
-        if self.image_guidance is not None:
-            _check_number("image_guidance", self.image_guidance, 0, 30)
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inpaint:
     """What to repaint: `mask` is "L" in the init image's own size, 255 = repaint."""
 
-    mask: Image
-    mask_blur: int = 4  # pixels of the init image, Gaussian radius
-    mask_grow: int = 0  # pixels; negative shrinks
-    invert: bool = False
-    masked_content: MaskedContent = "original"
-    only_masked: bool = False  # work on the masked area alone, at full size
-    padding: int = 32  # pixels round the masked area when only_masked
+    mask: Image = setting(REQUIRED, picture("L"))
+    invert: bool = setting(
+        False,
+        flag(),
+        infotext="Mask mode",
+        words={"Inpaint masked": False, "Inpaint not masked": True},
+        sparse=True,
+        option="invert-mask",
+    )
+    mask_blur: int = setting(4, whole(0, 64), infotext="Mask blur")  # pixels of the init image, Gaussian radius
+    mask_grow: int = setting(0, whole(-64, 64))  # pixels; negative shrinks
+    # work on the masked area alone, at full size
+    only_masked: bool = setting(
+        False, flag(), infotext="Inpaint area", words={"Whole picture": False, "Only masked": True}, sparse=True
+    )
+    # pixels round the masked area when only_masked
+    padding: int = setting(32, whole(0, 256), infotext="Masked area padding", needs="only_masked")
+    masked_content: MaskedContent = setting(
+        "original", choice(*MASKED_CONTENTS), infotext="Masked content", sparse=True
+    )
 
     def __post_init__(self) -> None:
-        if self.mask.mode != "L":
-            raise InvalidRequest("mask", f"must be greyscale (L), got {self.mask.mode}")
-        _check_number("mask_blur", self.mask_blur, 0, 64, whole=True)
-        _check_number("mask_grow", self.mask_grow, -64, 64, whole=True)
-        _check_number("padding", self.padding, 0, 256, whole=True)
-        _check_flag("invert", self.invert)
-        _check_flag("only_masked", self.only_masked)
-        _check_choice("masked_content", self.masked_content, MASKED_CONTENTS)
+        check(self)
         histogram = self.mask.histogram()
         if sum(histogram[:-1] if self.invert else histogram[1:]) == 0:
-            raise InvalidRequest("mask", "must mark at least one pixel, got an empty mask")
+            raise InvalidRequest("mask", "mask_empty")
 
 
 def steps_at(strength: float, steps: float) -> int:
@@ -124,64 +98,51 @@ def steps_at(strength: float, steps: float) -> int:
 class GenerationRequest:
     """One wish, checked when built. `batches` runs of `batch_size` images; image i of all has seed + i."""
 
-    prompt: str = ""
-    negative_prompt: str = ""
-    model: str = "builtin"
-    sampler: str = "DPM++ 2M"
-    schedule: str = "automatic"
-    steps: int = 20
-    guidance: float = 7.0
-    width: int = 512  # pixels
-    height: int = 512  # pixels
-    batch_size: int = 1
-    batches: int = 1
-    seed: int | None = None  # None: drawn when the job is made
-    clip_skip: int = 1  # 1: the text encoder's last layer
-    init: InitImage | None = None
-    inpaint: Inpaint | None = None
-    dialect: str = DIALECTS[0]
-    vae: str = "automatic"  # the model's own, or the name of a VAE in the models folder
-    template: str | None = None  # the text with choices that the prompt was drawn from; None: it held none
-    negative_template: str | None = None
-    prediction_type: str | None = None  # what the model predicts, where a person knows better; None: as its files say
-    zero_terminal_snr: bool | None = None  # likewise: its noise levels end without any signal
+    prompt: str = setting("", text())
+    negative_prompt: str = setting("", text())
+    steps: int = setting(20, whole(1, 150), infotext="Steps", per_model="form")
+    sampler: str = setting("DPM++ 2M", choice(*SAMPLERS), infotext="Sampler", per_model="form")
+    schedule: str = setting(
+        "automatic", choice(*SCHEDULES), infotext="Schedule type", words=_SCHEDULE_WORDS, per_model="form"
+    )
+    guidance: float = setting(7.0, number(0, 30), infotext="CFG scale", per_model="form")
+    # None: drawn when the job is made
+    seed: int | None = setting(None, whole(0, SEED_END - 1), infotext="Seed")
+    width: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
+    height: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
+    model: str = setting("builtin", name(), infotext="Model")
+    init: InitImage | None = group(InitImage)
+    # 1: the text encoder's last layer
+    clip_skip: int = setting(1, whole(1, 12), infotext="Clip skip", sparse=True, per_model="form")
+    dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
+    inpaint: Inpaint | None = group(Inpaint)
+    batch_size: int = setting(1, whole(1, 16), axis=False)
+    batches: int = setting(1, whole(1, 100), axis=False)
+    # the model's own, or the name of a VAE in the models folder
+    vae: str = setting("automatic", name(), per_model="form")
+    # the text with choices that the prompt was drawn from; None: it held none
+    template: str | None = setting(None, text(), page=False, axis=False)
+    negative_template: str | None = setting(None, text(), page=False, axis=False)
+    # what the model predicts, where a person knows better; None: as its files say
+    prediction_type: str | None = setting(None, choice(*PREDICTION_TYPES), page=False, axis=False, per_model="always")
+    # likewise: its noise levels end without any signal
+    zero_terminal_snr: bool | None = setting(None, flag(), page=False, axis=False, per_model="always")
 
     def __post_init__(self) -> None:
-        _check_text("prompt", self.prompt)
-        _check_text("negative_prompt", self.negative_prompt)
-        _check_text("template", self.template, optional=True)
-        _check_text("negative_template", self.negative_template, optional=True)
-        if self.prediction_type is not None:
-            _check_choice("prediction_type", self.prediction_type, PREDICTION_TYPES)
-        if self.zero_terminal_snr is not None:
-            _check_flag("zero_terminal_snr", self.zero_terminal_snr)
-        _check_name("model", self.model, "a model's name")
-        _check_name("vae", self.vae, "automatic or a VAE's name")
-        _check_choice("dialect", self.dialect, DIALECTS)
-        _check_choice("sampler", self.sampler, tuple(SAMPLERS))
-        _check_choice("schedule", self.schedule, SCHEDULES)
-        if self.schedule not in SAMPLERS[self.sampler].schedules:
-            allowed = ", ".join(SAMPLERS[self.sampler].schedules)
-            raise InvalidRequest("schedule", f"must be one of {allowed} with {self.sampler}, got {self.schedule!r}")
-        _check_number("steps", self.steps, 1, 150, whole=True)
-        _check_number("guidance", self.guidance, 0, 30)
-        for side in ("width", "height"):
-            _check_side(side, getattr(self, side))
-        _check_number("batch_size", self.batch_size, 1, 16, whole=True)
-        _check_number("batches", self.batches, 1, 100, whole=True)
-        if self.seed is not None:
-            _check_number("seed", self.seed, 0, SEED_END - 1, whole=True)
-        _check_number("clip_skip", self.clip_skip, 1, 12, whole=True)
+        check(self)
+        if self.schedule not in (allowed := SAMPLERS[self.sampler].schedules):
+            raise InvalidRequest(
+                "schedule", "schedule_of_sampler", choices=allowed, sampler=self.sampler, value=self.schedule
+            )
         if self.init is not None and self.steps_run == 0:
             least = math.ceil(100 / self.steps) / 100
-            rule = f"must be at least {least:g} for {self.steps} steps, got {self.init.strength}"
-            raise InvalidRequest("strength", rule)
+            raise InvalidRequest("strength", "no_step_runs", least=least, steps=self.steps, value=self.init.strength)
         if self.inpaint is not None:
             if self.init is None:
-                raise InvalidRequest("init_image", "must be given with a mask, got none")
-            if self.inpaint.mask.size != self.init.image.size:
+                raise InvalidRequest("init_image", "picture_needed")
+            if (wanted := self.init.image.size) != (size := self.inpaint.mask.size):
                 raise InvalidRequest(
-                    "mask", f"must have the picture's size {self.init.image.size}, got {self.inpaint.mask.size}"
+                    "mask", "mask_size", wanted="{} × {}".format(*wanted), value="{} × {}".format(*size)
                 )
 
     @property
@@ -220,7 +181,7 @@ class Batch:
     def around(cls, request: GenerationRequest, position: int, threads: int | None = None) -> Batch:
         """The batch that made the image of `request` (as run, so with its own seed) at `position`."""
         if request.seed is None or not 0 <= position < request.batch_size:
-            raise InvalidRequest("position", f"must be from 0 to {request.batch_size - 1} with a seed, got {position}")
+            raise InvalidRequest("position", "whole_number", low=0, high=request.batch_size - 1, value=position)
         first = request.seed - position
         seeds = tuple((first + n) % SEED_END for n in range(request.batch_size))
         return cls(request=request, seeds=seeds, threads=threads)
@@ -352,4 +313,4 @@ class PromptReading:
     weights: tuple[float, ...] = (1.0,)  # of the parts of an AND
 
 
-REQUEST_FIELDS = tuple(item.name for item in fields(GenerationRequest))
+REQUEST_FIELDS = fields_of(GenerationRequest)  # each written once, above

@@ -9,6 +9,8 @@ from PIL import Image
 from pipelines.errors import InvalidRequest
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.types import Batch, GenerationRequest, InitImage, Inpaint
+from tests.refusals import refused
+from webui.words import line
 
 PICTURE = Image.new("RGB", (64, 48))
 MASK = Image.new("L", (64, 48), 255)
@@ -55,11 +57,11 @@ def test_a_bad_value_names_its_field(field: str, value: object) -> None:
     with pytest.raises(InvalidRequest) as caught:
         GenerationRequest(**{field: value})
     assert caught.value.field == field
-    assert str(caught.value).startswith(f"{field}: must ")
+    assert line(caught.value).startswith(f"{field} ")
 
 
 def test_the_message_names_the_value() -> None:
-    with pytest.raises(InvalidRequest, match=r"^width: must be a multiple of 8, got 513$"):
+    with refused("width", "multiple", step=8, value=513):
         GenerationRequest(width=513)
 
 
@@ -69,7 +71,7 @@ def test_only_schedules_that_the_sampler_allows(spec, schedule: str) -> None:
     if schedule in spec.schedules:
         GenerationRequest(sampler=spec.name, schedule=schedule)
     else:
-        with pytest.raises(InvalidRequest, match=schedule):
+        with refused("schedule", "schedule_of_sampler", sampler=spec.name, value=schedule):
             GenerationRequest(sampler=spec.name, schedule=schedule)
 
 
@@ -84,7 +86,7 @@ def test_strength_times_steps_run(steps: int, strength: float, run: int) -> None
 
 
 def test_a_strength_that_runs_no_step_is_refused_with_the_least_that_does() -> None:
-    with pytest.raises(InvalidRequest, match=r"^strength: must be at least 0.05 for 20 steps, got 0.04$"):
+    with refused("strength", "no_step_runs", least=0.05, steps=20, value=0.04):
         GenerationRequest(steps=20, init=InitImage(image=PICTURE, strength=0.04))
     assert GenerationRequest(steps=20, init=InitImage(image=PICTURE, strength=0.05)).steps_run == 1
 
@@ -107,9 +109,9 @@ def test_a_bad_mask_names_its_field(inpaint, field: str) -> None:
 
 
 def test_a_mask_needs_its_picture_in_the_same_size() -> None:
-    with pytest.raises(InvalidRequest, match=r"^init_image: "):
+    with refused("init_image", "picture_needed"):
         GenerationRequest(inpaint=Inpaint(mask=MASK))
-    with pytest.raises(InvalidRequest, match=r"^mask: "):
+    with refused("mask", "mask_size", wanted="64 × 64", value="64 × 48"):
         GenerationRequest(init=InitImage(image=Image.new("RGB", (64, 64))), inpaint=Inpaint(mask=MASK))
 
 
@@ -139,10 +141,10 @@ def test_task_follows_what_is_given() -> None:
 
 
 def test_the_bounds_are_written_out() -> None:
-    with pytest.raises(InvalidRequest, match=r"^seed: must be from 0 to 4,294,967,295, got 4294967296$"):
+    with refused("seed", "whole_number", low=0, high=4_294_967_295, value=2**32):
         GenerationRequest(seed=2**32)
 
 
 def test_a_number_too_large_for_a_float_is_out_of_bounds_and_no_crash() -> None:
-    with pytest.raises(InvalidRequest, match=r"^steps: must be from 1 to 150"):
+    with refused("steps", "whole_number", low=1, high=150):
         GenerationRequest(steps=10**400)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from PIL import Image
 
 from pipelines import errors
+from pipelines.fields import packed, unpacked
 from pipelines.types import (
     Attention,
     Batch,
@@ -21,13 +22,10 @@ from pipelines.types import (
     EngineState,
     GenerationRequest,
     GenerationResult,
-    InitImage,
-    Inpaint,
     Progress,
 )
 
 Header = Mapping[str, Any]
-_PLAIN = tuple(item.name for item in fields(GenerationRequest) if item.name not in ("init", "inpaint"))
 _LOOK = ("words", "width", "height")
 _KINDS: Mapping[str, type[errors.SeedprintError]] = {
     kind.__name__: kind
@@ -75,42 +73,32 @@ def unpack(data: bytes) -> Message:
 
 
 def from_batch(batch: Batch, job: int) -> Message:
-    request = batch.request
-    header: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN}
     images: list[Image.Image] = []
-    if request.init is not None:
-        names = (item.name for item in fields(InitImage) if item.name != "image")
-        header["init"] = {name: getattr(request.init, name) for name in names}
-        images.append(request.init.image)
-    if request.inpaint is not None:
-        names = (item.name for item in fields(Inpaint) if item.name != "mask")
-        header["inpaint"] = {name: getattr(request.inpaint, name) for name in names}
-        images.append(request.inpaint.mask)
-    return Message(
-        kind="generate",
-        job=job,
-        header={
-            "request": header,
-            "seeds": batch.seeds,
-            "threads": batch.threads,
-            "attention": batch.attention,
-            "sizes": [image.size for image in images],
-        },
-        blobs=tuple(image.tobytes() for image in images),
-    )
+
+    def put(image: Image.Image) -> int:
+        images.append(image)
+        return len(images) - 1
+
+    header = {
+        "request": packed(batch.request, put),
+        "seeds": batch.seeds,
+        "threads": batch.threads,
+        "attention": batch.attention,
+        "sizes": [image.size for image in images],
+    }
+    return Message(kind="generate", job=job, header=header, blobs=tuple(image.tobytes() for image in images))
 
 
 def to_batch(message: Message) -> Batch:
     """Raises `InvalidRequest` like every request that is built."""
-    values = dict(message.header["request"])
-    pictures = list(zip(message.header["sizes"], message.blobs, strict=True))
-    if "init" in values:
-        values["init"] = InitImage(image=_picture("RGB", *pictures[0]), **values["init"])
-    if "inpaint" in values:
-        values["inpaint"] = Inpaint(mask=_picture("L", *pictures[1]), **values["inpaint"])
-    seeds = tuple(message.header["seeds"])
+    sizes = message.header["sizes"]
+
+    def get(place: int, mode: str) -> Image.Image:
+        return _picture(mode, sizes[place], message.blobs[place])
+
+    request = unpacked(GenerationRequest, message.header["request"], get)
     options = {name: message.header[name] for name in ("threads", "attention")}
-    return Batch(request=GenerationRequest(**values), seeds=seeds, **options)
+    return Batch(request=request, seeds=tuple(message.header["seeds"]), **options)
 
 
 def from_progress(progress: Progress, job: int) -> Message:
@@ -181,9 +169,11 @@ def to_embeddings(message: Message) -> list[Embedding]:
 
 
 def from_error(error: Exception, traceback: str, job: int) -> Message:
-    header = {"type": type(error).__name__, "text": str(error), "traceback": traceback}
+    header: dict[str, Any] = {"type": type(error).__name__, "text": str(error), "traceback": traceback}
+    if isinstance(error, errors.SeedprintError):
+        header["note"] = error.note.to_json()
     if isinstance(error, errors.InvalidRequest):
-        header |= {"field": error.field, "rule": error.rule}
+        header["field"] = error.field
     return Message(kind="error", job=job, header=header)
 
 
@@ -193,9 +183,7 @@ def to_error(message: Message) -> Exception:
     kind = _KINDS.get(header["type"])
     if kind is None:
         return WorkerFault(f"{header['type']}: {header['text']}\n{header['traceback']}")
-    if issubclass(kind, errors.InvalidRequest):
-        return kind(header["field"], header["rule"])
-    return kind(header["text"])
+    return errors.rebuilt(kind, errors.Note.from_json(header["note"]), header.get("field"))
 
 
 def from_state(state: EngineState) -> Message:

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.types import GenerationRequest
 from webui.library.presets import Preset, PresetError, bare, fill, load, load_all, read, stack
+from webui.words import line
 
 SHIPPED = Path(__file__).resolve().parents[2] / "presets"
 
@@ -120,7 +121,7 @@ def test_words_come_out_again() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("- name: a\n  name_zh: b\n  steps: 500\n", "bad.yaml:1: steps: must be from 1 to 150, got 500"),
+        ("- name: a\n  name_zh: b\n  steps: 500\n", "bad.yaml:1: Steps must be a whole number from 1 to 150, got 500"),
         (
             "# one\n\n- name: a\n  name_zh: b\n- name: c\n  name_zh: d\n  colour: red\n",
             "bad.yaml:5: colour is no setting",
@@ -130,9 +131,9 @@ def test_words_come_out_again() -> None:
         ("name: a\n", "bad.yaml:1: must be a list of presets"),
         ("- name: a\n  name_zh: [b\n", "bad.yaml:3:"),
         ("- !!python/object/apply:os.system ['true']\n", "bad.yaml:1:"),
-        ("- name: a\n  name_zh: b\n  strength: 0\n", "bad.yaml:1: strength must be"),
+        ("- name: a\n  name_zh: b\n  strength: 0\n", "bad.yaml:1: Strength must be at least"),
         ("- name: a\n  name_zh: b\n  init: x\n", "bad.yaml:1: init is no setting"),
-        ("- name: a\n  name_zh: b\n  sampler: PLMS\n  schedule: karras\n", "bad.yaml:1: schedule: must be one of"),
+        ("- name: a\n  name_zh: b\n  sampler: PLMS\n  schedule: karras\n", "bad.yaml:1: Schedule must be one of"),
         ("- name: a\n  name_zh: b\n  for_builtin: 3\n", "bad.yaml:1: for_builtin must be true or false"),
         ("- name: a\n  name_zh: b\n- name: a\n  name_zh: c\n", "bad.yaml:3: 'a' is already in bad.yaml:1"),
         ("- name: a\n  name_zh: b\n  steps: 5\n  steps: 6\n", "bad.yaml:4: steps is given twice"),
@@ -146,8 +147,8 @@ def test_a_bad_file_is_told_with_its_line(tmp_path: Path, text: str, told: str) 
     (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(PresetError) as caught:
         load(tmp_path)
-    assert str(caught.value).startswith(told)
-    assert "\n" not in str(caught.value)
+    assert line(caught.value).startswith(told)
+    assert "\n" not in line(caught.value)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"- name: " + b"a" * 300_000, b"[" * 20_000])

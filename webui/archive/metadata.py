@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from pipelines.errors import InvalidRequest, UnreadableImage
+from pipelines.errors import InvalidRequest, Note, UnreadableImage
 from webui.archive import pictures
 from webui.archive import readers as foreign
 from webui.archive.containers import LOSSY, Texts, read_texts
@@ -56,7 +56,7 @@ class ReadBack:
     fields: Mapping[str, Any] = field(default_factory=dict)  # flat request fields that this version can use
     unknown: tuple[str, ...] = ()  # what was not understood, as "name: value"
     text: str | None = None  # the `parameters` text, or another program's own, as it stands in the file
-    problem: str | None = None  # one sentence when our own JSON, or an oversized text, had to be passed over
+    problem: Note | None = None  # when our own JSON, or an oversized text, had to be passed over
     model_hash: str | None = None  # as long as the file gives it
     size: tuple[int, int] = (0, 0)  # width, height of the file in pixels
     program: str = ""  # who wrote it: "ComfyUI", "InvokeAI" …; "" for `parameters` text, which many write
@@ -103,7 +103,7 @@ def _read_texts(texts: Texts) -> ReadBack:
         try:
             return _from_record(Record.from_json(texts.ours), texts.parameters, back)
         except InvalidRequest as error:
-            problem = str(error)
+            problem = error.told
     settings: dict[str, Any] = {}
     unknown: list[str] = []
     too_long = None
@@ -111,7 +111,7 @@ def _read_texts(texts: Texts) -> ReadBack:
         try:
             settings, unknown = from_infotext(texts.parameters)
         except InvalidRequest as error:
-            too_long = str(error)
+            too_long = error.told
     if not settings.keys() - {"prompt", "negative_prompt"}:  # JSON, prose or nothing
         made = foreign.read(texts.others)
         if made is not None:

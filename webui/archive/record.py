@@ -8,99 +8,40 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipelines.errors import InvalidRequest
-from pipelines.types import GenerationRequest, GenerationResult, InitImage, Inpaint
+from pipelines.errors import InvalidRequest, Note
+from pipelines.fields import check_json, flat_json, packed, shown, unknown_names, unpacked
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, GenerationResult
 from webui.archive import VERSION
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.readers.values import check_depth
 
 SCHEMA = 1
+KINDS = ("image", "grid")
 JSON_LIMIT = 1024 * 1024  # bytes of UTF-8
 DEPTH_LIMIT = 40  # objects within objects
 ORIGIN_TEXT_LIMIT = 64 * 1024  # characters of a first picture's own text; longer ones stay in the note
 
-_WHOLE_END = 2**63
-
-_PLAIN = tuple(item.name for item in fields(GenerationRequest) if item.name not in ("init", "inpaint"))
-_TEMPLATES = ("template", "negative_template")
-_OF_MODEL = ("prediction_type", "zero_terminal_snr", "image_guidance")  # null: as the model's files say or is usual
-_INIT = ("strength", "resize_mode", "image_guidance")
-_INPAINT = ("mask_blur", "mask_grow", "invert", "masked_content", "only_masked", "padding")
-_KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("prompt", "negative_prompt", "model", "vae", "sampler", "schedule", "dialect"), (str,)),
-    **dict.fromkeys(("steps", "width", "height", "batch_size", "batches", "clip_skip"), (int,)),
-    **dict.fromkeys(("mask_blur", "mask_grow", "padding"), (int,)),
-    **dict.fromkeys(("guidance", "strength"), (int, float)),
-    **dict.fromkeys(("resize_mode", "masked_content", "image", "mask"), (str,)),
-    **dict.fromkeys(("invert", "only_masked"), (bool,)),
-    **dict.fromkeys(_TEMPLATES, (str, type(None))),
-    "prediction_type": (str, type(None)),
-    "image_guidance": (int, float, type(None)),
-    "zero_terminal_snr": (bool, type(None)),
-    "seed": (int, type(None)),
-}
+# of every picture, its own and those of another program: what goes with the request as it was drawn and settled
+_FLAT = tuple(one.name for one in REQUEST_FIELDS if one.setting.page or one.setting.per_model)
 
 
 def request_to_json(request: GenerationRequest, inputs: InputStore) -> dict[str, Any]:
     """The request as JSON values; its pictures go into `inputs` and are named by hash. Raises StorageError."""
-    data: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN}
-    data["init"] = data["inpaint"] = None
-    if request.init is not None:
-        data["init"] = {"image": inputs.put(request.init.image)} | {n: getattr(request.init, n) for n in _INIT}
-    if request.inpaint is not None:
-        data["inpaint"] = {"mask": inputs.put(request.inpaint.mask)} | {
-            name: getattr(request.inpaint, name) for name in _INPAINT
-        }
-    return data
+    return packed(request, inputs.put)
 
 
 def request_from_json(data: Mapping[str, Any], inputs: InputStore) -> GenerationRequest:
     """The request again, without unknown fields. Raises InvalidRequest, or StorageError without its pictures."""
-    _check_request(data)
-    plain = {name: data[name] for name in _PLAIN if name in data}
-    init, inpaint = data.get("init"), data.get("inpaint")
-    return GenerationRequest(
-        **plain,
-        init=InitImage(image=inputs.get(init["image"]), **_chosen(init, _INIT)) if init else None,
-        inpaint=Inpaint(mask=inputs.get(inpaint["mask"]), **_chosen(inpaint, _INPAINT)) if inpaint else None,
-    )
-
-
-def _chosen(data: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: data[name] for name in names if name in data}
-
-
-def _check_request(data: Mapping[str, Any]) -> None:
-    """Types only: whether the values can be run is the request's own business when it is built."""
-    for name, value in data.items():
-        if name in ("init", "inpaint"):
-            if value is not None and not isinstance(value, Mapping):
-                raise InvalidRequest(name, f"must be an object or null, got {value!r:.80}")
-            if value is not None:
-                _check_request(value)
-                picture = "image" if name == "init" else "mask"
-                if picture not in value:
-                    raise InvalidRequest(name, f"must name its {picture} by hash, got none")
-        elif name in _KINDS and (
-            not isinstance(value, _KINDS[name]) or (isinstance(value, bool) and bool not in _KINDS[name])
-        ):
-            raise InvalidRequest(name, f"must be {_KINDS[name][0].__name__}, got {value!r:.80}")
-        elif name in _KINDS and isinstance(value, int) and abs(value) >= _WHOLE_END:
-            raise InvalidRequest(name, f"must be less than 2^63, got {str(value)[:40]}…")
+    return unpacked(GenerationRequest, data, lambda sha256, _mode: inputs.get(sha256))
 
 
 def flat_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The request's JSON without pictures and templates, on one level: `init.strength` is just `strength`."""
-    said = {**settings, **(settings.get("init") or {})}
-    unsaid = {*_TEMPLATES, *(name for name in _OF_MODEL if said.get(name) is None)}
-    flat = {name: settings[name] for name in _PLAIN if name in settings and name not in unsaid}
-    for part, names in (("init", _INIT), ("inpaint", _INPAINT)):
-        flat |= _chosen(settings.get(part) or {}, tuple(name for name in names if name not in unsaid))
-    return flat
+    return {name: value for name, value in flat_json(GenerationRequest, settings).items() if name in _FLAT}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,11 +83,7 @@ class Record:
     @property
     def unknown(self) -> tuple[str, ...]:
         """Settings a later version wrote that this one does not know, and so would not repeat."""
-        known = {"init": (*_INIT, "image"), "inpaint": (*_INPAINT, "mask")}
-        found = [name for name in self.settings if name not in (*_PLAIN, *known)]
-        for part, names in known.items():
-            found += [f"{part}.{name}" for name in self.settings.get(part) or {} if name not in names]
-        return tuple(found)
+        return tuple(unknown_names(GenerationRequest, self.settings))
 
     @property
     def model_sha256(self) -> str | None:
@@ -175,20 +112,18 @@ class Record:
     def from_json(cls, text: str) -> Record:
         """Checked: raises InvalidRequest with one sentence that names the field."""
         if len(text) > JSON_LIMIT or len(text.encode(errors="replace")) > JSON_LIMIT:
-            raise InvalidRequest(
-                "seedprint", f"must have at most {JSON_LIMIT // 1024} kB, got {len(text):,} characters"
-            )
+            raise InvalidRequest("seedprint", "record_too_long", limit=JSON_LIMIT // 1024, value=len(text))
         try:
             data = json.loads(text)
             check_depth(data, DEPTH_LIMIT)
         except (ValueError, RecursionError) as error:
-            raise InvalidRequest("seedprint", f"must be JSON, got {text[:40]!r}") from error
+            raise InvalidRequest("seedprint", "not_json", value=shown(text)) from error
         if not isinstance(data, dict):
-            raise InvalidRequest("seedprint", f"must be a JSON object, got {text[:40]!r}")
+            raise InvalidRequest("seedprint", "wrong_type", wanted=Note("type_object"), value=shown(text))
         for name, kinds in _RECORD_KINDS.items():
             value = data.get(name)
             if not isinstance(value, kinds) or isinstance(value, bool):
-                raise InvalidRequest(name, f"must be {kinds[0].__name__}, got {value!r:.80}")
+                raise InvalidRequest(name, "wrong_type", wanted=Note(f"type_{kinds[0].__name__}"), value=shown(value))
         _check_values(data)
         names = {*_RECORD_KINDS, "program", "kind", "facts"}
         parent = data.get("parent")
@@ -222,20 +157,21 @@ _NEEDED = ("prompt", "negative_prompt", "model", "sampler", "schedule", "steps",
 
 def _check_values(data: Mapping[str, Any]) -> None:
     request = data["request"]
-    _check_request(request)
+    check_json(GenerationRequest, request)
     for name in (*_NEEDED, "batch_size", "seed", "clip_skip"):
         if request.get(name) is None:
-            raise InvalidRequest(name, "must be given, got nothing")
+            raise InvalidRequest(name, "missing")
     if not 0 <= data["position"] < request["batch_size"]:
-        raise InvalidRequest("position", f"must be from 0 to {request['batch_size'] - 1}, got {data['position']}")
+        most = max(0, request["batch_size"] - 1)
+        raise InvalidRequest("position", "whole_number", low=0, high=most, value=shown(data["position"]))
     if data["schema"] < 1:
-        raise InvalidRequest("schema", f"must be at least 1, got {data['schema']}")
+        raise InvalidRequest("schema", "at_least", low=1, value=shown(data["schema"]))
     if not _is_hash(data["pixels_sha256"]):
-        raise InvalidRequest("pixels_sha256", f"must be 64 hexadecimal digits, got {data['pixels_sha256'][:80]!r}")
-    if data.get("kind", "image") not in ("image", "grid"):
-        raise InvalidRequest("kind", f"must be image or grid, got {data['kind']!r:.80}")
+        raise InvalidRequest("pixels_sha256", "not_sha256", value=shown(data["pixels_sha256"]))
+    if data.get("kind", "image") not in KINDS:
+        raise InvalidRequest("kind", "choice", choices=KINDS, value=shown(data["kind"]))
     if not isinstance(data.get("facts", {}), dict):
-        raise InvalidRequest("facts", f"must be an object, got {data['facts']!r:.80}")
+        raise InvalidRequest("facts", "wrong_type", wanted=Note("type_object"), value=shown(data["facts"]))
 
 
 def _is_hash(value: object) -> bool:
@@ -272,7 +208,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 knows no Z
         return moment if moment.tzinfo else moment.astimezone()
     except (ValueError, OverflowError, OSError) as error:
-        raise InvalidRequest("made_at", f"must be a date and time as ISO 8601, got {text[:80]!r}") from error
+        raise InvalidRequest("made_at", "not_a_moment", value=shown(text)) from error
 
 
 def _plain(value: Any) -> Any:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InvalidRequest, StorageError
-from pipelines.types import GenerationRequest, ModelInfo
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 
-FORM_FIELDS = ("width", "height", "steps", "guidance", "sampler", "schedule", "clip_skip", "vae")
-FACTS = ("prediction_type", "zero_terminal_snr")  # go with every request for the model
+FORM_FIELDS = tuple(one.name for one in REQUEST_FIELDS if one.setting.per_model == "form")
+FACTS = tuple(one.name for one in REQUEST_FIELDS if one.setting.per_model == "always")  # go with every request for it
 FIELDS = (*FORM_FIELDS, *FACTS)
 FILE = "models.json"
 log = logging.getLogger(__name__)

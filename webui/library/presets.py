@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from pipelines.errors import InvalidRequest
+from pipelines.fields import build
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from webui.library.files import FILE_LIMIT, LibraryError, children, place, read_yaml
 
@@ -23,9 +24,8 @@ __all__ = ["FILE_LIMIT", "SLOT", "Preset", "PresetError", "bare", "fill", "load"
 SLOT = "{prompt}"  # where the visitor's own words go
 FOLDERS = ("", "styles")  # of the shipped ones, in the order they are offered
 
-_NO_SETTINGS = {"init", "inpaint", "template", "negative_template", "prediction_type", "zero_terminal_snr"}
-_FIELDS = tuple(name for name in REQUEST_FIELDS if name not in _NO_SETTINGS)
-_PART_FIELDS = ("strength",)  # of InitImage; used where a picture is given
+# what a form shows; those of a start picture or a mask are used where there is one
+_FIELDS = {one.name: one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture}
 _HEAD = ("name", "name_zh", "for_builtin", "about", "about_zh")  # all that is no setting
 
 
@@ -127,8 +127,8 @@ def make(data: Any, at: str, group: str = "") -> Preset:
         raise PresetError(f"{at}: for_builtin must be true or false, got {for_builtin!r}")
     settings = {key: value for key, value in data.items() if key not in _HEAD}
     for key in settings:
-        if key not in (*_FIELDS, *_PART_FIELDS):
-            raise PresetError(f"{at}: {key} is no setting; those are {', '.join((*_FIELDS, *_PART_FIELDS))}")
+        if key not in _FIELDS:
+            raise PresetError(f"{at}: {key} is no setting; those are {', '.join(_FIELDS)}")
     _check(settings, at)
     return Preset(
         name=data["name"].strip(),
@@ -153,10 +153,11 @@ def _about(data: Mapping[str, Any], at: str) -> dict[str, str]:
 
 def _check(settings: Mapping[str, Any], at: str) -> None:
     """The request itself knows what is allowed."""
-    strength = settings.get("strength", 1)
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)) or not 0 < strength <= 1:
-        raise PresetError(f"{at}: strength must be a number above 0, at most 1, got {strength!r}")
     try:
-        GenerationRequest(**{key: value for key, value in settings.items() if key not in _PART_FIELDS})
+        for name, value in settings.items():
+            _FIELDS[name].check(value)
+        if settings.get("strength") == 0:
+            raise InvalidRequest("strength", "no_step_runs", least=0.01, steps=100, value=0)
+        build(GenerationRequest, settings)  # what goes with what
     except InvalidRequest as error:
-        raise PresetError(f"{at}: {error}") from error
+        raise PresetError("library_place", at=at, problem=error.told) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import PROMPT_LIMIT
+from pipelines.fields import TEXT_LIMIT as PROMPT_LIMIT
 
 PICK_LIMIT = 2_000  # choices in one prompt; lists can double each other without end
 DEPTH_LIMIT = 40  # choices within each other

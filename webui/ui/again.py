@@ -22,7 +22,7 @@ from webui.ui.labels import word
 from webui.ui.proof import notes_html, pair_html, report_html
 from webui.ui.send import LEAVES, Sender, task_of
 from webui.ui.widgets import Live, Pictures, empty_words
-from webui.words import WORDS, Language, language_of, translate
+from webui.words import WORDS, Language, language_of, say, translate
 
 _SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
 
@@ -190,7 +190,8 @@ class AgainHandlers:
 def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = ()) -> str:
     """The settings as a table; every text in it is from a stranger and escaped. `missing`: what is not here."""
     if not back.fields:
-        return f'<p class="note">{escaped(back.problem or translate("again_nothing", language))}</p>'
+        told = translate("again_nothing", language) if back.problem is None else say(back.problem, language)
+        return f'<p class="note">{escaped(told)}</p>'
     rows = [("field_task", translate(f"tab_{task_of(back)}", language))]
     fields = dict(back.fields)
     if "width" in fields and "height" in fields:

@@ -59,14 +59,16 @@ def label(field: str, language: Language) -> str:
 
 
 def say(note: Note, language: Language, field: str = "") -> str:
-    """The sentence of a note. `field`: what its `{field}` is called. A code without words, which a newer version may
-    have kept, is shown as it is."""
+    """The sentence of a note. `field`: what its `{field}` is called, where the note does not name it. A code without
+    words, which a newer version may have kept, is shown as it is."""
     if note.code == PLAIN:
         return str(note.values.get("text", ""))
     words = SENTENCES.get(note.code)
     if words is None:
         return str(note)
     values = {name: _said(value, language) for name, value in note.values.items()}
+    if "field" in values:
+        field = label(str(values.pop("field")), language)
     return words[language == "zh"].format(**values, field=field)
 
 

@@ -178,3 +178,16 @@ LAB_LABELS: tuple[tuple[str, str], ...] = (
     (r"before", "之前"),
     (r"after", "之后"),
 )
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # -- axes
+    "axis_empty": ("{field}: write at least one value of {axis}.", "{field}：请为 {axis} 填写至少一个取值。"),
+    "axis_words": (
+        "{field}: the first value must be words of the prompt, which the others replace, got {value}.",
+        "{field}：第一个取值必须是提示词中的词语（由其他取值替换），现为 {value}。",
+    ),
+    "axis_json": (
+        "{field} must be a field and a list of its values, got {value}.",
+        "{field}必须是参数及其取值列表，现为 {value}。",
+    ),
+}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    "nothing": ("nothing", "空"),
+    # -- a field by itself (`pipelines.fields`)
     "whole_number": (
         "{field} must be a whole number from {low:,} to {high:,}, got {value}.",
         "{field}必须是 {low:,} 到 {high:,} 之间的整数，现为 {value}。",
@@ -11,7 +13,61 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must be a number from {low:,} to {high:,}, got {value}.",
         "{field}必须是 {low:,} 到 {high:,} 之间的数，现为 {value}。",
     ),
+    "at_least": ("{field} must be at least {low}, got {value}.", "{field}至少为 {low}，现为 {value}。"),
     "multiple": ("{field} must be a multiple of {step}, got {value}.", "{field}必须是 {step} 的倍数，现为 {value}。"),
     "choice": ("{field} must be one of {choices}, got {value}.", "{field}必须是以下之一：{choices}，现为 {value}。"),
+    "flag": ("{field} must be true or false, got {value}.", "{field}必须为 true 或 false，现为 {value}。"),
+    "text_wanted": ("{field} must be text, got {value}.", "{field}必须是文字，现为 {value}。"),
+    "text_too_long": (
+        "{field} must have at most {limit:,} characters, got {value:,}.",
+        "{field}最多 {limit:,} 个字符，现有 {value:,} 个。",
+    ),
+    "text_not_unicode": (
+        "{field} holds a character that is no text: NUL, or half of a surrogate pair.",
+        "{field}含有不是文字的字符：NUL 或半个代理对。",
+    ),
+    "name_wanted": ("{field} must be a name, got {value}.", "{field}必须是名称，现为 {value}。"),
+    "picture_mode": (
+        "{field} must be a picture of the mode {mode}, got {value}.",
+        "{field}必须是 {mode} 模式的图片，现为 {value}。",
+    ),
+    # -- what goes with what (`pipelines.types`)
+    "schedule_of_sampler": (
+        "{field} must be one of {choices} with {sampler}, got {value}.",
+        "采样器 {sampler} 的{field}只能是 {choices}，现为 {value}。",
+    ),
+    "no_step_runs": (
+        "{field} must be at least {least:g} for {steps} steps, got {value}: no step would run.",
+        "{steps} 步时{field}至少为 {least:g}，现为 {value}：一步都不会运行。",
+    ),
+    "mask_empty": ("Paint over what should change: the mask is empty.", "请涂抹需要改变的区域：蒙版为空。"),
+    "mask_size": (
+        "The mask must be as large as the picture, {wanted}, got {value}.",
+        "蒙版尺寸必须与图片相同（{wanted}），现为 {value}。",
+    ),
+    "mask_needed": ("Paint a mask first: over what should change.", "请先绘制蒙版：涂抹需要改变的区域。"),
     "picture_needed": ("Choose a picture to start from.", "请先选择原图。"),
+    # -- JSON of ours (`webui.archive.record`)
+    "missing": ("{field} must be given, got nothing.", "缺少{field}。"),
+    "wrong_type": ("{field} must be {wanted}, got {value}.", "{field}必须是{wanted}，现为 {value}。"),
+    "type_int": ("a whole number", "整数"),
+    "type_float": ("a number", "数"),
+    "type_str": ("text", "文字"),
+    "type_bool": ("true or false", "true 或 false"),
+    "type_dict": ("an object", "对象"),
+    "type_object": ("an object", "对象"),
+    "number_too_large": ("{field} must be below 2^63, got {value}.", "{field}必须小于 2^63，现为 {value}。"),
+    "not_json": ("{field} must be JSON, got {value}.", "{field}必须是 JSON，现为 {value}。"),
+    "not_sha256": (
+        "{field} must be 64 hexadecimal digits, got {value}.",
+        "{field}必须是 64 位十六进制数，现为 {value}。",
+    ),
+    "not_a_moment": (
+        "{field} must be a date and time as in ISO 8601, got {value}.",
+        "{field}必须是 ISO 8601 格式的日期和时间，现为 {value}。",
+    ),
+    "record_too_long": (
+        "{field} must have at most {limit:,} kB, got {value:,} characters.",
+        "{field}最多 {limit:,} kB，现有 {value:,} 个字符。",
+    ),
 }

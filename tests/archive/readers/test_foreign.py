@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from pipelines.errors import Note
 from tests.archive.helpers import encoded
 from webui.archive import metadata
 from webui.archive import readers as foreign
@@ -531,7 +532,7 @@ def test_parameters_with_settings_count_before_a_graph() -> None:
 
 def test_what_was_wrong_with_our_record_is_said_beside_another_programs_settings() -> None:
     back = back_of({"seedprint": "{", "prompt": json.dumps(graph())})
-    assert (back.program, back.problem) == ("ComfyUI", "seedprint: must be JSON, got '{'")
+    assert (back.program, back.problem) == ("ComfyUI", Note("not_json", value="{", field="seedprint"))
     swarm = json.dumps({"sui_image_params": SWARM, "sui_extra_data": {"notes": "x" * 300_000}})
     back = back_of({"parameters": swarm})
     assert (back.program, back.problem) == ("SwarmUI", None)  # too long for `parameters`, but it was none

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.errors import InvalidRequest
-from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, GenerationRequest
+from pipelines.fields import Field
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.types import REQUEST_FIELDS
 from webui.archive import VERSION
 
 TEXT_LIMIT = 256 * 1024  # bytes of UTF-8
@@ -23,18 +24,16 @@ _PAIR = re.compile(r'(\w[\w \-/]{1,79}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 _LEAST_PAIRS = 3  # fewer on the last line: it belongs to the prompt
 
-SCHEDULE_LABELS = {name: "SGM Uniform" if name == "sgm uniform" else name.capitalize() for name in SCHEDULES}
-_SCHEDULES = {label.lower(): name for name, label in SCHEDULE_LABELS.items()}
+
+def _lowered(key: str) -> dict[str, Any]:
+    return {text.lower(): value for text, value in _BY_KEY[key].setting.words.items()}
+
+
 _SAMPLERS = {name.lower(): name for name in SAMPLERS}
-_AREAS = {"whole picture": False, "only masked": True}
-_MODES = {"inpaint masked": False, "inpaint not masked": True}
-_INPAINT_KEYS = {"Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content"}
+# its key in the text -> the field
+_BY_KEY = {one.setting.infotext: one for one in REQUEST_FIELDS if one.setting.infotext}
+_SCHEDULES = _lowered("Schedule type")
 _SILENT = {"Version", "User", "Model hash"}  # they tell about the image, not how to make it
-
-
-def number_text(value: float) -> str:
-    """7.0 -> "7", 7.5 -> "7.5"; reads back to the same number."""
-    return str(int(value)) if value == int(value) else repr(value)
 
 
 def quote(value: object) -> str:
@@ -46,32 +45,28 @@ def quote(value: object) -> str:
 
 def write(settings: Mapping[str, Any], *, model_sha256: str | None = None) -> str:
     """The text for one image. `settings`: the flat fields of `metadata.flat_fields`."""
-    inpaint = "mask_blur" in settings
-    only_masked = settings.get("only_masked", False)
-    content = settings.get("masked_content")
-    pairs = {
-        "Steps": settings["steps"],
-        "Sampler": settings["sampler"],
-        "Schedule type": SCHEDULE_LABELS.get(settings["schedule"], settings["schedule"]),
-        "CFG scale": number_text(settings["guidance"]),
-        "Seed": settings["seed"],
-        "Size": f"{settings['width']}x{settings['height']}",
-        "Model hash": model_sha256[:10] if model_sha256 else None,
-        "Model": settings["model"],
-        "Denoising strength": number_text(settings["strength"]) if "strength" in settings else None,
-        "Clip skip": settings["clip_skip"] if settings["clip_skip"] > 1 else None,
-        "Prompt dialect": settings["dialect"] if settings.get("dialect", DIALECTS[0]) != DIALECTS[0] else None,
-        "RNG": "CPU",
-        "Mask mode": "Inpaint not masked" if settings.get("invert") else None,
-        "Mask blur": settings["mask_blur"] if inpaint else None,
-        "Inpaint area": "Only masked" if only_masked else None,
-        "Masked area padding": settings.get("padding") if only_masked else None,
-        "Masked content": content if content != "original" else None,
-        "Version": f"seedprint {VERSION}",
-    }
-    line = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items() if value is not None)
+    pairs: dict[str, str] = {}
+    for one in REQUEST_FIELDS:
+        if one.name == "width":
+            pairs["Size"] = f"{settings['width']}x{settings['height']}"
+        elif one.name == "model" and model_sha256:
+            pairs["Model hash"] = model_sha256[:10]
+        if one.setting.infotext and _told(one, settings):
+            pairs[one.setting.infotext] = _text_of(one, settings[one.name])
+    pairs |= {"RNG": "CPU", "Version": f"seedprint {VERSION}"}
+    line = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items())
     negative = f"\n{_NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
     return f"{settings['prompt']}{negative}\n{line}".strip()
+
+
+def _told(one: Field, settings: Mapping[str, Any]) -> bool:
+    if one.name not in settings or (one.setting.sparse and settings[one.name] == one.default):
+        return False
+    return not one.setting.needs or bool(settings.get(one.setting.needs))
+
+
+def _text_of(one: Field, value: Any) -> str:
+    return next((text for text, meant in one.setting.words.items() if meant == value), None) or one.kind.write(value)
 
 
 def holds(prompt: str, negative_prompt: str) -> bool:
@@ -84,7 +79,7 @@ def holds(prompt: str, negative_prompt: str) -> bool:
 def read(text: str) -> tuple[Fields, list[str]]:
     """The fields a text sets, and what of it was not understood. Raises InvalidRequest when it is too long."""
     if len(text) > TEXT_LIMIT or len(text.encode(errors="replace")) > TEXT_LIMIT:
-        raise InvalidRequest("parameters", f"must have at most {TEXT_LIMIT // 1024} kB, got {len(text):,} characters")
+        raise InvalidRequest("parameters", "record_too_long", limit=TEXT_LIMIT // 1024, value=len(text))
     lines = text.replace("\r\n", "\n").strip().split("\n")
     pairs = _PAIR.findall(lines[-1])
     if len(pairs) < _LEAST_PAIRS:
@@ -113,8 +108,8 @@ def _prompts(lines: list[str]) -> Fields:
 def _settings(fields: Fields, pairs: list[tuple[str, str]]) -> tuple[Fields, list[str]]:
     given = {key: _unquote(value.strip()) for key, value in pairs if value.strip()}
     fields |= {"clip_skip": 1, "schedule": "automatic"}
-    if _INPAINT_KEYS & set(given):
-        fields |= {"masked_content": "original", "only_masked": False, "invert": False}
+    if any(_BY_KEY[key].group == "inpaint" for key in given if key in _BY_KEY):
+        fields |= {one.name: one.default for one in _BY_KEY.values() if one.group == "inpaint" and one.setting.sparse}
     unknown = []
     for key, value in given.items():
         found = _field(key, value)
@@ -144,16 +139,16 @@ def _field(key: str, value: str) -> Fields | None:
         return accepted({"width": int(size[1]), "height": int(size[2])}) if size else None
     if key == "Sampler":
         return sampler_fields(value)
-    if key in _CHOICES:
-        name, choices = _CHOICES[key]
-        return {name: choices[value.lower()]} if value.lower() in choices else None
-    if key in _NUMBERS:
-        name, kind = _NUMBERS[key]
-        try:
-            return accepted({name: kind(value)})
-        except ValueError:
-            return None
-    return accepted({"model": value}) if key == "Model" else None
+    one = _BY_KEY.get(key)
+    if one is None:
+        return None
+    if one.setting.words:
+        words = _lowered(key)
+        return {one.name: words[value.lower()]} if value.lower() in words else None
+    try:
+        return accepted({one.name: one.kind.read(value)})
+    except ValueError:
+        return None
 
 
 def sampler_fields(value: str) -> Fields | None:
@@ -166,46 +161,7 @@ def sampler_fields(value: str) -> Fields | None:
     return None
 
 
-_CHOICES: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "Schedule type": ("schedule", _SCHEDULES),
-    "Prompt dialect": ("dialect", {name: name for name in DIALECTS}),
-    "Masked content": ("masked_content", {name: name for name in MASKED_CONTENTS}),
-    "Inpaint area": ("only_masked", _AREAS),
-    "Mask mode": ("invert", _MODES),
-}
-_NUMBERS: dict[str, tuple[str, type[int] | type[float]]] = {
-    "Steps": ("steps", int),
-    "CFG scale": ("guidance", float),
-    "Seed": ("seed", int),
-    "Denoising strength": ("strength", float),
-    "Clip skip": ("clip_skip", int),
-    "Mask blur": ("mask_blur", int),
-    "Masked area padding": ("padding", int),
-}
-_OPTIONS: dict[str, tuple[Any, ...]] = {
-    "resize_mode": RESIZE_MODES,
-    "masked_content": MASKED_CONTENTS,
-    "invert": (True, False),
-    "only_masked": (True, False),
-}
-_RANGES = {"strength": (0, 1), "mask_blur": (0, 64), "mask_grow": (-64, 64), "padding": (0, 256)}
-
-
 def accepted(fields: Fields) -> Fields | None:
-    """The fields if a request may hold each of them, else None."""
-    plain: Fields = {}
-    for name, value in fields.items():
-        if name in _RANGES:
-            low, high = _RANGES[name]
-            if not low <= value <= high:
-                return None
-        elif name in _OPTIONS or name == "schedule":  # which sampler that goes with is checked when a request is built
-            if value not in _OPTIONS.get(name, SCHEDULES):
-                return None
-        else:
-            plain[name] = value
-    try:
-        GenerationRequest(**plain)
-    except (InvalidRequest, OverflowError):  # a whole number of 400 digits is no float
-        return None
-    return fields
+    """The fields if a request may hold each of them, else None. What goes with what is the request's own business."""
+    known = {one.name: one for one in REQUEST_FIELDS if not one.is_picture}
+    return fields if all(name in known and known[name].accepts(value) for name, value in fields.items()) else None

@@ -1,0 +1,149 @@
+"""A request's fields are written once: what is derived from them, field by field. The walk through every face is in
+tests/test_every_field.py."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipelines import fields
+from pipelines.fields import Choice, Flag, Name, Number, Picture, Text, Whole, fields_of
+from pipelines.types import REQUEST_FIELDS, GenerationRequest
+from tests.refusals import refused
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """Stands for what is to come: a group with a picture, of which there may be many."""
+
+    map: Image.Image = fields.setting(fields.REQUIRED, fields.picture("RGB"))
+    weight: float = fields.setting(1.0, fields.number(0, 2))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Second:
+    """A group that needs nothing to be there."""
+
+    scale: float = fields.setting(2.0, fields.number(1, 4))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    steps: int = fields.setting(20, fields.whole(1, 150, step=1))
+    second: Second | None = fields.group(Second)
+    controls: tuple[Control, ...] = fields.group(Control, many=True)
+
+    def __post_init__(self) -> None:
+        fields.check(self)
+
+
+def keeper() -> tuple[list[Image.Image], fields.Put, fields.Get]:
+    kept: list[Image.Image] = []
+
+    def put(image: Image.Image) -> int:
+        kept.append(image)
+        return len(kept) - 1
+
+    return kept, put, lambda place, _mode: kept[place]
+
+
+def test_any_number_of_pictures_goes_to_json_and_back() -> None:
+    maps = [Image.new("RGB", (2, 2), colour) for colour in ("red", "green", "blue")]
+    wish = Wish(second=Second(scale=3.0), controls=tuple(Control(map=one, weight=0.5) for one in maps))
+    kept, put, get = keeper()
+    data = fields.packed(wish, put)
+    assert data["controls"] == [{"map": place, "weight": 0.5} for place in range(3)]
+    assert kept == maps
+    assert fields.unpacked(Wish, data, get) == wish
+
+
+def test_what_a_later_version_wrote_is_named_and_left_out() -> None:
+    _, put, get = keeper()
+    data = fields.packed(Wish(controls=(Control(map=Image.new("RGB", (1, 1))),)), put)
+    data["film"], data["controls"][0]["mode"] = True, "canny"
+    assert fields.unknown_names(Wish, data) == ["film", "controls.mode"]
+    assert fields.unpacked(Wish, data, get).controls[0].weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "code"),
+    [
+        ({"steps": "20"}, "steps", "wrong_type"),
+        ({"steps": True}, "steps", "wrong_type"),
+        ({"steps": 2**63}, "steps", "number_too_large"),
+        ({"steps": 0}, "steps", "whole_number"),
+        ({"second": []}, "second", "wrong_type"),
+        ({"controls": {}}, "map", "missing"),
+        ({"controls": [1]}, "controls", "wrong_type"),
+        ({"controls": [{"weight": 1}]}, "map", "missing"),
+    ],
+)
+def test_bad_json_is_refused_at_its_field(data: dict[str, Any], field: str, code: str) -> None:
+    with refused(field, code):
+        fields.unpacked(Wish, data, lambda place, mode: Image.new(mode, (1, 1)))
+
+
+def test_a_group_that_needs_nothing_is_built_when_its_name_is_true() -> None:
+    assert fields.build(Wish, {"steps": 5, "scale": 3}) == Wish(steps=5)
+    assert fields.build(Wish, {"second": True, "scale": 3}) == Wish(second=Second(scale=3))
+
+
+def test_two_fields_of_one_name_are_a_mistake() -> None:
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Twice:
+        scale: int = fields.setting(1, fields.whole(1, 2))
+        second: Second | None = fields.group(Second)
+
+    with pytest.raises(TypeError, match="two fields of one name"):
+        fields_of(Twice)
+
+
+OUTSIDE: dict[type, Any] = {
+    Whole: lambda kind: [
+        kind.low - kind.step,
+        kind.high + kind.step,
+        kind.low + 0.5,
+        "7",
+        True,
+        None,
+        math.nan,
+        10**400,
+    ],
+    Number: lambda kind: [kind.low - 0.01, kind.high + 0.01, math.nan, math.inf, -math.inf, "7", True, 10**400],
+    Choice: lambda kind: ["", "nothing of the kind", kind.choices[0].upper() + " ", 3, None, []],
+    Flag: lambda kind: [0, 1, "true", None],
+    Text: lambda kind: [None, 3, b"a", "\0", "\ud800", "x" * (fields.TEXT_LIMIT + 1)],
+    Name: lambda kind: ["", None, 3],
+    Picture: lambda kind: [None, "a.png", Image.new("RGBA", (1, 1))],
+}
+
+
+@pytest.mark.parametrize("one", REQUEST_FIELDS, ids=lambda one: one.name)
+def test_every_field_refuses_what_is_outside_and_names_itself(one: fields.Field) -> None:
+    for value in OUTSIDE[type(one.kind)](one.kind):
+        if value is None and one.optional:
+            assert one.accepts(value)
+            continue
+        with pytest.raises(fields.InvalidRequest) as caught:
+            one.check(value)
+        assert caught.value.field == one.name
+
+
+@pytest.mark.parametrize("one", [one for one in REQUEST_FIELDS if not one.is_picture], ids=lambda one: one.name)
+def test_every_default_is_allowed_and_goes_to_text_and_back(one: fields.Field) -> None:
+    one.check(one.default)
+    if one.default is not None:
+        assert one.kind.read(one.kind.write(one.default)) == one.default
+
+
+def test_the_request_has_every_attribute_as_a_field_or_a_group() -> None:
+    """Nobody adds an attribute beside the table."""
+    import dataclasses
+
+    for of in (GenerationRequest, *(inner for inner, _ in fields.groups_of(GenerationRequest).values())):
+        told = {one.attribute for one in fields_of(of) if not one.group} | set(fields.groups_of(of))
+        assert {item.name for item in dataclasses.fields(of)} == told
