@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from pipelines.models.weights.components import Components
 from pipelines.prompts.encoding import PromptConditioning, PromptEncoder
-from pipelines.types import IMAGE_GUIDANCE, GenerationRequest
+from pipelines.types import GenerationRequest
+
+NEGATIVE, POSITIVE = "negative", "positive"  # roles of rows; modifiers have their own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """What one call of the UNet is told. Rows: the negative prompt's batch first (twice, the first without the
-    picture, for a model that edits), then each positive part's."""
+class Rows:
+    """Rows of one call of the UNet, one an image, that are told the same."""
 
-    embeddings: torch.Tensor  # (rows, tokens, width)
-    added: dict[str, torch.Tensor] | None  # SDXL: pooled text (rows, width) and sizes (rows, 6; 5 for its refiner)
-    weights: tuple[float, ...]  # of the positive parts: several only with AND
+    role: str
+    words: torch.Tensor  # (1, tokens, width)
+    pooled: torch.Tensor | None = None  # SDXL: (1, width)
+    sizes: torch.Tensor | None = None  # SDXL: (1, 6), of its refiner (1, 5)
+    weight: float = 1.0  # of a part of an AND
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predictions:
+    """What the UNet said of each of the rows: (images, channels, height, width)."""
+
+    positive: tuple[torch.Tensor, ...]  # several only with AND
+    weights: tuple[float, ...]  # of them
+    negative: torch.Tensor | None  # None without guidance
+    start: torch.Tensor | None  # from where the guidance leads: the negative, if no modifier moves it
+    guidance: float
+    others: Mapping[str, torch.Tensor] = field(default_factory=dict)  # of rows that modifiers added, by role
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,53 +46,59 @@ class Conditioning:
     negative: PromptConditioning | None
     guidance: float
     sizes: tuple[torch.Tensor, torch.Tensor] | None  # SDXL: of the negative prompt and of the prompt, (1, 6) or (1, 5)
-    image_guidance: float | None = None  # of a model that edits: how closely it keeps to the picture
 
-    @property
-    def blind(self) -> int:
-        """So many of the first rows are not shown the picture that a model edits."""
-        return int(self.image_guidance is not None and self.negative is not None)
+    def at(self, step: int) -> tuple[Rows, ...]:
+        """For `step`, 1 … steps: the negative prompt's, then each positive part's."""
+        negative, positive = self.sizes or (None, None)
+        rows = () if self.negative is None else _rows(NEGATIVE, self.negative, step, negative)[:1]
+        return (*rows, *_rows(POSITIVE, self.positive, step, positive))
 
-    @property
-    def negatives(self) -> int:
-        """So many of the first rows are told the negative prompt."""
-        return 0 if self.negative is None else 1 + self.blind
 
-    def at(self, step: int, batch: int) -> Told:
-        """For `step`, 1 … steps."""
-        parts = self.positive.at(step)
-        rows, pooled = [embedding for embedding, _ in parts], list(self.positive.pooled(step))
-        if self.negative is not None:
-            rows = [self.negative.at(step)[0][0]] * self.negatives + rows
-            pooled = [*self.negative.pooled(step)] * self.negatives + pooled
-        added = None
-        if self.sizes is not None:
-            sizes = [self.sizes[0]] * self.negatives + [self.sizes[1]] * len(parts)
-            added = {
-                "text_embeds": torch.cat([row.expand(batch, -1) for row in pooled]),
-                "time_ids": torch.cat([row.expand(batch, -1) for row in sizes]),
-            }
-        embeddings = torch.cat([row.expand(batch, -1, -1) for row in rows])
-        return Told(embeddings=embeddings, added=added, weights=tuple(weight for _, weight in parts))
+def _rows(role: str, prompt: PromptConditioning, step: int, sizes: torch.Tensor | None) -> tuple[Rows, ...]:
+    parts, pooled = prompt.at(step), prompt.pooled(step)
+    return tuple(
+        Rows(role=role, words=words, pooled=None if sizes is None else pooled[place], sizes=sizes, weight=weight)
+        for place, (words, weight) in enumerate(parts)
+    )
 
-    def combine(self, prediction: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
-        """Classifier-free guidance (Ho & Salimans 2022); several weighted prompts as in composable diffusion (Liu et
-        al. 2022); the picture's share beside the text's as in InstructPix2Pix (Brooks et al. 2022, equation 3).
-        prediction: (rows, channels, height, width) -> (batch, …)."""
-        rows = list(prediction.chunk(len(weights) + self.negatives))
-        if self.negative is None:
-            total = sum(weights)
-            if len(rows) == 1 or total == 0:
-                return rows[0]
-            return torch.stack([row * (weight / total) for row, weight in zip(rows, weights, strict=True)]).sum(0)
-        base = rows.pop(0)
-        guided = base
-        if self.image_guidance is not None:
-            base = rows.pop(0)
-            guided = guided + self.image_guidance * (base - guided)
-        for row, weight in zip(rows, weights, strict=True):
-            guided = guided + (self.guidance * weight) * (row - base)
-        return guided
+
+def told(rows: tuple[Rows, ...], images: int) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None]:
+    """Words (rows, tokens, width), and what SDXL is told beside them: pooled text (rows, width), sizes (rows, 6)."""
+    words = torch.cat([one.words.expand(images, -1, -1) for one in rows])
+    pooled = [one.pooled.expand(images, -1) for one in rows if one.pooled is not None]
+    sizes = [one.sizes.expand(images, -1) for one in rows if one.sizes is not None]
+    return words, {"text_embeds": torch.cat(pooled), "time_ids": torch.cat(sizes)} if sizes else None
+
+
+def predictions_of(prediction: torch.Tensor, rows: tuple[Rows, ...], guidance: float) -> Predictions:
+    """prediction: (rows, channels, height, width)."""
+    said = list(zip(rows, prediction.chunk(len(rows)), strict=True))
+    positive = [(one.weight, values) for one, values in said if one.role == POSITIVE]
+    others = {one.role: values for one, values in said if one.role != POSITIVE}
+    negative = others.pop(NEGATIVE, None)
+    return Predictions(
+        positive=tuple(values for _, values in positive),
+        weights=tuple(weight for weight, _ in positive),
+        negative=negative,
+        start=negative,
+        guidance=guidance,
+        others=others,
+    )
+
+
+def combined(predictions: Predictions) -> torch.Tensor:
+    """Classifier-free guidance (Ho & Salimans 2022); several weighted prompts as in composable diffusion (Liu et al.
+    2022) -> (images, channels, height, width)."""
+    parts = list(zip(predictions.positive, predictions.weights, strict=True))
+    guided, negative = predictions.start, predictions.negative
+    if guided is None or negative is None:
+        total = sum(predictions.weights)
+        if len(parts) == 1 or total == 0:
+            return predictions.positive[0]
+        return torch.stack([values * (weight / total) for values, weight in parts]).sum(0)
+    for values, weight in parts:
+        guided = guided + (predictions.guidance * weight) * (values - negative)
+    return guided
 
 
 AESTHETIC_SCORES = (2.5, 6.0)  # of the negative prompt and of the prompt, as SDXL's refiner was published with
@@ -98,13 +120,7 @@ def condition(encoder: PromptEncoder, request: GenerationRequest, parts: Compone
         negative=negative,
         guidance=request.guidance,
         sizes=_sizes(request, parts) if parts.is_sdxl else None,
-        image_guidance=_image_guidance(request) if parts.editing else None,
     )
-
-
-def _image_guidance(request: GenerationRequest) -> float:
-    asked = None if request.init is None else request.init.image_guidance
-    return IMAGE_GUIDANCE if asked is None else asked
 
 
 def _sizes(request: GenerationRequest, parts: Components) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from pipelines.engines.conditioning import Conditioning
+from pipelines.engines.conditioning import Conditioning, combined, predictions_of, told
+from pipelines.engines.modifiers.base import Call, Modifier, applied, arguments_of
 from pipelines.errors import NotFinite
 from pipelines.sampling.schedulers import step as scheduler_step
 
 AfterCall = Callable[[int, torch.Tensor, torch.Tensor], None]
-Blend = Callable[[torch.Tensor, Any, "torch.Tensor | None"], torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,10 +26,12 @@ class Task:
     steps: int
     conditioning: Conditioning
     generators: Sequence[torch.Generator]  # one an image: noise drawn while sampling comes from them
-    # (batch, 5 or 4, height, width): an inpainting UNet's mask and picture, or the picture that another is to change
-    extra_channels: torch.Tensor | None = None
-    before_call: Callable[[int], None] | None = None  # told the step
-    blend: Blend | None = None  # (latents, scheduler, next timestep) -> latents; keeps a part of the picture
+    modifiers: tuple[Modifier, ...] = ()
+
+    @property
+    def capturable(self) -> bool:
+        """A graph of one call of the UNet would do the same as the call."""
+        return all(modifier.capturable for modifier in self.modifiers)
 
 
 def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.Tensor:
@@ -39,36 +41,52 @@ def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.T
     Raises `NotFinite` after the first call or at the end.
     """
     last = len(task.timesteps) - 1
-    for call, timestep in enumerate(task.timesteps):
-        step = min(call // task.scheduler.order + 1, task.steps)
-        prediction = _predict(task, latents, timestep, step)
-        seen = latents
-        latents = scheduler_step(task.scheduler, prediction, timestep, latents, task.generators)
-        if task.blend is not None and (call == last or getattr(task.scheduler, "state_in_first_order", True)):
-            # two-call samplers are at a whole noise level after their second call, and at the very end
-            latents = task.blend(latents, task.scheduler, None if call == last else task.timesteps[call + 1])
-        if call in (0, last) and not bool(torch.isfinite(latents).all()):
-            raise NotFinite(f"The model gave numbers that are not finite at step {step}; nothing was saved.")
-        after_call(call, seen, prediction)
+    with applied(task.modifiers, task.unet):
+        for number, timestep in enumerate(task.timesteps):
+            prediction = _predict(task, latents, number)
+            seen = latents
+            latents = scheduler_step(task.scheduler, prediction, timestep, latents, task.generators)
+            if number == last or getattr(task.scheduler, "state_in_first_order", True):
+                # two-call samplers are at a whole noise level after their second call, and at the very end
+                following = None if number == last else task.timesteps[number + 1]
+                for modifier in task.modifiers:
+                    latents = modifier.after_step(latents, task.scheduler, following)
+            if number in (0, last) and not bool(torch.isfinite(latents).all()):
+                raise NotFinite("step_not_finite", step=_step(task, number))
+            after_call(number, seen, prediction)
     return latents
 
 
-def _predict(task: Task, latents: torch.Tensor, timestep: torch.Tensor, step: int) -> torch.Tensor:
-    """One call of the UNet for both halves of the guidance -> (batch, channels, height, width)."""
-    told = task.conditioning.at(step, len(latents))
-    copies = len(told.embeddings) // len(latents)
-    model_input = task.scheduler.scale_model_input(torch.cat([latents] * copies), timestep)
-    if task.extra_channels is not None:
-        extra, blind = task.extra_channels, task.conditioning.blind
-        shown = [torch.zeros_like(extra)] * blind + [extra] * (copies - blind)
-        model_input = torch.cat([model_input, torch.cat(shown)], 1)  # (…, 9 or 8, height, width)
-    if task.before_call is not None:
-        task.before_call(step)
-    prediction = task.unet(
-        model_input,
-        timestep,
-        encoder_hidden_states=told.embeddings,
-        added_cond_kwargs=told.added,
-        return_dict=False,
-    )[0]
-    return task.conditioning.combine(prediction, told.weights)
+def _step(task: Task, number: int) -> int:
+    return int(min(number // task.scheduler.order + 1, task.steps))
+
+
+def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
+    """One call of the UNet for all rows -> (batch, channels, height, width)."""
+    step, timestep = _step(task, number), task.timesteps[number]
+    rows = task.conditioning.at(step)
+    for modifier in task.modifiers:
+        rows = modifier.rows(rows, step)
+    words, conditions = told(rows, len(latents))
+    call = Call(
+        number=number,
+        calls=len(task.timesteps),
+        step=step,
+        timestep=timestep,
+        latents=latents,
+        sample=task.scheduler.scale_model_input(torch.cat([latents] * len(rows)), timestep),
+        rows=rows,
+        words=words,
+        conditions=conditions,
+    )
+    added = [modifier.call(call) for modifier in task.modifiers]
+    channels = [one.channels for one in added if one.channels is not None]
+    sample = torch.cat([call.sample, *channels], 1) if channels else call.sample
+    prediction = task.unet(sample, timestep, **arguments_of(added, call), return_dict=False)[0]
+    predictions = predictions_of(prediction, rows, task.conditioning.guidance)
+    for modifier in task.modifiers:
+        predictions = modifier.before_guidance(predictions, call)
+    guided = combined(predictions)
+    for modifier in task.modifiers:
+        guided = modifier.after_guidance(guided, predictions, call)
+    return guided

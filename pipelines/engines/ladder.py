@@ -20,7 +20,7 @@ import torch
 
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
-from pipelines.models.weights.arranging import Stage
+from pipelines.models.weights.components import Stage
 
 FREE_CACHE, OFFLOAD, TILE, ONE_AT_A_TIME = "free cache", "offload", "tile", "one at a time"
 SEQUENTIAL = "sequential"

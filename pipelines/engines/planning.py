@@ -103,11 +103,15 @@ def shape_of(parts: Components) -> Shape:
     """With the weights that are really there."""
     width = parts.placement.dtype.itemsize
     shape = memory.shape_of(parts.info.family, bytes_per_number=width)
-    unet, vae, *texts = (width * sum(weight.numel() for weight in part.parameters()) for part in parts.modules)
+
+    def counted(modules: Sequence[Any]) -> int:
+        return width * sum(int(weight.numel()) for part in modules for weight in part.parameters())
+
     return Shape(
-        unet=unet,
-        vae=vae,
-        text=sum(texts),
+        unet=counted((parts.unet,)),
+        vae=counted(parts.at_work("vae")),
+        text=counted(parts.at_work("text")),
+        beside=counted(parts.at_work("unet")[1:]),
         step_per_pixel=shape.step_per_pixel,
         decode_per_pixel=shape.decode_per_pixel,
         vae_in_fp32=shape.vae_in_fp32 and parts.placement.dtype == torch.float16,

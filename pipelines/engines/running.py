@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -12,18 +11,18 @@ import torch
 from PIL import Image
 
 from pipelines.engines import decoding
-from pipelines.engines.attention import Watcher
 from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.ladder import Try, climb, tries
+from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
 from pipelines.engines.starting import Maker
 from pipelines.errors import NotFinite
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.manager import Resident
 from pipelines.models.memory import Ways
-from pipelines.models.weights.arranging import Stage, arrange, can_widen, widened
-from pipelines.models.weights.components import Components
+from pipelines.models.weights.arranging import arrange, can_widen, widened
+from pipelines.models.weights.components import Components, Stage
 from pipelines.sampling import masks, noise, previews
 from pipelines.sampling.masks import Canvas
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
@@ -137,7 +136,7 @@ class Run:
         # 4. denoise
         watcher = None
         if self.batch.attention:
-            watcher = Watcher(parts.unet, parts.tokenizers[0], request, len(seeds), conditioning.negatives)
+            watcher = Watcher(parts.tokenizers[0], request, request.steps_run)
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,
@@ -145,12 +144,10 @@ class Run:
             steps=request.steps_run,
             conditioning=conditioning,
             generators=generators,
-            extra_channels=begin.extra_channels,
-            blend=begin.blend,
-            before_call=None if watcher is None else watcher.begin,
+            modifiers=(*begin.modifiers, *(() if watcher is None else (watcher,))),
         )
         arrange(parts, "unet", attempt.ways)
-        with measured_peak(parts.placement) as taken, watcher or nullcontext():
+        with measured_peak(parts.placement) as taken:
             latents = denoise(task, begin.latents, self._reporter(task, attempt.ways))
         if not attempt.rungs:
             self.planner.learn(parts, size_of(self.parts, self.batch), attempt.ways, "step", taken())

@@ -11,21 +11,22 @@ from PIL import Image
 
 from pipelines import images
 from pipelines.engines import decoding
-from pipelines.engines.denoising import Blend
+from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.editing import PictureGuidance
+from pipelines.engines.modifiers.inpainting import Blending, MaskedPicture
 from pipelines.models.memory import Ways
 from pipelines.models.weights.components import Components
 from pipelines.sampling import masks, noise
 from pipelines.sampling.masks import Canvas
-from pipelines.types import GenerationRequest, Inpaint
+from pipelines.types import IMAGE_GUIDANCE, GenerationRequest, Inpaint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """latents: (batch, channels, height, width). The rest is as in `denoising.Task`; canvas only for inpainting."""
+    """latents: (batch, channels, height, width). Modifiers: what goes with them; canvas only for inpainting."""
 
     latents: torch.Tensor
-    extra_channels: torch.Tensor | None = None
-    blend: Blend | None = None
+    modifiers: tuple[Modifier, ...] = ()
     canvas: Canvas | None = None
 
 
@@ -51,10 +52,15 @@ class Maker:
             encoded = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
             if self.parts.editing:
                 return self._edit(picture, encoded)
-            latents = self.scheduler.add_noise(encoded, self._noise(), self.timesteps[:1])
+            latents = self.noised(encoded)
         else:
             latents = self._noise() * self.scheduler.init_noise_sigma
-        return Start(latents=latents, extra_channels=self._all_masked() if self.parts.inpainting else None)
+        return Start(latents=latents, modifiers=self._all_masked() if self.parts.inpainting else ())
+
+    def noised(self, latents: torch.Tensor) -> torch.Tensor:
+        """Clean latents of the request's size -> with the noise that the denoising begins with."""
+        noised: torch.Tensor = self.scheduler.add_noise(latents, self._noise(), self.timesteps[:1])
+        return noised
 
     def _edit(self, picture: Image.Image, encoded: torch.Tensor) -> Start:
         """The picture at hand all the time; at full strength it begins with nothing but noise, as published."""
@@ -63,10 +69,12 @@ class Maker:
             latents = drawn * self.scheduler.init_noise_sigma
         else:
             latents = self.scheduler.add_noise(encoded, drawn, self.timesteps[:1])
-        return Start(latents=latents, extra_channels=self._seen(picture))
+        return Start(latents=latents, modifiers=(self._seen(picture),))
 
-    def _seen(self, picture: Image.Image) -> torch.Tensor:
-        return decoding.likeliest(self.parts, picture, len(self.generators), self.ways, self.rungs)
+    def _seen(self, picture: Image.Image) -> Modifier:
+        asked = None if self.request.init is None else self.request.init.image_guidance
+        seen = decoding.likeliest(self.parts, picture, len(self.generators), self.ways, self.rungs)
+        return PictureGuidance(picture=seen, guidance=IMAGE_GUIDANCE if asked is None else asked)
 
     def _inpaint(self, inpaint: Inpaint) -> Start:
         canvas = masks.plan(self.request)
@@ -83,34 +91,28 @@ class Maker:
             content = torch.where(mask > 0, torch.zeros_like(original), original)
         latents = self.scheduler.add_noise(content, drawn, self.timesteps[:1])
         if self.parts.inpainting:
-            extra = self._masked_channels(canvas.picture, canvas.working_mask, mask)
-            return Start(latents=latents, extra_channels=extra, canvas=canvas)
-
-        def blend(latents: torch.Tensor, scheduler: Any, next_timestep: torch.Tensor | None) -> torch.Tensor:
-            kept = original
-            if next_timestep is not None:
-                kept = scheduler.add_noise(original, drawn, next_timestep[None])
-            return torch.where(mask > 0, latents, kept)
-
-        seen = self._seen(canvas.picture) if self.parts.editing else None
-        return Start(latents=latents, extra_channels=seen, blend=blend, canvas=canvas)
+            seen = self._masked_channels(canvas.picture, canvas.working_mask, mask)
+            return Start(latents=latents, modifiers=(seen,), canvas=canvas)
+        blending = Blending(mask=mask, original=original, noise=drawn)
+        editing = (self._seen(canvas.picture),) if self.parts.editing else ()
+        return Start(latents=latents, modifiers=(*editing, blending), canvas=canvas)
 
     def _noise(self) -> torch.Tensor:
         factor = self.parts.vae_factor
         shape = (self.parts.latent_channels, self.request.height // factor, self.request.width // factor)
         return noise.randn(shape, self.generators, self.parts.placement.device, self.parts.placement.dtype)
 
-    def _all_masked(self) -> torch.Tensor:
+    def _all_masked(self) -> tuple[Modifier, ...]:
         """An inpainting UNet without a mask: everything is new, of a grey picture."""
         size = (self.request.width, self.request.height)
         full = Image.new("L", size, 255)
         mask = masks.latent_mask(full, self.parts.vae_factor)
-        return self._masked_channels(Image.new("RGB", size), full, mask)
+        return (self._masked_channels(Image.new("RGB", size), full, mask),)
 
-    def _masked_channels(self, picture: Image.Image, pixels: Image.Image, mask: torch.Tensor) -> torch.Tensor:
-        """(batch, 1 + channels, height, width): the latent mask, and the picture's latents with grey under the mask."""
+    def _masked_channels(self, picture: Image.Image, pixels: Image.Image, mask: torch.Tensor) -> Modifier:
+        """The latent mask, and the picture's latents with grey under the mask."""
         hidden = pixels.point(lambda value: 255 if value >= masks.HALF else 0)
         values = decoding.to_tensor(picture)  # grey is 0 here, which no 8-bit colour is
         values = values * (decoding.mask_tensor(hidden) < 0.5)
         latents = decoding.encode_tensor(self.parts, values, self.generators, self.ways, self.rungs)
-        return torch.cat([mask.to(latents).expand(len(latents), -1, -1, -1), latents], 1)
+        return MaskedPicture(channels=torch.cat([mask.to(latents).expand(len(latents), -1, -1, -1), latents], 1))

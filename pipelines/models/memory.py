@@ -33,10 +33,11 @@ class Shape:
     step_per_pixel: float  # bytes for each pixel of one row (an image has two with guidance)
     decode_per_pixel: float
     vae_in_fp32: bool = False  # its decoder overflows fp16 and is widened for the decode
+    beside: int = 0  # of networks that work with the UNet at every step
 
     @property
     def weights(self) -> int:
-        return self.unet + self.vae + self.text
+        return self.unet + self.beside + self.vae + self.text
 
 
 # Parameters of UNet, VAE and text encoders, in millions
@@ -214,10 +215,10 @@ def from_cheapest(size: Size, means: Means) -> Iterator[Ways]:
 
 
 def _unet(shape: Shape, ways: Ways) -> int:
-    """Bytes of its weights on the device at once."""
+    """Bytes of its weights on the device at once, and of those that work beside it."""
     if ways.streamed:
-        return shape.unet // STREAMED_SHARE
-    return round(shape.unet * NARROW_SHARE) if ways.narrow else shape.unet
+        return (shape.unet + shape.beside) // STREAMED_SHARE
+    return (round(shape.unet * NARROW_SHARE) if ways.narrow else shape.unet) + shape.beside
 
 
 def _resident(shape: Shape, ways: Ways, working: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines.engines import messages
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from pipelines.types import Attention, GenerationRequest, GenerationResult
 
 from .conftest import Run, batch_of, ignore
@@ -18,8 +18,10 @@ from .conftest import Run, batch_of, ignore
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
 
-from pipelines.engines.attention import Watcher  # noqa: E402
+from pipelines.engines.conditioning import NEGATIVE, POSITIVE, Rows  # noqa: E402
 from pipelines.engines.local import LocalEngine  # noqa: E402
+from pipelines.engines.modifiers.attention import Watcher  # noqa: E402
+from pipelines.engines.modifiers.base import Call  # noqa: E402
 
 WISH = GenerationRequest(
     prompt="a (red:1.2) star and a blue boat", steps=3, width=128, height=64, seed=3, sampler="Euler", guidance=3.0
@@ -125,8 +127,10 @@ def test_hooks_are_gone_afterwards(engine: LocalEngine) -> None:
 
 
 def test_compels_words_cannot_be_told_apart(engine: LocalEngine) -> None:
-    with pytest.raises(InvalidRequest, match=r"^dialect: must be a1111 to see where words look, got 'compel'"):
+    with pytest.raises(InvalidRequest) as caught:
         made(engine, replace(WISH, dialect="compel"), 3)
+    assert caught.value.field == "dialect"
+    assert caught.value.note == Note("attention_dialect", dialect="a1111", value="compel")
 
 
 def test_maps_travel_between_the_processes(run: Run) -> None:
@@ -141,18 +145,30 @@ def test_maps_travel_between_the_processes(run: Run) -> None:
 
 @pytest.mark.parametrize(("places", "size"), [(4096, (64, 64)), (1024, (32, 32)), (70, (7, 10)), (20, (4, 5))])
 def test_levels_halve_and_round_up(places: int, size: tuple[int, int]) -> None:
-    from pipelines.engines.attention import _grid
+    from pipelines.engines.modifiers.attention import _grid
 
     latents = (64, 64) if places > 100 else (13, 20)
     assert _grid(places, *latents) == size
 
 
 def test_it_needs_no_more_than_one_head_at_a_time(engine: LocalEngine) -> None:
-    unet = engine.manager.get("builtin").parts.unet
-    watcher = Watcher(unet, engine.manager.get("builtin").parts.tokenizers[0], WISH, 1, 1)
-    watcher.begin(1)
-    with watcher:
-        words = torch.zeros(2, 77, unet.config.cross_attention_dim, dtype=unet.dtype)
-        unet(torch.zeros(2, 4, 16, 32, dtype=unet.dtype), 1, encoder_hidden_states=words)
+    parts = engine.manager.get("builtin").parts
+    watcher, unet = Watcher(parts.tokenizers[0], WISH, WISH.steps), parts.unet
+    words = torch.zeros(1, 77, unet.config.cross_attention_dim, dtype=unet.dtype)
+    latents = torch.zeros(1, 4, 16, 32, dtype=unet.dtype)
+    call = Call(
+        number=0,
+        calls=1,
+        step=1,
+        timestep=torch.tensor(1),
+        latents=latents,
+        sample=latents.expand(2, -1, -1, -1),
+        rows=(Rows(role=NEGATIVE, words=words), Rows(role=POSITIVE, words=words)),
+        words=words.expand(2, -1, -1),
+        conditions=None,
+    )
+    watcher.call(call)
+    with watcher.applied_to(unet):
+        unet(call.sample, 1, encoder_hidden_states=call.words)
     kept = sum(total.numel() for sums in watcher._sums.values() for total in sums.values())
-    assert kept <= 7 * 2 * 16 * 32  # words × levels × places, whatever the steps, heads and layers
+    assert 0 < kept <= 7 * 2 * 16 * 32  # words × levels × places, whatever the steps, heads and layers

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers.hooks import HookRegistry, apply_layerwise_casting
 
+from pipelines.models.device import Placement
 from pipelines.models.memory import Ways
-from pipelines.models.weights.components import Components
+from pipelines.models.weights.components import Components, Stage
 
-Stage = Literal["text", "unet", "vae"]
 _STREAMING = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")  # diffusers' hooks
 _NARROWING = "layerwise_casting"
 
@@ -25,26 +25,43 @@ def arrange(parts: Components, stage: Stage, ways: Ways) -> None:
         narrow(parts.unet, placement.dtype)
     if not placement.moves:
         return  # its parts were placed when they were read
-    wanted = _wanted(parts, stage, ways)
-    if is_streamed(parts.unet) and not ways.streamed:
-        unstream(parts.unet)
+    wanted, streams = _wanted(parts, stage, ways), parts.at_work("unet")
+    for part in streams:
+        if is_streamed(part) and not ways.streamed:
+            unstream(part)
     for part in parts.modules:
-        if not any(part is one for one in wanted) and not (part is parts.unet and is_streamed(part)):
+        if not _is_among(part, wanted) and not is_streamed(part):
             placement.take_off(part)
     for part in wanted:
-        if part is parts.unet and ways.streamed:
-            if not is_streamed(part):
-                placement.take_off(part)
-                placement.stream(part)
+        if ways.streamed and _is_among(part, streams):
+            _stream(part, placement)
         elif not placement.holds(part):
             placement.place(part)
 
 
+def _stream(part: Any, placement: Placement) -> None:
+    if not is_streamed(part):
+        placement.take_off(part)
+        placement.stream(part)
+
+
+def _is_among(part: Any, parts: tuple[Any, ...]) -> bool:
+    return any(part is one for one in parts)
+
+
 def _wanted(parts: Components, stage: Stage, ways: Ways) -> tuple[Any, ...]:
-    at_work = {"text": parts.text_encoders, "unet": (parts.unet,), "vae": (parts.vae,)}[stage]
+    at_work = parts.at_work(stage)
     if ways.parts_alone or ways.streamed or (ways.text_off and stage == "text"):
         return at_work
-    return (parts.unet, parts.vae) if ways.text_off else parts.modules
+    return (*parts.at_work("unet"), *parts.at_work("vae")) if ways.text_off else parts.modules
+
+
+def leave(parts: Components) -> None:
+    """What worked beside the model in one run goes from the device."""
+    if parts.placement.moves:
+        for one in parts.beside:
+            unstream(one.module)
+            parts.placement.take_off(one.module)
 
 
 def is_streamed(module: torch.nn.Module) -> bool:
@@ -76,14 +93,15 @@ def widened(parts: Components) -> Iterator[Components]:
             tensor.data = values.float()
         yield replace(parts, placement=replace(parts.placement, dtype=torch.float32))
     finally:
-        unstream(parts.unet)
+        for part in parts.at_work("unet"):
+            unstream(part)
         for tensor, values in kept:
             tensor.data = values
 
 
 def can_widen(parts: Components) -> bool:
     """Not what is in float32, nor what diffusers' hooks keep elsewhere or in 8 bits."""
-    held = is_streamed(parts.unet) or is_narrow(parts.unet)
+    held = any(is_streamed(part) or is_narrow(part) for part in parts.at_work("unet"))
     return parts.placement.dtype != torch.float32 and not held
 
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from pipelines.models.device import Placement
 from pipelines.types import ModelInfo
+
+Stage = Literal["text", "unet", "vae"]  # of a run: what is at work
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beside:
+    """A network that works beside a model's own in one stage, placed where they are when it was read."""
+
+    module: Any
+    stage: Stage
 
 
 def bytes_of(modules: Iterable[Any]) -> int:
@@ -29,11 +39,16 @@ class Components:
     text_encoders: tuple[Any, ...]
     tokenizers: tuple[Any, ...]  # one for each text encoder
     scheduler_config: Mapping[str, Any]
+    beside: tuple[Beside, ...] = ()  # of one run, each module once
 
     @property
     def modules(self) -> tuple[Any, ...]:
         """All that holds weights."""
-        return (self.unet, self.vae, *self.text_encoders)
+        return (self.unet, self.vae, *self.text_encoders, *(one.module for one in self.beside))
+
+    def at_work(self, stage: Stage) -> tuple[Any, ...]:
+        own = {"text": self.text_encoders, "unet": (self.unet,), "vae": (self.vae,)}[stage]
+        return (*own, *(one.module for one in self.beside if one.stage == stage))
 
     @property
     def vae_factor(self) -> int:

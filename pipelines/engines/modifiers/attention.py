@@ -8,14 +8,16 @@ beside it, one head at a time, so no pixel changes and little memory is taken.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from types import TracebackType
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipelines.engines.conditioning import POSITIVE
+from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
 from pipelines.errors import InvalidRequest
 from pipelines.prompts.chunks import token_map
 from pipelines.prompts.grammar import parse
@@ -24,39 +26,42 @@ from pipelines.types import DIALECTS, Attention, GenerationRequest
 Word = tuple[int, str, int]  # part of an AND, text, and which of several of the same text
 
 
-class Watcher:
-    """A context: while it is open, it watches the UNet of one batch. Call `begin` before each call of the UNet."""
+class Watcher(Modifier):
+    """Looks on while the UNet works."""
 
-    def __init__(self, unet: Any, tokenizer: Any, request: GenerationRequest, images: int, negatives: int) -> None:
-        """`negatives`: so many rows a picture come before those of the prompt. Raises `InvalidRequest` for a dialect
-        whose words cannot be told apart any more."""
+    capturable = False  # it adds up what it sees, by what the step's prompt says
+
+    def __init__(self, tokenizer: Any, request: GenerationRequest, steps: int) -> None:
+        """`steps`: that run. Raises `InvalidRequest` for a dialect whose words cannot be told apart any more."""
         if request.dialect != DIALECTS[0]:
-            raise InvalidRequest("dialect", f"must be {DIALECTS[0]} to see where words look, got {request.dialect!r}")
-        self._unet, self._tokenizer, self._images = unet, tokenizer, images
-        self._prompt, self._steps = parse(request.prompt), request.steps_run
-        self._negatives = negatives
+            raise InvalidRequest("dialect", "attention_dialect", dialect=DIALECTS[0], value=request.dialect)
+        self._tokenizer, self._prompt, self._steps = tokenizer, parse(request.prompt), steps
         self._known: dict[int, Mapping[Word, list[int]]] = {}  # by step
         self._now: Mapping[Word, list[int]] = {}
+        self._rows: tuple[slice, ...] = ()  # of each part of an AND
         self._sums: dict[Word, dict[int, Tensor]] = {}  # word -> places of a layer -> (images, places)
         self._counts: dict[Word, int] = {}  # heads that a sum is of
-        self._hooks: list[Any] = []
 
-    def __enter__(self) -> Watcher:
-        for name, module in self._unet.named_modules():
-            if name.endswith("attn2"):
-                self._hooks.append(module.register_forward_pre_hook(self._look, with_kwargs=True))
-        return self
+    @contextmanager
+    def applied_to(self, network: Any) -> Iterator[None]:
+        self._sums.clear()
+        self._counts.clear()
+        layers = [module for name, module in network.named_modules() if name.endswith("attn2")]
+        hooks = [layer.register_forward_pre_hook(self._look, with_kwargs=True) for layer in layers]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for hook in self._hooks:
-            hook.remove()
-
-    def begin(self, step: int) -> None:
-        """The next call of the UNet belongs to this step, 1 … steps."""
-        step = step if self._prompt.changes else 1
+    def call(self, call: Call) -> Added:
+        step, images = call.step if self._prompt.changes else 1, len(call.latents)
         if step not in self._known:
             self._known[step] = self._words_at(step)
         self._now = self._known[step]
+        places = [place * images for place, one in enumerate(call.rows) if one.role == POSITIVE]
+        self._rows = tuple(slice(first, first + images) for first in places)
+        return NOTHING
 
     def maps(self, image: int, height: int, width: int) -> Attention:
         """Of one image: a map of height × width (the latents' size) for each word."""
@@ -98,8 +103,7 @@ class Watcher:
         if layer.norm_cross:
             text = layer.norm_encoder_hidden_states(text)
         for part in sorted({word[0] for word in self._now}):
-            first = (self._negatives + part) * self._images  # then each part's
-            rows = slice(first, first + self._images)
+            rows = self._rows[part]
             words = {word: places for word, places in self._now.items() if word[0] == part}
             self._add(layer, layer.to_q(asking[rows]), layer.to_k(text[rows]), words)
 
