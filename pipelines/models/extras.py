@@ -6,7 +6,7 @@ Nothing that is named is ever left out in silence: what cannot be used is one se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pipelines.models import conversion, whole
 from pipelines.models.files.families import NOUNS, TITLES
 from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts.grammar import parse, render
+from pipelines.prompts.learned import bare, masked, mentions, unmasked
 from pipelines.types import GenerationRequest, ModelInfo
 
 AUTOMATIC = "automatic"
@@ -60,6 +61,7 @@ def usable(listing: Listing) -> tuple[ModelInfo, ...]:
 
 def check(listing: Listing, request: GenerationRequest) -> None:
     """Raises `InvalidRequest` for what can be known before the request is queued."""
+    _refuse_unread(request)
     files = listing.everything()
     try:
         model = listing.find(request.model)
@@ -78,6 +80,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
 
 def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:
     """Finds all that is named among `files`. Raises `InvalidRequest`."""
+    _refuse_unread(request)
     misplaced = parse(request.negative_prompt, composed=False).loras
     if misplaced:
         raise InvalidRequest("negative_prompt", f"must not name a LoRA, which changes both, got {misplaced[0].name!r}")
@@ -94,32 +97,23 @@ def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str)
     return Extras(loras=tuple(loras.values()), embeddings=_find_words(files, request, family), vae=vae)
 
 
-def mentions(text: str, stems: Iterable[str]) -> list[str]:
-    """Those of `stems` that stand in the text as words of their own."""
-    found = trigger_pattern(stems).findall(text)
-    return list(dict.fromkeys(word.casefold() for word in found))
-
-
-def trigger_pattern(stems: Iterable[str]) -> re.Pattern[str]:
-    """Matches any of them, the longest first, as words of their own, in either case; none matches nothing."""
-    options = "|".join(re.escape(stem) for stem in sorted(stems, key=len, reverse=True))
-    return re.compile(rf"(?<![\w-])(?:{options})(?![\w-])" if options else r"(?!)", re.IGNORECASE)
+def _refuse_unread(request: GenerationRequest) -> None:
+    for field in ("prompt", "negative_prompt"):
+        fault = parse(getattr(request, field), composed=field == "prompt").fault(request.steps_run)
+        if fault is not None:
+            raise InvalidRequest(field, fault.code, **fault.values)
 
 
 def _pickles(files: Sequence[ModelInfo], request: GenerationRequest) -> list[ModelInfo]:
     """Pickles that nobody has looked into yet and that the request may mean."""
     unknown = [info for info in files if info.layout == "pickle" and info.kind == "unknown" and info.problem is None]
     wanted = [*(lora.name for lora in parse(request.prompt).loras), request.vae]
-    words = set(mentions(_words_of(request), (_stem(info) for info in unknown)))
+    words = set(_mentioned(request, [_stem(info) for info in unknown]))
     return [
         info
         for info in unknown
         if any(_is_called(info, name) for name in wanted)
-        or (
-            _stem(info).casefold() in words
-            and info.bytes <= WORD_LIMIT
-            and Path(info.path).suffix.lower() in WORD_SUFFIXES
-        )
+        or (bare(_stem(info)) in words and info.bytes <= WORD_LIMIT and Path(info.path).suffix.lower() in WORD_SUFFIXES)
     ]
 
 
@@ -142,10 +136,9 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
 def _find_words(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> tuple[ModelInfo, ...]:
     embeddings = [info for info in files if info.kind == "embedding"]
     found = []
-    for word in mentions(_words_of(request), (_stem(info) for info in embeddings)):
-        same = [info for info in embeddings if _stem(info).casefold() == word]
-        in_prompt = mentions(_text_of(request.prompt), [word])
-        found.append(_fitting(same, "prompt" if in_prompt else "negative_prompt", word, family))
+    for word, field in _mentioned(request, [_stem(info) for info in embeddings]).items():
+        same = [info for info in embeddings if bare(_stem(info)) == word]
+        found.append(_fitting(same, field, word, family))
     return tuple(found)
 
 
@@ -170,7 +163,7 @@ def _fitting(found: Sequence[ModelInfo], field: str, name: str, family: str) -> 
 
 
 def _only(found: Sequence[ModelInfo], field: str, name: str) -> ModelInfo:
-    exact = [info for info in found if info.name == name] or found
+    exact = [info for info in found if info.name == name] or [i for i in found if bare(i.name) == bare(name)] or found
     if len(exact) > 1:
         names = " or ".join(repr(info.name) for info in exact)
         raise InvalidRequest(field, f"must say which file is meant, {names}, got {name!r}")
@@ -178,21 +171,26 @@ def _only(found: Sequence[ModelInfo], field: str, name: str) -> ModelInfo:
 
 
 def _is_called(info: ModelInfo, name: str) -> bool:
-    """By the name in the list, or the file's own; people write either case."""
-    return name.casefold() in (info.name.casefold(), _stem(info).casefold())
+    """By the name in the list, or the file's own; people write either case, and brackets with a backslash."""
+    return bare(name) in (bare(info.name), bare(_stem(info)))
 
 
 def _stem(info: ModelInfo) -> str:
     return Path(info.path).stem
 
 
-def _words_of(request: GenerationRequest) -> str:
-    return f"{_text_of(request.prompt)}\n{_text_of(request.negative_prompt)}"
+def _mentioned(request: GenerationRequest, stems: Sequence[str]) -> dict[str, str]:
+    """Those of `stems`, as `bare` has them, that stand in the prompts, and the first field of each."""
+    found: dict[str, str] = {}
+    for field in ("prompt", "negative_prompt"):
+        for word in mentions(_text_of(getattr(request, field), stems), stems):
+            found.setdefault(word, field)
+    return found
 
 
-def _text_of(prompt: str) -> str:
+def _text_of(prompt: str, names: Sequence[str]) -> str:
     """Without comments and LoRAs, and without the signs that weigh a word in Compel's dialect: `word--`."""
-    prompt = _SIGNS.sub(" ", prompt)
+    prompt = unmasked(_SIGNS.sub(" ", masked(prompt, names)))
     return render(replace(parse(prompt, composed=False), loras=()))
 
 

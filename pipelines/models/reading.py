@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
-from pipelines.models.extras import mentions
 from pipelines.models.files import folders
 from pipelines.models.files.headers import read_header
 from pipelines.models.listing import Listing
@@ -17,6 +16,7 @@ from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, fold
 from pipelines.prompts.chunks import token_map
 from pipelines.prompts.compel_parsing import compel_map, parts_of
 from pipelines.prompts.grammar import parse
+from pipelines.prompts.learned import bare, mentions
 from pipelines.types import DIALECTS, ModelInfo, PromptReading, TokenChunk
 
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
@@ -33,15 +33,15 @@ class PromptReader:
     def read(self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]) -> PromptReading:
         """`negative`: where A1111's AND is a word. Raises `ModelError`, and `InvalidRequest` for what Compel cannot
         read."""
-        mapped, weights, changes = _parsed(text, negative=negative, dialect=dialect)
         with self._lock:
             info = self._listing.find(model)
-            encoders = tuple(map(mapped, self._words(info, text)))
+            learned = self._learned(info.family, text)
+            mapped, weights, changes = _parsed(text, tuple(learned), negative=negative, dialect=dialect)
+            encoders = tuple(map(mapped, self._words(info, learned)))
         return PromptReading(encoders=encoders, family=info.family, changes=changes, weights=weights)
 
-    def _words(self, info: ModelInfo, text: str) -> Iterator[Words]:
-        """The tokenizer of each text encoder, with the learned words of the text."""
-        counts = self._learned(info.family, text)
+    def _words(self, info: ModelInfo, counts: Mapping[str, int]) -> Iterator[Words]:
+        """The tokenizer of each text encoder, with learned words of so many vectors."""
         for vocabulary in self._vocabularies(info):
             words, end = Words(vocabulary), len(vocabulary)
             ids = {}
@@ -68,18 +68,19 @@ class PromptReader:
             for info in self._listing.everything()
             if info.kind == "embedding" and info.family in (family, "unknown")
         }
-        named = {stem.casefold(): info for stem, info in files.items()}
-        return {word: _vectors(named[word]) for word in mentions(text, files)}
+        named = {bare(stem): (stem, info) for stem, info in files.items()}
+        found = (named[word] for word in mentions(text, tuple(files)))
+        return {stem: _vectors(info) for stem, info in found}
 
 
 def _parsed(
-    text: str, *, negative: bool, dialect: str
+    text: str, names: Sequence[str], *, negative: bool, dialect: str
 ) -> tuple[Callable[[Words], tuple[TokenChunk, ...]], tuple[float, ...], bool]:
     """What gives its chunks for a tokenizer, the weights of its parts, and whether it changes from step to step."""
     if dialect == "compel":
-        parts = parts_of(text, "negative_prompt" if negative else "prompt")
+        parts = parts_of(text, "negative_prompt" if negative else "prompt", names)
         return (lambda words: compel_map(words, parts)), tuple(part.weight for part in parts), False
-    prompt = parse(text, composed=not negative)
+    prompt = parse(text, composed=not negative, names=names)
     return (lambda words: token_map(words, prompt)), tuple(part.weight for part in prompt.parts), prompt.changes
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from pipelines.errors import ModelError
-from pipelines.models.extras import trigger_pattern
+from pipelines.prompts.learned import bare, trigger_pattern
 
 MERGES = Path(__file__).parent / "data" / "clip_merges.txt.gz"
 LENGTH = 77  # ids in one chunk, both marks included
@@ -107,8 +107,13 @@ class Words:
 
     def learn(self, words: Mapping[str, Sequence[int]]) -> None:
         """These and no others."""
-        self._ids = {word.casefold(): list(ids) for word, ids in words.items()}
+        self._ids = {bare(word): list(ids) for word, ids in words.items()}
         self._pattern = trigger_pattern(self._ids)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the learned words, in lower case."""
+        return tuple(self._ids)
 
     def __call__(self, texts: list[str], **options: Any) -> Any:
         """As the tokenizer, for a list of texts; only "input_ids" is given when there are learned words."""
@@ -132,8 +137,9 @@ class Words:
         ids: list[int] = []
         end = 0
         for match in self._pattern.finditer(text):
-            ids += self._plain(text[end : match.start()], options) + self._ids[match[0].casefold()]
-            end = match.end()
+            if (own := self._ids.get(bare(match[0]))) is not None:
+                ids += self._plain(text[end : match.start()], options) + own
+                end = match.end()
         return ids + self._plain(text[end:], options)
 
     def _plain(self, text: str, options: Mapping[str, Any]) -> list[int]:

@@ -1,13 +1,13 @@
 """Weighted pieces -> chunks of token ids. No torch: any CLIP tokenizer will do.
 
 A chunk holds 75 tokens between the begin mark and the end mark. A word group is not torn apart where it can be helped:
-when a chunk is full and a comma stands among its last 20 tokens, what follows the comma moves to the next chunk. BREAK
-ends a chunk early. This is A1111's rule.
+when a chunk is full and a comma stands among its last 20 tokens, what follows the comma moves to the next chunk. A
+learned word whose vectors do not all fit begins a new chunk. BREAK ends a chunk early. These are A1111's rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ def shown_tokens(tokenizer: Any, tokens: Sequence[Token]) -> tuple[ShownToken, .
     names, words = tokenizer.convert_ids_to_tokens([token for token, _ in tokens]), len(tokenizer)
     return tuple(
         ShownToken(
-            text=_readable(name.removesuffix(WORD_END)),
+            text=name.removesuffix(WORD_END) if token >= words else _readable(name.removesuffix(WORD_END)),
             id=token,
             weight=weight,
             ends_word=name.endswith(WORD_END),
@@ -67,26 +67,42 @@ def _cut(tokenizer: Any, sections: Sections, size: int) -> list[list[Token]]:
     comma = tokenizer.convert_tokens_to_ids(COMMA)
     chunks: list[list[Token]] = []
     for section in _tokenized(tokenizer, sections):
-        chunks += _cut_section(section, size, comma)
+        chunks += _cut_section(_together(tokenizer, section, size), size, comma)
     if len(chunks) > 1 and not chunks[-1]:
         chunks.pop()  # a BREAK at the very end
     return chunks
 
 
-def _cut_section(tokens: Iterable[Token], size: int, comma: int) -> list[list[Token]]:
+def _together(tokenizer: Any, tokens: Sequence[Token], size: int) -> Iterator[list[Token]]:
+    """The vectors of a learned word in one, as many as a chunk has room for; every other token alone."""
+    words, whole = len(tokenizer), list[Token]()
+    for token in tokens:
+        whole.append(token)
+        learned = token[0] >= words
+        if not learned or len(whole) == size or tokenizer.convert_ids_to_tokens([token[0]])[0].endswith(WORD_END):
+            yield whole
+            whole = []
+    if whole:
+        yield whole
+
+
+def _cut_section(units: Iterable[list[Token]], size: int, comma: int) -> list[list[Token]]:
     chunks: list[list[Token]] = [[]]
     last_comma = -1  # its place in the current chunk
-    for token in tokens:
-        current = chunks[-1]
+    for unit in units:
+        current, is_comma = chunks[-1], unit[0][0] == comma
         if len(current) == size:
             reach = size - last_comma
-            near = token[0] != comma and last_comma >= 0 and reach <= COMMA_REACH
+            near = not is_comma and last_comma >= 0 and reach <= COMMA_REACH
             kept = last_comma + 1 if near else size
             chunks[-1:] = [current[:kept], current[kept:]]
             last_comma = -1
-        if token[0] == comma:
+        if len(chunks[-1]) + len(unit) > size:
+            chunks.append([])
+            last_comma = -1
+        if is_comma:
             last_comma = len(chunks[-1])
-        chunks[-1].append(token)
+        chunks[-1] += unit
     return chunks
 
 
@@ -123,7 +139,7 @@ _BYTES = _bytes_of()
 
 def _readable(word: str) -> str:
     if not all(character in _BYTES for character in word):
-        return word  # a learned word
+        return word
     data = bytes(_BYTES[character] for character in word)
     try:
         return data.decode("utf-8")

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from pipelines.errors import InvalidRequest
 from pipelines.prompts.compel_parsing import parsed
-from pipelines.prompts.grammar import without_loras
+from pipelines.prompts.learned import masked
+from pipelines.prompts.tags import take_tags
 
 MOST_CLIP_SKIP = 2
 WEIGHTING = f"compel {version('compel')}"
@@ -36,7 +37,8 @@ class CompelEncoder:
             raise InvalidRequest("clip_skip", f"must be at most {MOST_CLIP_SKIP} in Compel's dialect, got {clip_skip}")
         from compel import prompt_parser  # brings diffusers' pipelines: seconds
 
-        conjunction = parsed(prompt_parser, without_loras(text), name)
+        names = getattr(self._pairs[0][0], "names", ())
+        conjunction = parsed(prompt_parser, masked(take_tags(text).text, names), name)
         embeddings, pooled = [], None
         for tokenizer, encoder in self._pairs:
             compel = _compel(tokenizer, encoder, self._kind(clip_skip))

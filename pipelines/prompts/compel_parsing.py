@@ -17,7 +17,8 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.prompts.chunks import WORD_END, Token, shown_tokens
-from pipelines.prompts.grammar import without_loras
+from pipelines.prompts.learned import masked, unmasked
+from pipelines.prompts.tags import take_tags
 from pipelines.types import TokenChunk
 
 REMEMBERED = 4096  # words and brackets
@@ -38,15 +39,17 @@ class Part:
     weight: float
 
 
-def parts_of(text: str, name: str = "prompt") -> tuple[Part, ...]:
-    """What compel reads in a text. Raises `InvalidRequest` for the field `name`, as `parsed` does."""
-    text = without_loras(text)
+def parts_of(text: str, name: str = "prompt", names: Sequence[str] = ()) -> tuple[Part, ...]:
+    """What compel reads in a text. `names`: of learned words, whose own signs are letters. Raises `InvalidRequest` for
+    the field `name`, as `parsed` does."""
+    text = masked(take_tags(text).text, names)
     pieces = list(_pieces(text))
     if len(pieces) < 2:
         return _whole(text, name)
     fused: list[Fragment] = []
     for piece in pieces:
-        for words, weight in ((piece, 1.0),) if _SYNTAX.isdisjoint(piece) else _whole(piece, name)[0].fragments:
+        plain = ((unmasked(piece), 1.0),)
+        for words, weight in plain if _SYNTAX.isdisjoint(piece) else _whole(piece, name)[0].fragments:
             if fused and fused[-1][1] == weight:
                 fused[-1] = f"{fused[-1][0]} {words}", weight
             else:
@@ -81,6 +84,9 @@ def parsed(grammar: Any, text: str, name: str) -> Any:
         raise InvalidRequest(name, "must not use .swap(), which only works inside the model")
     if conjunction.lora_weights:
         raise InvalidRequest(name, "must name LoRAs as <lora:name:1>, got withLora")
+    for one in prompts:
+        for fragment in one.children:
+            fragment.text = unmasked(fragment.text)
     return conjunction
 
 

@@ -116,7 +116,7 @@ class PromptEncoder:
     def encode(self, prompt: str | Prompt, *, steps: int, clip_skip: int = 1) -> PromptConditioning:
         """All the embeddings of a run; each distinct text is computed once. Raises `InvalidRequest` for clip_skip."""
         self._check(clip_skip)
-        prompt = parse(prompt) if isinstance(prompt, str) else prompt
+        prompt = self._read(prompt) if isinstance(prompt, str) else prompt
         moments = tuple(
             tuple(self._encode_part(part, clip_skip) for part in prompt.at(step, steps))
             for step in range(1, (steps if prompt.changes else 1) + 1)
@@ -140,13 +140,16 @@ class PromptEncoder:
             negative = self.encode_compel(negative_prompt, clip_skip=clip_skip, name="negative_prompt")
         else:
             positive = self.encode(prompt, steps=steps, clip_skip=clip_skip)
-            negative = self.encode(parse(negative_prompt, composed=False), steps=steps, clip_skip=clip_skip)
+            negative = self.encode(self._read(negative_prompt, composed=False), steps=steps, clip_skip=clip_skip)
         if self._is_sdxl and len(self._encoders) > 1 and not negative_prompt:
             negative = PromptConditioning(moments=((_zeros(negative.empty),),), empty=_zeros(negative.empty))
         return pair(positive, negative)
 
     def forget(self) -> None:
         self._memory.clear()
+
+    def _read(self, text: str, *, composed: bool = True) -> Prompt:
+        return parse(text, composed=composed, names=getattr(self._tokenizers[0], "names", ()))
 
     def _check(self, clip_skip: int) -> None:
         layers = min(encoder.config.num_hidden_layers for encoder in self._encoders)

@@ -3,7 +3,7 @@
     (x) [x] (x:1.3) \\( \\) BREAK      weights, see `weights`
     [a:b:0.4] [b:5] [a::5] [a|b]      what changes over the steps, see `schedule`
     a AND b:0.5                       several prompts at once, each with its weight
-    <lora:name:0.8>                   taken out of the text, see `Prompt.loras`
+    <lora:name:0.8>                   taken out of the text, see `tags`
     # to the end of the line          a comment
 
 Two differences from A1111, both on purpose: a number after a colon at the end ("16:9") is a prompt's weight only where
@@ -12,11 +12,14 @@ there is an AND, and BREAK works inside brackets.
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
+from pipelines.errors import Note
+from pipelines.prompts.learned import escaped
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
+from pipelines.prompts.tags import TAG_SIGNS, Lora, tag_in, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
 
 __all__ = [
@@ -29,22 +32,12 @@ __all__ = [
     "prompts_in",
     "render",
     "render_part",
-    "without_loras",
+    "text_of",
 ]
 
 _COMMENT = re.compile(r"#[^\n]*")
 _AND = re.compile(r"\bAND\b")
 _AND_WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
-_LORA = re.compile(r"<lora:([^<>]+)>")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lora:
-    """`<lora:name:text_weight:unet_weight>`; the second weight defaults to the first, the first to 1."""
-
-    name: str
-    text_weight: float = 1.0
-    unet_weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,10 +65,11 @@ class TimedPart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
-    """A prompt as read."""
+    """A prompt as read. `unread`: the tags that are no LoRA's, taken out of the text likewise."""
 
     parts: tuple[TimedPart, ...]
     loras: tuple[Lora, ...] = ()
+    unread: tuple[Note, ...] = field(default=(), compare=False)
 
     @property
     def changes(self) -> bool:
@@ -86,14 +80,25 @@ class Prompt:
         """What holds at `step`, counted 1 … `steps`; several only with AND."""
         return tuple(part.at(step, steps) for part in self.parts)
 
+    def fault(self, steps: int) -> Note | None:
+        """The first tag that cannot be read, also one that its words only come to be at one of the steps."""
+        if self.unread:
+            return self.unread[0]
+        if not any(sign in render_schedule(part.nodes) for part in self.parts for sign in TAG_SIGNS):
+            return None
+        texts = (text_of(part) for step in range(1, steps + 1) for part in self.at(step, steps))
+        return next(filter(None, map(tag_in, texts)), None)
 
-def parse(text: str, *, composed: bool = True) -> Prompt:
-    """Reads any text, never fails. `composed=False` leaves AND a word, as in a negative prompt."""
-    text, loras = _take_loras(_COMMENT.sub("", text))
-    texts = _AND.split(text) if composed else [text]
-    if len(texts) == 1:
-        return Prompt(parts=(TimedPart(nodes=_nodes(text)),), loras=loras)
-    return Prompt(parts=tuple(map(_weighted_part, texts)), loras=loras)
+
+def parse(text: str, *, composed: bool = True, names: Sequence[str] = ()) -> Prompt:
+    """Reads any text, never fails. `composed=False` leaves AND a word, as in a negative prompt. `names`: of learned
+    words, whose own brackets are letters."""
+    taken = take_tags(_COMMENT.sub("", text))
+    taken = replace(taken, text=escaped(taken.text, names))
+    texts = _AND.split(taken.text) if composed else [taken.text]
+    several = len(texts) > 1
+    parts = tuple(_weighted_part(one) if several else TimedPart(nodes=_nodes(one)) for one in texts)
+    return Prompt(parts=parts, loras=taken.loras, unread=taken.problems)
 
 
 def prompts_in(text: str, dialect: str) -> int:
@@ -114,9 +119,9 @@ def render_part(part: Part) -> str:
     return render_weights(part.sections)
 
 
-def without_loras(text: str) -> str:
-    """A prompt of any dialect without `<lora:…>`."""
-    return _take_loras(text)[0]
+def text_of(part: Part) -> str:
+    """The words of a part, whatever they weigh."""
+    return " BREAK ".join("".join(piece.text for piece in section) for section in part.sections)
 
 
 def _nodes(text: str) -> Nodes:
@@ -130,40 +135,6 @@ def _weighted_part(text: str) -> TimedPart:
     if match is None:
         return TimedPart(nodes=_nodes(text))
     return TimedPart(nodes=_nodes(before.rstrip()), weight=min(max(float(match[1]), -LARGEST_WEIGHT), LARGEST_WEIGHT))
-
-
-def _take_loras(text: str) -> tuple[str, tuple[Lora, ...]]:
-    loras: list[Lora] = []
-
-    def take(match: re.Match[str]) -> str:
-        lora = _lora(match[1])
-        if lora is None:
-            return match[0]  # not readable: stays visible in the text
-        loras.append(lora)
-        return ""
-
-    rest = _LORA.sub(take, text)
-    while rest != text:  # a tag within a tag
-        text, rest = rest, _LORA.sub(take, rest)
-    return rest, tuple(loras)
-
-
-def _lora(body: str) -> Lora | None:
-    name, *items = body.split(":")
-    weights: dict[str, float] = {}
-    for default, item in zip(("te", "unet", "dyn"), [*items, *[""] * (3 - len(items))], strict=False):
-        key, equals, number = item.rpartition("=")
-        if item:
-            try:
-                weights[key if equals else default] = float(number)
-            except ValueError:
-                return None
-    if not name or "=" in name or len(items) > 3 or not set(weights) <= {"te", "unet", "dyn"}:
-        return None
-    if not all(map(math.isfinite, weights.values())):
-        return None
-    text_weight = weights.get("te", 1.0)
-    return Lora(name=name, text_weight=text_weight, unet_weight=weights.get("unet", text_weight))
 
 
 def _render_lora(lora: Lora) -> str:

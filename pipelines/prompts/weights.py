@@ -96,7 +96,7 @@ def render_weights(sections: Sections) -> str:
 
 
 def _render_piece(piece: Piece) -> str:
-    text = _SPECIAL.sub(r"\\\g<0>", piece.text).replace("BREAK", r"B\REAK").replace("<lora:", r"<lora\:")
+    text = _SPECIAL.sub(r"\\\g<0>", piece.text).replace("BREAK", r"B\REAK")
     text = re.sub(r"\bAND\b", r"A\\ND", text)
     return text if piece.weight == 1 else f"({text}:{decimal_text(piece.weight)})"
 

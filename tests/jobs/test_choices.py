@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from pipelines.types import GenerationRequest
 from webui import parts
 from webui.archive import metadata
@@ -25,6 +26,7 @@ from webui.jobs.table import JobTable
 from webui.library.collection import open_library
 from webui.library.wildcard_lists import WildcardFolder
 from webui.library.wildcards import has_choices, resolve
+from webui.words import LANGUAGES, fault
 
 COLOURS = {"colour": ("red", "green", "blue", "grey")}
 
@@ -126,7 +128,7 @@ def test_a_request_as_run_is_not_drawn_again(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["a red star", "a {prompt} b", "{", "} {a", "__nowhere__", "[a|b] (c:1.2)", " \ta,, \n", "a|b", "{}"]
+    "prompt", ["a red star", "a {prompt} b", "{", "} {a", r"a \__nowhere__", "[a|b] (c:1.2)", " \ta,, \n", "a|b", "{}"]
 )
 def test_what_holds_no_choice_stays_byte_for_byte(house: House, prompt: str) -> None:
     wish = request(prompt=prompt, negative_prompt=prompt, batch_size=2)
@@ -140,11 +142,58 @@ def test_what_holds_no_choice_stays_byte_for_byte(house: House, prompt: str) -> 
 
 def test_more_images_than_batches_allow_are_refused_at_once(house: House) -> None:
     wish = request(prompt="{a|b}", batch_size=2, batches=51)
-    with pytest.raises(InvalidRequest, match=r"at most 100 images.*got 102") as caught:
+    with pytest.raises(InvalidRequest, match="choices_images") as caught:
         house.service.submit(wish)
-    assert caught.value.field == "batch_size"
+    assert (caught.value.field, dict(caught.value.note.values)) == ("batch_size", {"high": 100, "value": 102})
     assert choices.planned(request(prompt="{a|b}", batch_size=2, batches=50), {}).batches == 100
     assert choices.planned(request(prompt="a", batch_size=2, batches=51), {}).images == 102
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+@pytest.mark.parametrize(
+    ("text", "code", "values"),
+    [
+        ("a __colours__", "wildcard_missing", {"name": "colours", "hint": Note("wildcard_nearest", names=("colour",))}),
+        ("{x|{2$$__zzz__$$a|b}}", "wildcard_missing", {"name": "zzz", "hint": Note("wildcard_none_near")}),
+        ("__no such__, a cat", "wildcard_missing", {"name": "no such", "hint": Note("wildcard_none_near")}),
+        ("__col*__ __out/*__", "wildcard_missing", {"name": "out/*", "hint": Note("wildcard_none_near")}),
+        ("__init__", "wildcard_missing", {"name": "init", "hint": Note("wildcard_none_near")}),
+        (
+            "__in/deep__",
+            "wildcard_missing_within",
+            {"name": "gone", "within": "in/deep", "hint": Note("wildcard_none_near")},
+        ),
+        ("__empty__", "wildcard_empty", {"name": "empty"}),
+        ("{a|__round__}", "wildcard_circle", {"name": "round"}),
+    ],
+)
+def test_a_list_that_is_not_there_is_refused_at_once(
+    house: House, field: str, text: str, code: str, values: dict[str, object]
+) -> None:
+    house.lists = {
+        **COLOURS,
+        "in/deep": ("a {b|__gone__}",),
+        "empty": (),
+        "round": ("{a|b} __back__",),
+        "back": ("__round__",),
+    }
+    with pytest.raises(InvalidRequest) as caught:
+        house.service.submit(request(**{field: text}))
+    assert (caught.value.field, caught.value.note) == (field, Note(code, **values))
+    assert house.service.unfinished() == []
+    for language in LANGUAGES:
+        assert "{" not in fault(caught.value, language).replace("{a|", "")
+
+
+def test_a_name_that_only_the_choices_put_together_is_no_word_either(house: House) -> None:
+    with pytest.raises(InvalidRequest, match="wildcard_assembled"):
+        house.service.check(request(prompt="__co{lou|lou}r__"))
+
+
+def test_a_file_that_has_marks_in_its_name_is_not_taken_for_a_list(house: House) -> None:
+    wish = request(prompt="a <lora:my__style__v2:1> __colour__")
+    drawn = choices.drawn(choices.planned(wish, COLOURS), 1, COLOURS).prompt
+    assert re.fullmatch(r"a <lora:my__style__v2:1> (red|green|blue|grey)", drawn)
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])

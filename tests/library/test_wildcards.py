@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.grammar import parse
 from webui.library.wildcard_lists import WildcardFolder, word_lists
-from webui.library.wildcards import Pick, has_choices, resolve
+from webui.library.wildcards import Pick, fault, has_choices, resolve, unfinished
 from webui.library.words import load_words
 
 SHIPPED = Path(__file__).resolve().parents[2] / "presets"
@@ -30,7 +31,13 @@ LISTS = {
     "round": ["again __other__"],
     "other": ["__round__"],
     "empty": [],
+    "joint": ["and", "with"],
+    "spaced": [" and ", ", "],
+    "Hair Colors (v1.5)": ["dark", "fair"],
+    "Salt & pepper's": ["salt"],
+    "a__b": ["both"],
 }
+PAIRS = (("fox", "wolf"), ("wolf", "fox"))
 SEEDS = range(300)
 
 
@@ -60,6 +67,22 @@ def results(template: str, seeds: range = SEEDS) -> collections.Counter[str]:
         ("{0::a|b}", {"b"}),
         ("{0::a|0::b}", {"a", "b"}),
         ("{3$$0::a|b|c}", {"b, c", "c, b"}),
+        # choices in what joins them
+        ("{2$$__joint__$$a|b}", {"a and b", "b and a", "a with b", "b with a"}),
+        ("{2$$__spaced__$$a|b}", {"a and b", "b and a", "a, b", "b, a"}),
+        ("{2$${ or | nor }$$a|b}", {"a or b", "b or a", "a nor b", "b nor a"}),
+        ("{2$${1$$ or }$$a|b}", {"a or b", "b or a"}),
+        ("{2$$__joint__$$__animals/wild__}", {f"{a} {j} {b}" for j in ("and", "with") for a, b in PAIRS}),
+        ("{2$$and$$a|b}", {"aandb", "banda"}),  # written so
+        ("{1$$__joint__$$a|b}", {"a", "b"}),
+        ("{2$${1$$x|y}|b}", {"x, b", "y, b", "b, x", "b, y"}),
+        # names
+        ("__Hair Colors (v1.5)__", {"dark", "fair"}),
+        ("__hair  COLORS (v1.5)__", {"dark", "fair"}),
+        ("a__Salt & pepper's__b", {"asaltb"}),
+        ("__ANIMALS\\Pets__", {"cat"}),
+        ("__a__b__", {"both"}),
+        ("hello__world and foo__bar", {"hello__world and foo__bar"}),
         # the prompt's own grammar
         ("[a|b]", {"[a|b]"}),
         ("{[a|b]|c}", {"[a|b]", "c"}),
@@ -213,6 +236,36 @@ def test_text_without_choices_is_untouched(text: str, seed: int) -> None:
     assert resolve(text, seed, LISTS).prompt == text
 
 
+NAMES = st.text(
+    st.one_of(st.sampled_from(" .&'+-_()[],!@%^=~$"), st.characters(categories=["L", "N"])), min_size=1, max_size=20
+).map(lambda name: " ".join(name.split()))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sets(NAMES.filter(lambda name: not name.startswith("$$") and "$$" not in name), min_size=1, max_size=5))
+def test_whatever_a_list_is_called_it_is_found(names: set[str]) -> None:
+    lists = {name: [f"value {place}"] for place, name in enumerate(sorted(filter(None, names)))}
+    for place, name in enumerate(lists):
+        assert resolve(f"a __{name}__ cat", 1, lists).prompt == f"a value {place} cat"
+        assert resolve(f"{{1$$__{name}__}}", 1, lists).prompt == f"value {place}"
+        assert fault(f"a __{name}__ cat", lists) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "begun"),
+    [
+        ("a {b|c", ["{b|c"]),
+        ("{a|{b|c}", ["{a|{b|c}"]),
+        ("{2$$a", ["{2$$a"]),
+        ("{a|b} {c", []),
+        (r"\{a|b", []),
+        ("{", []),
+    ],
+)
+def test_a_choice_that_is_not_closed_is_told(text: str, begun: list[str]) -> None:
+    assert unfinished(text) == tuple(Note("choice_unclosed", text=one) for one in begun)
+
+
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -222,12 +275,14 @@ def test_lists_from_files(tmp_path: Path) -> None:
     (tmp_path / "in" / "深.txt").write_text("蓝\n", encoding="utf-8")
     (tmp_path / "plain.yaml").write_text("- one\n- 2\n", encoding="utf-8")
     (tmp_path / "deep.yaml").write_text("a:\n  b: [x]\n  c:\n    d: [y, z]\n", encoding="utf-8")
+    (tmp_path / "LOUD.TXT").write_text("x\n", encoding="utf-8")
     (tmp_path / "notes.md").write_text("nothing", encoding="utf-8")
     folder = WildcardFolder(tmp_path, {"colours": ("other",), "words/light": ("dim",)})
     lists = folder.lists()
     assert dict(lists.lists) == {
         "colours": ("red", "green"),
         "in/深": ("蓝",),
+        "LOUD": ("x",),
         "plain": ("one", "2"),
         "a/b": ("x",),
         "a/c/d": ("y", "z"),
@@ -239,6 +294,15 @@ def test_lists_from_files(tmp_path: Path) -> None:
     assert folder.lists() is not lists
     assert resolve("__in/深__", 1, lists.lists).prompt == "蓝"
     assert resolve("__../plain__", 1, lists.lists).prompt == "__../plain__"
+
+
+def test_a_file_named_as_people_name_them(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "data" / "cases" / "12", tmp_path, dirs_exist_ok=True)
+    lists = WildcardFolder(tmp_path).lists().lists
+    values = (tmp_path / "Hair Colors.txt").read_text(encoding="utf-8").splitlines()
+    assert {resolve("a __Hair Colors__ cat", seed, lists).prompt for seed in range(40)} == {
+        f"a {v} cat" for v in values
+    }
 
 
 def test_one_bad_file_costs_no_other(tmp_path: Path) -> None:

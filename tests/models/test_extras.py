@@ -70,6 +70,49 @@ def test_a_learned_word_is_a_word_of_its_own(prompt: str, found: list[str]) -> N
         assert [info.name for info in extras.resolve(files, request, "sd1").embeddings] == found
 
 
+@pytest.mark.parametrize("dialect", ["a1111", "compel"])
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("GoodHands (1)", "GoodHands (1) cat"),
+        ("GoodHands (1)", r"a goodhands \(1\), cat"),
+        ("GoodHands (1)", "(GoodHands (1):1.2)"),
+        ("bad [v2.1]", r"bad \[v2.1\]"),
+        ("bad [v2.1]", "bad [v2.1]"),
+        ("hands+", "hands+ cat"),
+        ("a+b-c", "a+b-c"),
+        ("v1.5 - soft", "v1.5 - soft"),
+    ],
+)
+def test_a_learned_word_may_be_called_anything(name: str, prompt: str, dialect: str) -> None:
+    files = [file(name, kind="embedding"), file("GoodHands", kind="embedding"), file("hand", kind="embedding")]
+    found = extras.resolve(files, wish(prompt, dialect=dialect), "sd1").embeddings
+    assert [info.name for info in found] == [name]
+
+
+@pytest.mark.parametrize("written", ["x (1)", r"x \(1\)", "X (1)"])
+def test_a_lora_and_a_vae_may_be_called_anything(written: str) -> None:
+    files = [file("x"), file("x (1)"), file("soft [a].v1+ (1)", kind="vae")]
+    found = extras.resolve(files, wish(f"<lora:{written}:1>", vae="soft [a].v1+ (1)"), "sd1")
+    assert [lora.info.name for lora in found.loras] == ["x (1)"]
+    assert found.vae is files[2]
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
+@pytest.mark.parametrize("family", ["sd1", "unknown"])
+def test_a_tag_that_cannot_be_read_is_refused_at_its_field(field: str, family: str) -> None:
+    class Shelf:
+        def everything(self) -> list[ModelInfo]:
+            return [file("x")]
+
+        def find(self, name: str) -> ModelInfo:
+            return file("base", kind="checkpoint", family=family)
+
+    with pytest.raises(InvalidRequest) as caught:
+        extras.check(Shelf(), wish(**{field: "a <lora:x:1:lbw=ALL>"}))  # type: ignore[arg-type]
+    assert (caught.value.field, caught.value.note.code) == (field, "tag_parameter")
+
+
 def test_a_learned_word_of_another_family_is_refused_where_it_stands() -> None:
     files = [file("word", kind="embedding", family="sdxl")]
     with pytest.raises(InvalidRequest, match=r"^negative_prompt: .*'word', a textual inversion for SDXL"):

@@ -1,10 +1,12 @@
 """How tokens are cut into chunks, with a tokenizer of whole words: word number n has the id n."""
 
 import re
+from typing import ClassVar
 
 import pytest
 
 from pipelines.prompts.chunks import chunks_of, token_map
+from pipelines.prompts.compel_parsing import compel_map, parts_of
 from pipelines.prompts.grammar import parse
 
 
@@ -96,6 +98,62 @@ def test_padding_follows_the_end_mark_and_weighs_one() -> None:
     (chunk,) = chunks_of(WordTokenizer(), part.sections)
     assert chunk.ids == (1, 1001, 2, *[0] * 74)
     assert chunk.weights == (1, 2, *[1] * 75)
+
+
+class LearnedTokenizer(WordTokenizer):
+    """Words of several vectors: "e3" is 2000, 2001, 2002, "f2" 2003, 2004, "g80" 80 ids from 2005 on."""
+
+    LEARNED: ClassVar = {"e3": range(2000, 2003), "f2": range(2003, 2005), "g80": range(2005, 2085)}
+
+    def __call__(self, texts: list[str], **options: object) -> dict[str, list[list[int]]]:
+        words = [re.findall(r"[a-z]\d+|,", text) for text in texts]
+        known = super().__call__
+        return {
+            "input_ids": [
+                [one for word in row for one in self.LEARNED.get(word) or known([word], **options)["input_ids"][0]]
+                for row in words
+            ]
+        }
+
+    def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+        names = {one: word + "</w>" * (one == own[-1]) for word, own in self.LEARNED.items() for one in own}
+        return [names.get(one) or super(LearnedTokenizer, self).convert_ids_to_tokens([one])[0] for one in ids]
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        (f"{words(1, 72)} e3", [75]),
+        (f"{words(1, 73)} e3", [73, 3]),
+        (f"{words(1, 74)} (e3:1.3) w75", [74, 4]),
+        (f"{words(1, 73)} [e3:e3:0.5]", [73, 3]),
+        (f"{words(1, 72)} e3 f2 w73", [75, 3]),
+        (f"{words(1, 70)} e3 f2 f2", [75, 2]),
+        (f"{words(1, 71)} e3 f2 w73", [74, 3]),
+        # A1111 moves what follows a comma only when the chunk is full
+        (f"{words(1, 60)}, {words(61, 73)} e3", [74, 3]),
+        (f"{words(1, 60)}, {words(61, 74)} e3", [61, 17]),
+        (f"{words(1, 73)} BREAK e3", [73, 3]),
+        (f"w1 BREAK {words(2, 75)} e3 BREAK w2", [1, 74, 3, 1]),
+        ("w1 g80 w2", [1, 75, 6]),  # longer than a chunk: cut where it must be
+    ],
+)
+def test_the_vectors_of_a_learned_word_stay_together(text: str, sizes: list[int]) -> None:
+    tokenizer = LearnedTokenizer()
+    shown = token_map(tokenizer, parse(text))
+    (part,) = parse(text).at(1, 10**6)
+    encoded = chunks_of(tokenizer, part.sections)
+    assert [len(chunk.tokens) for chunk in shown] == [chunk.ids.index(2) - 1 for chunk in encoded] == sizes
+    for chunk, ids in zip(shown, encoded, strict=True):
+        assert [(one.id, one.weight) for one in chunk.tokens] == list(
+            zip(ids.ids[1 : 1 + len(chunk.tokens)], ids.weights[1 : 1 + len(chunk.tokens)], strict=True)
+        )
+
+
+def test_compel_does_not_cut_a_learned_word_either() -> None:
+    tokenizer = LearnedTokenizer()
+    sizes = [len(chunk.tokens) for chunk in compel_map(tokenizer, parts_of(f"{words(1, 73)} e3"))]
+    assert sizes == [73, 3]
 
 
 def test_token_map() -> None:

@@ -10,6 +10,7 @@ from pipelines.prompts.grammar import parse
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
+from pipelines.models.vocabulary import Words  # noqa: E402
 from pipelines.prompts.encoding import PromptEncoder, encode, pair  # noqa: E402
 from tests.prompts.conftest import BUILTIN  # noqa: E402
 
@@ -61,6 +62,20 @@ def test_clip_skip_is_the_norm_of_an_earlier_layer(builtin: Any, flat: bool) -> 
     found = encode(builtin.tokenizer, encoder, "a red star", steps=1, clip_skip=2).at(1)[0][0]
     assert torch.equal(found, expected)
     assert not torch.equal(found, embedding(builtin, "a red star"))
+
+
+@pytest.mark.parametrize("dialect", ["a1111", "compel"])
+@pytest.mark.parametrize("text", ["a Good+ (1) star", r"a good+ \(1\) star"])
+def test_a_learned_word_with_signs_is_encoded_as_under_a_plain_name(builtin: Any, text: str, dialect: str) -> None:
+    tokenizer = Words(builtin.tokenizer)
+    vectors = builtin.tokenizer("red blue boat", add_special_tokens=False)["input_ids"]
+
+    def embedded(name: str, prompt: str) -> Any:
+        tokenizer.learn({name: vectors})
+        encoder = PromptEncoder(tokenizer, builtin.text_encoder)
+        return encoder.encode_pair(prompt, "", steps=1, dialect=dialect)[0].at(1)[0][0]
+
+    assert torch.equal(embedded("Good+ (1)", text), embedded("plain", "a plain star"))
 
 
 def test_too_much_clip_skip_is_refused(builtin: Any) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipelines.errors import Note
 from pipelines.prompts.grammar import Lora, Part, Piece, Prompt, parse, render, render_part
 
 
@@ -185,17 +186,60 @@ def test_and_is_a_word_when_not_composed() -> None:
         ("<lora:x:0.8:0.5>", "", [Lora(name="x", text_weight=0.8, unet_weight=0.5)]),
         ("<lora:x:te=0.2:unet=0.5>", "", [Lora(name="x", text_weight=0.2, unet_weight=0.5)]),
         ("<lora:x:1><lora:y z:2>", "", [Lora(name="x"), Lora(name="y z", text_weight=2, unet_weight=2)]),
-        ("<lora:x:much>", "<lora:x:much>", []),
-        ("<lora:x:nan>", "<lora:x:nan>", []),
-        ("<lora:>", "<lora:>", []),
-        ("<lora:x", "<lora:x", []),
-        ("<b>", "<b>", []),
+        ("<lyco:x:0.8>", "", [Lora(name="x", text_weight=0.8, unet_weight=0.8)]),
+        ("< LoRA : x : 0.8 : unet = .5 >", "", [Lora(name="x", text_weight=0.8, unet_weight=0.5)]),
+        ("<lora:x::0.5>", "", [Lora(name="x", unet_weight=0.5)]),
+        ("<lora:a=b (1) [v1.2]+:1>", "", [Lora(name="a=b (1) [v1.2]+")]),
+        ("<lo<lora:x:1>ra:y:1>", "", [Lora(name="x"), Lora(name="y")]),
+        ("<b> <loras>", "<b> <loras>", []),
     ],
 )
 def test_loras_are_taken_out(text: str, rest: str, loras: list[Lora]) -> None:
     prompt = parse(text)
     assert prompt.loras == tuple(loras)
     assert timeline(text, steps=1) == [rest]
+    assert prompt.fault(1) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("<lora:x:1:lbw=ALL>", Note("tag_parameter", tag="<lora:x:1:lbw=ALL>", name="lbw")),
+        ("<lora:x:1:1:8>", Note("tag_parameter", tag="<lora:x:1:1:8>", name="dyn")),
+        ("<lyco:x:dyn=8>", Note("tag_parameter", tag="<lyco:x:dyn=8>", name="dyn")),
+        ("<lora:x:1:1:1:more>", Note("tag_parameter", tag="<lora:x:1:1:1:more>", name="dyn")),
+        ("<lora:x:0,8>", Note("tag_comma", tag="<lora:x:0,8>", value="0,8", right="0.8")),
+        ("<lora:x:te=,5>", Note("tag_comma", tag="<lora:x:te=,5>", value=",5", right=".5")),
+        ("<lora:x:much>", Note("tag_number", tag="<lora:x:much>", value="much")),
+        ("<lora:x:nan>", Note("tag_number", tag="<lora:x:nan>", value="nan")),
+        ("<hypernet:x:1>", Note("tag_hypernet", tag="<hypernet:x:1>")),
+        ("<lora:>", Note("tag_without_name", tag="<lora:>")),
+        ("<lora>", Note("tag_without_name", tag="<lora>")),
+        ("<lora: :1>", Note("tag_without_name", tag="<lora: :1>")),
+        ("<lora：x：1>", Note("tag_without_name", tag="<lora：x：1>")),
+        ("<lora\\:x:1>", Note("tag_without_name", tag="<lora\\:x:1>")),
+        ("<lora:x", Note("tag_unclosed", tag="<lora:x")),
+        ("<LYCO:x <b>", Note("tag_unclosed", tag="<LYCO:x")),
+        ("<lo\\ra:x:1>", Note("tag_assembled", tag="<lora:x:1>")),
+        ("<(lora:x:1)>", Note("tag_assembled", tag="<lora:x>")),
+    ],
+)
+def test_a_tag_that_cannot_be_read_is_told_and_never_words(text: str, fault: Note) -> None:
+    prompt = parse(f"a {text} cat")
+    assert prompt.loras == ()
+    found = prompt.fault(1)
+    assert found is not None
+    # an unclosed tag ends where the text or the next sign does
+    assert (found.code, found.values["tag"].split(" cat")[0].strip()) == (fault.code, fault.values["tag"])
+    assert {**found.values, "tag": ""} == {**fault.values, "tag": ""}
+    if fault.code != "tag_assembled":
+        assert "lo" not in timeline(f"a {text} dog", steps=1)[0]
+
+
+def test_a_tag_that_the_steps_put_together_is_found_at_its_step() -> None:
+    prompt = parse("[a|a|<]lora:x> cat")
+    assert (prompt.fault(2), prompt.fault(3)) == (None, Note("tag_assembled", tag="<lora:x>"))
+    assert parse("a <BREAK lora cat").fault(1) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What holds for every text."""
 
+import re
 import time
 
 from hypothesis import example, given, settings
@@ -50,6 +51,27 @@ def test_weights_multiply(weights: list[object]) -> None:
     assert (word.text, word.weight) == ("word", product)
     if before and after:
         assert (before.weight, after.weight) == (1, 1)
+
+
+TAG_SIGNS = ("<", ">", ":", "1", ",", "=", " ", "\\", "(", ")", "[", "]", "|", ":2]", "#", "\n")
+TAG_WORDS = ("lora", "lyco", "LoRA", "hypernet", "<lora:x:1>", "x", "te", " AND ", " BREAK ", "lo", "ra")
+TAGS = st.lists(st.sampled_from((*TAG_SIGNS, *TAG_WORDS)), max_size=14).map("".join)
+
+
+@given(TAGS)
+@settings(max_examples=1500, deadline=None)
+def test_no_tag_is_ever_words(text: str) -> None:
+    """Whatever is typed: the words hold no tag, or the prompt is refused."""
+    for composed in (True, False):
+        prompt = parse(text, composed=composed)
+        words = [
+            "".join(piece.text for piece in section)
+            for step in (1, 2, 3)
+            for part in prompt.at(step, 3)
+            for section in part.sections
+        ]
+        if prompt.fault(3) is None:
+            assert not any(re.search(r"<\s*(lora|lyco|hypernet)\b", one, re.IGNORECASE) for one in words)
 
 
 @given(TEXTS)

@@ -127,6 +127,23 @@ def test_a_learned_word_is_its_vectors(tmp_path: Path, clip: Vocabulary) -> None
     assert not any(one.learned for one in read(tmp_path, "builtin", "a coolword cat").encoders[0][0].tokens)
 
 
+@pytest.mark.parametrize("dialect", ["a1111", "compel"])
+@pytest.mark.parametrize("text", ["GoodHands (1) cat", r"GoodHands \(1\) cat"])
+def test_a_learned_word_with_brackets_is_read_as_under_a_plain_name(tmp_path: Path, text: str, dialect: str) -> None:
+    write_model(tmp_path / "base.safetensors", checkpoint())
+    case = Path(__file__).parents[1] / "data" / "cases" / "10" / "GoodHands (1).safetensors"
+    shutil.copy(case, tmp_path)
+    shutil.copy(case, tmp_path / "plain.safetensors")
+    reader = PromptReader(Listing([tmp_path]))
+
+    def ids(words: str) -> list[tuple[int, float]]:
+        ((chunk,),) = reader.read("base", words, dialect=dialect).encoders
+        return [(one.id, one.weight) for one in chunk.tokens]
+
+    assert ids(text) == ids("plain cat")
+    assert len(ids(text)) == 4
+
+
 def test_learned_words_have_names_among_others(clip: Vocabulary) -> None:
     words = Words(clip)
     words.learn({"Mine": range(len(clip), len(clip) + 2)})

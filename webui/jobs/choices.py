@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.types import GenerationRequest
-from webui.library.wildcards import Lists, has_choices, resolve
+from webui.library.wildcards import Lists, fault, has_choices, references, resolve
 
 IMAGES = 100  # of one job with choices: as many as a request may have batches
 
@@ -19,12 +19,14 @@ def planned(request: GenerationRequest, lists: Lists) -> GenerationRequest:
     own by its own seed. Without, or drawn already: as it is. Raises InvalidRequest."""
     if request.template is not None or request.negative_template is not None:
         return request
-    found = [has_choices(getattr(request, name), lists, name=name) for name in ("prompt", "negative_prompt")]
-    if not any(found):
+    texts = {name: getattr(request, name) for name in ("prompt", "negative_prompt")}
+    for name, text in texts.items():
+        if (found := fault(text, lists)) is not None:
+            raise InvalidRequest(name, found.code, **found.values)
+    if not any([has_choices(text, lists, name=name) for name, text in texts.items()]):
         return request
     if request.images > IMAGES:
-        rule = f"must give at most {IMAGES} images with the batches when a prompt has choices, got {request.images:,}"
-        raise InvalidRequest("batch_size", rule)
+        raise InvalidRequest("batch_size", "choices_images", high=IMAGES, value=request.images)
     return replace(
         request,
         template=request.prompt,
@@ -41,9 +43,16 @@ def drawn(request: GenerationRequest, seed: int, lists: Lists) -> GenerationRequ
         return request
     return replace(
         request,
-        prompt=resolve(template, seed, lists).prompt,
-        negative_prompt=resolve(negative, seed, lists, name="negative_prompt").prompt,
+        prompt=_drawn(template, seed, lists, "prompt"),
+        negative_prompt=_drawn(negative, seed, lists, "negative_prompt"),
     )
+
+
+def _drawn(template: str, seed: int, lists: Lists, name: str) -> str:
+    prompt = resolve(template, seed, lists, name=name).prompt
+    for reference in references(prompt, lists):  # put together by choices, or a circle: never words
+        raise InvalidRequest(name, "wildcard_assembled", name=reference.name)
+    return prompt
 
 
 def asked(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class WildcardFolder:
     def lists(self) -> WildcardLists:
         """What is there now: files are read again only if a name, a time or a size has changed."""
         with self._lock:
-            files = sorted(file for file in self.folder.rglob("*") if file.suffix in (".txt", ".yaml", ".yml"))
+            files = sorted(file for file in self.folder.rglob("*") if file.suffix.lower() in (".txt", ".yaml", ".yml"))
             signature = tuple((file.as_posix(), *_stamp(file)) for file in files)
             if signature != self._seen:
                 self._lists, self._seen = self._read(files), signature
@@ -54,7 +54,7 @@ class WildcardFolder:
             name = file.relative_to(self.folder).with_suffix("").as_posix()
             try:
                 for key, values in (
-                    _text_lists(file, name) if file.suffix == ".txt" else _yaml_lists(file, name)
+                    _text_lists(file, name) if file.suffix.lower() == ".txt" else _yaml_lists(file, name)
                 ).items():
                     if key in found:
                         problems.append(f"{file.name}: the list {key} is there already")

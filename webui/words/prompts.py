@@ -1,0 +1,76 @@
+"""What is told of a prompt: how it is read, and what it names. Code -> (English, 简体中文)."""
+
+from __future__ import annotations
+
+_TAG = "A tag holds a name, a weight, and te= or unet=: <lora:name:0.8>"
+_TAG_ZH = "标签可写名称、权重以及 te= 或 unet=：<lora:名称:0.8>"
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # -- choices
+    "wildcard_missing": (
+        "{field}: there is no list called {name}. {hint} For the letters themselves write \\__{name}__.",
+        "{field}：没有名为 {name} 的列表。{hint}若只想写这些字符，请写成 \\__{name}__。",
+    ),
+    "wildcard_missing_within": (
+        "{field}: the list {within} asks for a list called {name}, which is not there. {hint}",
+        "{field}：列表 {within} 引用了不存在的列表 {name}。{hint}",
+    ),
+    "wildcard_nearest": ("Nearest: {names}.", "最接近的有：{names}。"),
+    "wildcard_none_near": ("No list has a name like it.", "也没有名称相近的列表。"),
+    "wildcard_empty": ("{field}: the list {name} is empty.", "{field}：列表 {name} 是空的。"),
+    "wildcard_circle": (
+        "{field}: the list {name} comes round to itself, so it never ends.",
+        "{field}：列表 {name} 引用了自身，无法结束。",
+    ),
+    "wildcard_assembled": (
+        "{field}: __{name}__ only came to be when the choices were made; it is not drawn. Write the name plainly.",
+        "{field}：__{name}__ 由随机选项拼成，不会再被抽取，请直接写出列表名称。",
+    ),
+    "choices_images": (
+        "A prompt with choices makes at most {high} pictures with its batches, got {value:,}.",
+        "提示词含随机选项时，连同批次最多 {high} 张，现为 {value:,} 张。",
+    ),
+    "choices_long": (
+        "{field} must have at most {high:,} characters when its choices are made, got {value:,}.",
+        "{field}在随机选项确定后最多 {high:,} 个字符，现有 {value:,} 个。",
+    ),
+    "choices_deep": (
+        "{field} must not have choices more than {high} deep within each other.",
+        "{field}中的随机选项最多嵌套 {high} 层。",
+    ),
+    "choices_many": ("{field} must make at most {high:,} choices.", "{field}最多 {high:,} 个随机选项。"),
+    "choice_unclosed": ("A brace is not closed, so nothing is drawn: {text}", "花括号没有闭合，不会抽取：{text}"),
+    "bracket_unclosed": (
+        "A bracket is not closed, so it counts to the end: {text}",
+        "括号没有闭合，其权重一直作用到末尾：{text}",
+    ),
+    # -- tags
+    "tag_hypernet": (
+        "{field}: {tag} names a hypernetwork, which cannot be used here; LoRA and LyCORIS files can.",
+        "{field}：{tag} 是超网络，此处无法使用；可以使用 LoRA 与 LyCORIS 文件。",
+    ),
+    "tag_unclosed": (
+        "{field}: the tag {tag} is not closed. Write it as <lora:name:0.8>.",
+        "{field}：标签 {tag} 没有闭合，请写成 <lora:名称:0.8>。",
+    ),
+    "tag_without_name": (
+        "{field}: the tag {tag} names no file. Write it as <lora:name:0.8>.",
+        "{field}：标签 {tag} 没有写明文件，请写成 <lora:名称:0.8>。",
+    ),
+    "tag_parameter": (
+        "{field}: {name} in the tag {tag} is not known here. " + _TAG + ".",
+        "{field}：标签 {tag} 中的 {name} 此处不支持。" + _TAG_ZH + "。",
+    ),
+    "tag_number": (
+        "{field}: the weight in {tag} must be a number, got {value}. Write it as <lora:name:0.8>.",
+        "{field}：{tag} 的权重必须是数，现为 {value}，请写成 <lora:名称:0.8>。",
+    ),
+    "tag_comma": (
+        "{field}: the weight in {tag} must be a number with a point, got {value}. Write {right}.",
+        "{field}：{tag} 的权重须用小数点，现为 {value}，请写成 {right}。",
+    ),
+    "tag_assembled": (
+        "{field}: brackets or a backslash hide a tag, {tag}. Write it plainly, as <lora:name:0.8>.",
+        "{field}：括号或反斜杠中藏有标签 {tag}，请直接写成 <lora:名称:0.8>。",
+    ),
+}
