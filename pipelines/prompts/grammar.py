@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pipelines.errors import Note
 from pipelines.prompts.learned import escaped
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
-from pipelines.prompts.tags import TAG_SIGNS, Lora, tag_in, take_tags
+from pipelines.prompts.tags import TAG_SIGNS, Lora, tag_in, tag_spans, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "prompts_in",
     "render",
     "render_part",
+    "tag_spans",
     "text_of",
 ]
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipelines.prompts.tags import tag_spans
+from pipelines.prompts.grammar import tag_spans
 
 NEAREST = 3
 _SLACK = 20  # spaces that a person may have typed more than the name has
