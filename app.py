@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 def main() -> int:
     import bootstrap
 
+    bootstrap.refuse_old_python()
     arguments = [argument for argument in sys.argv[1:] if argument != bootstrap.FLAG]
     if len(arguments) == len(sys.argv) - 1:
         bootstrap.ensure(HERE / "requirements.txt", [str(HERE / "app.py"), *arguments])

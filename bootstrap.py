@@ -1,6 +1,7 @@
 """Makes the program's own Python environment on the first start, and goes straight on at every later one.
 
-Standard library only: it runs on a bare Python 3.10+. All it makes lies in `.venv` beside this file; the Python it was
+Standard library only: it runs on a bare Python 3.11 or newer, and any Python 3 since 3.7 reads so far
+as to be told that it is too old. All it makes lies in `.venv` beside this file; the Python it was
 started with is left as it was. A stamp in `.venv`, written last, says which pins are installed: without it, or with
 other pins, the set-up is done (again), so whatever interrupted the last one is repaired by starting once more.
 """
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
-OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON = (3, 11)
 TORCH_INDEX = "https://download.pytorch.org/whl/"  # PyTorch's own wheels, one folder a build
 OVERRIDE = "SEEDPRINT_TORCH_INDEX"  # an index address for torch; "default": whatever pip is set up with
 FLAG = "--no-bootstrap"
@@ -29,11 +30,16 @@ class SetupFailed(Exception):
     """One sentence for a person."""
 
 
+def refuse_old_python() -> None:
+    """Ends the program with one sentence where this Python is too old for it."""
+    if sys.version_info < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        sys.exit(f"Seedprint needs Python {oldest} or newer; this is {sys.version.split()[0]}.")
+
+
 def ensure(requirements: Path, command: Sequence[str]) -> None:
     """Comes back only when this process runs in an environment that holds the pins of `requirements`; else makes
     that environment and runs `command` (arguments of Python) there, with this process's signals and exit status."""
-    if sys.version_info < OLDEST_PYTHON:
-        sys.exit(f"Seedprint needs Python 3.10 or newer; this is {sys.version.split()[0]}.")
     python = python_of(VENV)
     wanted = stamp_of(requirements)
     try:

@@ -17,6 +17,7 @@ LEAST = "--cov-fail-under=90"  # percent, of a whole run
 
 
 def main() -> int:
+    bootstrap.refuse_old_python()
     arguments = [argument for argument in sys.argv[1:] if argument != bootstrap.FLAG]
     if len(arguments) == len(sys.argv) - 1:
         bootstrap.ensure(ROOT / "requirements-dev.txt", ["-m", "tests", *arguments])

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from webui.archive.metadata import Record, to_infotext
 from webui.archive.search import Query, place
 from webui.archive.thumbnails import Thumbnails
 
-START = datetime(2024, 1, 1, 9, tzinfo=timezone.utc)
+START = datetime(2024, 1, 1, 9, tzinfo=UTC)
 PER_DAY = 200
 THINGS = ("cat", "castle", "star", "forest", "ship", "princess", "robot", "dragon", "city", "river", "flower", "lamp")
 STYLES = ("oil painting", "cyberpunk", "watercolour", "pixel art", "candle light", "3d render", "matte painting")

@@ -6,14 +6,14 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest, GenerationResult
 
-NOON = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 def png(size: tuple[int, int], depth: int, colour: int, rows: Sequence[bytes], chunks: Sequence[bytes] = ()) -> bytes:

@@ -205,7 +205,7 @@ def _parent(settings: Mapping[str, Any], task: str, inputs: InputStore) -> dict[
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 knows no Z
+        moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.astimezone()
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidRequest("made_at", "not_a_moment", value=shown(text)) from error
