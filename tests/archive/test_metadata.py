@@ -62,8 +62,15 @@ def assert_same_request(one: GenerationRequest, other: GenerationRequest) -> Non
     assert replace(other, init=one.init, inpaint=one.inpaint) == one
 
 
-def test_the_version_is_the_projects() -> None:
-    assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+def test_the_version_is_written_once() -> None:
+    """In pyproject.toml; the changelog's newest heading tells people what is in it."""
+    assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == VERSION
+    places = [ROOT / "app.py", ROOT / "bootstrap.py", ROOT / "README.md"]
+    places += [file for room in ("webui", "pipelines", "tools") for file in (ROOT / room).rglob("*.py")]
+    assert len(places) > 200
+    assert [str(file) for file in places if VERSION in file.read_text(encoding="utf-8")] == []
 
 
 def test_every_field_of_a_request_travels(inputs: InputStore) -> None:

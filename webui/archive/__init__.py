@@ -1,3 +1,8 @@
 """Pictures on disk, and back: names, metadata, grids, the store and its index."""
 
-VERSION = "0.1.0"  # of the program, as in pyproject.toml; written into every picture
+import tomllib
+from pathlib import Path
+
+_PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+VERSION: str = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"]  # written into every picture
