@@ -10,6 +10,7 @@ import torch
 
 from pipelines.models.weights.components import Components
 from pipelines.prompts.encoding import PromptConditioning, PromptEncoder
+from pipelines.prompts.wish import Wish
 from pipelines.types import GenerationRequest
 
 NEGATIVE, POSITIVE = "negative", "positive"  # roles of rows; modifiers have their own
@@ -104,17 +105,14 @@ def combined(predictions: Predictions) -> torch.Tensor:
 AESTHETIC_SCORES = (2.5, 6.0)  # of the negative prompt and of the prompt, as SDXL's refiner was published with
 
 
-def condition(encoder: PromptEncoder, request: GenerationRequest, parts: Components) -> Conditioning:
-    """Encodes the request's prompts, and what else the UNet of these parts wants to be told."""
+def condition(encoder: PromptEncoder, request: GenerationRequest, wish: Wish, parts: Components) -> Conditioning:
+    """Encodes the prompts, as `wish` has read them, and what else the UNet of these parts wants to be told."""
     options: dict[str, Any] = {"steps": request.steps_run, "clip_skip": request.clip_skip}
     negative = None
     if request.guidance > 1:
-        texts = request.prompt, request.negative_prompt
-        positive, negative = encoder.encode_pair(*texts, **options, dialect=request.dialect)
-    elif request.dialect == "compel":
-        positive = encoder.encode_compel(request.prompt, clip_skip=request.clip_skip)
+        positive, negative = encoder.encode_pair(wish.prompt, wish.negative_prompt, **options)
     else:
-        positive = encoder.encode(request.prompt, **options)
+        positive = encoder.encode_spoken(wish.prompt, **options)
     return Conditioning(
         positive=positive,
         negative=negative,

@@ -103,6 +103,7 @@ class LocalEngine(Catalogue):
                 model=model,
                 parts=parts,
                 batch=batch,
+                wish=wanted.wish,
                 ways=ways,
                 planner=self._planner,
                 pace=self._pace,

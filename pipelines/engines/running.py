@@ -23,6 +23,7 @@ from pipelines.models.manager import Resident
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange, can_widen, widened
 from pipelines.models.weights.components import Components, Stage
+from pipelines.prompts.wish import Wish
 from pipelines.sampling import masks, noise, previews
 from pipelines.sampling.masks import Canvas
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
@@ -49,6 +50,7 @@ class Run:
     model: Resident
     parts: Components
     batch: Batch
+    wish: Wish
     ways: Ways
     planner: Planner
     pace: Pace
@@ -81,7 +83,7 @@ class Run:
 
         def work(attempt: Try) -> Conditioning:
             prompts.before = partial(arrange, self.parts, "text", attempt.ways)
-            return condition(prompts, self.batch.request, self.parts)
+            return condition(prompts, self.batch.request, self.wish, self.parts)
 
         return self._climbed("text", work)
 
@@ -136,7 +138,7 @@ class Run:
         # 4. denoise
         watcher = None
         if self.batch.attention:
-            watcher = Watcher(parts.tokenizers[0], request, request.steps_run)
+            watcher = Watcher(parts.tokenizers[0], self.wish, request.steps_run)
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,

@@ -14,15 +14,14 @@ from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion, whole
 from pipelines.models.files.families import NOUNS, TITLES
 from pipelines.models.listing import Listing, is_beside
-from pipelines.prompts.grammar import parse, render
-from pipelines.prompts.learned import bare, masked, mentions, unmasked
+from pipelines.prompts.learned import bare, mentions
+from pipelines.prompts.wish import Wish, wish_of
 from pipelines.types import GenerationRequest, ModelInfo
 
 AUTOMATIC = "automatic"
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
 # small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
 WORD_SUFFIXES = (".pt", ".bin")
-_SIGNS = re.compile(r"(?<=\w)[-+]+(?![\w-])")
 WORD_LIMIT = 16 * 2**20  # bytes
 
 
@@ -37,8 +36,9 @@ class WantedLora:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extras:
-    """In the order of the prompt."""
+    """In the order of the prompt. `wish`: both prompts, as they were read to find it."""
 
+    wish: Wish
     loras: tuple[WantedLora, ...] = ()
     embeddings: tuple[ModelInfo, ...] = ()
     vae: ModelInfo | None = None
@@ -48,10 +48,11 @@ def prepared(listing: Listing, request: GenerationRequest, family: str) -> Extra
     """What to load for a model of `family`; old pickles among it are converted now. Raises `InvalidRequest`,
     `ModelError` for a pickle that was refused."""
     files = listing.everything()
-    pickles = _pickles(files, request)
+    wish = wish_of(request, _names(files))
+    pickles = _pickles(files, request, wish)
     for info in pickles:
         conversion.loadable(info)
-    return resolve(listing.everything() if pickles else files, request, family)
+    return _resolved(listing.everything() if pickles else files, request, wish, family)
 
 
 def usable(listing: Listing) -> tuple[ModelInfo, ...]:
@@ -61,8 +62,8 @@ def usable(listing: Listing) -> tuple[ModelInfo, ...]:
 
 def check(listing: Listing, request: GenerationRequest) -> None:
     """Raises `InvalidRequest` for what can be known before the request is queued."""
-    _refuse_unread(request)
     files = listing.everything()
+    wish = wish_of(request, _names(files))
     try:
         model = listing.find(request.model)
     except ModelError as error:
@@ -70,9 +71,9 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     is_whole = model.family in whole.FAMILIES
     if is_whole:
         whole.check(model, request)
-    elif model.family == "unknown" or _pickles(files, request):
+    elif model.family == "unknown" or _pickles(files, request, wish):
         return  # said when it runs: only converting tells
-    found = resolve(files, request, model.family)
+    found = _resolved(files, request, wish, model.family)
     if is_whole and found.embeddings:
         word = found.embeddings[0].name
         raise InvalidRequest("prompt", f"must not name a textual inversion with {whole.title(model)}, got {word!r}")
@@ -80,12 +81,14 @@ def check(listing: Listing, request: GenerationRequest) -> None:
 
 def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:
     """Finds all that is named among `files`. Raises `InvalidRequest`."""
-    _refuse_unread(request)
-    misplaced = parse(request.negative_prompt, composed=False).loras
-    if misplaced:
+    return _resolved(files, request, wish_of(request, _names(files)), family)
+
+
+def _resolved(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish, family: str) -> Extras:
+    if misplaced := wish.negative_prompt.loras:
         raise InvalidRequest("negative_prompt", f"must not name a LoRA, which changes both, got {misplaced[0].name!r}")
     loras: dict[str, WantedLora] = {}
-    for lora in parse(request.prompt).loras:
+    for lora in wish.prompt.loras:
         info = _find_lora(files, lora.name, family)
         known = loras.get(info.path, WantedLora(info=info, text_weight=0, unet_weight=0))
         loras[info.path] = replace(
@@ -94,26 +97,28 @@ def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str)
             unet_weight=known.unet_weight + lora.unet_weight,
         )
     vae = None if request.vae == AUTOMATIC else _find_vae(files, request.vae, family)
-    return Extras(loras=tuple(loras.values()), embeddings=_find_words(files, request, family), vae=vae)
+    return Extras(loras=tuple(loras.values()), embeddings=_find_words(files, wish, family), vae=vae, wish=wish)
 
 
-def _refuse_unread(request: GenerationRequest) -> None:
-    for field in ("prompt", "negative_prompt"):
-        fault = parse(getattr(request, field), composed=field == "prompt").fault(request.steps_run)
-        if fault is not None:
-            raise InvalidRequest(field, fault.code, **fault.values)
+def _names(files: Sequence[ModelInfo]) -> list[str]:
+    """Of what is a learned word, or may turn out to be one."""
+    return [_stem(info) for info in files if info.kind == "embedding" or _may_be_a_word(info)]
 
 
-def _pickles(files: Sequence[ModelInfo], request: GenerationRequest) -> list[ModelInfo]:
+def _may_be_a_word(info: ModelInfo) -> bool:
+    small = info.bytes <= WORD_LIMIT and Path(info.path).suffix.lower() in WORD_SUFFIXES
+    return small and info.layout == "pickle" and info.kind == "unknown" and info.problem is None
+
+
+def _pickles(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish) -> list[ModelInfo]:
     """Pickles that nobody has looked into yet and that the request may mean."""
     unknown = [info for info in files if info.layout == "pickle" and info.kind == "unknown" and info.problem is None]
-    wanted = [*(lora.name for lora in parse(request.prompt).loras), request.vae]
-    words = set(_mentioned(request, [_stem(info) for info in unknown]))
+    wanted = [*(lora.name for lora in wish.prompt.loras), request.vae]
+    words = set(_mentioned(wish, [_stem(info) for info in unknown]))
     return [
         info
         for info in unknown
-        if any(_is_called(info, name) for name in wanted)
-        or (bare(_stem(info)) in words and info.bytes <= WORD_LIMIT and Path(info.path).suffix.lower() in WORD_SUFFIXES)
+        if any(_is_called(info, name) for name in wanted) or (bare(_stem(info)) in words and _may_be_a_word(info))
     ]
 
 
@@ -133,10 +138,10 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     return info
 
 
-def _find_words(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> tuple[ModelInfo, ...]:
+def _find_words(files: Sequence[ModelInfo], wish: Wish, family: str) -> tuple[ModelInfo, ...]:
     embeddings = [info for info in files if info.kind == "embedding"]
     found = []
-    for word, field in _mentioned(request, [_stem(info) for info in embeddings]).items():
+    for word, field in _mentioned(wish, [_stem(info) for info in embeddings]).items():
         same = [info for info in embeddings if bare(_stem(info)) == word]
         found.append(_fitting(same, field, word, family))
     return tuple(found)
@@ -179,19 +184,13 @@ def _stem(info: ModelInfo) -> str:
     return Path(info.path).stem
 
 
-def _mentioned(request: GenerationRequest, stems: Sequence[str]) -> dict[str, str]:
+def _mentioned(wish: Wish, stems: Sequence[str]) -> dict[str, str]:
     """Those of `stems`, as `bare` has them, that stand in the prompts, and the first field of each."""
     found: dict[str, str] = {}
-    for field in ("prompt", "negative_prompt"):
-        for word in mentions(_text_of(getattr(request, field), stems), stems):
+    for field, spoken in wish.spoken():
+        for word in mentions(spoken.words, stems):
             found.setdefault(word, field)
     return found
-
-
-def _text_of(prompt: str, names: Sequence[str]) -> str:
-    """Without comments and LoRAs, and without the signs that weigh a word in Compel's dialect: `word--`."""
-    prompt = unmasked(_SIGNS.sub(" ", masked(prompt, names)))
-    return render(replace(parse(prompt, composed=False), loras=()))
 
 
 def _title(family: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -13,11 +13,9 @@ from pipelines.models.files import folders
 from pipelines.models.files.headers import read_header
 from pipelines.models.listing import Listing
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
-from pipelines.prompts.chunks import token_map
-from pipelines.prompts.compel_parsing import compel_map, parts_of
-from pipelines.prompts.grammar import parse
 from pipelines.prompts.learned import bare, mentions
-from pipelines.types import DIALECTS, ModelInfo, PromptReading, TokenChunk
+from pipelines.prompts.wish import read
+from pipelines.types import DIALECTS, ModelInfo, PromptReading
 
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
 
@@ -36,9 +34,9 @@ class PromptReader:
         with self._lock:
             info = self._listing.find(model)
             learned = self._learned(info.family, text)
-            mapped, weights, changes = _parsed(text, tuple(learned), negative=negative, dialect=dialect)
-            encoders = tuple(map(mapped, self._words(info, learned)))
-        return PromptReading(encoders=encoders, family=info.family, changes=changes, weights=weights)
+            spoken = read(text, dialect, "negative_prompt" if negative else "prompt", tuple(learned))
+            encoders = tuple(map(spoken.token_map, self._words(info, learned)))
+        return PromptReading(encoders=encoders, family=info.family, changes=spoken.changes, weights=spoken.weights)
 
     def _words(self, info: ModelInfo, counts: Mapping[str, int]) -> Iterator[Words]:
         """The tokenizer of each text encoder, with learned words of so many vectors."""
@@ -71,17 +69,6 @@ class PromptReader:
         named = {bare(stem): (stem, info) for stem, info in files.items()}
         found = (named[word] for word in mentions(text, tuple(files)))
         return {stem: _vectors(info) for stem, info in found}
-
-
-def _parsed(
-    text: str, names: Sequence[str], *, negative: bool, dialect: str
-) -> tuple[Callable[[Words], tuple[TokenChunk, ...]], tuple[float, ...], bool]:
-    """What gives its chunks for a tokenizer, the weights of its parts, and whether it changes from step to step."""
-    if dialect == "compel":
-        parts = parts_of(text, "negative_prompt" if negative else "prompt", names)
-        return (lambda words: compel_map(words, parts)), tuple(part.weight for part in parts), False
-    prompt = parse(text, composed=not negative, names=names)
-    return (lambda words: token_map(words, prompt)), tuple(part.weight for part in prompt.parts), prompt.changes
 
 
 @cache

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.prompts.grammar import Prompt
 from pipelines.prompts.schedule import MOST_STEPS
 from pipelines.prompts.weights import Sections
 from pipelines.types import Token as ShownToken
 from pipelines.types import TokenChunk
+
+if TYPE_CHECKING:
+    from pipelines.prompts.grammar import Prompt
 
 COMMA_REACH = 20  # tokens
 WORD_END = "</w>"

@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from pipelines.errors import InvalidRequest
-from pipelines.prompts.compel_parsing import parsed
-from pipelines.prompts.learned import masked
-from pipelines.prompts.tags import take_tags
+from pipelines.prompts.compel_parsing import CompelPrompt, Group, Part
 
 MOST_CLIP_SKIP = 2
 WEIGHTING = f"compel {version('compel')}"
@@ -30,15 +28,12 @@ class CompelEncoder:
         self._is_sdxl = is_sdxl
 
     @torch.no_grad()
-    def encode(self, text: str, clip_skip: int, name: str) -> tuple[Tensor, Tensor | None]:
+    def encode(self, prompt: CompelPrompt, clip_skip: int) -> tuple[Tensor, Tensor | None]:
         """Embedding (1, 77 * chunks, width), and the pooled one (1, width) of an SDXL. Raises `InvalidRequest` for
-        the field `name`, or for clip_skip."""
+        clip_skip."""
         if clip_skip > MOST_CLIP_SKIP:
-            raise InvalidRequest("clip_skip", f"must be at most {MOST_CLIP_SKIP} in Compel's dialect, got {clip_skip}")
-        from compel import prompt_parser  # brings diffusers' pipelines: seconds
-
-        names = getattr(self._pairs[0][0], "names", ())
-        conjunction = parsed(prompt_parser, masked(take_tags(text).text, names), name)
+            raise InvalidRequest("clip_skip", "clip_skip_compel", high=MOST_CLIP_SKIP, value=clip_skip)
+        conjunction = _conjunction(prompt)
         embeddings, pooled = [], None
         for tokenizer, encoder in self._pairs:
             compel = _compel(tokenizer, encoder, self._kind(clip_skip))
@@ -46,7 +41,7 @@ class CompelEncoder:
             embeddings.append(found)
             if hasattr(encoder, "text_projection"):
                 pooled = compel.conditioning_provider.get_pooled_embeddings(
-                    [_plain(conjunction)], device=encoder.device
+                    [prompt.groups[0].parts[0].text], device=encoder.device
                 )
         # the encoders of SDXL stand side by side
         return torch.cat([part.to(embeddings[-1]) for part in embeddings], dim=-1), pooled
@@ -98,8 +93,22 @@ def _compel(tokenizer: Any, encoder: Any, kind: str) -> Any:
     )
 
 
-def _plain(conjunction: Any) -> str:
-    """The words alone: what the pooled embedding is of, which has no weights."""
-    first = conjunction.prompts[0]
-    first = getattr(first, "prompts", [first])[0]  # of a blend
-    return " ".join(fragment.text for fragment in first.children)
+def _conjunction(prompt: CompelPrompt) -> Any:
+    """As compel's own parser would have made it."""
+    from compel import prompt_parser  # brings diffusers' pipelines: seconds
+
+    def flat(part: Part) -> Any:
+        fragments = [prompt_parser.Fragment("", weight) for _, weight in part.fragments]
+        for fragment, (words, _) in zip(fragments, part.fragments, strict=True):
+            fragment.text = words  # after the making, which would take backslashes off once more
+        return prompt_parser.FlattenedPrompt(fragments)
+
+    def whole(group: Group) -> Any:
+        flats = [flat(part) for part in group.parts]
+        if group.normalized is None:
+            return flats[0]
+        weights = [part.weight for part in group.parts]
+        return prompt_parser.Blend(prompts=flats, weights=weights, normalize_weights=group.normalized)
+
+    groups = prompt.groups
+    return prompt_parser.Conjunction([whole(group) for group in groups], [group.weight for group in groups])

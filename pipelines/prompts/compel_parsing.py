@@ -9,22 +9,31 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.chunks import WORD_END, Token, shown_tokens
 from pipelines.prompts.learned import masked, unmasked
-from pipelines.prompts.tags import take_tags
+from pipelines.prompts.tags import Lora, tag_in, take_tags
 from pipelines.types import TokenChunk
 
 REMEMBERED = 4096  # words and brackets
 _ONE_AT_A_TIME = Lock()
 _SYNTAX = frozenset('()+-.="\\')
-_FAR_REACHING = ('"', ".and", ".add", ".blend", ".attend", ".swap", "Lora")  # what may join words that stand apart
+_FAR_REACHING = (
+    '"',
+    "\\\\",
+    ".and",
+    ".add",
+    ".blend",
+    ".attend",
+    ".swap",
+    "Lora",
+)  # what may join words that stand apart
 
 _PHRASE_ENDS = tuple(sign + WORD_END for sign in ".,;:")
 
@@ -38,23 +47,77 @@ class Part:
     fragments: tuple[Fragment, ...]
     weight: float
 
+    @property
+    def text(self) -> str:
+        return " ".join(words for words, _ in self.fragments)
 
-def parts_of(text: str, name: str = "prompt", names: Sequence[str] = ()) -> tuple[Part, ...]:
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """One prompt of an `.and()`: parts mixed by a `.blend()`, each by its weight, or a single one."""
+
+    parts: tuple[Part, ...]
+    weight: float = 1.0
+    normalized: bool | None = None  # of a blend
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompelPrompt:
+    """A prompt as compel reads it; it holds at all steps."""
+
+    source: str
+    groups: tuple[Group, ...]
+    loras: tuple[Lora, ...] = ()
+    unread: tuple[Note, ...] = ()
+    changes: bool = False
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All of them, each with the weight it has in the whole."""
+        return tuple(replace(part, weight=group.weight * part.weight) for group in self.groups for part in group.parts)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(part.weight for part in self.parts)
+
+    @property
+    def words(self) -> str:
+        return "\n".join(words for part in self.parts for words, _ in part.fragments)
+
+    def fault(self, steps: int) -> Note | None:
+        found = (*self.unread, *map(tag_in, (part.text for part in self.parts)))
+        return next(filter(None, found), None)
+
+    def token_map(self, tokenizer: Any) -> tuple[TokenChunk, ...]:
+        return compel_map(tokenizer, self.parts)
+
+
+def read_compel(text: str, name: str = "prompt", names: Sequence[str] = ()) -> CompelPrompt:
     """What compel reads in a text. `names`: of learned words, whose own signs are letters. Raises `InvalidRequest` for
     the field `name`, as `parsed` does."""
-    text = masked(take_tags(text).text, names)
+    taken = take_tags(text)
+    groups = _groups(masked(taken.text, names), name)
+    return CompelPrompt(source=text, groups=groups, loras=taken.loras, unread=taken.problems)
+
+
+def parts_of(text: str, name: str = "prompt", names: Sequence[str] = ()) -> tuple[Part, ...]:
+    """The parts alone."""
+    return read_compel(text, name, names).parts
+
+
+def _groups(text: str, name: str) -> tuple[Group, ...]:
     pieces = list(_pieces(text))
     if len(pieces) < 2:
         return _whole(text, name)
     fused: list[Fragment] = []
     for piece in pieces:
         plain = ((unmasked(piece), 1.0),)
-        for words, weight in plain if _SYNTAX.isdisjoint(piece) else _whole(piece, name)[0].fragments:
+        for words, weight in plain if _SYNTAX.isdisjoint(piece) else _whole(piece, name)[0].parts[0].fragments:
             if fused and fused[-1][1] == weight:
                 fused[-1] = f"{fused[-1][0]} {words}", weight
             else:
                 fused.append((words, weight))
-    return (Part(fragments=tuple(fused), weight=1.0),)
+    return (Group(parts=(Part(fragments=tuple(fused), weight=1.0),)),)
 
 
 def compel_map(tokenizer: Any, parts: Sequence[Part]) -> tuple[TokenChunk, ...]:
@@ -78,15 +141,12 @@ def parsed(grammar: Any, text: str, name: str) -> Any:
             conjunction = _parser(grammar).parse_conjunction(text)
     except (Exception, RecursionError) as error:  # of pyparsing, of the parser itself, and plain ValueErrors
         reason = " ".join(str(error).split())[:80]
-        raise InvalidRequest(name, f"must be in Compel's language, got what it cannot read: {reason}") from error
+        raise InvalidRequest(name, "compel_unreadable", reason=reason) from error
     prompts = [one for prompt in conjunction.prompts for one in getattr(prompt, "prompts", [prompt])]
     if any(getattr(one, "wants_cross_attention_control", False) for one in prompts):
-        raise InvalidRequest(name, "must not use .swap(), which only works inside the model")
+        raise InvalidRequest(name, "compel_swap")
     if conjunction.lora_weights:
-        raise InvalidRequest(name, "must name LoRAs as <lora:name:1>, got withLora")
-    for one in prompts:
-        for fragment in one.children:
-            fragment.text = unmasked(fragment.text)
+        raise InvalidRequest(name, "compel_lora")
     return conjunction
 
 
@@ -113,15 +173,18 @@ def _grammar() -> Any:
 
 
 @lru_cache(REMEMBERED)
-def _whole(text: str, name: str) -> tuple[Part, ...]:
+def _whole(text: str, name: str) -> tuple[Group, ...]:
     conjunction = parsed(_grammar(), text, name)
-    parts = []
+    groups = []
     for prompt, weight in zip(conjunction.prompts, conjunction.weights, strict=True):
         mixed = getattr(prompt, "prompts", [prompt])  # of a blend
+        parts = []
         for one, share in zip(mixed, getattr(prompt, "weights", [1.0]), strict=True):
-            fragments = tuple((fragment.text, fragment.weight) for fragment in one.children)
-            parts.append(Part(fragments=fragments or (("", 1.0),), weight=float(weight) * float(share)))
-    return tuple(parts)
+            fragments = tuple((unmasked(fragment.text), fragment.weight) for fragment in one.children)
+            parts.append(Part(fragments=fragments or (("", 1.0),), weight=float(share)))
+        normalized = getattr(prompt, "normalize_weights", None)
+        groups.append(Group(parts=tuple(parts), weight=float(weight), normalized=normalized))
+    return tuple(groups)
 
 
 def _pieces(text: str) -> Iterator[str]:

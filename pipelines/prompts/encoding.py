@@ -19,9 +19,10 @@ from pipelines.errors import InvalidRequest
 from pipelines.prompts import compel_dialect
 from pipelines.prompts.chunks import Chunk, chunks_of
 from pipelines.prompts.compel_dialect import CompelEncoder
+from pipelines.prompts.compel_parsing import CompelPrompt, read_compel
 from pipelines.prompts.grammar import Part, Prompt, parse
 from pipelines.prompts.weights import Sections
-from pipelines.types import DIALECTS
+from pipelines.prompts.wish import Spoken
 
 WEIGHTINGS = {"a1111": "a1111 mean", "compel": compel_dialect.WEIGHTING}
 
@@ -92,7 +93,7 @@ def encode(
 def pair(positive: PromptConditioning, negative: PromptConditioning) -> tuple[PromptConditioning, PromptConditioning]:
     """Both with equal token counts at every step. Raises `InvalidRequest` for an AND in the negative prompt."""
     if any(len(moment) > 1 for moment in negative.moments):
-        raise InvalidRequest("negative_prompt", "must be one prompt, got several joined by AND")
+        raise InvalidRequest("negative_prompt", "prompt_several")
     tokens = max(positive.tokens, negative.tokens)
     return positive.padded(tokens), negative.padded(tokens)
 
@@ -116,45 +117,49 @@ class PromptEncoder:
     def encode(self, prompt: str | Prompt, *, steps: int, clip_skip: int = 1) -> PromptConditioning:
         """All the embeddings of a run; each distinct text is computed once. Raises `InvalidRequest` for clip_skip."""
         self._check(clip_skip)
-        prompt = self._read(prompt) if isinstance(prompt, str) else prompt
+        prompt = parse(prompt, names=self._names) if isinstance(prompt, str) else prompt
         moments = tuple(
             tuple(self._encode_part(part, clip_skip) for part in prompt.at(step, steps))
             for step in range(1, (steps if prompt.changes else 1) + 1)
         )
         return PromptConditioning(moments=moments, empty=self._encode_sections(((),), clip_skip))
 
-    def encode_compel(self, prompt: str, *, clip_skip: int = 1, name: str = "prompt") -> PromptConditioning:
-        """A prompt in Compel's dialect, which holds at all steps. `name`: of the field that an `InvalidRequest` is
-        for."""
+    def encode_compel(self, prompt: str | CompelPrompt, *, clip_skip: int = 1) -> PromptConditioning:
+        """A prompt in Compel's dialect, which holds at all steps."""
         self._check(clip_skip)
-        encoded = self._kept(("compel", prompt, clip_skip), lambda: self._compute_compel(prompt, clip_skip, name))
+        said = read_compel(prompt, names=self._names) if isinstance(prompt, str) else prompt
+        encoded = self._kept(("compel", said.groups, clip_skip), lambda: self._compute_compel(said, clip_skip))
         return PromptConditioning(moments=((encoded,),), empty=self._encode_sections(((),), clip_skip))
 
+    def encode_spoken(self, prompt: Spoken, *, steps: int, clip_skip: int = 1) -> PromptConditioning:
+        """A prompt in its own dialect."""
+        if isinstance(prompt, CompelPrompt):
+            return self.encode_compel(prompt, clip_skip=clip_skip)
+        assert isinstance(prompt, Prompt)
+        return self.encode(prompt, steps=steps, clip_skip=clip_skip)
+
     def encode_pair(
-        self, prompt: str, negative_prompt: str, *, steps: int, clip_skip: int = 1, dialect: str = DIALECTS[0]
+        self, prompt: Spoken, negative_prompt: Spoken, *, steps: int, clip_skip: int = 1
     ) -> tuple[PromptConditioning, PromptConditioning]:
-        """Prompt and negative prompt, padded to equal token counts. AND is a word in the negative prompt. SDXL's
-        empty negative prompt is all zeros, as A1111 and diffusers have it; its refiner's is words as any."""
-        if dialect == "compel":
-            positive = self.encode_compel(prompt, clip_skip=clip_skip)
-            negative = self.encode_compel(negative_prompt, clip_skip=clip_skip, name="negative_prompt")
-        else:
-            positive = self.encode(prompt, steps=steps, clip_skip=clip_skip)
-            negative = self.encode(self._read(negative_prompt, composed=False), steps=steps, clip_skip=clip_skip)
-        if self._is_sdxl and len(self._encoders) > 1 and not negative_prompt:
+        """Prompt and negative prompt, padded to equal token counts. SDXL's empty negative prompt is all zeros, as A1111
+        and diffusers have it; its refiner's is words as any."""
+        positive = self.encode_spoken(prompt, steps=steps, clip_skip=clip_skip)
+        negative = self.encode_spoken(negative_prompt, steps=steps, clip_skip=clip_skip)
+        if self._is_sdxl and len(self._encoders) > 1 and not negative_prompt.source:
             negative = PromptConditioning(moments=((_zeros(negative.empty),),), empty=_zeros(negative.empty))
         return pair(positive, negative)
 
     def forget(self) -> None:
         self._memory.clear()
 
-    def _read(self, text: str, *, composed: bool = True) -> Prompt:
-        return parse(text, composed=composed, names=getattr(self._tokenizers[0], "names", ()))
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(getattr(self._tokenizers[0], "names", ()))
 
     def _check(self, clip_skip: int) -> None:
         layers = min(encoder.config.num_hidden_layers for encoder in self._encoders)
         if clip_skip > layers:
-            raise InvalidRequest("clip_skip", f"must be at most {layers} with this model, got {clip_skip}")
+            raise InvalidRequest("clip_skip", "clip_skip_model", high=layers, value=clip_skip)
 
     def _encode_part(self, part: Part, clip_skip: int) -> Encoded:
         return replace(self._encode_sections(part.sections, clip_skip), weight=part.weight)
@@ -173,8 +178,8 @@ class PromptEncoder:
             self._memory.popitem(last=False)
         return self._memory[key]
 
-    def _compute_compel(self, prompt: str, clip_skip: int, name: str) -> Encoded:
-        embedding, pooled = self._compel.encode(prompt, clip_skip, name)
+    def _compute_compel(self, prompt: CompelPrompt, clip_skip: int) -> Encoded:
+        embedding, pooled = self._compel.encode(prompt, clip_skip)
         return Encoded(embedding=embedding, pooled=pooled)
 
     @torch.no_grad()

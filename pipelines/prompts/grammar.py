@@ -15,12 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipelines.errors import Note
+from pipelines.prompts.chunks import token_map
 from pipelines.prompts.learned import escaped
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
 from pipelines.prompts.tags import TAG_SIGNS, Lora, tag_in, tag_spans, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
+from pipelines.types import TokenChunk
 
 __all__ = [
     "Lora",
@@ -71,11 +74,23 @@ class Prompt:
     parts: tuple[TimedPart, ...]
     loras: tuple[Lora, ...] = ()
     unread: tuple[Note, ...] = field(default=(), compare=False)
+    source: str = field(default="", compare=False)  # as it was typed
 
     @property
     def changes(self) -> bool:
         """Whether it differs from step to step."""
         return any(part.changes for part in self.parts)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(part.weight for part in self.parts)
+
+    @property
+    def words(self) -> str:
+        return "\n".join(render_schedule(part.nodes) for part in self.parts)
+
+    def token_map(self, tokenizer: Any) -> tuple[TokenChunk, ...]:
+        return token_map(tokenizer, self)
 
     def at(self, step: int, steps: int) -> tuple[Part, ...]:
         """What holds at `step`, counted 1 … `steps`; several only with AND."""
@@ -85,7 +100,7 @@ class Prompt:
         """The first tag that cannot be read, also one that its words only come to be at one of the steps."""
         if self.unread:
             return self.unread[0]
-        if not any(sign in render_schedule(part.nodes) for part in self.parts for sign in TAG_SIGNS):
+        if not any(sign in self.words for sign in TAG_SIGNS):
             return None
         texts = (text_of(part) for step in range(1, steps + 1) for part in self.at(step, steps))
         return next(filter(None, map(tag_in, texts)), None)
@@ -99,12 +114,12 @@ def parse(text: str, *, composed: bool = True, names: Sequence[str] = ()) -> Pro
     texts = _AND.split(taken.text) if composed else [taken.text]
     several = len(texts) > 1
     parts = tuple(_weighted_part(one) if several else TimedPart(nodes=_nodes(one)) for one in texts)
-    return Prompt(parts=parts, loras=taken.loras, unread=taken.problems)
+    return Prompt(parts=parts, loras=taken.loras, unread=taken.problems, source=text)
 
 
 def prompts_in(text: str, dialect: str) -> int:
     """How many prompts a text asks for at once: several only with A1111's AND."""
-    return len(_AND.findall(_COMMENT.sub("", text))) + 1 if dialect == "a1111" else 1
+    return len(_AND.split(take_tags(_COMMENT.sub("", text)).text)) if dialect == "a1111" else 1
 
 
 def render(prompt: Prompt) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.engines import messages
 from pipelines.errors import InvalidRequest, Note
+from pipelines.prompts.wish import wish_of
 from pipelines.types import Attention, GenerationRequest, GenerationResult
 
 from .conftest import Run, batch_of, ignore
@@ -153,7 +154,7 @@ def test_levels_halve_and_round_up(places: int, size: tuple[int, int]) -> None:
 
 def test_it_needs_no_more_than_one_head_at_a_time(engine: LocalEngine) -> None:
     parts = engine.manager.get("builtin").parts
-    watcher, unet = Watcher(parts.tokenizers[0], WISH, WISH.steps), parts.unet
+    watcher, unet = Watcher(parts.tokenizers[0], wish_of(WISH), WISH.steps), parts.unet
     words = torch.zeros(1, 77, unet.config.cross_attention_dim, dtype=unet.dtype)
     latents = torch.zeros(1, 4, 16, 32, dtype=unet.dtype)
     call = Call(

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.errors import InvalidRequest
 from pipelines.models import extras
+from pipelines.prompts.wish import wish_of
 from pipelines.types import GenerationRequest, ModelInfo
 
 
@@ -119,16 +120,20 @@ def test_a_learned_word_of_another_family_is_refused_where_it_stands() -> None:
         extras.resolve(files, wish("a cat", negative_prompt="word"), "sd1")
 
 
+def pickles(files: list[ModelInfo], request: GenerationRequest) -> list[ModelInfo]:
+    return extras._pickles(files, request, wish_of(request, extras._names(files)))
+
+
 def test_a_pickle_is_opened_only_when_the_request_may_mean_it() -> None:
     guess: dict[str, Any] = {"kind": "unknown", "family": "unknown", "layout": "pickle"}
     word = file("word", path="/models/word.pt", bytes=10_000, **guess)
     large = file("cat", path="/models/cat.ckpt", bytes=4 * 10**9, **guess)
     refused = file("bad", path="/models/bad.pt", bytes=10_000, problem="It was refused.", **guess)
     files = [word, large, refused]
-    assert extras._pickles(files, wish("a cat and a bad dog")) == []
-    assert extras._pickles(files, wish("a word of a cat")) == [word]
-    assert extras._pickles(files, wish("<lora:cat:1>")) == [large]
-    assert extras._pickles(files, wish(vae="word")) == [word]
+    assert pickles(files, wish("a cat and a bad dog")) == []
+    assert pickles(files, wish("a word of a cat")) == [word]
+    assert pickles(files, wish("<lora:cat:1>")) == [large]
+    assert pickles(files, wish(vae="word")) == [word]
 
 
 def test_a_vae_must_be_made_for_the_family() -> None:

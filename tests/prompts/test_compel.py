@@ -18,7 +18,10 @@ torch = pytest.importorskip("torch")
 
 from pipelines.engines.local import LocalEngine  # noqa: E402
 from pipelines.models.vocabulary import Words  # noqa: E402
+from pipelines.prompts.compel_dialect import _conjunction  # noqa: E402
+from pipelines.prompts.compel_parsing import read_compel  # noqa: E402
 from pipelines.prompts.encoding import PromptEncoder  # noqa: E402
+from pipelines.prompts.wish import read  # noqa: E402
 from tests.engines.conftest import batch_of, ignore  # noqa: E402
 from webui.archive.inputs import InputStore  # noqa: E402
 from webui.archive.metadata import request_from_json, request_to_json  # noqa: E402
@@ -43,7 +46,7 @@ def a1111(encoder: PromptEncoder, text: str, **options: Any) -> Any:
 @pytest.mark.parametrize("clip_skip", [1, 2])
 def test_a_plain_prompt_is_the_same_in_both(encoder: PromptEncoder, clip_skip: int) -> None:
     for text in ("", "a red star", "a red star <lora:none:1>"):
-        found, expected = (read(encoder, text, clip_skip=clip_skip) for read in (compel, a1111))
+        found, expected = (encoded(encoder, text, clip_skip=clip_skip) for encoded in (compel, a1111))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -84,14 +87,36 @@ def test_a_learned_word_is_all_its_vectors(pipelines_by_dtype: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ('a "cat".swap("dog")', r"must not use \.swap"),
-        ("withLora(x, 1) a", "must name LoRAs as"),
-        ("(" * 5000 + "a" + ")" * 5000, "must be in Compel's language"),
+        ('a "cat".swap("dog")', "compel_swap"),
+        ("withLora(x, 1) a", "compel_lora"),
+        ("(" * 5000 + "a" + ")" * 5000, "compel_unreadable"),
     ],
 )
 def test_what_compel_leaves_out_or_cannot_read_is_refused(encoder: PromptEncoder, text: str, rule: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^prompt: {rule}"):
+        compel(encoder, text)
     with pytest.raises(InvalidRequest, match=f"^negative_prompt: {rule}"):
-        encoder.encode_pair("a", text, steps=1, dialect="compel")
+        read(text, "compel", "negative_prompt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a red star",
+        "a red++ star, a- b- (c d)0.8 e",
+        r"a \(red\) st\\\(ar\)",
+        '("a red+ star", "a boat").and()',
+        '("a red+ star", "a boat", "c").blend(0.7, 0.3, 1)',
+        '("a", "b").blend(1, 1, no_normalize)',
+        '("a", "b").and(0.5, 2)',
+        "(a (b)1.2 c)0.5, d.",
+    ],
+)
+def test_what_is_handed_on_is_what_compels_own_parser_makes(text: str) -> None:
+    from compel.prompt_parser import PromptParser
+
+    assert repr(_conjunction(read_compel(text))) == repr(PromptParser().parse_conjunction(text))
 
 
 def test_nested_brackets_multiply_and_do_not_take_forever(encoder: PromptEncoder) -> None:
@@ -100,7 +125,7 @@ def test_nested_brackets_multiply_and_do_not_take_forever(encoder: PromptEncoder
 
 
 def test_clip_skip_goes_as_far_as_compel_does(encoder: PromptEncoder) -> None:
-    with pytest.raises(InvalidRequest, match="clip_skip: must be at most 2 in Compel's dialect, got 3"):
+    with pytest.raises(InvalidRequest, match="clip_skip_compel"):
         compel(encoder, "a", clip_skip=3)
 
 

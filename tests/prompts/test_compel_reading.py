@@ -63,9 +63,9 @@ def test_parts_of_and_and_blend(reader: PromptReader) -> None:
 
 
 def test_what_it_cannot_read_is_told(reader: PromptReader) -> None:
-    with pytest.raises(InvalidRequest, match=r"^prompt: must not use \.swap"):
+    with pytest.raises(InvalidRequest, match=r"^prompt: compel_swap"):
         read(reader, '"cat".swap("dog") a')
-    with pytest.raises(InvalidRequest, match=r"^negative_prompt: must name LoRAs as"):
+    with pytest.raises(InvalidRequest, match=r"^negative_prompt: compel_lora"):
         reader.read("builtin", "withLora(x, 1) a", negative=True, dialect="compel")
 
 

@@ -6,6 +6,30 @@ _TAG = "A tag holds a name, a weight, and te= or unet=: <lora:name:0.8>"
 _TAG_ZH = "标签可写名称、权重以及 te= 或 unet=：<lora:名称:0.8>"
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    "prompt_several": (
+        "{field} must be one prompt; AND has no place in it.",
+        "{field}只能是一个提示词，不能使用 AND。",
+    ),
+    "clip_skip_model": (
+        "{field} must be at most {high} with this model, got {value}.",
+        "{field}在此模型上最大为 {high}，现为 {value}。",
+    ),
+    "clip_skip_compel": (
+        "{field} must be at most {high} in Compel's language, got {value}.",
+        "使用 Compel 语法时{field}最大为 {high}，现为 {value}。",
+    ),
+    "compel_unreadable": (
+        "{field} must be in Compel's language, which cannot read it: {reason}",
+        "{field}无法按 Compel 语法解析：{reason}",
+    ),
+    "compel_swap": (
+        "{field} must not use .swap(), which only works inside the model.",
+        "{field}不能使用 .swap()，它只在模型内部有效。",
+    ),
+    "compel_lora": (
+        "{field} must name LoRAs as <lora:name:1>, not by withLora.",
+        "{field}中的 LoRA 请写成 <lora:名称:1>，不能用 withLora。",
+    ),
     # -- choices
     "wildcard_missing": (
         "{field}: there is no list called {name}. {hint} For the letters themselves write \\__{name}__.",

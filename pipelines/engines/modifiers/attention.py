@@ -20,8 +20,9 @@ from pipelines.engines.conditioning import POSITIVE
 from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
 from pipelines.errors import InvalidRequest
 from pipelines.prompts.chunks import token_map
-from pipelines.prompts.grammar import parse
-from pipelines.types import DIALECTS, Attention, GenerationRequest
+from pipelines.prompts.grammar import Prompt
+from pipelines.prompts.wish import Wish
+from pipelines.types import DIALECTS, Attention
 
 Word = tuple[int, str, int]  # part of an AND, text, and which of several of the same text
 
@@ -31,11 +32,11 @@ class Watcher(Modifier):
 
     capturable = False  # it adds up what it sees, by what the step's prompt says
 
-    def __init__(self, tokenizer: Any, request: GenerationRequest, steps: int) -> None:
+    def __init__(self, tokenizer: Any, wish: Wish, steps: int) -> None:
         """`steps`: that run. Raises `InvalidRequest` for a dialect whose words cannot be told apart any more."""
-        if request.dialect != DIALECTS[0]:
-            raise InvalidRequest("dialect", "attention_dialect", dialect=DIALECTS[0], value=request.dialect)
-        self._tokenizer, self._prompt, self._steps = tokenizer, parse(request.prompt), steps
+        if not isinstance(wish.prompt, Prompt):
+            raise InvalidRequest("dialect", "attention_dialect", dialect=DIALECTS[0], value=wish.dialect)
+        self._tokenizer, self._prompt, self._steps = tokenizer, wish.prompt, steps
         self._known: dict[int, Mapping[Word, list[int]]] = {}  # by step
         self._now: Mapping[Word, list[int]] = {}
         self._rows: tuple[slice, ...] = ()  # of each part of an AND

@@ -1,0 +1,79 @@
+"""What a request's two prompts say, each read once in its language and handed on: to what looks up the files they name,
+to the text encoders, and to what watches words. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipelines.errors import InvalidRequest, Note
+from pipelines.prompts.compel_parsing import read_compel
+from pipelines.prompts.grammar import parse
+from pipelines.prompts.tags import Lora
+from pipelines.types import GenerationRequest, TokenChunk
+
+COMPEL = "compel"
+
+
+class Spoken(Protocol):
+    """One prompt as its language reads it."""
+
+    @property
+    def source(self) -> str:
+        """As it was typed."""
+
+    @property
+    def loras(self) -> tuple[Lora, ...]: ...
+    @property
+    def changes(self) -> bool:
+        """Whether it differs from step to step."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of its parts."""
+
+    @property
+    def words(self) -> str:
+        """The text that may hold learned words: all of it, at whatever step."""
+
+    def fault(self, steps: int) -> Note | None:
+        """The first tag that cannot be read, in any of so many steps."""
+
+    def token_map(self, tokenizer: Any) -> tuple[TokenChunk, ...]:
+        """The chunks that a text encoder gets at the first step."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """Both prompts of a request."""
+
+    prompt: Spoken
+    negative_prompt: Spoken
+    dialect: str
+
+    def spoken(self) -> tuple[tuple[str, Spoken], ...]:
+        """Each with its field."""
+        return ("prompt", self.prompt), ("negative_prompt", self.negative_prompt)
+
+
+def wish_of(request: GenerationRequest, names: Sequence[str] = ()) -> Wish:
+    """`names`: of learned words, whose own signs are letters. Raises `InvalidRequest` for what Compel cannot read, and
+    for a tag that cannot be read."""
+    wish = Wish(
+        prompt=read(request.prompt, request.dialect, "prompt", names),
+        negative_prompt=read(request.negative_prompt, request.dialect, "negative_prompt", names),
+        dialect=request.dialect,
+    )
+    for field, spoken in wish.spoken():
+        if (fault := spoken.fault(request.steps_run)) is not None:
+            raise InvalidRequest(field, fault.code, **fault.values)
+    return wish
+
+
+def read(text: str, dialect: str, field: str, names: Sequence[str] = ()) -> Spoken:
+    """One prompt. AND is a word in the negative one. Raises `InvalidRequest` for what Compel cannot read."""
+    if dialect == COMPEL:
+        return read_compel(text, field, names)
+    return parse(text, composed=field == "prompt", names=names)
