@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipelines.sampling.noise import generators, randn
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.sampling.schedulers import make_scheduler, step, timesteps_for
-from tests.sampling.reference import SD_CONFIG
+from tests.sampling.reference import LEVELS, SD_CONFIG
 
 SHAPE = (4, 6, 6)
 PAIRS = [(name, schedule) for name, spec in SAMPLERS.items() for schedule in spec.schedules]
@@ -29,6 +31,27 @@ def meant(name: str, schedule: str) -> str:
 def elementwise(x: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
     """A prediction in which no image sees another and none is linear."""
     return 0.3 * torch.sin(1.7 * x + 0.001 * float(timestep))
+
+
+def level_of(timestep: torch.Tensor) -> float:
+    """SD's noise level of a timestep, which may be fractional."""
+    return float(np.exp(np.interp(float(timestep), np.arange(1000), np.log(LEVELS))))
+
+
+def denoise(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """The clean picture in `x`. Smooth, not linear and unlike at every level, so that errors of any order show; not so
+    steep that it magnifies rounding."""
+    return torch.tanh(1.2 * x / (sigma**2 + 1)) + 0.2 * math.log1p(sigma)
+
+
+def predicted(scaled: torch.Tensor, sigma: float, prediction: str) -> torch.Tensor:
+    """What a UNet that denoises like that gives for its input, which has unit variance."""
+    x = scaled.double() * math.sqrt(sigma**2 + 1)
+    clean = denoise(x, sigma)
+    noise = (x - clean) / sigma
+    if prediction == "epsilon":
+        return noise.float()
+    return ((noise - sigma * clean) / math.sqrt(sigma**2 + 1)).float()  # v = alpha × noise - sigma_vp × clean
 
 
 def run(

@@ -15,13 +15,13 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings(OLD_NUMPY)]
 FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "builtin"
 
 
-def roughness(picture):
+def roughness(picture: torch.Tensor) -> float:
     """Mean difference of neighbours over the spread: 0 for a plane, about 1.1 for white noise."""
     return float(picture.diff(dim=-1).abs().mean() / picture.std())
 
 
 @torch.inference_mode()
-def test_the_built_in_model_makes_a_smooth_picture():
+def test_the_built_in_model_makes_a_smooth_picture() -> None:
     unet = diffusers.UNet2DConditionModel.from_pretrained(FOLDER / "unet", local_files_only=True).eval()
     vae = diffusers.AutoencoderKL.from_pretrained(FOLDER / "vae", local_files_only=True).eval()
     config = diffusers.DPMSolverMultistepScheduler.load_config(FOLDER / "scheduler", local_files_only=True)

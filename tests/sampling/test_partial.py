@@ -17,7 +17,7 @@ STEPS = 12
 
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
-def test_all_steps_are_the_full_list(name, schedule):
+def test_all_steps_are_the_full_list(name: str, schedule: str) -> None:
     for steps in (1, 2, STEPS):
         scheduler = make_scheduler(name, schedule, reference.SD_CONFIG)
         scheduler.set_timesteps(steps)
@@ -26,12 +26,12 @@ def test_all_steps_are_the_full_list(name, schedule):
 
 
 @pytest.mark.parametrize("steps_run", [0, STEPS + 1])
-def test_impossible_parts_are_refused(steps_run):
+def test_impossible_parts_are_refused(steps_run: int) -> None:
     with pytest.raises(ValueError, match="steps_run must be from 1 to 12"):
         timesteps_for(make_scheduler("Euler", "automatic", reference.SD_CONFIG), STEPS, steps_run)
 
 
-def first_level(name, schedule, steps_run, timesteps):
+def first_level(name: str, schedule: str, steps_run: int, timesteps: torch.Tensor) -> float:
     """The sigma at which the last `steps_run` steps begin."""
     if name in reference.SOLVERS or name == "UniPC":
         return reference.levels(meant(name, schedule), STEPS)[STEPS - steps_run]
@@ -42,7 +42,7 @@ def first_level(name, schedule, steps_run, timesteps):
 
 @pytest.mark.parametrize("steps_run", [1, 2, 5, 11])
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
-def test_a_part_begins_at_its_level_and_returns_to_the_picture(name, schedule, steps_run):
+def test_a_part_begins_at_its_level_and_returns_to_the_picture(name: str, schedule: str, steps_run: int) -> None:
     """With a model that knows the picture, noise added for the first timestep must go again, whatever the solver."""
     spec, seeds = SAMPLERS[name], [1, 2]
     scheduler = make_scheduler(name, schedule, reference.SD_CONFIG, seeds)

@@ -25,13 +25,13 @@ NAMES = [
 ]
 
 
-def test_every_name_is_there_and_the_default_first():
+def test_every_name_is_there_and_the_default_first() -> None:
     assert sorted(SAMPLERS) == sorted(NAMES)
     assert next(iter(SAMPLERS)) == "DPM++ 2M"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_spec_agrees_with_its_key_and_the_known_schedules(name):
+def test_spec_agrees_with_its_key_and_the_known_schedules(name: str) -> None:
     spec = SAMPLERS[name]
     assert spec.name == name
     assert spec.schedules[0] == "automatic"
@@ -40,6 +40,6 @@ def test_spec_agrees_with_its_key_and_the_known_schedules(name):
     assert not spec.automatic or spec.automatic in spec.schedules[1:]
 
 
-def test_the_table_cannot_be_changed():
+def test_the_table_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         SAMPLERS["Euler"] = SAMPLERS["Heun"]  # type: ignore[index]

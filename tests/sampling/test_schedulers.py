@@ -1,6 +1,7 @@
 """Making schedulers: what is kept of the model, what is told of it, real networks."""
 
 import json
+from typing import Any
 
 import diffusers
 import pytest
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings(OLD_NUMPY)]
 
 
 @pytest.fixture(scope="module")
-def tiny_unet():
+def tiny_unet() -> Any:
     torch.manual_seed(0)
     return diffusers.UNet2DConditionModel(
         sample_size=6,
@@ -32,12 +33,13 @@ def tiny_unet():
 
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
-def test_a_network_takes_the_timesteps_and_the_result_is_finite(name, schedule, tiny_unet):
+def test_a_network_takes_the_timesteps_and_the_result_is_finite(name: str, schedule: str, tiny_unet: Any) -> None:
     words = torch.ones(1, 3, 8)
 
-    def model(latents, timestep):
+    def model(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return tiny_unet(latents, timestep, encoder_hidden_states=words, return_dict=False)[0]
+            predicted: torch.Tensor = tiny_unet(latents, timestep, encoder_hidden_states=words, return_dict=False)[0]
+        return predicted
 
     latents, _ = run(name, schedule, steps=3, seeds=[1], model=model)
     assert torch.isfinite(latents).all()
@@ -45,8 +47,8 @@ def test_a_network_takes_the_timesteps_and_the_result_is_finite(name, schedule, 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_half_precision_predictions_stay_finite(name, dtype):
-    def model(latents, timestep):
+def test_half_precision_predictions_stay_finite(name: str, dtype: torch.dtype) -> None:
+    def model(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         return (0.3 * torch.sin(latents)).to(dtype)
 
     latents, _ = run(name, "automatic", steps=4, seeds=[1], model=model)
@@ -54,7 +56,7 @@ def test_half_precision_predictions_stay_finite(name, dtype):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_the_model_keeps_its_own_betas_and_prediction(name):
+def test_the_model_keeps_its_own_betas_and_prediction(name: str) -> None:
     config = {**SD_CONFIG, "beta_end": 0.02, "beta_schedule": "linear", "prediction_type": "v_prediction"}
     scheduler = make_scheduler(name, "automatic", config)
     betas = torch.linspace(0.00085, 0.02, 1000)
@@ -63,7 +65,7 @@ def test_the_model_keeps_its_own_betas_and_prediction(name):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_zero_terminal_snr_is_kept_by_every_sampler(name):
+def test_zero_terminal_snr_is_kept_by_every_sampler(name: str) -> None:
     config = {**SD_CONFIG, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
     scheduler = make_scheduler(name, "automatic", config)
     wanted = diffusers.DDPMScheduler(
@@ -74,25 +76,25 @@ def test_zero_terminal_snr_is_kept_by_every_sampler(name):
     assert resolved(scheduler)["rescaled_betas"] is True
 
 
-def test_solver_settings_of_the_models_file_do_not_leak_in():
+def test_solver_settings_of_the_models_file_do_not_leak_in() -> None:
     plain = make_scheduler("DPM++ 2M", "automatic", SD_CONFIG)
     odd = {**SD_CONFIG, "algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True, "thresholding": True}
     assert resolved(make_scheduler("DPM++ 2M", "automatic", odd)) == resolved(plain)
 
 
 @pytest.mark.parametrize("prediction", ["sample", "flow_prediction"])
-def test_models_that_predict_something_else_are_refused(prediction):
+def test_models_that_predict_something_else_are_refused(prediction: str) -> None:
     with pytest.raises(ModelError, match=f"predicts '{prediction}'"):
         make_scheduler("Euler", "automatic", {**SD_CONFIG, "prediction_type": prediction})
 
 
-def test_a_schedule_the_sampler_lacks_is_refused():
+def test_a_schedule_the_sampler_lacks_is_refused() -> None:
     with pytest.raises(KeyError, match="DDIM has no schedule 'karras'"):
         make_scheduler("DDIM", "karras", SD_CONFIG)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_two_runs_share_no_state(name):
+def test_two_runs_share_no_state(name: str) -> None:
     first, second = (make_scheduler(name, "automatic", SD_CONFIG) for _ in range(2))
     assert first is not second
     wanted, _ = run(name, "automatic", steps=3, seeds=[1])
@@ -108,12 +110,12 @@ def test_two_runs_share_no_state(name):
     assert torch.equal(latents, wanted)
 
 
-def _spaced(name, schedule):
+def _spaced(name: str, schedule: str) -> bool:
     return name in ("DDIM", "DDPM") and schedule == "sgm uniform"
 
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
-def test_what_metadata_keeps_is_json_and_names_the_solver(name, schedule):
+def test_what_metadata_keeps_is_json_and_names_the_solver(name: str, schedule: str) -> None:
     facts = resolved(make_scheduler(name, schedule, SD_CONFIG))
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert facts["schedule"] == meant(name, schedule)
