@@ -132,12 +132,14 @@ def build_application(parts: Parts) -> FastAPI:
 
         from webui.http.history import Addresses, history_routes
         from webui.http.proof import proof_routes
+        from webui.http.scripts import script_routes
         from webui.ui.layout import build_page, mount_options
 
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_pictures(application, parts)
     addresses = Addresses(image=lambda identity: f"/image/{identity}", thumb=lambda identity: f"/thumb/{identity}")
     application.include_router(history_routes(parts.history, parts.store.root, addresses))
+    application.include_router(script_routes())
     application.include_router(proof_routes(parts.service, parts.history, addresses.thumb))
     page: gr.Blocks = build_page(
         parts,

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from webui.library.presets import load
+from webui.ui.widgets.sources import address
 
 pytestmark = pytest.mark.browser
 
@@ -122,55 +123,14 @@ def test_keys_weigh_and_move(tab: Page) -> None:
     expect(box).to_have_value("big moon, (red:0.9) star")
 
 
-CASES = [
-    ("weigh", ["a red star", 2, 5, 0.1], {"text": "a (red:1.1) star", "start": 3, "end": 6}),
-    ("weigh", ["a red star", 2, 10, -0.1], {"text": "a (red star:0.9)", "start": 3, "end": 11}),
-    ("weigh", ["a (red:1.1) star", 3, 6, -0.1], {"text": "a red star", "start": 2, "end": 5}),
-    ("weigh", ["a (red:1.1) star", 2, 11, 0.1], {"text": "a (red:1.2) star", "start": 3, "end": 6}),
-    ("weigh", ["(a b:2) c", 6, 6, 0.1], {"text": "(a b:2.1) c", "start": 1, "end": 4}),
-    ("weigh", ["(a:0)", 1, 2, -0.1], {"text": "(a:0)", "start": 1, "end": 2}),
-    ("weigh", [r"\(a\)", 2, 3, 0.1], {"text": r"\((a:1.1)\)", "start": 3, "end": 4}),
-    ("weigh", ["a  b", 2, 2, 0.1], None),
-    ("weigh", ["猫 狗", 0, 0, 0.1], {"text": "(猫:1.1) 狗", "start": 1, "end": 2}),
-    ("move", ["a, (b, c:1.2), d", 5, -1], {"text": "(b, c:1.2), a, d", "start": 0, "end": 10}),
-    ("move", ["a, b", 0, -1], None),
-    ("remove", ["a, (big cat:1.3), b", "big cat"], "a, b"),
-    ("remove", ["cat", "cat"], ""),
-    ("remove", ["a cat, dog", "cat"], "a, dog"),
-    ("remove", ["a fat cat sat", "cat"], "a fat sat"),
-    ("remove", ["concatenate", "cat"], "concatenate"),
-    ("remove", ["girl !!??boy", "!!??"], "girl boy"),
-    ("remove", ["a [cat] b", "cat"], "a b"),
-    ("add", ["", "cat", ", "], "cat"),
-    ("add", ["a dog, ", "cat", ", "], "a dog, cat"),
-    ("add", ["a dog, film", "at night", " "], "a dog at night, film"),
-    ("add", ["a dog ", "at night", " "], "a dog at night"),
-    ("add", [", film", "a dog", " "], "a dog, film"),
-    ("add", ["a dog", "a photo of", "lead"], "a photo of a dog"),
-    ("add", ["girl boy", "??", "sign", 5], "girl ??boy"),
-    ("wrap", ["a cat", "a photo of {prompt}, film"], "a photo of a cat, film"),
-    ("wrap", ["", "a photo of {prompt}, film"], "a photo of, film"),
-    ("wrap", ["", "{prompt}, film"], "film"),
-    ("unwrap", ["film", "{prompt}, film"], ""),
-    ("unwrap", ["oil, a photo of a cat, film, grain", "a photo of {prompt}, film"], "oil, a cat, grain"),
-    ("wrapped", ["a cat", "{prompt}"], False),
-    ("wrapped", ["film of a photo", "a photo {prompt}, film"], False),
-    ("wrap", ["price $& $1", "{prompt}, film"], "price $& $1, film"),
-]
-
-
-@pytest.mark.parametrize(("name", "given", "expected"), CASES)
-def test_what_is_done_to_text(tab: Page, name: str, given: list[Any], expected: Any) -> None:
-    assert tab.evaluate("([name, given]) => window.seedprintText[name](...given)", [name, given]) == expected
-
-
 def test_every_style_goes_on_and_off_again(tab: Page) -> None:
     templates = [preset.fields["prompt"] for preset in load(ROOT / "presets" / "styles")]
     wrong = tab.evaluate(
-        """templates => templates.filter(one => { const text = seedprintText.wrap('a small cat, blue', one);
-           return !seedprintText.wrapped(text, one) || seedprintText.unwrap(text, one) !== 'a small cat, blue'
-             || seedprintText.unwrap(seedprintText.wrap('', one), one) !== ''; })""",
-        templates,
+        """async ([address, templates]) => {
+             const {unwrap, wrap, wrapped} = await import(address), words = 'a small cat, blue';
+             return templates.filter(one => { const text = wrap(words, one);
+               return !wrapped(text, one) || unwrap(text, one) !== words || unwrap(wrap('', one), one) !== ''; }); }""",
+        [address("composer/prompt_styles.js"), templates],
     )
     assert wrong == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from webui.library.saved import SavedPresets
-from webui.ui.composer import OwnPresets
+from webui.ui.widgets.composer import OwnPresets
 
 
 def test_an_earlier_version_comes_back_and_so_does_what_was_deleted(tmp_path: Path) -> None:

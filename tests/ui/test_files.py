@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines.types import EngineState, ModelInfo
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
-from webui.ui.again import settings_table
+from webui.ui.again.tab import settings_table
 from webui.ui.generate import memory_line
 
 from .conftest import Page

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.ui.conftest import Page
 from webui.http.history import IDS_LIMIT, TICKETS, Tickets, Wanted
-from webui.ui.widgets import asset
+from webui.ui.widgets.sources import scripts
 from webui.words.history import HISTORY_WORDS
 
 PROMPTS = ("a red star", "一只可爱的小猫", "a castle <b>&\"'")
@@ -248,8 +248,9 @@ def test_both_languages(key: str) -> None:
 
 
 def test_the_script_uses_the_words_there_are() -> None:
-    script = asset("history.js")
-    used = set(re.findall(r"(?:tell|button|step|kin)\('([a-z0-9_]+)'", script))
+    script = "".join(text for place, text in scripts().items() if place.startswith("history/"))
+    used = set(re.findall(r"(?:tell|#button|#step|#kin)\(\"([a-z0-9_]+)\"", script))
+    assert len(used) > 30
     assert used <= HISTORY_WORDS.keys()
-    named = set(re.findall(r"'([a-z0-9_]+)'", script))
+    named = {*re.findall(r'"([a-z0-9_]+)"', script), *re.findall(r"([a-z0-9_]+): \"", script)}
     assert HISTORY_WORDS.keys() - named - {"txt2img", "img2img", "inpaint", "image"} == set()

@@ -10,7 +10,7 @@ import pytest
 
 from webui.ui.house import House
 from webui.ui.looks import history_watcher, watcher
-from webui.ui.widgets import asset
+from webui.ui.widgets.sources import source
 
 from .conftest import Page
 from .test_events import TASKS, item, run
@@ -83,4 +83,4 @@ def test_the_history_asks_for_it_by_an_event_of_its_own(ui: Page) -> None:
     event = ui.events["history_looks"]
     assert [ui.name_of(one) for one in (*event["inputs"], *event["outputs"])] == ["history_view"] * 2
     assert [name for _, name in event["targets"]] == ["expand"]
-    assert "trigger('expand'" in asset("history.js")
+    assert 'trigger("expand"' in source("history/history.js")

@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.errors import InvalidRequest
 from pipelines.types import GenerationRequest
-from webui.ui import composer, reading
 from webui.ui.labels import translations, word
+from webui.ui.widgets import composer, reading
 from webui.words import COOKIE, SCRIPT_WORDS, WORDS, language_of, sentence, translate
 
 TABLES = [

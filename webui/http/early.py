@@ -1,20 +1,23 @@
-"""A script at the very top of the page. Gradio adds its `head` only after it has chosen the language."""
+"""What stands at the very top of the page. Gradio adds its `head` only after it has chosen the language."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.ui.widgets import asset
+from webui.ui.widgets.sources import address, scripts
 
 _TOP = b"<head>"
 
 
 class EarlyScript:
-    """ASGI middleware: puts `assets/head.js` at the top of every HTML page; all else passes through untouched."""
+    """ASGI middleware: puts `page/head.js` at the top of every HTML page, and has the browser fetch the components'
+    modules beside the page's own; all else passes through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._script = _TOP + b"<script>" + asset("head.js").encode() + b"</script>"
+        early = [f'<link rel="modulepreload" href="{address(place)}">' for place in scripts()]
+        head = f'<script type="module" src="{address("page/head.js")}"></script>'  # modules run in the page's order
+        self._script = _TOP + "".join([head, *early]).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":

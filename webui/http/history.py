@@ -28,7 +28,7 @@ from webui.archive.history import History
 from webui.archive.search import Query
 from webui.archive.trash import Done, Trash
 from webui.http.answers import faults_as_answers
-from webui.ui.again import settings_table
+from webui.ui.again.tab import settings_table
 from webui.words import language_of
 
 PAGE = 60  # pictures

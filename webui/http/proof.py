@@ -14,7 +14,7 @@ from webui.archive.history import History
 from webui.http.answers import faults_as_answers
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
-from webui.ui.proof import BEFORE, ROUTE, pair_html, report_html, verdict
+from webui.ui.again.proof import BEFORE, ROUTE, pair_html, report_html, verdict
 from webui.words import language_of
 
 RESULTS = 100  # in one answer

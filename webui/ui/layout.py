@@ -14,23 +14,23 @@ from webui.jobs.service import GenerationService
 from webui.kept.settings import HERE
 from webui.lab import shipped
 from webui.parts import Parts
-from webui.ui.again import AgainTab
-from webui.ui.composer import PresetLists, wire_composer
-from webui.ui.drop import DropAnywhere
+from webui.ui.again.send import Sender
+from webui.ui.again.tab import AgainTab
 from webui.ui.generate.form_handlers import FormHandlers, wire_form
 from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.generate.wiring import wire_memory, wire_tab
-from webui.ui.history import HistoryTab
+from webui.ui.history.saving import SavingForm
+from webui.ui.history.tab import HistoryTab
 from webui.ui.house import House, saved_url
 from webui.ui.lab.tab import LabTab
 from webui.ui.labels import word
 from webui.ui.models.tab import ModelsTab
-from webui.ui.reading import wire_reading
-from webui.ui.saving import SavingForm
-from webui.ui.send import Sender
 from webui.ui.style import mount_options
-from webui.ui.widgets import Header
+from webui.ui.widgets.composer import PresetLists, wire_composer
+from webui.ui.widgets.drop import DropAnywhere
+from webui.ui.widgets.header import Header
+from webui.ui.widgets.reading import wire_reading
 from webui.words import language_of, translate
 
 __all__ = ["build_page", "mount_options"]

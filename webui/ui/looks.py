@@ -16,7 +16,8 @@ from pipelines.types import Task
 from webui.lab.looks import Look, Looks, look
 from webui.ui.house import House
 from webui.ui.labels import word
-from webui.ui.widgets import Pictures, empty_words
+from webui.ui.widgets.pictures import Pictures
+from webui.ui.widgets.widget import empty_words
 from webui.words import Language, language_of, sentence, translate
 
 

@@ -9,14 +9,17 @@ import gradio as gr
 
 from pipelines.types import ModelInfo, Task
 from webui.jobs.defaults import model_defaults
-from webui.ui.composer import build_composer, preset_choices
 from webui.ui.generate.controls import Choice, Form
 from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, picture_box
 from webui.ui.house import House
 from webui.ui.labels import word
 from webui.ui.looks import LooksButton
-from webui.ui.reading import Reading, build_reading
-from webui.ui.widgets import Live, MaskPainter, Pictures, empty_words
+from webui.ui.widgets.composer import build_composer, preset_choices
+from webui.ui.widgets.live import Live
+from webui.ui.widgets.painter import MaskPainter
+from webui.ui.widgets.pictures import Pictures
+from webui.ui.widgets.reading import Reading, build_reading
+from webui.ui.widgets.widget import empty_words
 
 SECRET = "seedprint"  # job ids are no secret: a fixed one lets a restarted program read what a browser kept
 

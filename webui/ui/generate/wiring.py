@@ -10,11 +10,11 @@ import gradio as gr
 
 from pipelines.errors import SeedprintError
 from webui.archive import metadata
-from webui.ui.again import AgainTab
+from webui.ui.again.send import LEAVES, Sender
+from webui.ui.again.tab import AgainTab
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.tab import GenerateTab
-from webui.ui.send import LEAVES, Sender
 from webui.words import language_of, translate
 
 # brings the field a fault concerns into view

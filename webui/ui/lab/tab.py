@@ -25,8 +25,10 @@ from webui.ui.lab import view as lab_view
 from webui.ui.lab.form import LabForm, build_asked, build_settings
 from webui.ui.labels import word
 from webui.ui.looks import LooksCard
-from webui.ui.reading import build_reading, wire_reading
-from webui.ui.widgets import Live, Pictures, empty_words
+from webui.ui.widgets.live import Live
+from webui.ui.widgets.pictures import Pictures
+from webui.ui.widgets.reading import build_reading, wire_reading
+from webui.ui.widgets.widget import empty_words
 from webui.words import Language, lab_label, language_of, sentence
 
 RECENT = 30  # experiments offered

@@ -11,27 +11,19 @@ from pipelines.errors import InvalidRequest, ModelError, SeedprintError
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.types import PREDICTION_TYPES, ModelInfo
 from webui.jobs.defaults import program_defaults
+from webui.ui.again.send import LEAVES, Sender
 from webui.ui.generate.adapters import vae_choices
 from webui.ui.generate.controls import Choice, Updates, Values, whole
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import House
 from webui.ui.labels import word
 from webui.ui.models import view as models_view
-from webui.ui.send import LEAVES, Sender
-from webui.ui.widgets import Widget
+from webui.ui.widgets.models import ModelList
 from webui.words import Language, language_of, sentence, translate
-from webui.words.models import LIST_WORDS
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _YES_NO = {"yes": True, "no": False}
 _WHOLE = ("width", "height", "steps", "clip_skip")
-
-
-class ModelList(Widget):
-    """Every file. Value from the server: {"items": see `models_view.listed`, "selected": id or None}; from the browser
-    {"selected"}. Events: `select` a row, `input` to look into the folders again."""
-
-    asset_name = "models"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +83,7 @@ class ModelsTab:
         with gr.Row(elem_classes="columns", equal_height=False):
             with gr.Column(scale=9, min_width=340, elem_classes="left"):
                 gr.Markdown(word("models_hint"), elem_classes="note")
-                self.list = ModelList(options={"words": LIST_WORDS}, elem_id="models_list")
+                self.list = ModelList(elem_id="models_list")
             with gr.Column(scale=11, min_width=340, elem_classes="right"):
                 self.empty = gr.Markdown(word("models_choose"), elem_id="models_empty")
                 self.anatomy = gr.HTML(elem_id="models_anatomy")

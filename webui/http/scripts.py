@@ -1,0 +1,24 @@
+"""Where the page's own modules are fetched from."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException
+from starlette.responses import Response
+
+from webui.ui.widgets.sources import scripts, version
+
+FOR_GOOD = "public, max-age=31536000, immutable"  # the address changes with the modules
+
+
+def script_routes() -> APIRouter:
+    """`GET /page/VERSION/PLACE`, as `webui.ui.widgets.sources.address` names it."""
+    router = APIRouter()
+
+    @router.get("/page/{asked}/{place:path}")
+    def script(asked: str, place: str) -> Response:
+        if asked != version() or place not in scripts():
+            raise HTTPException(404, "There is no such script.")
+        headers = {"cache-control": FOR_GOOD}
+        return Response(scripts()[place], media_type="text/javascript", headers=headers)
+
+    return router

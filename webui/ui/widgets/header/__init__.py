@@ -1,0 +1,12 @@
+"""The line at the top of the page."""
+
+from __future__ import annotations
+
+from webui.ui.widgets.widget import Widget, script_words
+
+
+class Header(Widget):
+    """Name, the engine's state, language and light or dark. Value: {"state", "text"}."""
+
+    folder = "header"
+    words = script_words("tagline", "language", "theme")

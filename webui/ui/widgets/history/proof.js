@@ -1,0 +1,84 @@
+// Pictures made again and compared: a run of its own, which goes on when the dialog is closed.
+import { make, makeButton } from "../shared/dom.js";
+import { STATES, VERDICTS, progressOf, tallyOf } from "./verification.js";
+
+const KEPT = "seedprint-verify"; // the run that this browser follows
+
+export class Proof {
+  /** `chip`: the button that opens the dialog again. `page`: the HistoryPage it belongs to. */
+  constructor(dialog, chip, page) {
+    Object.assign(this, { dialog, chip, page, tell: page.tell });
+    this.run = "";
+    this.seen = 0;
+    this.bar = make("progress", { max: "1", value: "0", "aria-label": this.tell("verify") });
+    this.line = make("span", { class: "line", role: "status" });
+    this.tally = make("div", { class: "tally" });
+    this.found = make("div", { class: "found" });
+    const end = page.notice.attempt(() => page.talk(`verify/${this.run}/cancel`, {}));
+    this.halt = makeButton({ class: "cancel", text: this.tell("cancel"), onclick: end });
+    const close = makeButton({ class: "close", text: this.tell("close"), onclick: () => dialog.close() });
+    const title = make("h3", { text: this.tell("verify_all") });
+    const heads = make("div", { class: "heads" }, title, make("span", { class: "room" }), this.halt, close);
+    dialog.append(heads, this.bar, this.line, this.tally, this.found);
+    chip.onclick = () => dialog.showModal();
+    this.start = page.notice.attempt((ids) => this.#start(ids));
+  }
+
+  async #start(ids) {
+    const { job } = await this.page.talk("verify", { ids });
+    this.#follow(job);
+    this.dialog.showModal();
+  }
+
+  /** A run that was begun before this page was opened. */
+  resume() {
+    const kept = localStorage.getItem(KEPT);
+    if (kept) this.#follow(kept);
+  }
+
+  #follow(job) {
+    this.run = job;
+    this.seen = 0;
+    this.found.replaceChildren();
+    localStorage.setItem(KEPT, job);
+    this.chip.hidden = false;
+    this.#look(job);
+  }
+
+  #forget() {
+    localStorage.removeItem(KEPT);
+    this.chip.hidden = true;
+  }
+
+  async #look(job) {
+    const told = await this.page.talk(`verify/${job}?after=${this.seen}`).catch(() => null);
+    if (job !== this.run || !this.page.root.isConnected) return;
+    if (!told) {
+      this.#forget();
+      return;
+    }
+    const progress = progressOf(told, this.seen);
+    this.seen = progress.seen;
+    this.#draw(told, progress);
+    if (progress.next !== null) setTimeout(() => this.#look(job), progress.next);
+  }
+
+  #draw(told, { share, isOver }) {
+    this.bar.value = share;
+    this.bar.hidden = this.halt.hidden = isOver;
+    this.chip.textContent = `${this.tell("verify")} · ${told.done}/${told.total}`;
+    this.line.textContent = told.error || this.tell(STATES[told.state], told.done, told.total);
+    const counts = tallyOf(told.counts).map(([verdict, count]) =>
+      make("span", { class: verdict, text: this.tell(VERDICTS[verdict], count) }),
+    );
+    this.tally.replaceChildren(...counts);
+    this.found.append(...told.results.map((one) => this.#result(one)));
+  }
+
+  #result({ html, thumb, verdict }) {
+    const report = make("div");
+    report.innerHTML = html; // escaped by the server
+    const image = make("img", { src: thumb, alt: "", loading: "lazy" });
+    return make("div", { class: "one", "data-verdict": verdict }, image, report);
+  }
+}

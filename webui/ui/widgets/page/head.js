@@ -1,0 +1,60 @@
+// Runs before the page's own code. Gradio knows only whole language tags, so every kind of Chinese is made zh-CN here;
+// a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
+import { Travels, isChinese } from "./early.js";
+
+const LANGUAGE = "seedprint-language";
+const THEME = "seedprint-theme";
+const YEAR = 31536000; // seconds
+
+const chinese = isChinese(localStorage.getItem(LANGUAGE), navigator.language);
+window.seedprintLanguage = chinese ? "zh" : "en";
+
+function speakTo(tag) {
+  try {
+    Object.defineProperty(navigator, "language", { configurable: true, get: () => tag });
+    Object.defineProperty(navigator, "languages", { configurable: true, get: () => [tag] });
+  } catch {
+    /* then the browser's own language decides */
+  }
+  document.cookie = `${LANGUAGE}=${window.seedprintLanguage}; path=/; SameSite=Strict; max-age=${YEAR}`;
+}
+
+function dress() {
+  const kept = localStorage.getItem(THEME);
+  if (kept) document.body.classList.toggle("dark", kept === "dark");
+}
+
+window.seedprintSwitchLanguage = () => {
+  localStorage.setItem(LANGUAGE, chinese ? "en" : "zh");
+  location.reload();
+};
+window.seedprintSwitchTheme = () => {
+  localStorage.setItem(THEME, document.body.classList.contains("dark") ? "light" : "dark");
+  dress();
+};
+
+const travels = new Travels();
+window.seedprintLeave = (value) => travels.leave(value);
+window.seedprintArrive = (tab) => travels.arrive(tab);
+
+function clicked(event) {
+  if (event.target.closest?.("#frame .tab-wrapper, #frame .overflow-menu")) travels.turned();
+}
+
+/** Ctrl+Enter generates, wherever the caret is. */
+function pressed(event) {
+  if (!(event.ctrlKey || event.metaKey) || event.key !== "Enter") return;
+  const button = [...document.querySelectorAll(".generate-button")].find((one) => one.offsetParent !== null);
+  if (!button) return;
+  event.preventDefault();
+  event.stopPropagation();
+  button.click();
+}
+
+speakTo(chinese ? "zh-CN" : "en");
+document.addEventListener("click", clicked, true);
+document.addEventListener("keydown", pressed, true);
+addEventListener("DOMContentLoaded", () => {
+  dress(); // gradio dresses the page by the system's wish, once it is up
+  new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+});

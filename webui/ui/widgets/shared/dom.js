@@ -1,0 +1,47 @@
+// Elements of the page, made and written to.
+
+/** An element. Attributes: `text`, handlers (`onclick`), true or false, and any other by its name. */
+export function make(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "text") made.textContent = value;
+    else if (key.startsWith("on")) made[key] = value;
+    else if (typeof value === "boolean") made.toggleAttribute(key, value);
+    else made.setAttribute(key, value);
+  }
+  made.append(...children.filter(Boolean));
+  return made;
+}
+
+export const makeButton = (attributes, ...children) => make("button", { type: "button", ...attributes }, ...children);
+
+/** A function that finds by a selector within an element. */
+export const finder = (element) => (selector) => element.querySelector(selector);
+
+/** The box of a tab with this name, or null: `txt2img`, `prompt`. */
+export const textBox = (task, name) => document.querySelector(`#${task}_${name} textarea`);
+
+export const textOf = (task, name) => textBox(task, name)?.value ?? "";
+
+/** Writes as if typed: gradio hears it. */
+export function typeInto(area, text) {
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(area, text);
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/** Calls `tick` every so many milliseconds, until the element has left the page. */
+export function whileThere(element, milliseconds, tick) {
+  const ticking = setInterval(() => {
+    if (element.isConnected) tick();
+    else clearInterval(ticking);
+  }, milliseconds);
+}
+
+/** Calls `handler` for an event of the whole page, until the element has left it. */
+export function onPage(element, type, handler, capture = false) {
+  const handle = (event) => {
+    if (element.isConnected) handler(event);
+    else document.removeEventListener(type, handle, capture);
+  };
+  document.addEventListener(type, handle, capture);
+}

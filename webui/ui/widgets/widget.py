@@ -1,0 +1,52 @@
+"""What our own components share: HTML, a style sheet and a script over gradio's gr.HTML. No build step.
+
+`webui/ui/widgets/NAME/` holds the Python class beside `NAME.html`, `NAME.css` and `NAME.js`, a module with a function
+`mount(parts, options)`. `parts` are gradio's: the element, its props, and trigger, watch, upload and server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from webui.ui.widgets.sources import address, source
+from webui.words import SCRIPT_WORDS, WORDS
+
+Words = Mapping[str, tuple[str, str]]
+
+
+class Widget(gr.HTML):
+    """A component whose value is an object. Gradio builds it again, from all its arguments, for every update."""
+
+    folder: ClassVar[str]  # below `webui/ui/widgets/`
+    words: ClassVar[Words] = {}  # what its script says, in both languages
+    empty: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, value: Any = None, *, options: dict[str, Any] | None = None, **rest: Any) -> None:
+        super().__init__(value or self.empty, **rest | self._look(options or {}))
+
+    def _look(self, options: dict[str, Any]) -> dict[str, Any]:
+        # options are written into the script: a component on a tab not yet open loses its properties with an update
+        told = json.dumps({"words": self.words, **options}, ensure_ascii=False)
+        parts = "{ element, props, trigger, watch, upload, server }"
+        module = address(f"{self.folder}/{self.folder}.js")
+        return {
+            "html_template": source(f"{self.folder}/{self.folder}.html"),
+            "css_template": source(f"{self.folder}/{self.folder}.css"),
+            "js_on_load": f'import("{module}").then((it) => it.mount({parts}, {told}));',
+            "apply_default_css": False,
+        }
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+
+def script_words(*keys: str) -> Words:
+    return {key: SCRIPT_WORDS[key] for key in keys}
+
+
+def empty_words(key: str) -> list[str]:
+    return list(WORDS[key])
