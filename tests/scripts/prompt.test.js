@@ -21,6 +21,7 @@ table([
   [weigh, ["(a:0)", 1, 2, -0.1], { text: "(a:0)", start: 1, end: 2 }],
   [weigh, ["(a:5)", 1, 2, 0.1], { text: "(a:5)", start: 1, end: 2 }],
   [weigh, ["\\(a\\)", 2, 3, 0.1], { text: "\\((a:1.1)\\)", start: 3, end: 4 }],
+  [weigh, ["\\(red:1.2)", 2, 5, 0.1], { text: "\\((red:1.1):1.2)", start: 3, end: 6 }], // an escaped bracket is a sign
   [weigh, ["a  b", 2, 2, 0.1], null],
   [weigh, ["猫 狗", 0, 0, 0.1], { text: "(猫:1.1) 狗", start: 1, end: 2 }],
   [move, ["a, (b, c:1.2), d", 5, -1], { text: "(b, c:1.2), a, d", start: 0, end: 10 }],
@@ -37,6 +38,7 @@ table([
   [remove, ["concatenate", "cat"], "concatenate"],
   [remove, ["girl !!??boy", "!!??"], "girl boy"],
   [remove, ["a [cat] b", "cat"], "a b"],
+  [remove, ["a \\(cat) b", "cat"], "a \\() b"],
   [add, ["", "cat", ", "], "cat"],
   [add, ["a dog, ", "cat", ", "], "a dog, cat"],
   [add, ["a dog, film", "at night", " "], "a dog at night, film"],
