@@ -24,6 +24,7 @@ from pipelines.errors import StorageError, UnreadableImage
 from webui.http.guard import Gate
 from webui.kept.settings import HOST, Settings
 from webui.parts import Parts, build_parts, claimed
+from webui.words import line
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -170,7 +171,7 @@ def _add_pictures(application: FastAPI, parts: Parts) -> None:
         try:
             data = parts.thumbnails.get(find(identity))
         except UnreadableImage as error:
-            raise HTTPException(404, str(error)) from error
+            raise HTTPException(404, line(error)) from error
         return Response(data, media_type="image/jpeg", headers={"cache-control": IMAGE_CACHE})
 
 

@@ -18,9 +18,8 @@ from PIL import Image
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, results
-from webui.archive import entries, index
+from webui.archive import entries, exif, index
 from webui.archive import history as history_module
-from webui.archive.containers import exif_bytes
 from webui.archive.entries import walk
 from webui.archive.history import UNKNOWN_SEED, History
 from webui.archive.search import Query
@@ -108,14 +107,17 @@ def test_images_of_other_programs_are_taken_in(root: Path, history: History) -> 
     folder = root / "mine"
     folder.mkdir(parents=True)
     text = "hello\nSteps: 5, Sampler: Euler, Seed: 77, Denoising strength: 0.5"
-    Image.new("RGB", (30, 20)).save(folder / "a.jpg", exif=exif_bytes(text))
+    Image.new("RGB", (30, 20)).save(folder / "a.jpg", exif=exif.write(text))
     Image.new("RGB", (9, 8)).save(folder / "b.PNG")
     os.utime(folder / "a.jpg", (1000, 1000))
     (folder / "c.png").write_text("no picture")
     (folder / "notes.txt").write_text("no picture")
     (folder / "x.part").write_bytes(b"")
-    assert history.refresh() == 2
+    assert history.refresh() == 3
     b, a = history.recent(10)
+    c = next(entry for entry in history.search(Query(), 9).entries if entry.saved.path.name == "c.png")
+    assert (c.problem and c.problem.code, c.saved.width, c.saved.seed) == ("picture_no_picture", 0, UNKNOWN_SEED)
+    assert history.refresh() == 0  # and it is not looked at again
     assert (a.prompt, a.seed, a.width, a.height, a.task) == ("hello", 77, 30, 20, "img2img")
     assert (b.prompt, b.seed, b.width, b.height, b.task) == ("", UNKNOWN_SEED, 9, 8, "txt2img")
 
@@ -179,7 +181,7 @@ def test_two_programs_and_many_threads(root: Path, tmp_path: Path, history: Hist
 def test_the_databases_own_troubles_are_storage_errors(root: Path, history: History) -> None:
     saved = fill(root)
     history.close()
-    with pytest.raises(StorageError, match="The index of the output folder failed"):
+    with pytest.raises(StorageError, match="index_failed"):
         history.add(saved[0])
 
 
@@ -256,7 +258,7 @@ def test_many_files_are_read_by_several_processes_into_the_same_index(
     monkeypatch.setattr(entries.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(history_module, "_STEP", 2)
     monkeypatch.setattr(entries, "_look_at", traced)
-    assert history.rebuild() == 5
+    assert history.rebuild() == 6
     assert history.recent(9) == saved[::-1]
     readers = {int(line) for line in (root / "readers").read_text().split()}
     assert len(readers) >= 1

@@ -13,8 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from pipelines.errors import InvalidRequest, UnreadableImage
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import chunk, encoded, results
-from webui.archive import metadata
-from webui.archive.containers import exif_bytes
+from webui.archive import exif, metadata
 from webui.archive.entries import Entry
 from webui.archive.export import bare, contact_sheet, zip_of
 from webui.archive.history import History
@@ -113,7 +112,7 @@ def test_png_of_every_mode_keeps_pixels_and_colour() -> None:
     info.add_text("zipped", SECRET, zip=True)
     for mode in ("1", "L", "P", "RGB", "RGBA", "LA", "I;16"):
         image = Image.effect_noise((31, 17), 90).convert("L").convert(mode)
-        data = encoded(image, "PNG", pnginfo=info, exif=exif_bytes(SECRET), icc_profile=profile, dpi=(72, 72))
+        data = encoded(image, "PNG", pnginfo=info, exif=exif.write(SECRET), icc_profile=profile, dpi=(72, 72))
         data += b"trailing " + SECRET.encode()
         given, suffix = bare(data)
         assert suffix == ".png"
@@ -137,7 +136,7 @@ def test_private_chunks_of_a_png_go() -> None:
 def test_jpeg(options: dict[str, object]) -> None:
     image = Image.merge("RGB", [Image.effect_noise((61, 47), sigma) for sigma in (20, 60, 90)])
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = encoded(image, "JPEG", exif=exif_bytes(SECRET), comment=SECRET, icc_profile=profile, **options)
+    data = encoded(image, "JPEG", exif=exif.write(SECRET), comment=SECRET, icc_profile=profile, **options)
     data += b"tail \xff\xd9" + SECRET.encode() + b"\xff\xd9"
     given, suffix = bare(data)
     assert suffix == ".jpg"

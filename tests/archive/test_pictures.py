@@ -186,7 +186,7 @@ def header_only(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(8000, 5001), (50_000, 50_000), (2**31 - 1, 2**31 - 1)])
 def test_bombs_are_refused_from_the_header(size: tuple[int, int]) -> None:
     for read in (pictures.read, pictures.read_mask):
-        with pytest.raises(UnreadableImage, match=r"^The picture has too many pixels; at most 40 million are read\.$"):
+        with pytest.raises(UnreadableImage, match=r"picture_too_many_pixels.*limit=40"):
             read(header_only(*size))
 
 
@@ -194,7 +194,7 @@ def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     with path.open("wb") as file:
         file.truncate(pictures.FILE_LIMIT + 1)  # sparse
-    with pytest.raises(UnreadableImage, match=r"large\.png has 50 MB; at most 50 MB are read"):
+    with pytest.raises(UnreadableImage, match=r"picture_file_too_large.*large.*limit=50"):
         pictures.read(path)
 
 
@@ -203,13 +203,13 @@ def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
     [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", encoded(Image.new("L", (2, 2)), "TIFF")],
 )
 def test_other_types_are_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableImage, match=r"^The picture is not a PNG, JPEG, WebP, AVIF, GIF or BMP picture\.$"):
+    with pytest.raises(UnreadableImage, match="picture_no_picture"):
         pictures.read(data)
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.png"):
-        with pytest.raises(UnreadableImage, match="is not a file"):
+        with pytest.raises(UnreadableImage, match="picture_no_file"):
             pictures.read(path)
 
 
@@ -221,7 +221,7 @@ def test_a_file_cut_in_half_is_refused(kind: str, tmp_path: Path) -> None:
     data = encoded(NOISE, kind)
     path = tmp_path / "half"
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(UnreadableImage, match=r"^half is (damaged or not complete|not a PNG.*)\.$"):
+    with pytest.raises(UnreadableImage, match=r"^picture_(damaged|no_picture)\(name='half'"):
         pictures.read(path)
 
 

@@ -269,7 +269,7 @@ def test_names_and_format_can_be_chosen(tmp_path: Path, capfd: pytest.CaptureFix
     assert cli.main([*options, "--name-pattern", "[number]-[sampler]-[seed]", "--image-format", "webp"]) == 0
     assert Path(json.loads(capfd.readouterr().out)["path"]).name == "00001-Euler-7.webp"
     assert cli.main([*options, "--name-pattern", "[seed]"]) == cli.BAD_INPUT
-    assert "seedprint: pattern: must hold [number]" in capfd.readouterr().err
+    assert "seedprint: pattern: A name must hold [number]" in capfd.readouterr().err
 
 
 SLOW = """
@@ -277,7 +277,8 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 sys.path.insert(0, {root!r})
 from pipelines.engines.fake import FakeEngine
-from webui import cli, server
+from webui import server
+from webui.commands import main as cli
 if __name__ == "__main__":
     server.make_engine = lambda settings: FakeEngine(seconds_per_step=0.05)
     sys.exit(cli.main(sys.argv[1:]))

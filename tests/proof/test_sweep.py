@@ -9,8 +9,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Cancelled, ModelError
-from pipelines.types import Batch, GenerationRequest, GenerationResult, OnProgress, Progress
+from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, Inpaint, OnProgress, Progress
 from webui.archive import pictures
+from webui.archive.inputs import InputStore
 from webui.archive.store import ImageStore
 from webui.proof import sweep
 from webui.proof.sweep import AgainReport
@@ -57,6 +58,27 @@ def test_a_file_that_cannot_is_told_and_the_others_go_on(store: ImageStore, tmp_
     for name in ("plain.png", "broken.png", "gone.png"):
         assert reports[name].cannot, name
         assert not reports[name].identical
+
+
+def test_an_archive_that_was_moved_has_its_inputs_with_it(tmp_path: Path) -> None:
+    """Both `verify FOLDER` and `again FILE`: a default archive elsewhere knows nothing of the pictures."""
+    archive = ImageStore(tmp_path / "outputs")
+    archive.prepare()
+    init = InitImage(image=Image.effect_noise((64, 64), 50).convert("RGB"))
+    mask = Inpaint(mask=Image.new("L", (64, 64), 255))
+    saved(archive, init=init)
+    saved(archive, init=init, inpaint=mask, seed=9)
+    moved = (tmp_path / "outputs").rename(tmp_path / "elsewhere")
+    own = InputStore(tmp_path / "default" / "inputs")
+    reports = list(sweep.sweep(FakeEngine(), own, sweep.files_in([moved]), quiet))
+    assert [(report.cannot, report.identical) for report in reports] == [(None, True)] * 2
+    # a copy that was changed there counts for nothing: then ours, and without that a reason
+    for file in (moved / "inputs").glob("*.png"):
+        Image.new("RGB", (64, 64)).save(file)
+    assert all(report.cannot for report in sweep.sweep(FakeEngine(), own, sweep.files_in([moved]), quiet))
+    (tmp_path / "default").mkdir()
+    own.put(init.image), own.put(mask.mask)
+    assert all(report.identical for report in sweep.sweep(FakeEngine(), own, sweep.files_in([moved]), quiet))
 
 
 def test_a_missing_model_is_a_sentence_for_each_image_of_the_batch(store: ImageStore) -> None:

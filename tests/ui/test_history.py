@@ -78,7 +78,7 @@ def test_words_filters_and_pages(ui: Page, made: list[dict[str, Any]]) -> None:
         ({"seed": "x"}, "must be a whole number"),
         ({"since": "yesterday"}, "must be a day"),
         ({"sort": "best"}, "must be one of"),
-        ({"after": "'; --"}, "must be a place"),
+        ({"after": "'; --"}, "cannot go on"),
         ({"rating": "9"}, "must be a whole number from 0 to 5"),
     ],
     ids=str,
@@ -143,7 +143,7 @@ def test_moving(ui: Page, made: list[dict[str, Any]]) -> None:
     assert ask(ui)["items"][0]["place"].startswith("best/红/")
     refused = ui.client.post("/history/act", json={"action": "move", "ids": [made[1]["id"]], "value": "../x"})
     assert refused.status_code == 400
-    assert refused.json()["detail"].startswith("folder: must be one to 3 folder names")
+    assert refused.json()["detail"].startswith("Name one to 3 folders")
     assert not (ui.outputs.parent / "x").exists()
 
 

@@ -1,4 +1,4 @@
-"""Text inside picture files: PNG text chunks, EXIF and XMP of JPEG, WebP and AVIF, GIF comment."""
+"""Text inside picture files: PNG text chunks, EXIF, XMP, the comments of JPEG and GIF, wherever a program puts it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,36 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipelines.errors import UnreadableImage
-from webui.archive import xmp
+from pipelines.errors import Note, UnreadableImage
+from webui.archive import chunks, exif, xmp
 from webui.archive.readers import stealth as foreign_stealth
+from webui.archive.readers.grammar import has_settings
 from webui.archive.readers.values import load_object
 
-FILE_LIMIT = 256 * 1024 * 1024  # bytes
+MB = 1024 * 1024
+FILE_LIMIT = 256 * MB  # bytes
+PILLOW_LIMIT = 178  # million pixels: twice `Image.MAX_IMAGE_PIXELS`, where Pillow refuses to open
 OURS = "seedprint"  # key of our JSON
 PARAMETERS = "parameters"  # key every program of this field reads
 
 LOSSY = ("JPEG", "AVIF")  # WebP is too in other hands, but never in ours
 STEALTH_PIXELS = 40_000_000  # above, pixels are not decoded in search of text
 
+READ = ("PNG", "JPEG", "WebP", "AVIF", "GIF")
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
-_EXIF_IFD = 0x8769
-_USER_COMMENT = 0x9286
-_COMFY_TAGS = (0x010E, 0x010F, 0x0110)  # ImageDescription, Make, Model: "prompt:{…}", "workflow:{…}"
-_OTHER_LIMIT = 64  # texts of other programs
-_EXIF_LIMIT = 65_000  # bytes; a JPEG segment ends at 65,535
+_DESCRIPTION, _MAKE, _DEVICE = "ImageDescription", "Make", "Model"
+# where programs and people put the text, by the names it has here
+_PLACES = (
+    *("UserComment", "Comment", _DESCRIPTION, "XPComment", "Description", "Parameters", "exif", "Exif"),
+    *("xmp:UserComment", "xmp:description"),
+)
+_SEGMENT_LIMIT = 20_000
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error, UserWarning)
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -49,104 +57,113 @@ class Texts:
 def png_info(ours: str, parameters: str) -> PngInfo:
     """Both texts for `Image.save(pnginfo=…)`: tEXt when Latin-1 holds it, else iTXt; ours always iTXt."""
     info = PngInfo()
-    info.add_text(PARAMETERS, parameters)
+    plain = parameters.encode("latin-1", errors="ignore")
+    if parameters.isascii() or (plain.decode("latin-1") == parameters and chunks.decoded(plain) == parameters):
+        info.add_text(PARAMETERS, parameters)
+    else:  # no Latin-1, or such as would be taken for UTF-8
+        info.add_itxt(PARAMETERS, parameters)
     info.add_itxt(OURS, ours)
     return info
 
 
-def exif_bytes(parameters: str, limit: int = _EXIF_LIMIT) -> bytes:
-    """EXIF whose UserComment is the text, as UNICODE and UTF-16 big-endian; b"" when that is over `limit` bytes.
-
-    Laid out here (EXIF 2.32), as Pillow would write the comment as numbers, which other programs do not read."""
-    comment = b"UNICODE\0" + parameters.encode("utf-16-be", errors="replace")
-    outer = struct.pack(">HHHIII", 1, _EXIF_IFD, 4, 1, 26, 0)  # one entry: a long, where the inner folder stands
-    inner = struct.pack(">HHHIII", 1, _USER_COMMENT, 7, len(comment), 44, 0)  # one entry: bytes of no type
-    data = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + outer + inner + comment
-    return data if len(data) <= limit else b""
-
-
-def decode_comment(data: bytes) -> str:
-    """A UserComment's bytes as text: eight bytes name the code, and UTF-16 comes in both orders."""
-    code, body = data[:8], data[8:]
-    if code == b"UNICODE\0":
-        if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return body.decode("utf-16", errors="replace")
-        # most letters of a prompt have a zero as their high byte
-        little = body[1::2].count(0) > body[0::2].count(0)
-        return body.decode("utf-16-le" if little else "utf-16-be", errors="replace").rstrip("\0")
-    if code in (b"ASCII\0\0\0", b"\0" * 8):
-        data = body
-    return data.decode("utf-8", errors="replace").rstrip("\0")
-
-
 def read_texts(source: Path | bytes) -> Texts:
     """The texts of a picture file. Raises UnreadableImage when it is none."""
-    name = "The file" if isinstance(source, bytes) else source.name
+    name = Note("the_picture") if isinstance(source, bytes) else source.name
     try:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         if size > FILE_LIMIT:
-            raise UnreadableImage(f"{name} is larger than {FILE_LIMIT // 1024**2} MB.")
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
-            return _texts(image)
+            raise UnreadableImage("picture_file_too_large", name=name, size=size / MB, limit=FILE_LIMIT // MB)
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            if file.read(len(chunks.SIGNATURE)) == chunks.SIGNATURE:
+                return _of_png(file)
+            file.seek(0)
+            _count_segments(file)
+            file.seek(0)
+            with Image.open(file, formats=_FORMATS) as image:
+                return _of_other(image)
     except FileNotFoundError as error:
-        raise UnreadableImage(f"{name} does not exist.") from error
+        raise UnreadableImage("picture_gone", name=name) from error
     except _BOMB as error:
-        raise UnreadableImage(f"{name} has too many pixels.") from error
+        raise UnreadableImage("picture_too_many_pixels", name=name, limit=PILLOW_LIMIT) from error
     except _BROKEN as error:
-        raise UnreadableImage(f"{name} is not a PNG, JPEG, WebP, AVIF or GIF picture.") from error
+        raise UnreadableImage("picture_no_picture", name=name, formats=READ) from error
 
 
-def _texts(image: Image.Image) -> Texts:
-    if image.format == "PNG" and PARAMETERS not in image.info and OURS not in image.info and _few_pixels(image):
-        image.load()  # some programs write their text behind the pixels
-    others = _named(image) if image.format in ("PNG", "GIF") else _exif_and_xmp(image)
-    if not others and image.mode == "RGBA" and _few_pixels(image):
-        others = _hidden(image)
+def _of_png(file: IO[bytes]) -> Texts:
+    found, exif_data = chunks.texts(file)
+    if packet := found.pop(chunks.XMP, ""):
+        found |= xmp.read(packet.encode())
+    exif_data = exif_data or exif.raw_profile(found.pop(chunks.RAW_EXIF, ""))
+    found = exif.texts(exif_data) | found
+    with Image.open(io.BytesIO(chunks.header(file)), formats=("PNG",)) as image:
+        size, mode = image.size, image.mode
+    if not found and mode == "RGBA" and size[0] * size[1] <= STEALTH_PIXELS:
+        file.seek(0)
+        with Image.open(io.BytesIO(chunks.slim(file.read())), formats=("PNG",)) as image:
+            found = _hidden(image)
+    return _texts(size, "PNG", found)
+
+
+def _of_other(image: Image.Image) -> Texts:
+    found: dict[str, str] = {}
+    if isinstance(data := image.info.get("exif"), bytes):
+        found = exif.texts(data)
+    if isinstance(packet := image.info.get("xmp"), bytes):
+        found |= xmp.read(packet)
+    found |= _comments(image)
+    if not found and image.mode == "RGBA" and image.width * image.height <= STEALTH_PIXELS:
+        found = _hidden(image)
+    return _texts(image.size, image.format or "", found)
+
+
+def _comments(image: Image.Image) -> dict[str, str]:
+    """The comments of a JPEG or GIF. stable-diffusion.cpp writes a name, a zero and the text into one."""
+    found: dict[str, str] = {}
+    for kind, value in [*getattr(image, "applist", ()), ("COM", image.info.get("comment"))]:
+        if kind == "COM" and isinstance(value, bytes) and value:
+            name, zero, text = chunks.decoded(value).rstrip("\0").partition("\0")
+            if zero and name.isidentifier():
+                found[name] = text
+            elif "Comment" not in found or has_settings(name):
+                found["Comment"] = f"{name}{zero}{text}"
+    if image.format == "GIF" and "Comment" in found:
+        found.setdefault(PARAMETERS, found["Comment"])
+    return found
+
+
+def _texts(size: tuple[int, int], kind: str, found: dict[str, str]) -> Texts:
+    """Settings count wherever they stand; UserComment, which most programs use outside PNG, whatever it says."""
+    for name in (_MAKE, _DEVICE, _DESCRIPTION):  # ComfyUI: "prompt:{…}", "workflow:{…}"
+        title, colon, text = found.get(name, "").partition(":")
+        if colon and title.lower() in ("prompt", "workflow"):
+            found.setdefault(title.lower(), text)
+    found.pop(_MAKE, None), found.pop(_DEVICE, None)
+    if not found.get(PARAMETERS):
+        places = [text for name, text in found.items() if name in _PLACES]
+        chosen = next((text for text in places if has_settings(text)), found.get("UserComment"))
+        if chosen is not None:
+            found[PARAMETERS] = chosen
+    ours = found.pop(OURS, None) or None
     return Texts(
-        width=image.width,
-        height=image.height,
-        format=image.format or "",
-        ours=others.pop(OURS, None) or None,
-        parameters=others.get(PARAMETERS) or None,
-        others=others,
+        width=size[0],
+        height=size[1],
+        format=kind,
+        ours=ours,
+        parameters=found.get(PARAMETERS) or None,
+        others=found,
     )
 
 
-def _few_pixels(image: Image.Image) -> bool:
-    return image.width * image.height <= STEALTH_PIXELS
-
-
-def _named(image: Image.Image) -> dict[str, str]:
-    """Text chunks of a PNG, the comment of a GIF."""
-    found: dict[str, str] = {}
-    for name, value in list(image.info.items())[:_OTHER_LIMIT]:
-        if name == "comment" and image.format == "GIF":
-            found[PARAMETERS] = value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
-        elif name == "xmp" and isinstance(value, bytes):
-            found |= xmp.read(value)
-        elif isinstance(name, str) and isinstance(value, str):
-            found[str(name)] = str(value)  # plain str: Pillow's carries a language
-    return found
-
-
-def _exif_and_xmp(image: Image.Image) -> dict[str, str]:
-    """UserComment as `parameters`, wherever it stands; ours from XMP; ComfyUI's texts; the comment of a JPEG."""
-    exif = image.getexif()
-    found: dict[str, str] = {}
-    comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT) or exif.get(_USER_COMMENT)  # Fooocus: in the outer folder
-    if isinstance(comment, (bytes, str)):
-        found[PARAMETERS] = decode_comment(comment) if isinstance(comment, bytes) else comment
-    for tag in _COMFY_TAGS:
-        name, colon, text = str(exif.get(tag, "")).partition(":")
-        if colon and name.lower() in ("prompt", "workflow"):
-            found[name.lower()] = text.rstrip("\0")
-    packet = image.info.get("xmp")
-    if isinstance(packet, bytes):
-        found |= xmp.read(packet)
-    comment = image.info.get("comment")
-    if isinstance(comment, bytes):
-        found["Comment"] = comment.decode("utf-8", errors="replace")
-    return found
+def _count_segments(file: IO[bytes]) -> None:
+    """Raises ValueError for a JPEG with more segments before its pixels than any camera or program writes."""
+    if file.read(2) != b"\xff\xd8":
+        return
+    for _ in range(_SEGMENT_LIMIT):
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:
+            return
+        file.seek(int.from_bytes(head[2:], "big") - 2, io.SEEK_CUR)
+    raise ValueError("too many segments")
 
 
 def _hidden(image: Image.Image) -> dict[str, str]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import StorageError, UnreadableImage
+from pipelines.errors import Note, StorageError, UnreadableImage
 from webui.archive import metadata
+from webui.archive.inputs import INPUTS
 from webui.archive.naming import GRID
-from webui.archive.store import INPUTS, SavedImage, opaque_id
+from webui.archive.store import SavedImage, opaque_id
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif"}
 UNKNOWN_SEED = -1
@@ -45,6 +50,7 @@ class Entry:
     trashed: bool = False
     rating: int = 0  # 0 … 5
     tags: tuple[str, ...] = ()
+    problem: Note | None = None  # why the file, or what it says of itself, cannot be read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,14 +63,28 @@ class Folder:
 
 
 def look(root: Path, path: Path) -> Entry | None:
-    """What a file says of itself; None when it is no picture or vanishes meanwhile."""
+    """What a file says of itself; None when it vanishes meanwhile. Whatever it holds, this does not fail: a file that
+    cannot be read has its reason as `problem`."""
     try:
-        back = metadata.read(path)
         state = path.stat()
-        record = back.record
-        mark = pixel_mark(record.pixels_sha256) if record else _file_mark(path, state.st_size)
-    except (UnreadableImage, OSError):
+    except OSError:
         return None
+    try:
+        return _look(root, path, state)
+    except UnreadableImage as error:
+        problem = error.note
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # a bug of ours, or of a library, costs this one file and never the index
+        log.exception("%s could not be read", path)
+        problem = Note("picture_bug", name=path.name, reason=repr(error)[:200])
+    return _unreadable(root, path, state, problem)
+
+
+def _look(root: Path, path: Path, state: os.stat_result) -> Entry:
+    back = metadata.read(path)
+    record = back.record
+    mark = pixel_mark(record.pixels_sha256) if record else _file_mark(path, state.st_size)
     parts = path.relative_to(root).parts
     is_grid = record.kind == "grid" if record else path.name.startswith(GRID)
     settings: Any = record.settings if record else back.fields
@@ -76,7 +96,7 @@ def look(root: Path, path: Path) -> Entry | None:
         height=back.size[1],
         task=parts[0] if parts[0] in _TASKS else _task(back.fields, settings),
         prompt=clean(back.fields.get("prompt", "")),
-        made_at=record.made_at if record else datetime.fromtimestamp(state.st_mtime).astimezone(),
+        made_at=_moment(record.made_at if record else None, state),
         id=opaque_id(root, path),
     )
     return Entry(
@@ -88,7 +108,40 @@ def look(root: Path, path: Path) -> Entry | None:
         stamp=_stamp(state),
         size=state.st_size,
         trashed=parts[0] == TRASH,
+        problem=back.problem,
     )
+
+
+def _unreadable(root: Path, path: Path, state: os.stat_result, problem: Note) -> Entry:
+    parts = path.relative_to(root).parts
+    saved = SavedImage(
+        path=path,
+        kind="image",
+        seed=UNKNOWN_SEED,
+        width=0,
+        height=0,
+        task=parts[0] if parts[0] in _TASKS else _TASKS[0],
+        prompt="",
+        made_at=_moment(None, state),
+        id=opaque_id(root, path),
+    )
+    try:
+        mark = _file_mark(path, state.st_size)
+    except OSError:  # it may be closed to us
+        mark = ""
+    return Entry(
+        saved=saved, mark=mark, stamp=_stamp(state), size=state.st_size, trashed=parts[0] == TRASH, problem=problem
+    )
+
+
+def _moment(made_at: datetime | None, state: os.stat_result) -> datetime:
+    """When the picture was made, else the file's own time, else (clocks can be set to anything) the beginning."""
+    for moment in (made_at, state.st_mtime):
+        with contextlib.suppress(OverflowError, ValueError, OSError):
+            found = datetime.fromtimestamp(moment).astimezone() if isinstance(moment, float) else moment
+            if found is not None and found.timestamp() >= 0:
+                return found
+    return datetime.fromtimestamp(0, UTC)
 
 
 def look_many(root: Path, paths: Sequence[Path], step: int) -> Iterator[list[Entry]]:
@@ -107,7 +160,7 @@ def look_many(root: Path, paths: Sequence[Path], step: int) -> Iterator[list[Ent
                 yield ahead.popleft().result()
                 ahead.extend(pool.submit(_look_at, root, chunk) for chunk in islice(chunks, 1))
     except BrokenExecutor as error:
-        raise StorageError(f"A process that read pictures for the index was ended from outside: {root}.") from error
+        raise StorageError("index_process_ended", folder=str(root)) from error
 
 
 def _look_at(root: Path, paths: Sequence[Path]) -> list[Entry]:

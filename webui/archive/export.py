@@ -17,8 +17,9 @@ from typing import Literal, get_args
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
-from pipelines.errors import InvalidRequest, UnreadableImage
-from webui.archive.containers import FILE_LIMIT, PARAMETERS
+from pipelines.errors import InvalidRequest, Note, UnreadableImage
+from webui.archive import pictures
+from webui.archive.containers import FILE_LIMIT, MB, PARAMETERS
 from webui.archive.entries import UNKNOWN_SEED, Entry
 
 Metadata = Literal["full", "prompt", "none"]
@@ -52,7 +53,7 @@ def bare(data: bytes, prompt: str | None = None) -> tuple[bytes, str]:
             upright = ImageOps.exif_transpose(image)
             return _as_png(upright, image.info.get("icc_profile"), prompt), ".png"
     except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableImage("The picture is damaged or not complete.") from error
+        raise UnreadableImage("picture_damaged", name=Note("the_picture")) from error
 
 
 def _bare_png(data: bytes, prompt: str | None) -> bytes:
@@ -158,7 +159,7 @@ def zip_of(entries: Sequence[Entry], metadata: str) -> Iterator[bytes]:
 
     Names speak of prompt and seed, and times of when: without metadata both are left out too."""
     if metadata not in KINDS:
-        raise InvalidRequest("metadata", f"must be one of {', '.join(KINDS)}, got {metadata!r:.40}")
+        raise InvalidRequest("metadata", "choice", choices=KINDS, value=metadata[:40])
     return _zip_of(entries, metadata)
 
 
@@ -184,8 +185,8 @@ def _zip_of(entries: Sequence[Entry], metadata: str) -> Iterator[bytes]:
 
 
 def _bytes(path: Path) -> bytes:
-    if path.stat().st_size > FILE_LIMIT:
-        raise UnreadableImage(f"{path.name} is larger than {FILE_LIMIT // 1024**2} MB.")
+    if (size := path.stat().st_size) > FILE_LIMIT:
+        raise UnreadableImage("picture_file_too_large", name=path.name, size=size / MB, limit=FILE_LIMIT // MB)
     return path.read_bytes()
 
 
@@ -203,7 +204,7 @@ def _free(name: str, used: set[str]) -> str:
 def contact_sheet(entries: Sequence[Entry], columns: int | None = None) -> bytes:
     """A JPEG of small pictures with their seeds, left to right and down. Raises InvalidRequest without pictures."""
     if not 1 <= len(entries) <= SHEET_LIMIT:
-        raise InvalidRequest("file", f"must be from 1 to {SHEET_LIMIT} pictures, got {len(entries)}")
+        raise InvalidRequest("file", "sheet_count", limit=SHEET_LIMIT, value=len(entries))
     across = columns or min(len(entries), 6)
     down = -(-len(entries) // across)
     cell = _CELL + _GAP
@@ -226,10 +227,6 @@ def contact_sheet(entries: Sequence[Entry], columns: int | None = None) -> bytes
 
 def _small(path: Path) -> Image.Image | None:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            image.draft("RGB", (_CELL, _CELL))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((_CELL, _CELL))
-            return small
-    except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return pictures.small(path, _CELL)
+    except (UnreadableImage, OSError):
         return None

@@ -28,19 +28,15 @@ def storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(_sentence(folder, error)) from error
+        raise _told(folder, error) from error
 
 
-def _sentence(folder: Path, error: OSError) -> str:
-    if error.errno in _FULL:
-        return f"The disk of the output folder is full: {folder}."
-    if error.errno in _CLOSED:
-        return f"The output folder cannot be written: {folder}."
-    if error.errno in _GONE:
-        return f"The output folder is gone: {folder}."
-    if error.errno == errno.ENAMETOOLONG:
-        return f"The path of the output folder is too long: {folder}."
-    return f"The output folder failed ({error.strerror or error}): {folder}."
+def _told(folder: Path, error: OSError) -> StorageError:
+    known = ((_FULL, "folder_full"), (_CLOSED, "folder_closed"), (_GONE, "folder_gone"))
+    for numbers, code in (*known, ({errno.ENAMETOOLONG}, "folder_path_too_long")):
+        if error.errno in numbers:
+            return StorageError(code, folder=str(folder))
+    return StorageError("folder_failed", reason=error.strerror or str(error), folder=str(folder))
 
 
 def make_folder(root: Path, relative: Path) -> Path:

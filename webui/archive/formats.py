@@ -9,8 +9,8 @@ from typing import Literal, get_args
 from PIL import Image, features
 
 from pipelines.errors import InvalidRequest
-from webui.archive import xmp
-from webui.archive.containers import exif_bytes, png_info
+from webui.archive import exif, xmp
+from webui.archive.containers import png_info
 
 Format = Literal["png", "webp", "jpeg", "avif"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -39,9 +39,9 @@ def check(name: str) -> Format:
     for known in get_args(Format):
         if name == known:
             if known in ("webp", "avif") and not features.check(known):
-                raise InvalidRequest("format", f"must be one that this Pillow can write, got {name!r}")
+                raise InvalidRequest("format", "format_unwritable", value=name)
             return known  # type: ignore[no-any-return]
-    raise InvalidRequest("format", f"must be one of {', '.join(FORMATS)}, got {name!r}")
+    raise InvalidRequest("format", "choice", choices=FORMATS, value=name)
 
 
 def encode(image: Image.Image, kind: Format, ours: str, parameters: str, *, keep_texts: bool = True) -> Encoded:
@@ -51,13 +51,13 @@ def encode(image: Image.Image, kind: Format, ours: str, parameters: str, *, keep
     Without `keep_texts`, a text that does not fit is left out instead."""
     if kind == "png" or max(image.size) > _SIDES[kind]:
         return _png(image, ours, parameters)
-    exif, packet = exif_bytes(parameters, _ROOM[kind]), xmp.write(ours)
+    comment, packet = exif.write(parameters, _ROOM[kind]), xmp.write(ours)
     if len(packet) > _ROOM[kind]:
         packet = b""
-    if keep_texts and not (exif and packet):
+    if keep_texts and not (comment and packet):
         return _png(image, ours, parameters)
     buffer = io.BytesIO()
-    texts: dict[str, bytes] = {name: text for name, text in (("exif", exif), ("xmp", packet)) if text}
+    texts: dict[str, bytes] = {name: text for name, text in (("exif", comment), ("xmp", packet)) if text}
     if kind == "webp":
         # half the time of the default effort for files as small
         image.save(buffer, "WEBP", lossless=True, quality=25, method=2, **texts)

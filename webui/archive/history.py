@@ -6,6 +6,7 @@ Only stars and tags are kept elsewhere (`marks`), because no file says them.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InvalidRequest, StorageError
+from pipelines.errors import InvalidRequest, Note, StorageError
 from webui.archive import index, marks
 from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, look, look_many, walk
 from webui.archive.search import Query, count_statement, page_statement, place
@@ -26,7 +27,7 @@ MARKS = "marks.sqlite"
 _STEP = 200  # files read between two transactions
 _MISSES = 5.0  # seconds between two looks for pictures that are not known
 _ASKED = 500  # SQLite's parameters in one statement: 999 in old builds
-_ENTRY = f"{index.SAVED}, model, sampler, mark, source, stamp, size, trashed"
+_ENTRY = f"{index.SAVED}, model, sampler, mark, source, stamp, size, trashed, problem"
 _RATING = "coalesce((SELECT rating FROM marks.ratings r WHERE r.mark = images.mark), 0)"
 _TAGS = "(SELECT group_concat(tag, ',') FROM marks.tags t WHERE t.mark = images.mark)"
 _FILE_FACETS = ("model", "sampler", "task")
@@ -186,7 +187,7 @@ class History:
     # -- looking ------------------------------------------------------------------------------------------------
 
     def recent(self, limit: int, before: str | None = None) -> list[SavedImage]:
-        """At most `limit` images, newest first, older than the one with the id `before`. Passes over files gone."""
+        """At most `limit` readable images, newest first, older than the one with the id `before`."""
         after = None
         if before is not None:
             with self._reading():
@@ -194,7 +195,7 @@ class History:
             if row is None:
                 return []
             after = place(0, row[0])
-        return [entry.saved for entry in self.search(Query(), limit, after).entries]
+        return [entry.saved for entry in self.search(Query(), limit, after).entries if entry.saved.width]
 
     def search(self, query: Query, limit: int, after: str | None = None) -> Page:
         """A page of what `query` asks for, from behind `after` of the page before. Passes over files gone.
@@ -308,7 +309,7 @@ class History:
         return [found[number] for number in numbers if number in found]
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        model, sampler, mark, source, stamp, size, trashed, rating, tags = row[9:]
+        model, sampler, mark, source, stamp, size, trashed, problem, rating, tags = row[9:]
         return Entry(
             saved=index.saved_of(self.root, row[:9]),
             model=model,
@@ -320,6 +321,7 @@ class History:
             trashed=bool(trashed),
             rating=rating,
             tags=tuple(sorted(tags.split(","))) if tags else (),
+            problem=Note.from_json(json.loads(problem)) if problem else None,
         )
 
     def _present(self, entries: list[Entry]) -> list[Entry]:
@@ -347,7 +349,7 @@ class History:
     def _marked(self, identities: Sequence[str]) -> list[str]:
         found = [entry.mark for entry in self.entries(identities) if entry.mark]
         if not found:
-            raise InvalidRequest("file", "must be an existing picture, got none")
+            raise InvalidRequest("file", "picture_unknown")
         return list(dict.fromkeys(found))
 
     # -- the database -------------------------------------------------------------------------------------------
@@ -380,7 +382,7 @@ class History:
         try:
             yield
         except sqlite3.Error as error:
-            raise StorageError(f"The index of the output folder failed ({error}): {self.root}.") from error
+            raise StorageError("index_failed", reason=str(error), folder=str(self.root)) from error
 
 
 def _files(root: Path, folders: Iterable[Folder]) -> Iterator[tuple[Path, tuple[int, int]]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from webui.archive.entries import Entry
+from webui.archive.entries import Entry, clean
 from webui.archive.search import TOKENIZER, numbers_of, spaced
 from webui.archive.store import SavedImage
 
-VERSION = 5
+VERSION = 6
 NAMES = (
     "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
-    "mark", "source", "stamp", "size", "trashed", "made", "made_at", "prompt",
+    "mark", "source", "stamp", "size", "trashed", "made", "made_at", "problem", "prompt",
 )  # fmt: skip
 _COLUMNS = """
     number INTEGER PRIMARY KEY,                -- the order, whenever a file was noticed: see `search.numbers_of`
@@ -35,6 +36,7 @@ _COLUMNS = """
     trashed INTEGER NOT NULL,
     made REAL NOT NULL,                        -- seconds since 1970
     made_at TEXT NOT NULL,
+    problem TEXT NOT NULL,                     -- why it cannot be read, as JSON of a note; empty: it can
     prompt TEXT NOT NULL,
     gone INTEGER NOT NULL DEFAULT 0            -- kept, so that paging from a deleted image goes on
 """
@@ -92,7 +94,8 @@ def values(root: Path, entry: Entry) -> tuple[Any, ...]:
     return (
         saved.id, path, path.rpartition("/")[0], saved.kind, saved.seed, saved.width, saved.height, saved.task,
         entry.model, entry.sampler, entry.mark, entry.source, entry.stamp, entry.size, entry.trashed,
-        saved.made_at.timestamp(), saved.made_at.isoformat(), saved.prompt,
+        saved.made_at.timestamp(), saved.made_at.isoformat(),
+        clean(json.dumps(entry.problem.to_json(), default=str)) if entry.problem else "", saved.prompt,
     )  # fmt: skip
 
 

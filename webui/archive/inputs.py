@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ from PIL import Image
 from pipelines.errors import StorageError
 from webui.archive.files import make_folder, storage_errors, write_new
 
+INPUTS = "inputs"  # the folder of an archive that they lie in
 ORIGIN_LIMIT = 4 * 1024 * 1024  # bytes
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -55,16 +57,16 @@ class InputStore:
     def get(self, sha256: str) -> Image.Image:
         """The very pixels that were put. Raises StorageError when the copy is missing or changed."""
         if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
-            raise StorageError(f"An input picture is named by 64 hexadecimal digits, got {str(sha256)[:80]!r}.")
+            raise StorageError("input_name", value=str(sha256)[:80])
         try:
             with Image.open(self._path(sha256), formats=("PNG",)) as image:
                 image.load()
         except FileNotFoundError as error:
-            raise StorageError(f"The input picture {sha256[:10]}… is no longer in {self.folder}.") from error
+            raise StorageError("input_gone", name=sha256[:10], folder=str(self.folder)) from error
         except _DECODE_ERRORS as error:
-            raise StorageError(f"The input picture {sha256[:10]}… in {self.folder} cannot be read.") from error
+            raise StorageError("input_unreadable", name=sha256[:10], folder=str(self.folder)) from error
         if pixels_sha256(image) != sha256:
-            raise StorageError(f"The input picture {sha256[:10]}… in {self.folder} was changed.")
+            raise StorageError("input_changed", name=sha256[:10], folder=str(self.folder))
         return image
 
     def note(self, sha256: str, origin: Mapping[str, str]) -> None:
@@ -92,3 +94,19 @@ class InputStore:
 
     def _path(self, sha256: str) -> Path:
         return self.folder / f"{sha256}.png"
+
+
+class InputsAround(InputStore):
+    """The inputs of a picture that may lie in any archive: those of the folders above it first, then our own."""
+
+    def __init__(self, picture: Path, own: InputStore) -> None:
+        super().__init__(own.folder)
+        self._near = [folder / INPUTS for folder in picture.absolute().parents]
+
+    def get(self, sha256: str) -> Image.Image:
+        """As ever; the hash says that it is the right picture, wherever it lies."""
+        for folder in self._near:
+            if folder != self.folder and _HASH.fullmatch(sha256) and (folder / f"{sha256}.png").is_file():
+                with contextlib.suppress(StorageError):  # damaged there: ours may be whole
+                    return InputStore(folder).get(sha256)
+        return super().get(sha256)

@@ -31,7 +31,7 @@ def prepare(path: Path) -> None:
     try:
         _prepare(path)
     except sqlite3.OperationalError as error:
-        raise StorageError(f"The stars and tags cannot be opened ({error}): {path}.") from error
+        raise StorageError("marks_closed", reason=str(error), file=str(path)) from error
     except sqlite3.DatabaseError:
         aside = _aside(path)
         log.error("The stars and tags in %s cannot be read; the file is kept as %s", path, aside.name)
@@ -43,7 +43,7 @@ def _prepare(path: Path) -> None:
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
-            raise StorageError(f"The stars and tags were kept by a newer Seedprint: {path}.")
+            raise StorageError("marks_newer", file=str(path))
         database.execute("PRAGMA journal_mode = WAL")
         if version < _VERSION:
             database.execute("BEGIN IMMEDIATE")  # another program may be making it
@@ -65,21 +65,21 @@ def _aside(path: Path) -> Path:
             for ending in ("-wal", "-shm"):
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             return aside
-    raise StorageError(f"The stars and tags cannot be read, and there are too many copies already: {path}.")
+    raise StorageError("marks_damaged", file=str(path))
 
 
 def tidy_tag(tag: str) -> str:
     """A tag as it is kept. Raises InvalidRequest."""
     tidy = " ".join(clean(unicodedata.normalize("NFKC", tag)).split())
     if not tidy or len(tidy) > TAG_LIMIT or "," in tidy:
-        raise InvalidRequest("tag", f"must have 1 to {TAG_LIMIT} characters and no comma, got {tag[:80]!r}")
+        raise InvalidRequest("tag", "tag_rule", limit=TAG_LIMIT, value=tag[:80])
     return tidy
 
 
 def rate(database: sqlite3.Connection, marks: Iterable[str], rating: int) -> None:
     """0 takes the stars away. `database` has the file attached as `marks`, in a transaction. Raises InvalidRequest."""
     if not 0 <= rating <= RATINGS:
-        raise InvalidRequest("rating", f"must be a whole number from 0 to {RATINGS}, got {rating}")
+        raise InvalidRequest("rating", "whole_number", low=0, high=RATINGS, value=rating)
     if rating:
         rows = [(mark, rating) for mark in marks]
         database.executemany("INSERT OR REPLACE INTO marks.ratings VALUES (?, ?)", rows)

@@ -5,6 +5,7 @@ Described in docs/metadata.md. Everything read is data from strangers: capped, c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ __all__ = [
     "request_to_json",
     "to_infotext",
 ]
+
+log = logging.getLogger(__name__)
 
 SIDECAR_LIMIT = 4 * 1024 * 1024  # bytes
 
@@ -97,13 +100,28 @@ def read_input(source: Path | bytes, inputs: InputStore) -> Image.Image:
 
 
 def _read_texts(texts: Texts) -> ReadBack:
-    problem = None
     back = ReadBack(size=(texts.width, texts.height), lossy=texts.format in LOSSY)
-    if texts.ours is not None:
+    for read_some in (_ours, _others):
         try:
-            return _from_record(Record.from_json(texts.ours), texts.parameters, back)
+            found = read_some(texts, back)
         except InvalidRequest as error:
-            problem = error.told
+            back = replace(back, problem=back.problem or error.told)
+        except Exception as error:  # whatever a file holds, a bug of ours costs what it says and no more
+            log.exception("A picture's settings could not be read")
+            bug = Note("picture_bug", name=Note("the_picture"), reason=repr(error)[:200])
+            back = replace(back, problem=back.problem or bug)
+        else:
+            if found is not None:
+                return found
+    return back
+
+
+def _ours(texts: Texts, back: ReadBack) -> ReadBack | None:
+    return None if texts.ours is None else _from_record(Record.from_json(texts.ours), texts.parameters, back)
+
+
+def _others(texts: Texts, back: ReadBack) -> ReadBack | None:
+    """What `parameters` says, else another program's text."""
     settings: dict[str, Any] = {}
     unknown: list[str] = []
     too_long = None
@@ -122,17 +140,15 @@ def _read_texts(texts: Texts) -> ReadBack:
                 text=made.text,
                 program=made.program,
                 model_hash=made.model_hash,
-                problem=problem,
             )
     if not settings:
-        return replace(back, problem=problem or too_long)
+        return replace(back, problem=back.problem or too_long)
     assert texts.parameters is not None
     return replace(
         back,
         fields=settings,
         unknown=tuple(unknown),
         text=texts.parameters,
-        problem=problem,
         model_hash=infotext.model_hash(texts.parameters),
     )
 

@@ -226,24 +226,20 @@ class NamePattern:
         tokens = [piece.name for piece in self._pieces if piece.name]
         for token in tokens:
             if tokens.count(token) > 1:
-                raise InvalidRequest("pattern", f"must use each token once, got [{token}] twice")
+                raise InvalidRequest("pattern", "pattern_twice", token=f"[{token}]")
         if "number" not in tokens:
-            raise InvalidRequest("pattern", f"must hold [number], which keeps names apart, got {self.pattern!r}")
+            raise InvalidRequest("pattern", "pattern_number", value=self.pattern)
         words = "".join(piece.text for piece in self._pieces if not piece.name)
         for character in words:
             category = unicodedata.category(character)
             if character in _FORBIDDEN or category[0] in "CM" or category in ("So", "Sk", "Zl", "Zp"):
-                raise InvalidRequest("pattern", f"must not hold {character!r}")
+                raise InvalidRequest("pattern", "pattern_character", value=repr(character))
         if len(words.encode()) > _LITERAL_LIMIT:
-            raise InvalidRequest(
-                "pattern", f"must have at most {_LITERAL_LIMIT} bytes beside its tokens, got {words!r}"
-            )
+            raise InvalidRequest("pattern", "pattern_words", limit=_LITERAL_LIMIT, value=words)
         if (room := sum(TOKENS[token].room for token in tokens)) > _TOKEN_ROOM:
-            raise InvalidRequest(
-                "pattern", f"must use tokens of at most {_TOKEN_ROOM} bytes beside the prompt, got up to {room}"
-            )
+            raise InvalidRequest("pattern", "pattern_tokens", limit=_TOKEN_ROOM, value=room)
         if self.pattern[0] in " .":
-            raise InvalidRequest("pattern", f"must not begin with a dot or a space, got {self.pattern!r}")
+            raise InvalidRequest("pattern", "pattern_begin", value=self.pattern)
 
     def name(self, facts: NameFacts, *, suffix: str = ".png", prefix: str = "", limit: int = NAME_LIMIT) -> str:
         """The file's name: one path component of at most `limit` bytes with ".part" added."""

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from PIL import Image, ImageCms
 
-from pipelines.errors import UnreadableImage
+from pipelines.errors import Note, UnreadableImage
+from webui.archive import chunks, exif
+from webui.archive.containers import FILE_LIMIT as ARCHIVE_LIMIT
+from webui.archive.containers import MB, PILLOW_LIMIT, READ
 
 # TIFF, PSD, FITS and the like stay out: large decoders, a long history of holes, and no camera or phone needs them here
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 PIXEL_LIMIT = 40_000_000
 FILE_LIMIT = 50 * 1024 * 1024  # bytes
 
-_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,7 +59,7 @@ def read(source: Path | bytes) -> Image.Image:
             white.paste(image, mask=alpha)
             image = white
     except _BROKEN as error:
-        raise UnreadableImage(f"{name} is damaged or not complete.") from error
+        raise UnreadableImage("picture_damaged", name=name) from error
     image.info = {}
     return image
 
@@ -72,62 +74,72 @@ def read_mask(source: Path | bytes) -> Image.Image:
         low, _ = alpha.getextrema() if alpha is not None else (255, 255)
         mask = image.convert("L") if alpha is None or low == 255 else alpha
     except _BROKEN as error:
-        raise UnreadableImage(f"{name} is damaged or not complete.") from error
+        raise UnreadableImage("picture_damaged", name=name) from error
     mask.info = {}
     return mask
 
 
-def _open(source: Path | bytes) -> tuple[Image.Image, str]:
+def small(path: Path, side: int) -> Image.Image:
+    """A picture of the archive, upright "RGB", at most `side` pixels a side; larger ones than `read` takes are shrunk
+    too. Raises UnreadableImage, OSError."""
+    if (size := path.stat().st_size) > ARCHIVE_LIMIT:
+        raise UnreadableImage("picture_file_too_large", name=path.name, size=size / MB, limit=ARCHIVE_LIMIT // MB)
+    try:
+        with Image.open(io.BytesIO(chunks.slim(path.read_bytes())), formats=FORMATS) as image:
+            image.draft("RGB", (side, side))
+            upright = _upright(image)
+            upright.thumbnail((side, side))
+            return upright.convert("RGB")
+    except _BOMB as error:
+        raise UnreadableImage("picture_too_many_pixels", name=path.name, limit=PILLOW_LIMIT) from error
+    except _BROKEN as error:
+        raise UnreadableImage("picture_damaged", name=path.name) from error
+
+
+def _open(source: Path | bytes) -> tuple[Image.Image, str | Note]:
     """The decoded first frame, upright, and the name for messages."""
-    name = "The picture" if isinstance(source, bytes) else source.name
+    name = Note("the_picture") if isinstance(source, bytes) else source.name
     data = _bytes(source, name)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(chunks.slim(data)), formats=FORMATS)
     except _BOMB as error:
-        raise UnreadableImage(_too_large(name)) from error
+        raise UnreadableImage("picture_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000) from error
     except _BROKEN as error:
-        raise UnreadableImage(f"{name} is not a PNG, JPEG, WebP, AVIF, GIF or BMP picture.") from error
+        raise UnreadableImage("picture_no_picture", name=name, formats=(*READ, "BMP")) from error
     if image.width * image.height > PIXEL_LIMIT:
-        raise UnreadableImage(_too_large(name))
+        raise UnreadableImage("picture_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
     try:
         image.load()
         return _upright(image), name
     except _BOMB as error:
-        raise UnreadableImage(_too_large(name)) from error
+        raise UnreadableImage("picture_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000) from error
     except _BROKEN as error:
-        raise UnreadableImage(f"{name} is damaged or not complete.") from error
+        raise UnreadableImage("picture_damaged", name=name) from error
 
 
-def _bytes(source: Path | bytes, name: str) -> bytes:
+def _bytes(source: Path | bytes, name: str | Note) -> bytes:
     if isinstance(source, bytes):
         size = len(source)
     else:
         try:
             size = source.stat().st_size if source.is_file() else -1
         except OSError as error:
-            raise UnreadableImage(f"{name} cannot be opened.") from error
+            raise UnreadableImage("picture_closed", name=name) from error
         if size < 0:
-            raise UnreadableImage(f"{name} is not a file.")
+            raise UnreadableImage("picture_no_file", name=name)
     if size > FILE_LIMIT:
-        raise UnreadableImage(f"{name} has {size / 1024**2:.0f} MB; at most {FILE_LIMIT // 1024**2} MB are read.")
+        raise UnreadableImage("picture_file_too_large", name=name, size=size / MB, limit=FILE_LIMIT // MB)
     if isinstance(source, bytes):
         return source
     try:
         return source.read_bytes()
     except OSError as error:
-        raise UnreadableImage(f"{name} cannot be opened.") from error
-
-
-def _too_large(name: str) -> str:
-    return f"{name} has too many pixels; at most {PIXEL_LIMIT // 1_000_000} million are read."
+        raise UnreadableImage("picture_closed", name=name) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says; the rest of EXIF is not looked at."""
-    try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:  # broken EXIF does not make the pixels worse
-        turn = None
+    turn = _UPRIGHT.get(exif.orientation(image.info))
     if turn is None:
         return image
     turned = image.transpose(turn)

@@ -86,13 +86,13 @@ class Query:
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:
-            raise InvalidRequest("sort", f"must be one of {', '.join(SORTS)}, got {self.sort!r:.40}")
+            raise InvalidRequest("sort", "choice", choices=SORTS, value=str(self.sort)[:40])
         if not 0 <= self.rating <= RATINGS:
-            raise InvalidRequest("rating", f"must be a whole number from 0 to {RATINGS}, got {self.rating}")
+            raise InvalidRequest("rating", "whole_number", low=0, high=RATINGS, value=self.rating)
         for name in ("width", "height", "seed"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 2**63:
-                raise InvalidRequest(name, f"must be a whole number from 0 to {2**63 - 1}, got {value}")
+                raise InvalidRequest(name, "whole_number", low=0, high=2**63 - 1, value=value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +144,7 @@ def place(value: int, number: int) -> str:
 def _place(after: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,19})\.(\d{1,19})", after)
     if found is None or max(int(found[1]), int(found[2])) >= 2**63:
-        raise InvalidRequest("after", f"must be a place that a page gave, got {after[:40]!r}")
+        raise InvalidRequest("after", "place_unknown", value=after[:40])
     return int(found[1]), int(found[2])
 
 
@@ -197,4 +197,4 @@ def _midnight(day: date, later: int) -> float:
     try:
         return datetime.combine(day + timedelta(days=later), time()).astimezone().timestamp()
     except (OverflowError, ValueError, OSError) as error:
-        raise InvalidRequest("date", f"must be a day since 1970, got {day}") from error
+        raise InvalidRequest("date", "day_out_of_range", value=day.isoformat()) from error

@@ -21,14 +21,13 @@ from pipelines.types import GenerationRequest, GenerationResult
 from webui.archive import formats
 from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
 from webui.archive.grids import make_grid
-from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.inputs import INPUTS, InputStore, pixels_sha256
 from webui.archive.metadata import Record, to_infotext
 from webui.archive.naming import DEFAULT_PATTERN, GRID, NAME_LIMIT, NameFacts, NamePattern
 
 JPEG_ABOVE = 40_000_000  # pixels; a larger grid is kept as JPEG
 SIDECARS = ("txt", "json")
 GRIDS = ("plain", "seeds", "none")  # without words, with the seed under each picture
-INPUTS = "inputs"
 _SPACE_FACTOR = 3
 _TEXT_ROOM = 64 * 1024  # bytes an image, for texts and file system
 _WINDOWS_PATH = 255
@@ -70,9 +69,9 @@ class Saving:
         NamePattern(self.pattern)
         formats.check(self.format)
         if set(self.sidecars) - set(SIDECARS):
-            raise InvalidRequest("sidecars", f"must be of {', '.join(SIDECARS)}, got {', '.join(self.sidecars)}")
+            raise InvalidRequest("sidecars", "choice", choices=SIDECARS, value=self.sidecars)
         if self.grid not in GRIDS:
-            raise InvalidRequest("grid", f"must be one of {', '.join(GRIDS)}, got {self.grid!r}")
+            raise InvalidRequest("grid", "choice", choices=GRIDS, value=self.grid)
 
     @property
     def suffix(self) -> str:
@@ -146,10 +145,7 @@ class ImageStore:
         need = _SPACE_FACTOR * (request.images + 1) * (request.width * request.height * 3 + _TEXT_ROOM)
         free = self.free_bytes()
         if free < need:
-            raise StorageError(
-                f"The disk of the output folder has {free / 1e6:,.0f} MB free, this run wants {need / 1e6:,.0f} MB: "
-                f"{self.root}."
-            )
+            raise StorageError("space_short", free=free / 1e6, need=need / 1e6, folder=str(self.root))
 
     def save(self, result: GenerationResult) -> SavedImage:
         """Keeps one image. On StorageError nothing is left behind and `result` can be saved again."""

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import io
 import sqlite3
-import struct
 import threading
-import zlib
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from pipelines.errors import UnreadableImage
+from webui.archive import pictures
 
 SIDE = 256  # pixels
 KEPT = 20_000  # some 10 kB each
@@ -28,9 +25,6 @@ CREATE TABLE IF NOT EXISTS thumbs (
     data   BLOB NOT NULL
 )
 """
-_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error, UserWarning)
-_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class Thumbnails:
@@ -53,7 +47,7 @@ class Thumbnails:
         try:
             stamp = path.stat().st_mtime_ns
         except OSError as error:
-            raise UnreadableImage(f"{path.name} does not exist.") from error
+            raise UnreadableImage("picture_gone", name=path.name) from error
         data = self._known(str(path), stamp)
         if data is None:
             data = _make(path)
@@ -103,14 +97,8 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _make(path: Path) -> bytes:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            image.draft("RGB", (SIDE, SIDE))
-            small = ImageOps.exif_transpose(image)
-            small.thumbnail((SIDE, SIDE))
-            buffer = io.BytesIO()
-            small.convert("RGB").save(buffer, "JPEG", quality=85)
-    except _BOMB as error:
-        raise UnreadableImage(f"{path.name} has too many pixels.") from error
-    except _BROKEN as error:
-        raise UnreadableImage(f"{path.name} is no picture that can be read.") from error
+        buffer = io.BytesIO()
+        pictures.small(path, SIDE).save(buffer, "JPEG", quality=85)
+    except OSError as error:
+        raise UnreadableImage("picture_closed", name=path.name) from error
     return buffer.getvalue()

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipelines.errors import InvalidRequest, StorageError
+from pipelines.errors import InvalidRequest, Note, StorageError
 from webui.archive.entries import DEPTH, TRASH
 from webui.archive.files import discard, make_folder, publish, storage_errors, sync_folder, write_part
 from webui.archive.history import History
+from webui.archive.inputs import INPUTS
 from webui.archive.search import Query
-from webui.archive.store import INPUTS
 
 FOLDER_LIMIT = 60  # characters of each part
 _TRIES = 1000
@@ -31,10 +31,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """`places`: old place -> new place. `problem`: why the rest stayed, one sentence."""
+    """`places`: old place -> new place. `problem`: why the rest stayed."""
 
     places: dict[Path, Path]
-    problem: str | None = None
+    problem: Note | None = None
 
 
 class Trash:
@@ -87,7 +87,7 @@ class Trash:
                 with storage_errors(self._root):
                     places[old] = relocate(self._root, old, new)
             except StorageError as error:
-                problem = str(error)
+                problem = error.note
                 break
         self._history.moved(places.items())
         if trashed:
@@ -110,8 +110,7 @@ def folder_name(text: str) -> PurePosixPath:
     parts = [part for part in text.strip().strip("/").split("/") if part]
     bad = any(_BAD.search(part) or _RESERVED.fullmatch(part) or len(part) > FOLDER_LIMIT for part in parts)
     if not parts or len(parts) > DEPTH - 1 or bad or parts[0].lower() == INPUTS:
-        rule = f"must be one to {DEPTH - 1} folder names with / between them, got {text[:80]!r}"
-        raise InvalidRequest("folder", rule)
+        raise InvalidRequest("folder", "folder_name", most=DEPTH - 1, value=text[:80])
     return PurePosixPath(*parts)
 
 

@@ -14,6 +14,7 @@ _NAMES = {
     _OURS: "seedprint",
     "http://ns.adobe.com/exif/1.0/ UserComment": "xmp:UserComment",
     "http://ns.adobe.com/xap/1.0/ CreatorTool": "xmp:CreatorTool",
+    "http://purl.org/dc/elements/1.1/ description": "xmp:description",
 }
 # XML 1.0 has no place for these; all of them can only stand inside strings of the JSON
 _NOT_XML = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

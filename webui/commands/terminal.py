@@ -9,13 +9,17 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import SeedprintError
+from webui.words import line
+
 if TYPE_CHECKING:
     from pipelines.types import GenerationRequest
     from webui.jobs.status import JobStatus
 
 
 def complain(error: object) -> None:
-    print(f"seedprint: {error}", file=sys.stderr)
+    told = line(error) if isinstance(error, SeedprintError) else error
+    print(f"seedprint: {told}", file=sys.stderr)
 
 
 class Answer:

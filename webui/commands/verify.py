@@ -49,7 +49,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace, settings: Settings, engine: Engine, answer: Answer) -> int:
     """0 when every file is identical, 1 when one differs or cannot be made. Raises InvalidRequest."""
-    from webui.archive.store import INPUTS
+    from webui.archive.inputs import INPUTS
     from webui.proof import golden, sweep
 
     golden_root = settings.data_dir / golden.FOLDER

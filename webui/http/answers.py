@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fastapi import HTTPException, Request
 
 from pipelines.errors import InvalidRequest, SeedprintError
-from webui.words import language_of, sentence
+from webui.words import fault, language_of
 
 
 @contextmanager
@@ -16,7 +16,6 @@ def faults_as_answers(request: Request) -> Iterator[None]:
     """Our errors as one sentence in the visitor's language: 400 for bad input, 409 for what cannot be done now."""
     try:
         yield
-    except InvalidRequest as error:
-        raise HTTPException(400, sentence(error.field, error.rule, language_of(request))) from error
     except SeedprintError as error:
-        raise HTTPException(409, str(error)) from error
+        bad = isinstance(error, InvalidRequest)
+        raise HTTPException(400 if bad else 409, fault(error, language_of(request))) from error

@@ -21,7 +21,7 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, UnreadableImage
 from webui.archive import export, metadata
 from webui.archive.entries import UNKNOWN_SEED, Entry
 from webui.archive.history import History
@@ -29,7 +29,8 @@ from webui.archive.search import Query
 from webui.archive.trash import Done, Trash
 from webui.http.answers import faults_as_answers
 from webui.ui.again.tab import settings_table
-from webui.words import language_of
+from webui.ui.generate.handlers import escaped
+from webui.words import Language, fault, language_of, say
 
 PAGE = 60  # pictures
 PAGE_LIMIT = 200
@@ -122,6 +123,7 @@ class Shown:
             "rating": entry.rating,
             "tags": list(entry.tags),
             "trashed": entry.trashed,
+            "unreadable": not saved.width,
         }
 
 
@@ -163,12 +165,19 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
             if entry is None:
                 raise HTTPException(404, "There is no such picture.")
             family = history.family(identity)
-            settings = settings_table(metadata.read(entry.saved.path), language_of(request))
             return show(entry) | {
-                "settings": settings,
+                "settings": _settings(entry, language_of(request)),
                 "parents": [show(one) for one in family.parents],
                 "children": [show(one) for one in family.children],
             }
+
+
+def _settings(entry: Entry, language: Language) -> str:
+    """What the file says as a table, or why it cannot be read."""
+    try:
+        return settings_table(metadata.read(entry.saved.path), language)
+    except UnreadableImage as error:
+        return f'<p class="note">{escaped(fault(error, language))}</p>'
 
 
 def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:
@@ -199,7 +208,10 @@ def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:
         """Does it; the pictures' new ids, for undoing, and why some stayed."""
         with faults_as_answers(request):
             done = acts[wish.action](wish)
-            return {"ids": [history.identity(path) for path in done.places.values()], "problem": done.problem}
+            return {
+                "ids": [history.identity(path) for path in done.places.values()],
+                "problem": done.problem and say(done.problem, language_of(request)),
+            }
 
 
 def _add_downloads(router: APIRouter, history: History, tickets: Tickets) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from pipelines.errors import InvalidRequest
 from pipelines.types import Attention, Batch, GenerationResult
 from webui.archive import metadata
-from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 
 SIDE = 192  # pixels, of an overlay
 WORDS = 60  # shown at most
@@ -42,7 +42,7 @@ def look(path: Path, inputs: InputStore, generate: Generate) -> Looks:
     record = metadata.read(path).record
     if record is None or record.kind != "image":
         raise InvalidRequest("file", "must hold the settings that made it, got none")
-    batch = Batch.around(record.request(inputs), record.position, record.facts.get("threads"))
+    batch = Batch.around(record.request(InputsAround(path, inputs)), record.position, record.facts.get("threads"))
     result = generate(replace(batch, attention=True))[record.position]
     if result.attention is None:
         raise InvalidRequest("file", "must be made by an engine that can be watched")

@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
 from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
-from webui.archive.store import INPUTS, ImageStore
+from webui.archive.inputs import INPUTS
+from webui.archive.store import ImageStore
 from webui.proof import sweep
 
 FOLDER = "golden"  # below the data folder

@@ -16,10 +16,11 @@ from pipelines.engine import Engine
 from pipelines.errors import SeedprintError, Stopped
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
-from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 from webui.archive.metadata import Record
 from webui.proof import measures
 from webui.proof.resources import Finder, renamed
+from webui.words import line
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
@@ -119,10 +120,11 @@ def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainRe
         notes = tuple(found.note for found in files if found.note)
         if any(found.gone for found in files):
             return AgainReport(path=str(path), cannot=next(found.note for found in files if found.gone), notes=notes)
-        batch = Batch.around(renamed(record.request(inputs), files), record.position, record.facts.get("threads"))
+        request = record.request(InputsAround(path, inputs))
+        batch = Batch.around(renamed(request, files), record.position, record.facts.get("threads"))
         return _Original(path=path, record=record, batch=batch, notes=notes, lossy=back.lossy)
     except SeedprintError as error:
-        return AgainReport(path=str(path), cannot=str(error))
+        return AgainReport(path=str(path), cannot=line(error))
 
 
 def _make(
@@ -134,14 +136,14 @@ def _make(
         raise
     except SeedprintError as error:
         for original in originals:
-            yield AgainReport(path=str(original.path), cannot=str(error), notes=original.notes)
+            yield AgainReport(path=str(original.path), cannot=line(error), notes=original.notes)
         return
     for original in originals:
         result = results[original.record.position]
         try:
             before = pictures.read(original.path)
         except SeedprintError as error:
-            yield AgainReport(path=str(original.path), cannot=str(error))
+            yield AgainReport(path=str(original.path), cannot=line(error))
             continue
         report = replace(_compared(original, before, result), notes=original.notes)
         on_made(report, before, result.image)

@@ -72,6 +72,7 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "divider": ("Where the two pictures meet", "两张图片的分界线"),
     "failed": ("The program does not answer.", "程序没有响应。"),
     "grid_of": ("grid", "拼图"),
+    "unreadable": ("cannot be read", "无法读取"),
     "verify": ("Verify", "验证"),
     "verify_all": ("Made again and compared, pixel for pixel", "重新生成并逐像素比较"),
     "verify_queued": ("Waiting for the runs before …", "正在等待前面的任务……"),

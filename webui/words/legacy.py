@@ -7,7 +7,6 @@ import re
 from webui.words.lab import LAB_LABELS, LAB_RULES
 from webui.words.models import WHOLE_RULES
 from webui.words.proof import PROOF_RULES
-from webui.words.saving import SAVING_RULES
 
 # Rules of `InvalidRequest`, in the order they are tried.
 RULES: tuple[tuple[str, str], ...] = (
@@ -39,7 +38,6 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"must have the picture's size (.+), got (.+)", r"尺寸必须与图片相同 \1，现为 \2"),
     (r"must be an existing picture, got (.+)", r"图片不存在：\1"),
     *LAB_RULES,
-    *SAVING_RULES,
 )
 
 

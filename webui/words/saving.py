@@ -17,17 +17,3 @@ WORDS: dict[str, tuple[str, str]] = {
     "saving_unkept": ("Not kept yet.", "尚未保存。"),
     "saving_free": ("{free} GB are free on the disk of the pictures.", "图片所在磁盘剩余 {free} GB。"),
 }
-# Rules of `InvalidRequest`
-SAVING_RULES: tuple[tuple[str, str], ...] = (
-    (r"must use each token once, got (.+) twice", r"每个标记只能用一次，\1 出现了两次"),
-    (r"must hold \[number\], which keeps names apart, got (.+)", r"必须包含 [number] 以区分文件名，现为 \1"),
-    (r"must not hold (.+)", r"不能包含 \1"),
-    (r"must have at most (.+) bytes beside its tokens, got (.+)", r"标记之外最多 \1 字节，现为 \2"),
-    (
-        r"must use tokens of at most (.+) bytes beside the prompt, got up to (.+)",
-        r"提示词以外的标记最多 \1 字节，现可达 \2",
-    ),
-    (r"must not begin with a dot or a space, got (.+)", r"不能以点或空格开头，现为 \1"),
-    (r"must be one that this Pillow can write, got (.+)", r"此处的 Pillow 无法写入 \1"),
-    (r"must be of (.+), got (.+)", r"必须是 \1，现为 \2"),
-)

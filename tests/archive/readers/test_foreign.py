@@ -19,9 +19,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import Note
 from tests.archive.helpers import encoded
-from webui.archive import metadata
+from webui.archive import exif, metadata
 from webui.archive import readers as foreign
-from webui.archive.containers import exif_bytes
 from webui.archive.metadata import ReadBack
 from webui.archive.readers import stealth as foreign_stealth
 from webui.archive.readers.values import TEXT_LIMIT, load_object
@@ -372,8 +371,9 @@ def stealth(text: str, magic: bytes) -> bytes:
 
 
 def test_novelai() -> None:
-    expected = {**CAT, **KARRAS, "model": "NovelAI Diffusion V4 37442FCA"}
+    expected = {**CAT, **KARRAS, "model": "NovelAI Diffusion V4"}
     back = back_of(NOVELAI_TEXTS)
+    assert back.model_hash == "37442fca"
     assert (back.program, back.fields, back.unknown) == ("NovelAI", expected, ())
     hidden = metadata.read(stealth(json.dumps(NOVELAI_TEXTS), b"stealth_pngcomp"))
     assert (hidden.program, hidden.fields) == ("NovelAI", expected)
@@ -455,7 +455,7 @@ def test_easy_diffusion() -> None:
     expected = {**CAT, "sampler": "Euler a", "model": "sd-v1-5"}
     for file, unknown in (
         (png({name: str(value) for name, value in EASY.items()}), ("use_face_correction: GFPGANv1.4",)),
-        (encoded(PICTURE, "JPEG", exif=exif_bytes(json.dumps(EASY))), ("use_face_correction: GFPGANv1.4",)),
+        (encoded(PICTURE, "JPEG", exif=exif.write(json.dumps(EASY))), ("use_face_correction: GFPGANv1.4",)),
         (png(labels), ()),
     ):
         back = metadata.read(file)
@@ -510,7 +510,7 @@ SWARM = {
 
 def test_swarmui() -> None:
     text = json.dumps({"sui_image_params": SWARM, "sui_extra_data": {}}, indent=2)
-    for file in (png({"parameters": text}), encoded(PICTURE, "JPEG", exif=exif_bytes(text))):
+    for file in (png({"parameters": text}), encoded(PICTURE, "JPEG", exif=exif.write(text))):
         back = metadata.read(file)
         assert (back.program, back.fields) == ("SwarmUI", {**CAT, **KARRAS, "model": "juggernaut"})
         assert back.unknown == ("refinerupscale: 2",)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from webui.archive.readers.values import COMFY_SAMPLERS, Findings, stem
+from webui.archive.readers.names import COMFY_SAMPLERS, stem
+from webui.archive.readers.values import Findings
 
 NODE_LIMIT = 2000
 _SAMPLER_LIMIT = 20

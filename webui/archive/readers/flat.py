@@ -7,13 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from webui.archive.readers.infotext import sampler_fields
-from webui.archive.readers.values import (
-    COMFY_SAMPLERS,
-    INVOKE_SAMPLERS,
-    OLD_SAMPLERS,
-    Findings,
-    load_object,
-)
+from webui.archive.readers.names import COMFY_SAMPLERS, INVOKE_SAMPLERS, OLD_SAMPLERS
+from webui.archive.readers.values import Findings, load_object
 
 Data = Mapping[str, Any]
 
@@ -21,6 +16,7 @@ _PAIR = re.compile(r"\(?\s*(\d{1,5})\s*[,x×*]\s*(\d{1,5})\s*\)?")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _DREAM = re.compile(r'\s*"(.*)"(.*)', re.DOTALL)
 _DREAM_OPTION = re.compile(r"\s-{1,2}(\w{1,40})(?:[ =]([^\s-]\S{0,200}|-\d\S{0,20}))?")
+_SOURCE = re.compile(r"(\S.{0,200}?)\s+([0-9A-Fa-f]{8})")  # NovelAI: the model's name and the beginning of its hash
 # what Easy Diffusion's text files call its values
 _EASY_LABELS = {
     "Prompt": "prompt",
@@ -184,7 +180,8 @@ def novelai(texts: Mapping[str, str]) -> Findings | None:
     found.take_size(data.get("width"), data.get("height"))
     _old_sampler(found, data.get("sampler"))
     found.take_schedule(data.get("noise_schedule"), "noise_schedule")
-    found.take_model(texts.get("Source"), "Source")
+    source = _SOURCE.fullmatch(texts.get("Source", ""))
+    found.take_model(source[1] if source else texts.get("Source"), "Source", source[2].lower() if source else None)
     mode = str(data.get("request_type", ""))
     if "Img2Img" in mode or "Inpaint" in mode:
         found.take("strength", data.get("strength"), "strength")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +11,19 @@ from pipelines.fields import Field
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS
 from webui.archive import VERSION
+from webui.archive.readers.grammar import NEGATIVE, holds, parts_of, quote
+from webui.archive.readers.names import SDCPP_SAMPLERS, SDCPP_SCHEDULES, is_file, sdcpp_fields, short, stem
+
+__all__ = ["accepted", "holds", "model_hash", "quote", "read", "sampler_fields", "write"]
 
 TEXT_LIMIT = 256 * 1024  # bytes of UTF-8
 
 Fields = dict[str, Any]
 
-_NEGATIVE = "Negative prompt:"
-# a key has at least two characters; 80 at most here, so that no text makes the search slow
-_PAIR = re.compile(r'(\w[\w \-/]{1,79}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
-_LEAST_PAIRS = 3  # fewer on the last line: it belongs to the prompt
+_HASH = re.compile(r"[0-9a-f]{8,64}")
+_SECOND_PASS = ("Hires ", "First pass size")  # the second: A1111 before 2023
+_BEHIND_LIMIT = 20  # lines behind the settings that are told
 
 
 def _lowered(key: str) -> dict[str, Any]:
@@ -34,13 +35,6 @@ _SAMPLERS = {name.lower(): name for name in SAMPLERS}
 _BY_KEY = {one.setting.infotext: one for one in REQUEST_FIELDS if one.setting.infotext}
 _SCHEDULES = _lowered("Schedule type")
 _SILENT = {"Version", "User", "Model hash"}  # they tell about the image, not how to make it
-
-
-def quote(value: object) -> str:
-    """A value that would break the line is written as JSON text."""
-    text = str(value)
-    breaks = any(mark in text for mark in ",\n:") or (len(text) > 1 and text[0] == text[-1] == '"')
-    return json.dumps(text, ensure_ascii=False) if breaks else text
 
 
 def write(settings: Mapping[str, Any], *, model_sha256: str | None = None) -> str:
@@ -55,7 +49,7 @@ def write(settings: Mapping[str, Any], *, model_sha256: str | None = None) -> st
             pairs[one.setting.infotext] = _text_of(one, settings[one.name])
     pairs |= {"RNG": "CPU", "Version": f"seedprint {VERSION}"}
     line = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items())
-    negative = f"\n{_NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
+    negative = f"\n{NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
     return f"{settings['prompt']}{negative}\n{line}".strip()
 
 
@@ -69,63 +63,43 @@ def _text_of(one: Field, value: Any) -> str:
     return next((text for text, meant in one.setting.words.items() if meant == value), None) or one.kind.write(value)
 
 
-def holds(prompt: str, negative_prompt: str) -> bool:
-    """Whether the format can carry the two prompts unchanged (our own JSON always can)."""
-    if prompt[:1].isspace() or "\r" in prompt + negative_prompt:
-        return False
-    return not any(line.startswith(_NEGATIVE) for line in f"{prompt}\n{negative_prompt}".split("\n"))
-
-
 def read(text: str) -> tuple[Fields, list[str]]:
     """The fields a text sets, and what of it was not understood. Raises InvalidRequest when it is too long."""
     if len(text) > TEXT_LIMIT or len(text.encode(errors="replace")) > TEXT_LIMIT:
         raise InvalidRequest("parameters", "record_too_long", limit=TEXT_LIMIT // 1024, value=len(text))
-    lines = text.replace("\r\n", "\n").strip().split("\n")
-    pairs = _PAIR.findall(lines[-1])
-    if len(pairs) < _LEAST_PAIRS:
-        pairs = []
-    else:
-        lines.pop()
-    fields = _prompts(lines)
-    return _settings(fields, pairs) if pairs else (fields, [])
-
-
-def model_hash(text: str) -> str | None:
-    """The short model hash a text names."""
-    found = re.search(r"Model hash: ([0-9a-f]{8,64})(?:,|$)", text.rstrip().rpartition("\n")[2])
-    return found[1] if found else None
-
-
-def _prompts(lines: list[str]) -> Fields:
-    start = next((place for place, line in enumerate(lines) if line.startswith(_NEGATIVE)), len(lines))
-    negative = []
-    for line in lines[start:]:
-        # the reference cuts the words off every such line, so a negative prompt cannot hold them
-        negative.append(line[len(_NEGATIVE) :].removeprefix(" ") if line.startswith(_NEGATIVE) else line)
-    return {"prompt": "\n".join(lines[:start]), "negative_prompt": "\n".join(negative)}
-
-
-def _settings(fields: Fields, pairs: list[tuple[str, str]]) -> tuple[Fields, list[str]]:
-    given = {key: _unquote(value.strip()) for key, value in pairs if value.strip()}
+    parts = parts_of(text)
+    fields: Fields = {"prompt": parts.prompt, "negative_prompt": parts.negative_prompt}
+    if not parts.pairs:
+        return fields, []
     fields |= {"clip_skip": 1, "schedule": "automatic"}
-    if any(_BY_KEY[key].group == "inpaint" for key in given if key in _BY_KEY):
+    if any(_BY_KEY[key].group == "inpaint" for key in parts.pairs if key in _BY_KEY):
         fields |= {one.name: one.default for one in _BY_KEY.values() if one.group == "inpaint" and one.setting.sparse}
     unknown = []
-    for key, value in given.items():
+    for key, value in _understood(parts.pairs).items():
         found = _field(key, value)
         if found is None:
             unknown.append(f"{key}: {value}")
         else:
             fields |= found
-    return fields, unknown
+    return fields, unknown + [short(line) for line in parts.behind[:_BEHIND_LIMIT]]
 
 
-def _unquote(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        with contextlib.suppress(ValueError, RecursionError):
-            inner = json.loads(value)
-            return inner if isinstance(inner, str) else value
-    return value
+def _understood(pairs: Mapping[str, str]) -> dict[str, str]:
+    """The pairs by the names they have with us. In texts of other programs a model may be a file's name, and the
+    strength beside a second pass in high resolution is that pass's own."""
+    found = dict(pairs)
+    if not found.get("Version", "").startswith("seedprint"):
+        if is_file(found.get("Model", "")):
+            found["Model"] = str(stem(found["Model"]))
+        if any(key.startswith(_SECOND_PASS) for key in found) and "Denoising strength" in found:
+            found["Hires denoising strength"] = found.pop("Denoising strength")
+    return found
+
+
+def model_hash(text: str) -> str | None:
+    """The short model hash a text names."""
+    found = parts_of(text).pairs.get("Model hash", "")
+    return found if _HASH.fullmatch(found) else None
 
 
 def _field(key: str, value: str) -> Fields | None:
@@ -152,12 +126,16 @@ def _field(key: str, value: str) -> Fields | None:
 
 
 def sampler_fields(value: str) -> Fields | None:
-    """A sampler's name; programs before 2024 wrote the schedule behind it: `DPM++ 2M Karras`."""
-    if value.lower() in _SAMPLERS:
-        return {"sampler": _SAMPLERS[value.lower()]}
-    name, _, schedule = value.lower().rpartition(" ")
-    if name in _SAMPLERS and schedule in _SCHEDULES:
-        return {"sampler": _SAMPLERS[name], "schedule": _SCHEDULES[schedule]}
+    """A sampler's name; programs before 2024 wrote the schedule behind it: `DPM++ 2M Karras`, and so does
+    stable-diffusion.cpp, by its own names: `euler_a karras`."""
+    for sampler, schedule in ((value.lower(), ""), value.lower().rpartition(" ")[::2]):
+        if sampler in _SAMPLERS and (not schedule or schedule in _SCHEDULES):
+            fields = {"sampler": _SAMPLERS[sampler]}
+            if schedule and _SCHEDULES[schedule] not in SAMPLERS[fields["sampler"]].schedules:
+                return None
+            return fields | {"schedule": _SCHEDULES[schedule]} if schedule else fields
+        if sampler in SDCPP_SAMPLERS and (not schedule or schedule in SDCPP_SCHEDULES):
+            return sdcpp_fields(sampler, schedule)
     return None
 
 

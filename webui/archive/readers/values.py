@@ -5,89 +5,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from pathlib import PureWindowsPath
-from types import MappingProxyType
 from typing import Any
 
 from pipelines.sampling.samplers import SAMPLERS
 from webui.archive.readers import infotext
+from webui.archive.readers.names import short, stem
 
 TEXT_LIMIT = 4 * 1024 * 1024  # characters of one text; workflows with many nodes have half a million
 DEPTH_LIMIT = 40  # objects within objects
 
-_VALUE_LIMIT = 200  # characters shown of a value that was not understood
 _UNKNOWN_LIMIT = 60  # values
 _NUMBER_LIMIT = 30  # characters of a number written as text
 _WHOLE = ("steps", "width", "height", "seed", "clip_skip")
 _REAL = ("guidance", "strength")
 _TEXT = ("prompt", "negative_prompt", "model")
-_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".sft", ".gguf")
 
-# Only names whose algorithm is the same. Left out on purpose, so that they are named as unknown: restart, er_sde,
-# uni_pc_bh2, dpm_fast, dpm_adaptive, 2S a and all that this program does not have.
-COMFY_SAMPLERS: Mapping[str, str] = MappingProxyType(
-    {
-        "euler": "Euler",
-        "euler_ancestral": "Euler a",
-        "heun": "Heun",
-        "dpm_2": "DPM2",
-        "dpm_2_ancestral": "DPM2 a",
-        "lms": "LMS",
-        "dpmpp_sde": "DPM++ SDE",
-        "dpmpp_sde_gpu": "DPM++ SDE",
-        "dpmpp_2m": "DPM++ 2M",
-        "dpmpp_2m_sde": "DPM++ 2M SDE",
-        "dpmpp_2m_sde_gpu": "DPM++ 2M SDE",
-        "dpmpp_3m_sde": "DPM++ 3M SDE",
-        "dpmpp_3m_sde_gpu": "DPM++ 3M SDE",
-        "ddim": "DDIM",
-        "ddpm": "DDPM",
-        "deis": "DEIS",
-        "uni_pc": "UniPC",
-        "lcm": "LCM",
-        "tcd": "TCD",
-    }
-)
-INVOKE_SAMPLERS: Mapping[str, str] = MappingProxyType(
-    {
-        "ddim": "DDIM",
-        "ddpm": "DDPM",
-        "deis": "DEIS",
-        "lms": "LMS",
-        "heun": "Heun",
-        "euler": "Euler",
-        "euler_a": "Euler a",
-        "kdpm_2": "DPM2",
-        "kdpm_2_a": "DPM2 a",
-        "dpmpp_2m": "DPM++ 2M",
-        "dpmpp_2m_sde": "DPM++ 2M SDE",
-        "dpmpp_sde": "DPM++ SDE",
-        "unipc": "UniPC",
-        "lcm": "LCM",
-        "tcd": "TCD",
-    }
-)
-OLD_SAMPLERS: Mapping[str, str] = MappingProxyType(  # without the k_ that InvokeAI 2 and NovelAI write before them
-    {
-        "ddim": "DDIM",
-        "plms": "PLMS",
-        "lms": "LMS",
-        "heun": "Heun",
-        "euler": "Euler",
-        "euler_a": "Euler a",
-        "euler_ancestral": "Euler a",
-        "dpm_2": "DPM2",
-        "dpm_2_a": "DPM2 a",
-        "dpm2": "DPM2",
-        "dpm2_a": "DPM2 a",
-        "dpm_2_ancestral": "DPM2 a",
-        "dpmpp_2m": "DPM++ 2M",
-        "dpmpp_2m_sde": "DPM++ 2M SDE",
-        "dpmpp_sde": "DPM++ SDE",
-        "ddpm": "DDPM",
-        "deis": "DEIS",
-    }
-)
 # evenly spaced in time over the model's own noise levels: what "automatic" is for most samplers
 _EVEN = ("normal", "native", "")
 _SCHEDULES = {"karras": "karras", "exponential": "exponential", "beta": "beta", "sgm_uniform": "sgm uniform"}
@@ -112,20 +44,6 @@ def load_object(text: object) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
-
-
-def stem(name: object) -> object:
-    """A model's name from a file's: without folders of either kind and without the endings of model files."""
-    if not isinstance(name, str):
-        return name
-    last = PureWindowsPath(name).name
-    return last[: last.rfind(".")] if last.lower().endswith(_SUFFIXES) else last
-
-
-def short(value: object) -> str:
-    """A value in at most 200 characters. It comes from `load_object`, so it is not deep."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 1] + "…"
 
 
 class Findings:

@@ -24,7 +24,7 @@ from webui.ui.labels import word
 from webui.ui.widgets.live import Live
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.widget import empty_words
-from webui.words import WORDS, Language, language_of, say, translate
+from webui.words import WORDS, Language, fault, language_of, say, translate
 
 _SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
 
@@ -135,7 +135,7 @@ class AgainHandlers:
         try:
             back = metadata.read(self.house.readable(path, "file"))
         except SeedprintError as error:
-            note = f'<p class="error-line">{escaped(str(error))}</p>'
+            note = f'<p class="error-line">{escaped(fault(error, language))}</p>'
             return empty | {tab.settings: note, tab.raw: "", tab.send: gr.update(interactive=False)}
         files = matched(back.record.facts, self.house.service.shelf.everything()) if back.record else []
         return empty | {
@@ -160,7 +160,8 @@ class AgainHandlers:
         try:
             return self.sender.as_run(self.house.readable(path, "file"))
         except SeedprintError as error:
-            told = str(error) if path else translate("again_choose", language_of(request))
+            language = language_of(request)
+            told = fault(error, language) if path else translate("again_choose", language)
             return {self.tab.live: {"state": "refused", "error": told}}
 
     def submit(self, values: dict[Any, Any], request: gr.Request) -> Updates:

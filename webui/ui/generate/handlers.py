@@ -18,7 +18,7 @@ from webui.ui.generate import memory_line
 from webui.ui.generate.controls import Updates, Values, schedule_update
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.house import uploaded_file
-from webui.words import Language, language_of, sentence, translate
+from webui.words import Language, fault, language_of, sentence, translate
 
 
 class GenerateHandlers:
@@ -39,7 +39,7 @@ class GenerateHandlers:
         except InvalidRequest as error:
             return updates | self.fault(error.field, error.rule, language)
         except SeedprintError as error:
-            return updates | self.fault(None, str(error), language)
+            return updates | self.fault(None, fault(error, language), language)
         return updates | {self.tab.jobs: [*jobs.remembered(values[self.tab.jobs]), job][-jobs.KEEP :]}
 
     def _source(self, values: Values) -> tuple[Image | None, Image | None]:
@@ -157,7 +157,7 @@ class GenerateHandlers:
         try:
             sha256 = self.house.inputs.put(metadata.read_input(file, self.house.inputs))
         except SeedprintError as error:
-            return self._source_error(str(error))
+            return self._source_error(fault(error, language))
         return self._source_error("") | {painter: {"source": sha256, "url": self.house.input_url(sha256)}}
 
     def load(self, values: dict[Any, Any], request: gr.Request) -> Updates:

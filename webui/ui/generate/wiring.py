@@ -15,7 +15,7 @@ from webui.ui.again.tab import AgainTab
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.tab import GenerateTab
-from webui.words import language_of, translate
+from webui.words import fault, language_of, translate
 
 # brings the field a fault concerns into view
 _TO_FAULT = """() => setTimeout(() => { const at = [...document.querySelectorAll('.field-error, .error-line')].find(
@@ -196,7 +196,7 @@ class PictureActions:
         try:
             return act(path) or gr.skip()
         except SeedprintError as error:
-            return self._told(str(error))
+            return self._told(fault(error, language))
 
     def _told(self, text: str) -> Updates:
         return {self.tab.live: {"state": "refused", "error": text}}

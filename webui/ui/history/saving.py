@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest, StorageError
+from pipelines.errors import SeedprintError
 from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
@@ -14,7 +14,7 @@ from webui.kept.saving import SavingSettings
 from webui.ui.generate.controls import Choice, Updates
 from webui.ui.generate.handlers import escaped
 from webui.ui.labels import word
-from webui.words import language_of, sentence, translate
+from webui.words import fault, language_of, translate
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _NAMES = {"png": "PNG", "webp": "WebP", "jpeg": "JPEG", "avif": "AVIF"}
@@ -84,10 +84,8 @@ class SavingForm:
         try:
             saving = _saving(pattern, kind, sidecars, grid)
             free = f"{self.store.free_bytes() / 1e9:,.1f}"
-        except InvalidRequest as error:
+        except SeedprintError as error:
             return _fault(error, request)
-        except StorageError as error:
-            return f'<p class="error-line">{escaped(str(error))}</p>'
         name = NamePattern(saving.pattern).name(EXAMPLE, suffix=saving.suffix)
         language = language_of(request)
         kept = translate("saving_kept" if saving == self.store.saving else "saving_unkept", language)
@@ -100,10 +98,8 @@ class SavingForm:
         try:
             saving = _saving(pattern, kind, sidecars, grid)
             self.kept.keep(saving)
-        except InvalidRequest as error:
+        except SeedprintError as error:
             return _fault(error, request)
-        except StorageError as error:
-            return f'<p class="error-line">{escaped(str(error))}</p>'
         self.store.saving = saving
         return self.tell(pattern, kind, sidecars, grid, request)
 
@@ -112,5 +108,5 @@ def _saving(pattern: Any, kind: Any, sidecars: Any, grid: Any) -> Saving:
     return Saving(pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or ())), grid=str(grid))
 
 
-def _fault(error: InvalidRequest, request: gr.Request) -> str:
-    return f'<p class="error-line">{escaped(sentence(error.field, error.rule, language_of(request)))}</p>'
+def _fault(error: SeedprintError, request: gr.Request) -> str:
+    return f'<p class="error-line">{escaped(fault(error, language_of(request)))}</p>'

@@ -15,7 +15,7 @@ from webui.ui.generate.controls import Updates
 from webui.ui.house import House
 from webui.ui.looks import history_watcher
 from webui.ui.widgets.history import HistoryView
-from webui.words import language_of, translate
+from webui.words import fault, language_of, translate
 
 
 class HistoryTab:
@@ -76,4 +76,4 @@ class HistoryHandlers:
         try:
             return way(path) | {self.tab.view: {}}
         except SeedprintError as error:
-            return {self.tab.view: {"error": str(error)}}
+            return {self.tab.view: {"error": fault(error, language_of(request))}}

@@ -4,7 +4,7 @@ import { captionOf, starsOf } from "./query.js";
 
 /** `on`: pick(isOn, isRange) and enlarge(). */
 export function cellOf(item, tell, isChosen, on) {
-  const caption = captionOf(item, tell("grid_of"));
+  const caption = item.unreadable ? tell("unreadable") : captionOf(item, tell("grid_of"));
   const name = item.prompt || item.place;
   const image = make("img", {
     loading: "lazy",

@@ -1,0 +1,106 @@
+"""What is told of pictures, their folders and the index: code -> (English, 简体中文)."""
+
+from __future__ import annotations
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "the_picture": ("The picture", "图片"),
+    "picture_gone": ("{name} does not exist.", "{name} 不存在。"),
+    "picture_no_file": ("{name} is not a file.", "{name} 不是文件。"),
+    "picture_closed": ("{name} cannot be opened.", "{name} 无法打开。"),
+    "picture_file_too_large": (
+        "{name} has {size:,.0f} MB; at most {limit:,} MB are read.",
+        "{name} 有 {size:,.0f} MB；最多读取 {limit:,} MB。",
+    ),
+    "picture_too_many_pixels": (
+        "{name} has too many pixels; at most {limit:,} million are read.",
+        "{name} 像素过多；最多读取 {limit:,} 百万像素。",
+    ),
+    "picture_no_picture": (
+        "{name} is not a picture of a kind that is read here: {formats}.",
+        "{name} 不是可读取的图片格式：{formats}。",
+    ),
+    "picture_damaged": ("{name} is damaged or not complete.", "{name} 已损坏或不完整。"),
+    "picture_bug": (
+        "What {name} says could not be read: the program has a bug ({reason}).",
+        "无法读取 {name} 中的信息：程序有错误（{reason}）。",
+    ),
+    "picture_unknown": ("There is no such picture.", "没有这张图片。"),
+    "folder_full": ("The disk of the output folder is full: {folder}.", "输出文件夹所在磁盘已满：{folder}。"),
+    "folder_closed": ("The output folder cannot be written: {folder}.", "输出文件夹无法写入：{folder}。"),
+    "folder_gone": ("The output folder is gone: {folder}.", "输出文件夹已不存在：{folder}。"),
+    "folder_path_too_long": ("The path of the output folder is too long: {folder}.", "输出文件夹路径过长：{folder}。"),
+    "folder_failed": ("The output folder failed ({reason}): {folder}.", "输出文件夹出错（{reason}）：{folder}。"),
+    "space_short": (
+        "The disk of the output folder has {free:,.0f} MB free, this run wants {need:,.0f} MB: {folder}.",
+        "输出文件夹所在磁盘剩余 {free:,.0f} MB，本次运行需要 {need:,.0f} MB：{folder}。",
+    ),
+    "input_name": (
+        "A picture to start from is named by 64 hexadecimal digits, got {value}.",
+        "原图以 64 位十六进制数命名，现为 {value}。",
+    ),
+    "input_gone": (
+        "The picture to start from, {name}…, is no longer in {folder}.",
+        "原图 {name}… 已不在 {folder}。",
+    ),
+    "input_unreadable": (
+        "The picture to start from, {name}…, in {folder} cannot be read.",
+        "{folder} 中的原图 {name}… 无法读取。",
+    ),
+    "input_changed": (
+        "The picture to start from, {name}…, in {folder} was changed.",
+        "{folder} 中的原图 {name}… 已被改动。",
+    ),
+    "index_failed": (
+        "The index of the output folder failed ({reason}): {folder}.",
+        "输出文件夹的索引出错（{reason}）：{folder}。",
+    ),
+    "index_process_ended": (
+        "A process that read pictures for the index was ended from outside: {folder}.",
+        "为索引读取图片的进程被外部终止：{folder}。",
+    ),
+    "marks_closed": (
+        "The stars and tags cannot be opened ({reason}): {file}.",
+        "星级和标签无法打开（{reason}）：{file}。",
+    ),
+    "marks_newer": (
+        "The stars and tags were kept by a newer Seedprint: {file}.",
+        "星级和标签由更新版本的 Seedprint 保存：{file}。",
+    ),
+    "marks_damaged": (
+        "The stars and tags cannot be read, and there are too many copies already: {file}.",
+        "星级和标签无法读取，且已有过多副本：{file}。",
+    ),
+    "tag_rule": (
+        "A tag has 1 to {limit} characters and no comma, got {value}.",
+        "标签须为 1 到 {limit} 个字符且不含逗号，现为 {value}。",
+    ),
+    "place_unknown": ("The list cannot go on from {value}.", "列表无法从 {value} 继续。"),
+    "day_out_of_range": ("Choose a day since 1970, got {value}.", "请选择 1970 年以后的日期，现为 {value}。"),
+    "folder_name": (
+        "Name one to {most} folders with / between them, got {value}.",
+        "请填写一到 {most} 层文件夹名，以 / 分隔，现为 {value}。",
+    ),
+    "sheet_count": (
+        "Choose from 1 to {limit:,} pictures, got {value:,}.",
+        "请选择 1 到 {limit:,} 张图片，现为 {value:,} 张。",
+    ),
+    "format_unwritable": ("This machine's Pillow cannot write {value}.", "此处的 Pillow 无法写入 {value}。"),
+    "pattern_twice": ("A name uses each token once, got {token} twice.", "每个标记只能用一次，{token} 出现了两次。"),
+    "pattern_number": (
+        "A name must hold [number], which keeps names apart, got {value}.",
+        "文件名必须包含 [number] 以区分文件，现为 {value}。",
+    ),
+    "pattern_character": ("A name must not hold {value}.", "文件名不能包含 {value}。"),
+    "pattern_words": (
+        "A name has at most {limit} bytes beside its tokens, got {value}.",
+        "标记之外最多 {limit} 字节，现为 {value}。",
+    ),
+    "pattern_tokens": (
+        "The tokens of a name take at most {limit} bytes beside the prompt, got up to {value}.",
+        "提示词以外的标记最多 {limit} 字节，现可达 {value}。",
+    ),
+    "pattern_begin": (
+        "A name must not begin with a dot or a space, got {value}.",
+        "文件名不能以点或空格开头，现为 {value}。",
+    ),
+}
