@@ -19,7 +19,7 @@ from webui.archive import metadata
 from webui.archive.history import History
 from webui.archive.search import Query
 from webui.commands import index as index_command
-from webui.ui.again import settings_table
+from webui.ui.again.tab import settings_table
 
 PIXELS = [b"\1\2\3"]
 
