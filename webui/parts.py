@@ -30,6 +30,7 @@ from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
 from webui.proof.remade import Remade
+from webui.words import say
 
 INSTANCES = 32  # programs at once on one data folder
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def all_presets(library: Library | None = None) -> tuple[Preset, ...]:
     library = library or open_library(HERE / "presets")
     own = library.saved.listing()
     for problem in (*own.problems, *library.wildcards.lists().problems):
-        log.warning("Left out: %s", problem)
+        log.warning("Left out: %s", say(problem, "en"))
     return library.presets + own.presets
 
 

@@ -5,20 +5,23 @@ Nothing that is named is ever left out in silence: what cannot be used is one se
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.errors import InvalidRequest, ModelError
+from pipelines.errors import InvalidRequest, ModelError, Note
 from pipelines.models import conversion, whole
 from pipelines.models.files.families import NOUNS, TITLES
+from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.wish import Wish, wish_of
 from pipelines.types import GenerationRequest, ModelInfo
 
 AUTOMATIC = "automatic"
+NEAREST = 3  # names told when one is not there
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
 # small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
 WORD_SUFFIXES = (".pt", ".bin")
@@ -67,7 +70,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     try:
         model = listing.find(request.model)
     except ModelError as error:
-        raise InvalidRequest("model", str(error)) from error
+        raise InvalidRequest("model", "model_unusable", problem=error.told) from error
     is_whole = model.family in whole.FAMILIES
     if is_whole:
         whole.check(model, request)
@@ -75,8 +78,8 @@ def check(listing: Listing, request: GenerationRequest) -> None:
         return  # said when it runs: only converting tells
     found = _resolved(files, request, wish, model.family)
     if is_whole and found.embeddings:
-        word = found.embeddings[0].name
-        raise InvalidRequest("prompt", f"must not name a textual inversion with {whole.title(model)}, got {word!r}")
+        word, field = found.embeddings[0].name, next(iter(_mentioned(wish, [_stem(found.embeddings[0])]).values()))
+        raise InvalidRequest(field, "embedding_unusable", name=word, model=whole.title(model))
 
 
 def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:
@@ -86,7 +89,7 @@ def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str)
 
 def _resolved(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish, family: str) -> Extras:
     if misplaced := wish.negative_prompt.loras:
-        raise InvalidRequest("negative_prompt", f"must not name a LoRA, which changes both, got {misplaced[0].name!r}")
+        raise InvalidRequest("negative_prompt", "lora_negative", name=misplaced[0].name)
     loras: dict[str, WantedLora] = {}
     for lora in wish.prompt.loras:
         info = _find_lora(files, lora.name, family)
@@ -126,16 +129,21 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     called = [info for info in files if _is_called(info, name)]
     loras = [info for info in called if info.kind in ("lora", "lycoris")]
     if not loras:
-        other = next((info for info in called if info.kind in NOUNS or info.kind == "checkpoint"), None)
-        what = "" if other is None else f", which is {NOUNS.get(other.kind, 'a checkpoint')}"
-        if called and other is None:
-            what = f": {called[0].problem}"
-        raise InvalidRequest("prompt", f"must name LoRAs that are in the models folder, got {name!r}{what}".rstrip("."))
+        raise InvalidRequest("prompt", "lora_missing", name=name, hint=_why_no_lora(files, called, name))
     info = _fitting(loras, "prompt", name, family)
     if not is_beside(info):
-        kinds = f"LyCORIS of the kind {info.variant}"
-        raise InvalidRequest("prompt", f"must name LoRAs of a kind that can be loaded, got {name!r}, a {kinds}")
+        raise InvalidRequest("prompt", "lora_kind", name=name, variant=info.variant)
     return info
+
+
+def _why_no_lora(files: Sequence[ModelInfo], called: Sequence[ModelInfo], name: str) -> Note:
+    """What the files of that name are instead; else which names come near."""
+    for info in called:
+        if info.kind in NOUNS or info.kind == "checkpoint":
+            return Note("file_is", name=info.name, kind=_noun(info.kind))
+    if called:
+        return Note("file_broken", name=called[0].name, problem=called[0].problem or "")
+    return _hint(name, [info.name for info in files if info.kind in ("lora", "lycoris")])
 
 
 def _find_words(files: Sequence[ModelInfo], wish: Wish, family: str) -> tuple[ModelInfo, ...]:
@@ -150,11 +158,13 @@ def _find_words(files: Sequence[ModelInfo], wish: Wish, family: str) -> tuple[Mo
 def _find_vae(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     vaes = [info for info in files if info.kind == "vae" and _is_called(info, name)]
     if not vaes:
-        raise InvalidRequest("vae", f"must be {AUTOMATIC} or a VAE in the models folder, got {name!r}")
+        names = [info.name for info in files if info.kind == "vae"]
+        raise InvalidRequest("vae", "vae_missing", name=name, automatic=AUTOMATIC, hint=_hint(name, names))
     own = family.removesuffix("-refiner")  # which has SDXL's
     fitting = [info for info in vaes if own in re.split(r", | or ", info.family)]
     if not fitting:
-        raise InvalidRequest("vae", f"must be made for {_title(family)}, got {name!r}, for {vaes[0].family}")
+        theirs = tuple(map(_title, re.split(r", | or ", vaes[0].family)))
+        raise InvalidRequest("vae", "vae_family", name=name, family=_title(family), theirs=theirs)
     return _only(fitting, "vae", name)
 
 
@@ -162,16 +172,16 @@ def _fitting(found: Sequence[ModelInfo], field: str, name: str, family: str) -> 
     """The one for this family, or one whose family its file does not tell."""
     fitting = [info for info in found if info.family == family] or [i for i in found if i.family == "unknown"]
     if not fitting:
-        what, theirs = NOUNS[found[0].kind], _title(found[0].family)
-        raise InvalidRequest(field, f"must fit the model, {_title(family)}, got {name!r}, {what} for {theirs}")
+        kind, theirs = _noun(found[0].kind), _title(found[0].family)
+        raise InvalidRequest(field, "file_family", name=name, kind=kind, family=_title(family), theirs=theirs)
     return _only(fitting, field, name)
 
 
 def _only(found: Sequence[ModelInfo], field: str, name: str) -> ModelInfo:
     exact = [info for info in found if info.name == name] or [i for i in found if bare(i.name) == bare(name)] or found
     if len(exact) > 1:
-        names = " or ".join(repr(info.name) for info in exact)
-        raise InvalidRequest(field, f"must say which file is meant, {names}, got {name!r}")
+        names = tuple(_named(info.name) for info in exact)
+        raise InvalidRequest(field, "file_which", name=name, names=names)
     return exact[0]
 
 
@@ -193,5 +203,23 @@ def _mentioned(wish: Wish, stems: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _title(family: str) -> str:
-    return "the built-in model" if family == "builtin" else TITLES.get(family, family)
+def _hint(name: str, names: Sequence[str]) -> Note:
+    """The names most like it, those of its second downloads among them."""
+    by_bare = {key: one for one in names for key in (bare(one), bare(first_download(one) or one))}
+    near = difflib.get_close_matches(bare(name), list(by_bare), n=2 * NEAREST)
+    found = list(dict.fromkeys(by_bare[one] for one in near))[:NEAREST]
+    return Note("names_near", names=tuple(_named(one) for one in found)) if found else Note("names_none_near")
+
+
+def _named(name: str) -> str | Note:
+    """A name as it is told: a browser's second download of a file says so."""
+    first = first_download(name)
+    return name if first is None else Note("second_download", name=name, first=first)
+
+
+def _noun(kind: str) -> Note:
+    return Note(f"noun_{kind}")
+
+
+def _title(family: str) -> str | Note:
+    return Note("family_builtin") if family == "builtin" else TITLES.get(family, family)

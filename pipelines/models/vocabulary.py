@@ -82,9 +82,9 @@ def folder_vocabulary(folder: Path) -> Vocabulary:
             merges = [_pair(line) for line in lines if line.strip() and not line.startswith("#version")]
         return Vocabulary(words, merges)
     except OSError as error:
-        raise ModelError(f"Its tokenizer cannot be read: {error.strerror or error}.") from error
+        raise ModelError("tokenizer_unreadable", problem=error.strerror or str(error)) from error
     except Exception as error:  # the library raises plain ones for what does not fit together
-        raise ModelError("Its tokenizer is damaged.") from error
+        raise ModelError("tokenizer_damaged") from error
 
 
 def _pair(merge: Any) -> tuple[str, str]:

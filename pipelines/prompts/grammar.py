@@ -21,7 +21,7 @@ from pipelines.errors import Note
 from pipelines.prompts.chunks import token_map
 from pipelines.prompts.learned import escaped
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
-from pipelines.prompts.tags import TAG_SIGNS, Lora, tag_in, tag_spans, take_tags
+from pipelines.prompts.tags import SHOWN, TAG_SIGNS, Lora, tag_in, tag_spans, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
 from pipelines.types import TokenChunk
 
@@ -31,16 +31,19 @@ __all__ = [
     "Piece",
     "Prompt",
     "TimedPart",
+    "open_brackets",
     "parse",
     "prompts_in",
     "render",
     "render_part",
+    "tag_fault",
     "tag_spans",
     "text_of",
 ]
 
 _COMMENT = re.compile(r"#[^\n]*")
 _AND = re.compile(r"\bAND\b")
+_BRACKET = re.compile(r"\\.|[()]", re.DOTALL)
 _AND_WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
 
 
@@ -120,6 +123,22 @@ def parse(text: str, *, composed: bool = True, names: Sequence[str] = ()) -> Pro
 def prompts_in(text: str, dialect: str) -> int:
     """How many prompts a text asks for at once: several only with A1111's AND."""
     return len(_AND.split(take_tags(_COMMENT.sub("", text)).text)) if dialect == "a1111" else 1
+
+
+def tag_fault(text: str) -> Note | None:
+    """The first tag of a text, in any dialect, that cannot be read."""
+    return next(iter(take_tags(text).problems), None)
+
+
+def open_brackets(text: str) -> tuple[Note, ...]:
+    """A bracket that is never closed, which counts to the end of the text."""
+    text, waiting = take_tags(_COMMENT.sub("", text)).text, list[int]()
+    for match in _BRACKET.finditer(text):
+        if match[0] == "(":
+            waiting.append(match.start())
+        elif match[0] == ")" and waiting:
+            waiting.pop()
+    return (Note("bracket_unclosed", text=text[waiting[0] : waiting[0] + SHOWN]),) if waiting else ()
 
 
 def render(prompt: Prompt) -> str:

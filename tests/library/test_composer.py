@@ -143,7 +143,7 @@ def test_the_form_is_kept_renamed_and_deleted(tab: Page, served: tuple[str, Path
     told = tab.locator("#txt2img_composer .told")
     tab.locator("#txt2img_composer .name").fill("Anime")
     button(tab, "Save as preset").click()
-    expect(told).to_have_text("Name: must not be a shipped preset's, got 'Anime'")
+    expect(told).to_have_text("Anime is the name of a shipped preset; choose another.")
     tab.locator("#txt2img_composer .name").fill("Evening work")
     button(tab, "Save as preset").click()
     expect(told).to_have_text("Saved as “Evening work”.")

@@ -157,7 +157,7 @@ def test_bytes_that_are_no_presets(tmp_path: Path, data: bytes) -> None:
     file.write_bytes(data)
     with pytest.raises(PresetError) as caught:
         read(file)
-    assert str(caught.value).startswith("odd.yaml")
+    assert line(caught.value).startswith("odd.yaml")
 
 
 def test_an_empty_file_and_a_missing_folder_hold_none(tmp_path: Path) -> None:

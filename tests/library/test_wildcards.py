@@ -314,7 +314,7 @@ def test_one_bad_file_costs_no_other(tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text("", encoding="utf-8")
     lists = WildcardFolder(tmp_path).lists()
     assert dict(lists.lists) == {"d": ("fine",)}
-    assert [problem.split(":")[0] for problem in lists.problems] == ["a.txt", "b.yaml", "c.yaml", "d.yaml"]
+    assert [problem.values["at"].split(":")[0] for problem in lists.problems] == ["a.txt", "b.yaml", "c.yaml", "d.yaml"]
     assert dict(WildcardFolder(tmp_path / "none").lists().lists) == {}
 
 

@@ -10,6 +10,7 @@ import pytest
 from tools.train_builtin import captions, world
 from webui.library.files import LibraryError
 from webui.library.words import GROUPS, Category, load_words, read_category
+from webui.words import line
 
 SHIPPED = Path(__file__).resolve().parents[2] / "presets" / "words"
 CATEGORIES = load_words(SHIPPED)
@@ -141,4 +142,4 @@ def test_a_bad_file_is_told_with_its_line(tmp_path: Path, text: str, told: str) 
     file.write_text(text, encoding="utf-8")
     with pytest.raises(LibraryError) as caught:
         read_category(file)
-    assert str(caught.value).startswith(told)
+    assert line(caught.value).startswith(told)

@@ -55,13 +55,15 @@ def test_what_was_copied_in_is_offered_without_a_restart(ui: Page, monkeypatch: 
 
 def test_a_vae_that_is_gone_is_told_beside_its_field(ui: Page) -> None:
     answer = ui.call("txt2img_submit", small("txt2img", vae="kl"))
-    assert answer["txt2img_vae"]["info"] == "must be automatic or a VAE in the models folder, got 'kl'"
+    assert answer["txt2img_vae"]["info"] == (
+        "VAE must be automatic or a VAE in the models folder, got kl. Nothing there has a name like it."
+    )
     assert answer["txt2img_more"]["open"] is True
 
 
 def test_a_vae_that_is_gone_is_told_in_chinese(ui: Page) -> None:
     answer = ui.call("txt2img_submit", small("txt2img", vae="kl"), language="zh-CN")
-    assert answer["txt2img_vae"]["info"] == "模型文件夹中没有这个 VAE：'kl'"
+    assert answer["txt2img_vae"]["info"] == "模型文件夹中没有这个 VAE：kl。也没有名称相近的文件。"
 
 
 def memory(ui: Page, model: str, side: int, batch: int = 1, language: str = "en") -> dict[str, Any]:

@@ -25,7 +25,7 @@ def read_yaml(file: Path) -> tuple[Any, yaml.Node | None]:
     """The data of one file and the nodes it was made from, which know their lines. Raises LibraryError."""
     try:
         if file.stat().st_size > FILE_LIMIT:
-            raise LibraryError(f"{file.name}: must have at most {FILE_LIMIT // 1024} kB")
+            raise LibraryError("library_large", at=file.name, high=FILE_LIMIT // 1024)
         text = file.read_text(encoding="utf-8-sig")
         _check_depth(file, text)
         loader = _LOADER(text)
@@ -39,10 +39,10 @@ def read_yaml(file: Path) -> tuple[Any, yaml.Node | None]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise LibraryError(f"{file.name}:{line}: {error.problem or 'is not YAML'}") from error
+        raise LibraryError("library_yaml", at=f"{file.name}:{line}", problem=error.problem or "") from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         detail = str(error).partition("\n")[0]
-        raise LibraryError(f"{file.name}: cannot be read as YAML in UTF-8 ({detail})") from error
+        raise LibraryError("library_unread", at=file.name, form="YAML", problem=detail) from error
 
 
 def place(file: Path, node: yaml.Node) -> str:
@@ -66,13 +66,13 @@ def _check_depth(file: Path, text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent):  # a few lines of them can stand for gigabytes
-            raise LibraryError(f"{_at(file, event.start_mark)}: must not use aliases")
+            raise LibraryError("library_aliases", at=_at(file, event.start_mark))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEPTH_LIMIT:
-            raise LibraryError(f"{_at(file, event.start_mark)}: must not nest deeper than {DEPTH_LIMIT}")
+            raise LibraryError("library_deep", at=_at(file, event.start_mark), high=DEPTH_LIMIT)
 
 
 def _check_nodes(file: Path, root: yaml.Node) -> None:
@@ -81,7 +81,7 @@ def _check_nodes(file: Path, root: yaml.Node) -> None:
         seen: set[str] = set()
         for key, _value in mapping.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise LibraryError(f"{place(file, key)}: {key.value} is given twice")
+                raise LibraryError("library_key_twice", at=place(file, key), key=key.value)
             seen.add(str(key.value))
 
 

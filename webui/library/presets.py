@@ -81,7 +81,7 @@ def load(folder: Path) -> tuple[Preset, ...]:
     for file in sorted(folder.glob("*.yaml")):
         for preset in read(file):
             if preset.name in found:
-                raise PresetError(f"{preset.source}: {preset.name!r} is already in {found[preset.name].source}")
+                raise PresetError("library_twice", at=preset.source, name=preset.name, other=found[preset.name].source)
             found[preset.name] = preset
     return tuple(found.values())
 
@@ -110,7 +110,7 @@ def read(file: Path) -> tuple[Preset, ...]:
     if root is None:
         return ()
     if not isinstance(root, yaml.SequenceNode):
-        raise PresetError(f"{place(file, root)}: must be a list of presets")
+        raise PresetError("library_presets", at=place(file, root))
     places = [place(file, node) for node in children(root)]
     return tuple(make(item, at, file.stem) for item, at in zip(data, places, strict=True))
 
@@ -118,17 +118,17 @@ def read(file: Path) -> tuple[Preset, ...]:
 def make(data: Any, at: str, group: str = "") -> Preset:
     """A preset from the mapping that a file holds. Raises PresetError; `at` says where."""
     if not isinstance(data, dict):
-        raise PresetError(f"{at}: must be a mapping with name and settings, got {data!r}")
+        raise PresetError("library_preset", at=at, value=repr(data))
     for key in ("name", "name_zh"):
         if not isinstance(data.get(key), str) or not data[key].strip():
-            raise PresetError(f"{at}: {key} must be text, got {data.get(key)!r}")
+            raise PresetError("library_text", at=at, key=key, value=repr(data.get(key)))
     for_builtin = data.get("for_builtin", False)
     if not isinstance(for_builtin, bool):
-        raise PresetError(f"{at}: for_builtin must be true or false, got {for_builtin!r}")
+        raise PresetError("library_flag", at=at, key="for_builtin", value=repr(for_builtin))
     settings = {key: value for key, value in data.items() if key not in _HEAD}
     for key in settings:
         if key not in _FIELDS:
-            raise PresetError(f"{at}: {key} is no setting; those are {', '.join(_FIELDS)}")
+            raise PresetError("library_setting", at=at, key=str(key), known=tuple(_FIELDS))
     _check(settings, at)
     return Preset(
         name=data["name"].strip(),
@@ -145,9 +145,9 @@ def _about(data: Mapping[str, Any], at: str) -> dict[str, str]:
     about = {key: data.get(key, "") for key in ("about", "about_zh")}
     for key, value in about.items():
         if not isinstance(value, str):
-            raise PresetError(f"{at}: {key} must be text, got {value!r}")
+            raise PresetError("library_text", at=at, key=key, value=repr(value))
     if bool(about["about"]) != bool(about["about_zh"]):
-        raise PresetError(f"{at}: about and about_zh must be given both or neither")
+        raise PresetError("library_about", at=at)
     return {key: " ".join(value.split()) for key, value in about.items()}
 
 

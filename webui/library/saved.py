@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.errors import InvalidRequest, StorageError
+from pipelines.errors import InvalidRequest, Note, StorageError
 from webui.archive.naming import is_reserved, slug
 from webui.library.files import LibraryError
 from webui.library.presets import Preset, make, read
@@ -35,7 +35,7 @@ class Listing:
     """Every preset that can be read, in its order, and a sentence for each file that cannot."""
 
     presets: tuple[Preset, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Note, ...] = ()
 
 
 class _Dumper(yaml.SafeDumper):
@@ -79,7 +79,7 @@ class SavedPresets:
             self.listing()
             found = next((one for one in self._listing.presets if _key(one.name) == _key(name)), None)
         if found is None:
-            raise InvalidRequest("name", f"must be one of your presets, got {name!r}")
+            raise InvalidRequest("name", "preset_unknown", value=name)
         return found
 
     def save(self, name: str, fields: Mapping[str, Any], *, about: str = "", replace: bool = False) -> Preset:
@@ -92,28 +92,28 @@ class SavedPresets:
             _valid(data)
             if _key(name) in known:
                 if not replace:
-                    raise InvalidRequest("name", f"must be new, got {name!r}")
+                    raise InvalidRequest("name", "preset_taken", value=name)
                 self._rewrite(name, lambda _old: data)
             else:
                 self._write(self._new_file(name), [data])
             return self.get(name)
 
-    def add(self, presets: Iterable[Preset], file: str) -> tuple[int, tuple[str, ...]]:
-        """Many new ones at once, in files called after `file`: how many, and a sentence for each that cannot be.
+    def add(self, presets: Iterable[Preset], file: str) -> tuple[int, tuple[Note, ...]]:
+        """Many new ones at once, in files called after `file`: how many, and a note for each that cannot be.
 
         A name that is taken gets a number, so that nothing is lost and nothing overwritten.
         """
         with self._lock:
             known = {_key(one.name) for one in self.listing().presets} | self._taken
             items: list[Mapping[str, Any]] = []
-            problems: list[str] = []
+            problems: list[Note] = []
             for preset in presets:
                 try:
                     name = self._checked(_free(preset.name, known))
                     data = {"name": name, "name_zh": name, **preset.fields}
                     _valid(data)
                 except InvalidRequest as error:
-                    problems.append(f"{preset.name}: {error}")
+                    problems.append(Note("library_place", at=preset.name, problem=error.told))
                     continue
                 known.add(_key(name))
                 items.append(data)
@@ -183,7 +183,7 @@ class SavedPresets:
             here = {_key(one) for one, file in self._names() if file.name != version.name}
             for preset in presets:
                 if _key(preset.name) in here | self._taken:
-                    raise InvalidRequest("name", f"must be new, got {preset.name!r}")
+                    raise InvalidRequest("name", "preset_taken", value=preset.name)
             self._files.replace(version.name, data)
             self._seen = None
             return tuple(self.get(preset.name) for preset in presets)
@@ -194,18 +194,18 @@ class SavedPresets:
         """The name as it is kept. Raises InvalidRequest."""
         name = unicodedata.normalize("NFC", " ".join(str(name).split()))
         if not name:
-            raise InvalidRequest("name", "must be given, got none")
+            raise InvalidRequest("name", "preset_nameless")
         if len(name) > NAME_LIMIT:
-            raise InvalidRequest("name", f"must have at most {NAME_LIMIT} characters, got {len(name)}")
+            raise InvalidRequest("name", "preset_name_long", high=NAME_LIMIT, value=len(name))
         if any(unicodedata.category(character) in ("Cc", "Cs", "Cn") for character in name):
-            raise InvalidRequest("name", "must not hold control characters")
+            raise InvalidRequest("name", "preset_name_control")
         if _key(name) in self._taken:
-            raise InvalidRequest("name", f"must not be a shipped preset's, got {name!r}")
+            raise InvalidRequest("name", "preset_shipped", value=name)
         return name
 
     def _must_be_new(self, name: str) -> None:
         if _key(name) in {_key(one.name) for one in self.listing().presets}:
-            raise InvalidRequest("name", f"must be new, got {name!r}")
+            raise InvalidRequest("name", "preset_taken", value=name)
 
     def _free_name(self, name: str) -> str:
         return _free(name, {_key(one.name) for one in self.listing().presets} | self._taken, first=2)
@@ -228,7 +228,9 @@ class SavedPresets:
         try:
             return sorted(file for file in self.folder.glob(f"*{_SUFFIX}") if file.is_file())
         except OSError as error:
-            raise StorageError(f"The folder cannot be read ({error.strerror or error}): {self.folder}.") from error
+            raise StorageError(
+                "folder_unreadable", folder=str(self.folder), problem=error.strerror or str(error)
+            ) from error
 
     def _signature(self) -> _Signature:
         found = []
@@ -242,19 +244,19 @@ class SavedPresets:
 
     def _read(self) -> None:
         presets: dict[str, Preset] = {}
-        problems: list[str] = []
+        problems: list[Note] = []
         self._places = {}
         for file in self._yaml_files():
             try:
                 found = read(file)
             except LibraryError as error:
-                problems.append(str(error))
+                problems.append(error.told)
                 continue
             for preset in found:
                 key = _key(preset.name)
                 if key in presets or key in self._taken:
-                    other = presets[key].source if key in presets else "the shipped ones"
-                    problems.append(f"{preset.source}: {preset.name!r} is already in {other}")
+                    other = presets[key].source if key in presets else Note("library_shipped")
+                    problems.append(Note("library_twice", at=preset.source, name=preset.name, other=other))
                     continue
                 presets[key], self._places[key] = preset, file
         order = {_key(name): place for place, name in reversed(list(enumerate(self._order())))}
@@ -320,11 +322,11 @@ def _valid(data: Mapping[str, Any]) -> None:
     except LibraryError as error:
         if isinstance(error.__cause__, InvalidRequest):
             raise error.__cause__ from None
-        raise InvalidRequest("preset", str(error).removeprefix(": ")) from error
+        raise InvalidRequest("preset", "preset_unfit", problem=error.told) from error
 
 
 def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise StorageError(f"{file.name} cannot be read ({error.strerror or error}).") from error
+        raise StorageError("file_unreadable", name=file.name, problem=error.strerror or str(error)) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from webui.library.files import LibraryError
 from webui.library.presets import SLOT, Preset, make
 
@@ -46,22 +46,25 @@ class Imported:
     """What a file gave, and a sentence for each row that could not be taken."""
 
     presets: tuple[Preset, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Note, ...] = ()
 
 
 def read_styles(file: Path) -> Imported:
     """A `.csv` of A1111 or a `.json` of Fooocus. Raises LibraryError when it is neither."""
     try:
         if file.stat().st_size > FILE_LIMIT:
-            raise LibraryError(f"{file.name}: must have at most {FILE_LIMIT // 1024**2} MB")
+            raise LibraryError("library_large", at=file.name, high=FILE_LIMIT // 1024)
         data = file.read_bytes()
     except OSError as error:
-        raise LibraryError(f"{file.name}: cannot be read ({error.strerror or error})") from error
+        raise LibraryError(
+            "library_unread", at=file.name, form="a file", problem=error.strerror or str(error)
+        ) from error
     parse = parse_json if file.suffix.lower() == ".json" else parse_csv
     try:
         return to_presets(parse(_decoded(data)), file.name)
     except LibraryError as error:
-        raise LibraryError(f"{file.name}{error}") from error
+        values = {**error.note.values, "at": f"{file.name}{error.note.values['at']}"}
+        raise LibraryError(error.note.code, **values) from error
 
 
 def parse_csv(text: str) -> tuple[tuple[int, Style], ...]:
@@ -78,9 +81,9 @@ def parse_csv(text: str) -> tuple[tuple[int, Style], ...]:
                 rows.append((start, Style(**{key: cells[at] for key, at in columns.items() if at < len(cells)})))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise LibraryError(f":{reader.line_num}: {error}") from error
+        raise LibraryError("library_place", at=f":{reader.line_num}", problem=str(error)) from error
     if not columns:
-        raise LibraryError(f":1: must begin with the header {','.join(HEADER)}")
+        raise LibraryError("library_header", at=":1", header=",".join(HEADER), value="")
     return tuple(rows)
 
 
@@ -89,18 +92,18 @@ def parse_json(text: str) -> tuple[tuple[int, Style], ...]:
     try:
         data = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
-        raise LibraryError(f":{error.lineno}: {error.msg}") from error
+        raise LibraryError("library_place", at=f":{error.lineno}", problem=error.msg) from error
     except (ValueError, RecursionError) as error:
-        raise LibraryError(":1: is not JSON") from error
+        raise LibraryError("library_json", at=":1") from error
     if not isinstance(data, list):
-        raise LibraryError(f":1: must be a list of styles, got {type(data).__name__}")
+        raise LibraryError("library_styles", at=":1", value=type(data).__name__)
     return tuple((place, _json_style(item, place)) for place, item in enumerate(data, 1))
 
 
 def to_presets(styles: Iterable[tuple[int, Style]], source: str = "") -> Imported:
     """Presets with the slot in both prompts. Names that are there already get a number, as no style may be lost."""
     presets: dict[str, Preset] = {}
-    problems: list[str] = []
+    problems: list[Note] = []
     for line, style in styles:
         if style.is_comment:
             continue
@@ -111,7 +114,7 @@ def to_presets(styles: Iterable[tuple[int, Style]], source: str = "") -> Importe
         try:
             presets[name.casefold()] = make({"name": name, "name_zh": name, **fields}, at, "imported")
         except LibraryError as error:
-            problems.append(str(error))
+            problems.append(error.told)
     return Imported(presets=tuple(presets.values()), problems=tuple(problems))
 
 
@@ -127,7 +130,7 @@ def from_preset(preset: Preset) -> Style:
     texts = {key: str(preset.fields.get(key, "")) for key in ("prompt", "negative_prompt")}
     for key, text in texts.items():
         if text.strip() and SLOT not in text:  # A1111 would append it to the words instead of replacing them
-            raise InvalidRequest(key, f"must hold {SLOT} to be a style, got {text!r}")
+            raise InvalidRequest(key, "style_slot", slot=SLOT, value=text)
     return Style(
         name=preset.name, prompt=_without_slot(texts["prompt"]), negative_prompt=_without_slot(texts["negative_prompt"])
     )
@@ -140,7 +143,7 @@ def _decoded(data: bytes) -> str:
             return data.decode("utf-16")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise LibraryError(f": must be UTF-8 ({error.reason} at byte {error.start})") from error
+        raise LibraryError("library_utf8", at="", problem=error.reason, byte=error.start) from error
 
 
 def _columns(cells: list[str]) -> dict[str, int]:
@@ -150,19 +153,19 @@ def _columns(cells: list[str]) -> dict[str, int]:
     if "prompt" not in columns and LEGACY_PROMPT in names:
         columns["prompt"] = names.index(LEGACY_PROMPT)
     if "name" not in columns or "prompt" not in columns:
-        raise LibraryError(f":1: must begin with the header {','.join(HEADER)}, got {','.join(cells)[:80]}")
+        raise LibraryError("library_header", at=":1", header=",".join(HEADER), value=",".join(cells)[:80])
     return columns
 
 
 def _json_style(item: Any, place: int) -> Style:
     if not isinstance(item, dict):
-        raise LibraryError(f": style {place} must be a mapping with name and prompt, got {type(item).__name__}")
+        raise LibraryError("library_style", at="", place=place, value=type(item).__name__)
     texts = {key: item.get(key) or "" for key in HEADER}
     for key, value in texts.items():
         if not isinstance(value, str):
-            raise LibraryError(f": style {place}: {key} must be text, got {type(value).__name__}")
+            raise LibraryError("library_style_text", at="", place=place, key=key, value=type(value).__name__)
     if not texts["name"].strip():
-        raise LibraryError(f": style {place}: name must be text, got none")
+        raise LibraryError("library_style_name", at="", place=place)
     return Style(**texts)
 
 

@@ -96,4 +96,4 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"The folder cannot be written ({error.strerror or error}): {folder}.") from error
+        raise StorageError("folder_unwritable", folder=str(folder), problem=error.strerror or str(error)) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pipelines.errors import Note
 from webui.library.files import LibraryError, read_yaml
 from webui.library.words import Category
 
@@ -19,10 +20,10 @@ _Signature = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WildcardLists:
-    """Name -> values, and a sentence for each file that cannot be read."""
+    """Name -> values, and a note for each file that cannot be read."""
 
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
+    problems: tuple[Note, ...] = ()
 
 
 class WildcardFolder:
@@ -49,7 +50,7 @@ class WildcardFolder:
 
     def _read(self, files: Iterable[Path]) -> WildcardLists:
         found: dict[str, tuple[str, ...]] = {}
-        problems: list[str] = []
+        problems: list[Note] = []
         for file in files:
             name = file.relative_to(self.folder).with_suffix("").as_posix()
             try:
@@ -57,11 +58,11 @@ class WildcardFolder:
                     _text_lists(file, name) if file.suffix.lower() == ".txt" else _yaml_lists(file, name)
                 ).items():
                     if key in found:
-                        problems.append(f"{file.name}: the list {key} is there already")
+                        problems.append(Note("library_list_twice", at=file.name, key=key))
                     else:
                         found[key] = values
             except LibraryError as error:
-                problems.append(str(error))
+                problems.append(error.told)
         return WildcardLists(lists=MappingProxyType({**self._more, **found}), problems=tuple(problems))
 
 
@@ -82,10 +83,10 @@ def _text_lists(file: Path, name: str) -> dict[str, tuple[str, ...]]:
     """A value a line; empty lines and `# …` are none."""
     try:
         if file.stat().st_size > FILE_LIMIT:
-            raise LibraryError(f"{file.name}: must have at most {FILE_LIMIT // 1024**2} MB")
+            raise LibraryError("library_large", at=file.name, high=FILE_LIMIT // 1024)
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise LibraryError(f"{file.name}: cannot be read as text in UTF-8 ({error})") from error
+        raise LibraryError("library_unread", at=file.name, form="text", problem=str(error)) from error
     return {name: tuple(line for line in lines if line and not line.startswith("#"))}
 
 
@@ -103,5 +104,5 @@ def _yaml_lists(file: Path, name: str) -> dict[str, tuple[str, ...]]:
         elif isinstance(value, list) and all(isinstance(one, (str, int, float)) for one in value):
             found[key] = tuple(str(one).strip() for one in value)
         else:
-            raise LibraryError(f"{file.name}:1: {key} must be a list of texts or a mapping of lists")
+            raise LibraryError("library_lists", at=f"{file.name}:1", key=key)
     return found

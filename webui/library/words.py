@@ -71,16 +71,16 @@ def read_category(file: Path) -> Category:
     data, node = read_yaml(file)
     start = f"{file.name}:1"
     if not isinstance(data, dict) or node is None:
-        raise LibraryError(f"{start}: must be a mapping with name, group and words, got {type(data).__name__}")
+        raise LibraryError("library_mapping", at=start, keys=("name", "group", "words"), value=type(data).__name__)
     for key in data:
         if key not in _CATEGORY_KEYS:
-            raise LibraryError(f"{start}: {key} is unknown; known are {', '.join(_CATEGORY_KEYS)}")
+            raise LibraryError("library_unknown", at=start, key=str(key), known=_CATEGORY_KEYS)
     texts: dict[str, Any] = {key: _text(data, key, start) for key in _CATEGORY_TEXTS}
     if data.get("group") not in GROUPS:
-        raise LibraryError(f"{start}: group must be one of {', '.join(GROUPS)}, got {data.get('group')!r}")
+        raise LibraryError("library_group", at=start, known=tuple(GROUPS), value=repr(data.get("group")))
     order = data.get("order", 1000)
     if isinstance(order, bool) or not isinstance(order, int):
-        raise LibraryError(f"{start}: order must be a whole number, got {order!r}")
+        raise LibraryError("library_order", at=start, value=repr(order))
     words = _words(data.get("words"), [(place(file, one), one) for one in children(node, "words")], start)
     flags: dict[str, Any] = {key: _flag(data, key, start) for key in _FLAGS}
     return Category(key=file.stem, order=order, group=data["group"], words=words, source=start, **texts, **flags)
@@ -88,18 +88,19 @@ def read_category(file: Path) -> Category:
 
 def _words(data: Any, places: list[tuple[str, yaml.Node]], start: str) -> tuple[Word, ...]:
     if not isinstance(data, list) or not data:
-        raise LibraryError(f"{start}: words must be a list with at least one word")
+        raise LibraryError("library_words", at=start)
     words: dict[str, Word] = {}
     for item, (at, _node) in zip(data, places, strict=True):
         if not isinstance(item, dict):
-            raise LibraryError(f"{at}: must be a mapping with {', '.join(_WORD_KEYS)}, got {item!r}")
+            raise LibraryError("library_mapping", at=at, keys=_WORD_KEYS, value=repr(item))
         for key in item:
             if key not in (*_WORD_KEYS, "also_zh"):
-                raise LibraryError(f"{at}: {key} is unknown; a word has {', '.join(_WORD_KEYS)} and may have also_zh")
+                raise LibraryError("library_unknown", at=at, key=str(key), known=(*_WORD_KEYS, "also_zh"))
         texts = {key: _text(item, key, at) for key in _WORD_KEYS}
         word = Word(**texts, also_zh=_names(item.get("also_zh", []), at), source=at)
         if word.word.casefold() in words:
-            raise LibraryError(f"{at}: {word.word!r} is already in {words[word.word.casefold()].source}")
+            other = words[word.word.casefold()].source
+            raise LibraryError("library_twice", at=at, name=word.word, other=other)
         words[word.word.casefold()] = word
     return tuple(words.values())
 
@@ -107,19 +108,19 @@ def _words(data: Any, places: list[tuple[str, yaml.Node]], start: str) -> tuple[
 def _text(data: Mapping[str, Any], key: str, at: str) -> str:
     value = data.get(key)
     if not isinstance(value, str) or not value.strip():
-        hint = " (put it in quotes)" if value is not None and not isinstance(value, (str, list, dict)) else ""
-        raise LibraryError(f"{at}: {key} must be text, got {value!r}{hint}")
+        quotes = value is not None and not isinstance(value, (str, list, dict))
+        raise LibraryError("library_quotes" if quotes else "library_text", at=at, key=key, value=repr(value))
     return value.strip()
 
 
 def _names(value: Any, at: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) and name.strip() for name in value):
-        raise LibraryError(f"{at}: also_zh must be a list of texts, got {value!r}")
+        raise LibraryError("library_texts", at=at, key="also_zh", value=repr(value))
     return tuple(name.strip() for name in value)
 
 
 def _flag(data: Mapping[str, Any], key: str, at: str) -> bool:
     value = data.get(key, False)
     if not isinstance(value, bool):
-        raise LibraryError(f"{at}: {key} must be true or false, got {value!r}")
+        raise LibraryError("library_flag", at=at, key=key, value=repr(value))
     return value

@@ -30,6 +30,67 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must name LoRAs as <lora:name:1>, not by withLora.",
         "{field}中的 LoRA 请写成 <lora:名称:1>，不能用 withLora。",
     ),
+    "tokenizer_unreadable": ("Its tokenizer cannot be read: {problem}.", "无法读取其分词器：{problem}。"),
+    "tokenizer_damaged": ("Its tokenizer is damaged.", "其分词器已损坏。"),
+    # -- files that a request names
+    "model_unusable": ("{field}: {problem}", "{field}：{problem}"),
+    "embedding_unusable": (
+        "{field} must not name a textual inversion with {model}: {name}.",
+        "{field}：{model} 不能使用文本反转词 {name}。",
+    ),
+    "lora_negative": (
+        "{field} must not name a LoRA, which changes both prompts: {name}.",
+        "{field}中不能写 LoRA（{name}），它对两个提示词都起作用。",
+    ),
+    "lora_missing": (
+        "{field}: there is no LoRA called {name} in the models folder. {hint}",
+        "{field}：模型文件夹中没有名为 {name} 的 LoRA。{hint}",
+    ),
+    "lora_kind": (
+        "{field}: {name} is a LyCORIS of the kind {variant}, which cannot be loaded.",
+        "{field}：{name} 是 {variant} 类型的 LyCORIS，无法加载。",
+    ),
+    "vae_missing": (
+        "{field} must be {automatic} or a VAE in the models folder, got {name}. {hint}",
+        "模型文件夹中没有这个 VAE：{name}。{hint}",
+    ),
+    "vae_family": (
+        "{field} must be made for {family}: {name} is for {theirs}.",
+        "{field}须适用于{family}：{name} 适用于 {theirs}。",
+    ),
+    "file_family": (
+        "{field}: {name} does not fit the model, which is {family}: it is {kind} for {theirs}.",
+        "{field}：{name} 与模型（{family}）不符，它是用于 {theirs} 的{kind}。",
+    ),
+    "file_which": (
+        "{field}: several files are called {name}; say which one is meant: {names}.",
+        "{field}：有多个文件名为 {name}，请写明是哪一个：{names}。",
+    ),
+    "file_is": ("{name} is {kind}.", "{name} 是{kind}。"),
+    "file_broken": ("{name}: {problem}", "{name}：{problem}"),
+    "names_near": ("Nearest: {names}.", "最接近的有：{names}。"),
+    "names_none_near": ("Nothing there has a name like it.", "也没有名称相近的文件。"),
+    "second_download": ("{name} (a second download of {first})", "{name}（{first} 的重复下载）"),
+    "family_builtin": ("the built-in model", "内置模型"),
+    "noun_checkpoint": ("a whole model", "完整模型"),
+    "noun_lora": ("a LoRA", "LoRA"),
+    "noun_lycoris": ("a LyCORIS adapter", "LyCORIS"),
+    "noun_vae": ("a VAE", "VAE"),
+    "noun_tiny-vae": ("a tiny VAE for previews", "预览用的微型 VAE"),
+    "noun_embedding": ("a textual inversion", "文本反转词"),
+    "noun_controlnet": ("a ControlNet", "ControlNet"),
+    "noun_t2i-adapter": ("a T2I adapter", "T2I 适配器"),
+    "noun_ip-adapter": ("an IP adapter", "IP 适配器"),
+    "noun_motion-module": ("a motion module", "运动模块"),
+    "noun_upscaler": ("an upscaler", "放大模型"),
+    "noun_text-encoder": ("a text encoder", "文本编码器"),
+    "noun_image-encoder": ("an image encoder", "图像编码器"),
+    "noun_unet": ("a UNet alone, without text encoder and VAE", "单独的 UNet，缺少文本编码器和 VAE"),
+    "noun_transformer": (
+        "a transformer alone, without text encoders and VAE",
+        "单独的 Transformer，缺少文本编码器和 VAE",
+    ),
+    "noun_quantized": ("a model quantized by bitsandbytes", "bitsandbytes 量化的模型"),
     # -- choices
     "wildcard_missing": (
         "{field}: there is no list called {name}. {hint} For the letters themselves write \\__{name}__.",

@@ -16,6 +16,8 @@ RESERVED = ("builtin",)
 # Files that hubs name all alike: the folder says what they are
 _PLAIN_STEMS = re.compile(r"^(?:diffusion_pytorch_model|pytorch_model|model|pytorch_lora_weights)(?:\.fp16|\.bf16)?$")
 
+_SECOND = re.compile(r"(.+?) ?\([1-9]\d?\)")
+
 
 def name_models(found: Sequence[tuple[ModelInfo, Found]]) -> tuple[ModelInfo, ...]:
     """Gives each its stem; where two would be alike, the sub-folder too, then the suffix, then a number. Sorted."""
@@ -50,6 +52,12 @@ def _choices(item: Found) -> tuple[str, str, str, str]:
         folder = "" if str(relative.parent.parent) == "." else f"{relative.parent.parent}/"
     root = clean(item.path.parents[len(relative.parts) - 1].name)
     return stem, folder + stem, str(relative), f"{root}/{relative}"
+
+
+def first_download(name: str) -> str | None:
+    """What a file was called when it was downloaded first: browsers call the second `name (1)`."""
+    match = _SECOND.fullmatch(name)
+    return None if match is None else match[1]
 
 
 def clean(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL.Image import Image
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import PLAIN, InvalidRequest, SeedprintError
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import steps_at
 from webui.archive import metadata
@@ -37,7 +37,9 @@ class GenerateHandlers:
             image, mask = self._source(values)
             job = self.house.service.submit(self.form.request(values, image, mask))
         except InvalidRequest as error:
-            return updates | self.fault(error.field, error.rule, language)
+            if error.note.code == PLAIN:  # not converted yet
+                return updates | self.fault(error.field, error.rule, language)
+            return updates | self.fault(error.field, fault(error, language), language, whole=True)
         except SeedprintError as error:
             return updates | self.fault(None, fault(error, language), language)
         return updates | {self.tab.jobs: [*jobs.remembered(values[self.tab.jobs]), job][-jobs.KEEP :]}
@@ -52,15 +54,16 @@ class GenerateHandlers:
             raise InvalidRequest("init_image", "must be given, got none")
         return metadata.read_input(self.house.readable(values[tab.image]), self.house.inputs), None
 
-    def fault(self, field: str | None, rule: str, language: Language) -> Updates:
-        """One sentence beside the field, or under the progress line when it concerns none of this tab's."""
+    def fault(self, field: str | None, rule: str, language: Language, *, whole: bool = False) -> Updates:
+        """One sentence beside the field, or under the progress line when it concerns none of this tab's. `whole`: it
+        names its field itself."""
         marked = self.form.mark(field, rule, language)
         if field in {"clip_skip", "vae", "dialect"}:
             marked[self.tab.extras.advanced] = gr.update(open=True)
         if field in {"init_image", "mask"} and self.tab.task != "txt2img":
-            marked = self._source_error(sentence(field, rule, language))
+            marked = self._source_error(rule if whole else sentence(field, rule, language))
         line = translate("state_failed", language) if not field else ""
-        told = "" if marked else sentence(field, rule, language)
+        told = "" if marked else rule if whole else sentence(field, rule, language)
         return marked | {self.tab.live: {"state": "refused", "line": line if told else "", "error": told}}
 
     def _source_error(self, text: str) -> Updates:

@@ -6,7 +6,6 @@ One HTML component with its own script; what it offers is fetched when it is fir
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ from typing import Any, ClassVar
 import gradio as gr
 from gradio.i18n import I18nData
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError
 from pipelines.types import Task
 from webui.library.collection import Library
 from webui.library.presets import Preset
@@ -25,7 +24,7 @@ from webui.ui.generate.controls import Choice, Controls, Form, Updates
 from webui.ui.house import uploaded_file
 from webui.ui.labels import word
 from webui.ui.widgets.widget import Widget
-from webui.words import Language, language_of, sentence
+from webui.words import LANGUAGES, Language, fault, language_of, say
 
 NAMES: Mapping[str, tuple[str, str]] = {
     "composer": ("Words and styles", "词语与风格"),
@@ -83,15 +82,6 @@ STYLE_ROWS: Mapping[str, tuple[str, str]] = {
     "worlds": ("Worlds", "世界"),
     "graphic": ("Graphic", "平面设计"),
 }
-# Rules about names, in the order they are tried.
-NAME_RULES = (
-    (r"must be given, got none", "请填写名称"),
-    (r"must be new, got (.+)", r"已有同名预设 \1"),
-    (r"must not be a shipped preset's, got (.+)", r"不能与自带预设同名 \1"),
-    (r"must not hold control characters", "不能含控制字符"),
-    (r"must be one of your presets, got (.+)", r"没有这个预设 \1"),
-)
-
 _STYLE_HINT = ("Click wraps the style round your words; click again takes it off.", "点击加上风格，再次点击去掉。")
 
 _SPACED = {"builtin-subject", "builtin-colour", "builtin-place", "builtin-time", "builtin-size", "builtin-position"}
@@ -116,7 +106,7 @@ def build_composer(task: Task, library: Library, builtin: bool) -> Composer:
 
     def fetch(_nothing: object = None) -> dict[str, Any]:
         problems = [*library.saved.listing().problems, *library.wildcards.lists().problems]
-        return {**data, "problems": problems}
+        return {**data, "problems": [[say(one, language) for language in LANGUAGES] for one in problems]}
 
     def change(request: list[str]) -> dict[str, Any]:
         return mine.change([str(one) for one in request])
@@ -137,19 +127,17 @@ class OwnPresets:
     def change(self, request: Sequence[str]) -> dict[str, Any]:
         """`request`: action, language, name and what the action needs. The names as they are then, and what to tell."""
         action, language, name, more = (*request, "", "", "", "")[:4]
-        told, state = "", "saved"
+        told, state, spoken = "", "saved", LANGUAGES[language == "1"]
         try:
-            told = self._changed(action, name, more, "zh" if language == "1" else "en")
-        except InvalidRequest as error:
-            told, state = name_fault(error, "zh" if language == "1" else "en"), "refused"
+            told = self._changed(action, name, more, spoken)
         except SeedprintError as error:
-            told, state = str(error), "refused"
+            told, state = fault(error, spoken), "refused"
         listing = self.saved.listing()
         if action == "export":
             return {"csv": _exported(listing.presets)}
         mine = [{"name": one.name, "text": _summary(one)} for one in listing.presets]
         gone = list(self.saved.gone())
-        return {"mine": mine, "gone": gone, "told": told or " · ".join(listing.problems), "state": state}
+        return {"mine": mine, "gone": gone, "told": told or _joined(listing.problems, spoken), "state": state}
 
     def _changed(self, action: str, name: str, more: str, language: Language) -> str:
         names = [one.name for one in self.saved.listing().presets]
@@ -181,11 +169,11 @@ class OwnPresets:
         """Styles of another program from an uploaded file."""
         file = uploaded_file(path)
         if file is None:
-            raise InvalidRequest("name", "must be given, got none")
+            raise InvalidRequest("name", "import_nothing")
         imported = read_styles(file)
         added, problems = self.saved.add(imported.presets, file.stem)
         told = NAMES["imported"][language == "zh"].format(count=added)
-        return " · ".join([told, *imported.problems[:5], *problems[:5]])
+        return " · ".join(filter(None, [told, _joined((*imported.problems[:5], *problems[:5]), language)]))
 
 
 def _exported(presets: Sequence[Preset]) -> str:
@@ -197,17 +185,8 @@ def _exported(presets: Sequence[Preset]) -> str:
     return to_csv(styles).decode("utf-8-sig")
 
 
-def name_fault(error: InvalidRequest, language: Language) -> str:
-    """A broken rule as one sentence."""
-    if error.field != "name":
-        return sentence(None if error.field == "preset" else error.field, error.rule, language)
-    rule = error.rule
-    if language == "zh":
-        for pattern, chinese in NAME_RULES:
-            if re.fullmatch(pattern, rule):
-                return "名称：" + re.sub(pattern, chinese, rule)
-        return "名称：" + sentence(None, rule, language)
-    return f"Name: {rule}"
+def _joined(problems: Sequence[Note], language: Language) -> str:
+    return " · ".join(say(one, language) for one in problems)
 
 
 def _summary(preset: Preset) -> str:
@@ -286,10 +265,8 @@ class PresetKeeper:
         builtin = bool(given.get("builtin"))
         try:
             told = self._saved(str(given.get("name") or ""), values, language)
-        except InvalidRequest as error:
-            return {self.composer: _told(builtin, name_fault(error, language), "refused")}
         except SeedprintError as error:
-            return {self.composer: _told(builtin, str(error), "refused")}
+            return {self.composer: _told(builtin, fault(error, language), "refused")}
         return {self.composer: _told(builtin, told, "saved")}
 
     def _saved(self, name: str, values: dict[Any, Any], language: Language) -> str:

@@ -59,7 +59,8 @@ class Composer {
       this.tell(this.say("failed"));
       return;
     }
-    this.tell(this.library.problems.join(" · "), "refused");
+    const problems = this.library.problems.map((problem) => problem[language()]);
+    this.tell(problems.join(" · "), "refused");
     this.kind = this.props.value?.builtin ? "builtin" : "words";
     this.draw();
   }

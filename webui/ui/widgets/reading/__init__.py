@@ -6,15 +6,18 @@ One HTML component with its own script, which asks whenever the text has rested 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import Note, SeedprintError
+from pipelines.prompts.grammar import open_brackets, tag_fault
 from pipelines.types import PromptReading, Token, TokenChunk
 from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
 from webui.library.collection import Library
+from webui.library.wildcards import fault as missing_list
+from webui.library.wildcards import unfinished
 from webui.ui.widgets.widget import Widget
-from webui.words import Language, sentence
+from webui.words import LANGUAGES, fault, label, say
 
 NAMES: Mapping[str, tuple[str, str]] = {
     "title": ("Tokens", "词元"),
@@ -89,27 +92,34 @@ class Reader:
     """Answers the script."""
 
     def __init__(self, service: GenerationService, library: Library) -> None:
-        self._service = service
+        self._service, self._lists = service, library.wildcards.lists
         self._dictionaries = {builtin: Dictionary(library.categories, for_builtin=builtin) for builtin in (True, False)}
 
     def read(self, request: Sequence[str]) -> dict[str, Any]:
-        """`request`: model, dialect, the texts of `BOXES`. Of each its encoders' chunks, and Chinese in English; a
-        `fault` in both languages instead, where it cannot be read."""
+        """`request`: model, dialect, the texts of `BOXES`. Of each its encoders' chunks, `warnings` and Chinese in
+        English; a `fault` in both languages instead, where it cannot be read."""
         model, dialect, *texts = (*request, "", "", "", "")[:4]
         answer: dict[str, Any] = {}
         for name, text in zip(BOXES, texts, strict=True):
             try:
                 reading = self._service.read_prompt(model, text, negative=name == "negative_prompt", dialect=dialect)
-            except InvalidRequest as error:
-                return {"fault": [sentence(error.field, error.rule, language) for language in get_args(Language)]}
             except SeedprintError as error:
-                return {"fault": [str(error)] * 2}
+                return {"fault": [fault(error, language) for language in LANGUAGES]}
             answer[name] = shown(reading)
+            notes = self._noted(text)
+            answer[name]["warnings"] = [
+                [say(one, language, label(name, language)) for language in LANGUAGES] for one in notes
+            ]
             translation = self._dictionaries[answer[name]["family"] == "builtin"].translate(text)
             if translation is not None:
                 changed = translation.text if translation.text != text else ""
                 answer[name]["chinese"] = {"text": changed, "unknown": list(translation.unknown)}
         return answer
+
+    def _noted(self, text: str) -> tuple[Note, ...]:
+        """What will be refused when the picture is asked for, or was begun and not ended."""
+        missing = missing_list(text, self._lists().lists)
+        return (*filter(None, (missing, tag_fault(text))), *unfinished(text), *open_brackets(text))
 
 
 def shown(reading: PromptReading) -> dict[str, Any]:

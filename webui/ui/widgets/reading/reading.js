@@ -29,7 +29,7 @@ class Reading {
   draw() {
     const { answer, boxes, find } = this;
     const counts = boxes.map((name) => countsOf(answer[name])).filter(Boolean);
-    find(".chinese").replaceChildren(...boxes.flatMap((name) => this.offers(name)));
+    find(".chinese").replaceChildren(...boxes.flatMap((name) => [...this.offers(name), ...this.warnings(name)]));
     find(".counts").textContent = answer.fault ? answer.fault[language()] : counts.join(" · ");
     if (!find(".map").open) return;
     const reading = answer[this.which];
@@ -54,6 +54,12 @@ class Reading {
       lines.push(make("p", { class: "unknown", text: `${this.say("unknown")} ` }, code, " ", this.say("unknown_more")));
     }
     return lines;
+  }
+
+  /** What will be refused when the picture is asked for, or was begun and not ended. */
+  warnings(name) {
+    const told = this.answer[name]?.warnings ?? [];
+    return told.map((warning) => make("p", { class: "unknown", text: warning[language()] }));
   }
 
   apply(name, text) {
