@@ -1,7 +1,10 @@
-"""`python -m tests`: sets up the environment with the test tools, then runs every test and reports coverage.
+"""`python -m tests`: sets up the environment with the test tools, gets a browser where there is none, runs every test.
 
-Arguments go to pytest: `python -m tests tests/commands/test_main.py -k seed`. With `--no-bootstrap` the environment
-is used as it is.
+    python -m tests --fast         what needs neither torch nor a browser, within a minute
+    python -m tests --coverage     the same tests, and how much of the program they run
+
+Other arguments go to pytest: `python -m tests tests/commands/test_main.py -k seed`. With `--no-bootstrap` the
+environment is used as it is.
 """
 
 from __future__ import annotations
@@ -14,18 +17,24 @@ import bootstrap
 ROOT = Path(__file__).resolve().parent.parent
 COVERAGE = ["--cov=webui", "--cov=pipelines", "--cov-report=term-missing:skip-covered"]
 LEAST = "--cov-fail-under=90"  # percent, of a whole run
+OWN = (bootstrap.FLAG, "--coverage")
 
 
 def main() -> int:
     bootstrap.refuse_old_python()
-    arguments = [argument for argument in sys.argv[1:] if argument != bootstrap.FLAG]
-    if len(arguments) == len(sys.argv) - 1:
-        bootstrap.ensure(ROOT / "requirements-dev.txt", ["-m", "tests", *arguments])
+    given = sys.argv[1:]
+    if bootstrap.FLAG not in given:
+        bootstrap.ensure(ROOT / "requirements-dev.txt", ["-m", "tests", *given])
 
     import pytest
 
-    whole = [] if arguments else [LEAST]
-    return int(pytest.main(["--rootdir", str(ROOT), *COVERAGE, *whole, *(arguments or [str(ROOT / "tests")])]))
+    return int(pytest.main(pytest_arguments(given)))
+
+
+def pytest_arguments(given: list[str]) -> list[str]:
+    arguments = [argument for argument in given if argument not in OWN]
+    coverage = [*COVERAGE, *([] if arguments else [LEAST])] if "--coverage" in given else []
+    return ["--rootdir", str(ROOT), "--get-browser", *coverage, *arguments]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests import browsers
+from tests.selection import HEAVY, marks_of
 from webui.server import no_stubs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,8 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
 }
 LOCAL = re.compile(r"127\..*|::1|localhost|0\.0\.0\.0|")
+BROWSER = pytest.StashKey[str | None]()
+LEFT_OUT = pytest.StashKey[int]()  # tests that want a browser
 STARTING = 60.0  # seconds until a started program must have told its address; busy machines are slow
 
 # The same examples on every run, so that a red one says what changed; HYPOTHESIS_PROFILE=default explores.
@@ -44,12 +47,54 @@ def pytest_unconfigure() -> None:
     _stubs.__exit__(None, None, None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="no torch, not even imported, and no browser")
+    parser.addoption("--get-browser", action="store_true", help="install a browser where the tests find none")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that `--fast` leaves out are not even imported."""
+    name = collection_path.name
+    if config.option.fast and name.startswith("test_") and name.endswith(".py"):
+        return bool(marks_of(collection_path) & HEAVY) or None
+    return None
+
+
+@pytest.hookimpl(trylast=True)  # after `-m` and `-k`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow ones run when they are asked for, by `-m slow` or another choice that names them."""
+    """Slow ones run when they are asked for, by `-m slow` or another choice that names them; those of the page where
+    there is a browser."""
+    away = set(HEAVY) if config.option.fast else set()
     if "slow" not in config.option.markexpr:
-        slow = [item for item in items if item.get_closest_marker("slow") is not None]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item.get_closest_marker("slow") is None]
+        away.add("slow")
+    _leave_out(config, items, away)
+    if not config.option.collectonly and any(item.get_closest_marker("browser") for item in items):
+        browser = browsers.usable(obtain=config.option.get_browser)
+        config.stash[BROWSER] = browser
+        if browser is None:
+            config.stash[LEFT_OUT] = _leave_out(config, items, {"browser"})
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], marks: set[str]) -> int:
+    """How many it were."""
+    gone = [item for item in items if any(item.get_closest_marker(mark) is not None for mark in marks)]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in set(gone)]
+    return len(gone)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Nothing but tests of the page were asked for, and there is no browser: that is no failure."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(LEFT_OUT, 0):
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if count := config.stash.get(LEFT_OUT, 0):
+        why = "no Chromium, Chrome or Edge starts here, and none could be got" if config.option.get_browser else ""
+        why = why or "no Chromium, Chrome or Edge starts here (`python -m tests` gets one)"
+        terminalreporter.write_line(f"Left out: {count} tests of the page in a browser, as {why}.")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -87,22 +132,9 @@ def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    """For pytest-playwright: the installed Chromium, which sends nothing home."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.fail("The browser tests need Chromium: `apt-get install chromium` or the like.")
-    return {
-        "executable_path": browser,
-        "args": [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-        ],
-    }
+def browser_type_launch_args(pytestconfig: pytest.Config) -> dict[str, Any]:
+    """For pytest-playwright."""
+    return {"executable_path": pytestconfig.stash[BROWSER], "args": browsers.OPTIONS}
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import __main__ as tests_command
 from tests.conftest import ROOT
 from webui.commands import main as cli
 
@@ -43,7 +44,7 @@ def test_every_switch_exists(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             cli.parser().parse_args([*command, "--help"])
         helps += capsys.readouterr().out
-    known = set(re.findall(r"--[a-z][a-z-]+", helps))
+    known = set(re.findall(r"--[a-z][a-z-]+", helps + (tests_command.__doc__ or "")))
     assert set(re.findall(r"`(--[a-z][a-z-]+)", TEXT)) <= known
 
 
