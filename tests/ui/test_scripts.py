@@ -36,6 +36,14 @@ def test_every_component_begins_with_a_module_that_is_there(ui: Page) -> None:
         assert isinstance(json.loads(options)["words"], dict)
 
 
+def test_a_component_has_the_words_that_its_script_says(ui: Page) -> None:
+    for place, options in modules(ui.client).items():
+        folder, words = place.split("/")[3], json.loads(options)["words"]
+        text = "".join(script for one, script in scripts().items() if one.startswith(f"{folder}/"))
+        said = set(re.findall(r'\b(?:say|tell)\("([a-z0-9_]+)"', text))
+        assert said <= words.keys(), folder
+
+
 @pytest.mark.parametrize("place", scripts())
 def test_a_module_finds_those_it_imports(place: str) -> None:
     for wanted in re.findall(r'\bfrom "([^"]+)";$', scripts()[place], re.MULTILINE):
@@ -48,7 +56,6 @@ def test_the_page_begins_with_its_head(ui: Page) -> None:
     first = re.search(r"<script[^>]*>", page)
     assert first is not None
     assert first[0] == f'<script type="module" src="{address("page/head.js")}">'
-    assert set(re.findall(r'rel="modulepreload" href="(/page/[^"]+)"', page)) == {address(one) for one in scripts()}
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.ui.widgets.sources import address, scripts
+from webui.ui.widgets.sources import address
 
 _TOP = b"<head>"
 
 
 class EarlyScript:
-    """ASGI middleware: puts `page/head.js` at the top of every HTML page, and has the browser fetch the components'
-    modules beside the page's own; all else passes through untouched."""
+    """ASGI middleware: puts `page/head.js` at the top of every HTML page; all else passes through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        early = [f'<link rel="modulepreload" href="{address(place)}">' for place in scripts()]
-        head = f'<script type="module" src="{address("page/head.js")}"></script>'  # modules run in the page's order
-        self._script = _TOP + "".join([head, *early]).encode()
+        # modules run in the page's order, so it comes before Gradio's own
+        self._script = _TOP + f'<script type="module" src="{address("page/head.js")}"></script>'.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":

@@ -21,11 +21,11 @@ class ModelList {
     search.setAttribute("aria-label", this.say("search"));
     search.oninput = () => this.draw();
     this.find(".refresh").textContent = this.say("refresh");
-    this.find(".refresh").onclick = () => this.tell("input");
+    this.find(".refresh").onclick = () => this.report("input");
     this.find(".list").setAttribute("aria-label", this.say("list"));
   }
 
-  tell(event) {
+  report(event) {
     this.props.value = { selected: this.selected };
     this.trigger(event);
   }
@@ -45,7 +45,7 @@ class ModelList {
     this.timer = setTimeout(() => {
       if (!this.element.isConnected) return;
       if (this.element.offsetParent === null) this.askSoon();
-      else this.tell("input");
+      else this.report("input");
     }, AGAIN);
   }
 
@@ -86,7 +86,7 @@ class ModelList {
     for (const row of this.find(".list").children) {
       row.setAttribute("aria-selected", String(row.dataset.id === item.id));
     }
-    this.tell("select");
+    this.report("select");
   }
 }
 
