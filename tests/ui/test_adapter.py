@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import pytest
 from PIL import Image
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
+from pipelines.fields import Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo, Task
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
-from webui.ui.generate.controls import (
-    Controls,
-    Form,
-    MaskControls,
-    StartControls,
-    schedule_update,
-)
+from webui.ui.generate.controls import Form, schedule_update
 from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
@@ -28,26 +23,30 @@ REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=51
 
 def form(task: Task) -> Form:
     with gr.Blocks():
-        start = build_start(task) if task != "txt2img" else None
-        mask = build_mask(task) if task == "inpaint" else None
-        controls, _ = build_settings(task, build_prompts(task, BUILTIN), (BUILTIN, REAL))
-    return Form(task=task, controls=controls, start=start, mask=mask)
+        start = build_start(task) if task != "txt2img" else {}
+        mask = build_mask(task) if task == "inpaint" else {}
+        settings, _ = build_settings(task, build_prompts(task, BUILTIN), (BUILTIN, REAL))
+    return Form(task=task, named=start | mask | settings)
 
 
 def values(of: Form, **given: Any) -> dict[Any, Any]:
-    return {component: given.get(name, component.value) for name, component in of.by_name().items()}
+    return {component: given.get(name, component.value) for name, component in of.named.items()}
 
 
-def names(of: type[Any]) -> set[str]:
-    return {item.name for item in fields(of)}
+@pytest.mark.parametrize(
+    ("task", "groups"), [("txt2img", {""}), ("img2img", {"", "init"}), ("inpaint", {"", "init", "inpaint"})]
+)
+def test_every_field_of_the_page_has_a_control_and_no_other(task: Task, groups: set[str]) -> None:
+    wanted = {one.name for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in groups}
+    assert set(form(task).named) == wanted
 
 
-def test_every_control_is_a_field_and_every_field_has_a_control() -> None:
-    drawn = {"template", "negative_template"}  # written by the service, from the prompt that was typed
-    settled = {"prediction_type", "zero_terminal_snr"}  # with the model, on the Models tab
-    assert names(Controls) == names(GenerationRequest) - {"init", "inpaint"} - drawn - settled
-    assert names(StartControls) == names(InitImage) - {"image"}
-    assert names(MaskControls) == names(Inpaint) - {"mask"}
+def test_a_slider_ends_where_the_field_ends() -> None:
+    for name, component in form("inpaint").named.items():
+        kind = next(one.kind for one in REQUEST_FIELDS if one.name == name)
+        if isinstance(component, gr.Slider):
+            assert isinstance(kind, Whole | Number)
+            assert (component.minimum, component.maximum, component.step) == (kind.low, kind.high, kind.step)
 
 
 def test_the_untouched_form_is_a_valid_request_that_fits_the_model() -> None:
@@ -78,7 +77,7 @@ CHANGED: dict[str, Any] = {
 @pytest.mark.parametrize("name", CHANGED)
 def test_each_value_arrives_under_its_own_name(name: str) -> None:
     shown = form("txt2img")
-    assert CHANGED.keys() == names(Controls)
+    assert CHANGED.keys() == set(shown.named)
     assert getattr(shown.request(values(shown, **CHANGED)), name) == CHANGED[name]
 
 
@@ -97,9 +96,8 @@ def test_pictures_and_their_settings_arrive() -> None:
     request = shown.request(values(shown, **given), image, mask)
     assert request.init == InitImage(image=image, strength=0.5, resize_mode="pad", image_guidance=2.5)
     assert request.inpaint is not None
-    assert {name: getattr(request.inpaint, name) for name in names(MaskControls)} == {
-        name: given[name] for name in names(MaskControls)
-    }
+    of_mask = [one.name for one in REQUEST_FIELDS if one.group == "inpaint" and not one.is_picture]
+    assert {name: getattr(request.inpaint, name) for name in of_mask} == {name: given[name] for name in of_mask}
 
 
 def test_the_picture_guidance_shows_for_models_that_edit_and_counts_for_no_other() -> None:
@@ -123,13 +121,14 @@ def test_what_breaks_a_rule_names_its_field(name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         tab.request(values(tab, **{name: value}))
     assert caught.value.field == name
-    marked = tab.mark(name, caught.value.rule, "en")
-    assert list(marked) == [getattr(tab.controls, name)]
+    marked = tab.mark(caught.value.told, "en")
+    assert list(marked) == [tab[name]]
 
 
 def test_a_fault_of_no_control_marks_none() -> None:
-    assert form("txt2img").mark("mask", "must be drawn", "en") == {}
-    assert form("txt2img").mark(None, "out of memory", "en") == {}
+    assert form("txt2img").mark(Note("mask_needed", field="mask"), "en") == {}
+    assert form("txt2img").mark(Note("bug"), "en") == {}
+    assert form("txt2img").mark(None, "en") == {}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -146,15 +145,15 @@ def test_apply_shows_what_it_knows_and_passes_over_the_rest() -> None:
     tab = form("txt2img")
     updates = tab.apply({"prompt": "a cat", "seed": None, "strength": 0.5, "sampler": "no such", "colour": 1})
     assert {component: update["value"] for component, update in updates.items()} == {
-        tab.controls.prompt: "a cat",
-        tab.controls.seed: -1,
+        tab["prompt"]: "a cat",
+        tab["seed"]: -1,
     }
 
 
 def test_apply_a_sampler_keeps_the_schedule_it_comes_with() -> None:
     tab = form("txt2img")
     updates = tab.apply({"schedule": "beta", "sampler": "Euler"})
-    assert updates[tab.controls.schedule]["value"] == "beta"
+    assert updates[tab["schedule"]]["value"] == "beta"
 
 
 def test_sizes_fit_the_model() -> None:

@@ -7,20 +7,25 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
-from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.types import DIALECTS, MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, ModelInfo
+from pipelines.fields import Choice, Field, Flag, Number, Picture, Whole, build, shown
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
+from webui import words
 from webui.commands import index as reindex
 from webui.commands import verify as verification
 from webui.commands.terminal import Answer, Bar, answers, complain
+from webui.jobs.defaults import form_defaults
 from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
+from webui.words import WORDS, label, translate
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from pipelines.engine import Engine
     from webui.archive.inputs import InputStore
     from webui.archive.store import SavedImage
@@ -41,10 +46,10 @@ def main(arguments: Sequence[str]) -> int:
         with _ends_like_interrupted():
             return int(options.run(options))
     except (InvalidRequest, UnreadableImage) as error:
-        complain(error)
+        complain(words.line(error))
         return BAD_INPUT
     except SeedprintError as error:
-        complain(error)
+        complain(words.line(error))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -111,36 +116,36 @@ def _add_serve(commands: Commands) -> None:
 def _add_generate(commands: Commands) -> None:
     make = commands.add_parser("generate", help="make pictures without a browser")
     make.add_argument("prompt", help="what to draw")
-    make.add_argument("--negative-prompt", help="what to leave out")
     make.add_argument("--preset", help="the name of a preset; options given here win over it")
-    make.add_argument("--model", help="default: the first that the page offers")
-    make.add_argument("--sampler", choices=tuple(SAMPLERS), metavar="NAME", help="; ".join(SAMPLERS))
-    make.add_argument("--schedule", choices=SCHEDULES, metavar="NAME", help="; ".join(SCHEDULES))
-    make.add_argument("--steps", type=int, help="1 to 150")
-    make.add_argument("--guidance", type=float, help="0 to 30; default: what suits the model")
-    make.add_argument("--width", type=int, help="pixels, a multiple of 8; default: the model's own size")
-    make.add_argument("--height", type=int, help="pixels, a multiple of 8; default: the model's own size")
-    make.add_argument("--seed", type=int, help="of the first picture; -1 or nothing: drawn")
-    make.add_argument("--batch-size", type=int, help="pictures computed at once")
-    make.add_argument("--batches", type=int, help="how many times")
-    make.add_argument("--clip-skip", type=int, help="1: the text encoder's last layer")
-    make.add_argument("--dialect", choices=DIALECTS, help="the language of the prompts; default: a1111")
-    image = make.add_argument_group("from a picture")
-    image.add_argument("--init-image", type=Path, metavar="FILE")
-    image.add_argument("--strength", type=float, help="0 to 1: how much changes")
-    image.add_argument("--resize-mode", choices=RESIZE_MODES)
-    image.add_argument("--image-guidance", type=float, help="for models that edit: how much is kept; default: 1.5")
-    mask = make.add_argument_group("only part of it")
-    mask.add_argument("--mask", type=Path, metavar="FILE", help="white is painted anew; the picture's own size")
-    mask.add_argument("--invert-mask", action="store_true", dest="invert", default=None)
-    mask.add_argument("--mask-blur", type=int, help="pixels")
-    mask.add_argument("--mask-grow", type=int, help="pixels; negative shrinks")
-    mask.add_argument("--masked-content", choices=MASKED_CONTENTS)
-    mask.add_argument("--only-masked", action="store_true", default=None, help="work on the masked area at full size")
-    mask.add_argument("--padding", type=int, help="pixels round the masked area with --only-masked")
+    groups = {"": make.add_argument_group("the picture (what is left out is as a new form of the page has it)")}
+    for one in REQUEST_FIELDS:
+        if one.setting.page and one.name != "prompt":
+            if one.group not in groups:
+                groups[one.group] = make.add_argument_group(translate(f"group_{one.group}", "en"))
+            groups[one.group].add_argument(f"--{one.option}", dest=one.name, default=None, **_option(one))
     make.add_argument("--json", action="store_true", help="one JSON line a picture on stdout, nothing else")
     _add_settings(make)
     make.set_defaults(run=run_generate)
+
+
+def _option(one: Field) -> dict[str, Any]:
+    """How argparse reads a field: by its kind, told by its words and bounds."""
+    told = label(one.name, "en") + (f". {translate(key, 'en')}" if (key := f"{one.name}_info") in WORDS else "")
+    told = told.replace("%", "%%")
+    match one.kind:
+        case Whole(low=low, high=high, step=step):
+            every = f", a multiple of {step}" if step > 1 else ""
+            return {"type": int, "metavar": "N", "help": f"{told}; {low:,} to {high:,}{every}"}
+        case Number(low=low, high=high):
+            return {"type": float, "metavar": "N", "help": f"{told}; {low:,} to {high:,}"}
+        case Choice(choices=choices):
+            return {"choices": choices, "metavar": "NAME", "help": f"{told}: {'; '.join(choices)}"}
+        case Flag():
+            return {"action": "store_true", "help": told}
+        case Picture():
+            return {"type": Path, "metavar": "FILE", "help": told}
+        case _:
+            return {"metavar": "TEXT", "help": told}
 
 
 def _add_again(commands: Commands) -> None:
@@ -270,8 +275,8 @@ def run_verify(options: argparse.Namespace) -> int:
 def _ending(status: JobStatus) -> int:
     if status.state == "done":
         return DONE
-    complain(status.error or f"the run was {status.state}")
-    return BAD_INPUT if status.error_field is not None else FAILED
+    complain(f"the run was {status.state}" if status.error is None else words.say(status.error, "en"))
+    return BAD_INPUT if status.error is not None and "field" in status.error.values else FAILED
 
 
 def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
@@ -291,31 +296,41 @@ def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
 
 # -- from options to a request --------------------------------------------------------------------------------------
 
-_SIZES = ("width", "height", "steps", "batch_size", "batches", "seed", "clip_skip")
-_PLAIN = ("negative_prompt", "dialect", "sampler", "schedule", "guidance", "model", *_SIZES)
-_INIT = ("strength", "resize_mode", "image_guidance")
-_INPAINT = ("invert", "mask_blur", "mask_grow", "masked_content", "only_masked", "padding")
+_PICTURE_OF = {one.group: one.name for one in REQUEST_FIELDS if one.is_picture}  # what a group cannot be without
 
 
 def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
-    """Options, over the preset's fields, over what fits the model. Raises InvalidRequest, UnreadableImage."""
-    given = {name: value for name, value in vars(options).items() if value is not None}
-    fields = _preset_fields(parts, given)
-    fields |= {name: given[name] for name in (*_PLAIN, *_INIT) if name in given}
-    model = _model(parts.service, fields.get("model"))
-    suits: dict[str, Any] = {"width": model.native_size, "height": model.native_size, "guidance": model.guidance}
-    own = {"steps": model.steps, "sampler": model.sampler}
-    suits |= {name: value for name, value in own.items() if value is not None}
-    fields = suits | fields | {"model": model.name}
-    if fields.get("seed") == -1:
-        fields["seed"] = None
-    init = {name: fields.pop(name) for name in _INIT if name in fields}
-    request = GenerationRequest(**fields)
-    if "init_image" not in given:
-        if stray := [name for name in ("mask", *_INIT) if name in given]:
-            raise InvalidRequest("init_image", f"must be given with {stray[0]}, got none")
-        return request
-    return _with_picture(request, given, init, parts.store.inputs)
+    """Options, over the preset's fields, over what a new form of the page begins with. Raises InvalidRequest,
+    UnreadableImage."""
+    typed = {name: value for name, value in vars(options).items() if value is not None}
+    given = {one.name: typed[one.name] for one in REQUEST_FIELDS if one.name in typed}
+    pictures = _pictures(given, parts.store.inputs)
+    wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
+    model = _model(parts.service, wanted.get("model"))
+    task: Task = "inpaint" if "mask" in pictures else "img2img" if pictures else "txt2img"
+    begun = form_defaults(model, task, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
+    if "sampler" in wanted:
+        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
+    values = begun | wanted | pictures | {"model": model.name}
+    return build(GenerationRequest, values | ({"seed": None} if values["seed"] == -1 else {}))
+
+
+def _pictures(given: Mapping[str, Any], inputs: InputStore) -> dict[str, Image]:
+    """The pictures of the files that were named. Raises InvalidRequest, also for an option that wants one."""
+    from webui.archive import metadata, pictures
+
+    for name in given:
+        group = next(one.group for one in REQUEST_FIELDS if one.name == name)
+        needed = [_PICTURE_OF[group]] if group in _PICTURE_OF else []
+        for picture in [*needed, *(["init_image"] if group == "inpaint" else [])]:
+            if picture not in given:
+                raise InvalidRequest(picture, "option_needs", option=name)
+    found: dict[str, Image] = {}
+    for one in REQUEST_FIELDS:
+        if one.is_picture and one.name in given:
+            file = _file(given[one.name], one.name)
+            found[one.name] = pictures.read_mask(file) if one.name == "mask" else metadata.read_input(file, inputs)
+    return found
 
 
 def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
@@ -325,8 +340,7 @@ def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
     known = (*parts.presets, *parts.library.styles)
     chosen = next((preset for preset in known if name in (preset.name, preset.name_zh)), None)
     if chosen is None:
-        names = ", ".join(preset.name for preset in known)
-        raise InvalidRequest("preset", f"must be one of {names}, got {name!r}")
+        raise InvalidRequest("preset", "choice", choices=tuple(preset.name for preset in known), value=shown(name))
     return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
 
 
@@ -335,25 +349,12 @@ def _model(service: GenerationService, name: str | None) -> ModelInfo:
     for model in models:
         if name in (None, model.name):
             return model
-    raise InvalidRequest("model", f"must be one of {', '.join(model.name for model in models)}, got {name!r}")
-
-
-def _with_picture(
-    request: GenerationRequest, given: dict[str, Any], init: dict[str, Any], inputs: InputStore
-) -> GenerationRequest:
-    from webui.archive import metadata, pictures
-
-    picture = InitImage(image=metadata.read_input(_file(given["init_image"], "init_image"), inputs), **init)
-    inpaint = None
-    if "mask" in given:
-        mask = pictures.read_mask(_file(given["mask"], "mask"))
-        inpaint = Inpaint(mask=mask, **{name: given[name] for name in _INPAINT if name in given})
-    return replace(request, init=picture, inpaint=inpaint)
+    raise InvalidRequest("model", "choice", choices=tuple(model.name for model in models), value=shown(name))
 
 
 def _file(path: Path, field: str) -> Path:
     if not path.is_file():
-        raise InvalidRequest(field, f"must be a file, got {str(path)!r}")
+        raise InvalidRequest(field, "file_wanted", value=str(path))
     return path
 
 

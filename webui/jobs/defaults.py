@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import DIALECTS, InitImage, Inpaint, ModelInfo, Task
+from pipelines.types import REQUEST_FIELDS, ModelInfo, Task
 from webui.kept.models import FORM_FIELDS, ModelSettings
 
+REAL_STEPS = 25  # of a real checkpoint that says nothing itself
+_SETTLED = {one.name: one.default for one in REQUEST_FIELDS if one.setting.per_model == "form"}
 FOUND = "found"  # beside the defaults a tab hides: the kept form has been shown, so from now on what is shown is kept
 
 
@@ -18,15 +19,13 @@ def program_defaults(model: ModelInfo | None, task: Task = "txt2img") -> dict[st
     side = model.native_size if model else 512
     small = model is not None and model.family == "builtin"
     return {
+        **_SETTLED,
         "width": side,
         "height": side,
-        "guidance": model.guidance if model else 7.0,
-        "steps": model.steps if model and model.steps else 20 if small else 25,
+        "guidance": model.guidance if model else _SETTLED["guidance"],
+        "steps": model.steps if model and model.steps else _SETTLED["steps"] if small else REAL_STEPS,
         "batch_size": 4 if small and task == "txt2img" else 1,
-        "sampler": model.sampler if model and model.sampler else next(iter(SAMPLERS)),
-        "schedule": "automatic",
-        "clip_skip": 1,
-        "vae": "automatic",
+        "sampler": model.sampler if model and model.sampler else _SETTLED["sampler"],
     }
 
 
@@ -41,10 +40,9 @@ def model_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings)
 
 def form_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings) -> dict[str, Any]:
     """Of every field but the prompts and the model."""
-    found: dict[str, Any] = {"seed": None, "batches": 1, "dialect": DIALECTS[0]}
-    for kind in (InitImage, Inpaint):
-        found |= {item.name: item.default for item in fields(kind) if item.default is not MISSING}
-    return found | model_defaults(model, task, settings)
+    apart = ("prompt", "negative_prompt", "model")
+    shown = (one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.name not in apart)
+    return {one.name: one.default for one in shown} | model_defaults(model, task, settings)
 
 
 def fitted(

@@ -14,7 +14,8 @@ from typing import Any
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, SeedprintError, Skipped, Stopped, StorageError
+from pipelines.errors import Cancelled, InvalidRequest, Note, SeedprintError, Skipped, Stopped, StorageError
+from pipelines.fields import shown
 from pipelines.types import (
     DIALECTS,
     SEED_END,
@@ -117,10 +118,10 @@ class GenerationService:
     def submit_again(self, *paths: Path) -> str:
         """Queues making these images again, to compare. Nothing is saved."""
         if not 1 <= len(paths) <= AGAIN_LIMIT:
-            raise InvalidRequest("files", f"must be from 1 to {AGAIN_LIMIT:,} pictures, got {len(paths):,}")
+            raise InvalidRequest("files", "pictures_count", limit=AGAIN_LIMIT, value=len(paths))
         for path in paths:
             if not path.is_file():
-                raise InvalidRequest("file", f"must be an existing picture, got {path.name!r}")
+                raise InvalidRequest("file", "picture_gone", value=path.name)
         return self._add([("again", {"paths": [str(path) for path in paths]}, len(paths))])[0]
 
     def _add(self, wishes: list[tuple[JobKind, dict[str, Any], int]]) -> list[str]:
@@ -138,7 +139,7 @@ class GenerationService:
         not there or does not fit."""
         known = {model.name: model for model in self._engine.models()}
         if request.model not in known:
-            raise InvalidRequest("model", f"must be one of {', '.join(known)}, got {request.model!r}")
+            raise InvalidRequest("model", "choice", choices=tuple(known), value=shown(request.model))
         if (problem := known[request.model].problem) is not None:
             raise InvalidRequest("model", problem)
         self._engine.check(choices.drawn(self.planned(request), request.seed or 0, self._lists()))
@@ -230,7 +231,6 @@ class GenerationService:
                 grid=grid,
                 warning=self._warnings.get(job.id),
                 error=job.error,
-                error_field=job.error_field,
                 reports=reports,
                 version=version,
             )
@@ -276,12 +276,10 @@ class GenerationService:
             else:
                 self._jobs.finish(job.id, "cancelled", outcome=running.outcome)
         except SeedprintError as error:
-            field_name = error.field if isinstance(error, InvalidRequest) else None
-            self._jobs.finish(job.id, "failed", error=str(error), error_field=field_name)
+            self._jobs.finish(job.id, "failed", error=error.told)
         except Exception:  # a bug must not end the queue; its traceback goes to the log
             log.exception("Job %s ended by a bug", job.id)
-            sentence = "The program has a bug: the log says where. The other jobs go on."
-            self._jobs.finish(job.id, "failed", error=sentence)
+            self._jobs.finish(job.id, "failed", error=Note("bug"))
         else:
             self._jobs.finish(job.id, "done", outcome=running.outcome)
 
@@ -305,7 +303,7 @@ class GenerationService:
         job = running.job
         request = request_from_json(job.payload, self._store.inputs)
         if request.seed is None:
-            raise InvalidRequest("seed", "must be drawn before a job runs, got none")
+            raise InvalidRequest("seed", "missing")
         done = self._jobs.images(job.id)
         writes: list[Future[None]] = []
         try:
@@ -356,7 +354,7 @@ class GenerationService:
     def _result(self, path: Path) -> GenerationResult:
         record = metadata.read(path).record
         if record is None:
-            raise StorageError(f"{path.name} lost its settings while its run was going on.")
+            raise StorageError("settings_lost", name=path.name)
         return GenerationResult(
             image=pictures.read(path),
             request=record.request(self._store.inputs),

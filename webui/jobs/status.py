@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.errors import Stopped
+from pipelines.errors import Note, Stopped
 from pipelines.types import Progress
 from webui.archive.store import SavedImage
 from webui.jobs.table import Job, JobKind, JobState
@@ -31,8 +31,7 @@ class JobStatus:
     saved: tuple[SavedImage, ...] = ()
     grid: SavedImage | None = None
     warning: str | None = None  # the last thing that a person should know, though the run goes on
-    error: str | None = None
-    error_field: str | None = None
+    error: Note | None = None  # a field that is at fault is among its values
     reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
     version: int = 0
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import PLAIN, InvalidRequest, Note
 from webui.database import Database
 
 JobKind = Literal["generate", "again"]
@@ -36,16 +36,30 @@ class Job:
     images: int
     next_batch: int
     attempts: int
-    error: str | None
-    error_field: str | None
+    error: Note | None  # a field that is at fault is among its values
     outcome: dict[str, Any] | None
 
 
 def _job(row: sqlite3.Row) -> Job:
-    values = {name: row[name] for name in row.keys() if name != "made_at"}  # noqa: SIM118  (a Row is no mapping)
+    unused = ("made_at", "error_field")
+    values = {name: row[name] for name in row.keys() if name not in unused}  # noqa: SIM118  (a Row is no mapping)
     values["payload"] = json.loads(row["payload"])
     values["outcome"] = json.loads(row["outcome"]) if row["outcome"] else None
+    values["error"] = _note(row["error"], row["error_field"])
     return Job(**values)
+
+
+def _note(text: str | None, field: str | None) -> Note | None:
+    """What a row tells; version 0.1.0 wrote a sentence, and the field that it begins with."""
+    if text is None:
+        return None
+    if text.startswith("{"):
+        return Note.from_json(json.loads(text))
+    return Note(PLAIN, text=text, **({"field": field} if field else {}))
+
+
+def _note_text(note: Note | None) -> str | None:
+    return None if note is None else json.dumps(note.to_json(), ensure_ascii=False)
 
 
 class JobTable:
@@ -63,8 +77,7 @@ class JobTable:
         with self._database.transaction() as connection:
             (waiting,) = connection.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()
             if waiting + len(wishes) > QUEUE_LIMIT:
-                rule = f"must hold at most {QUEUE_LIMIT:,} jobs, got {waiting:,} waiting and {len(wishes):,} more"
-                raise InvalidRequest("queue", rule)
+                raise InvalidRequest("queue", "queue_full", limit=QUEUE_LIMIT, waiting=waiting, value=len(wishes))
             connection.executemany(
                 "INSERT INTO jobs (id, kind, state, payload, images) VALUES (?, ?, 'queued', ?, ?)",
                 [
@@ -138,15 +151,14 @@ class JobTable:
         job_id: str,
         state: JobState,
         *,
-        error: str | None = None,
-        error_field: str | None = None,
+        error: Note | None = None,
         outcome: dict[str, Any] | None = None,
     ) -> None:
         text = json.dumps(outcome, ensure_ascii=False) if outcome is not None else None
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = ?, error = ?, error_field = ?, outcome = ? WHERE id = ?",
-                (state, error, error_field, text, job_id),
+                "UPDATE jobs SET state = ?, error = ?, outcome = ? WHERE id = ?",
+                (state, _note_text(error), text, job_id),
             )
             if state == "done":
                 connection.execute(_NOTE_USE, (job_id,))
@@ -163,9 +175,8 @@ class JobTable:
         """After a crash or a closed program: what was running waits again at its old place, or gives up."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = 'failed', error = 'The program ended twice during this run; it was not tried"
-                " again.' WHERE state = 'running' AND attempts >= ?",
-                (ATTEMPTS,),
+                "UPDATE jobs SET state = 'failed', error = ? WHERE state = 'running' AND attempts >= ?",
+                (_note_text(Note("ended_twice", times=ATTEMPTS)), ATTEMPTS),
             )
             connection.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from pipelines.errors import Cancelled, InvalidRequest, SeedprintError, Stopped, StorageError
+from pipelines.errors import Cancelled, InvalidRequest, Note, SeedprintError, Stopped, StorageError, rebuilt
 from pipelines.types import Embedding, Progress
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
@@ -353,7 +353,7 @@ def _present(cell: CellRow) -> Path | None:
 
 
 def _failure(job: JobStatus) -> SeedprintError:
-    if job.error_field:
-        rule = (job.error or "").removeprefix(f"{job.error_field}: ")
-        return InvalidRequest(job.error_field, rule)
-    return SeedprintError(job.error or "A picture could not be made.")
+    note = job.error or Note("picture_not_made")
+    values = dict(note.values)
+    field = values.pop("field", None)
+    return rebuilt(SeedprintError if field is None else InvalidRequest, Note(note.code, **values), field)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from webui import words
 from webui.archive import metadata
 from webui.jobs.status import JobStatus
 from webui.ui.generate.memory_line import warning
 from webui.ui.house import House
-from webui.words import WORDS, Language, sentence, translate
+from webui.words import WORDS, Language, translate
 
 KEEP = 20  # job ids a browser remembers for a tab
 PAUSE = 0.15  # seconds between two looks at a running job
@@ -67,7 +68,7 @@ def live_value(house: House, status: JobStatus, behind: int, language: Language)
             value["preview"] = base64.b64encode(status.preview).decode("ascii")
     elif status.state == "failed":
         value["line"] = say("state_failed", language)
-        value["error"] = error_sentence(status.error or "", status.error_field, language)
+        value["error"] = "" if status.error is None else words.say(status.error, language)
     elif status.state == "cancelled":
         value["line"] = say("state_cancelled", language, image=status.image, images=status.images)
     else:
@@ -90,12 +91,6 @@ def _share(status: JobStatus) -> float:
     """How much of the job is done, 0 … 1."""
     within = status.step / status.steps if status.steps else 0.0
     return min(1.0, (status.image + within) / max(1, status.images))
-
-
-def error_sentence(error: str, field: str | None, language: Language) -> str:
-    """A job's error: its rule translated when it concerns a field, else as it is."""
-    rule = error.removeprefix(f"{field}: ") if field else error
-    return sentence(field, rule, language) if field else error
 
 
 def outside_sentence(house: House, status: JobStatus, language: Language) -> str:

@@ -114,9 +114,7 @@ def _wire_tabs(
         wire_tab(tab, handlers, sender, again, blocks)
         wire_form(tab, FormHandlers(tab, parts.forms), blocks)
         wire_composer(tab.composer, tab.form, library, lists)
-        wire_reading(
-            tab.reading, {name: getattr(tab.form.controls, name) for name in ("model", "clip_skip", "dialect")}
-        )
+        wire_reading(tab.reading, {name: tab.form[name] for name in ("model", "clip_skip", "dialect")})
         wire_memory(tab, handlers, warm)
 
 

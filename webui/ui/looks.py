@@ -11,14 +11,14 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import SeedprintError
 from pipelines.types import Task
 from webui.lab.looks import Look, Looks, look
 from webui.ui.house import House
 from webui.ui.labels import word
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.widget import empty_words
-from webui.words import Language, language_of, sentence, translate
+from webui.words import Language, fault, language_of, translate
 
 
 class LooksCard:
@@ -102,10 +102,8 @@ def watched(house: House, path: Path, language: Language) -> Iterator[str]:
     yield _note(translate("looks_working", language))
     try:
         found = look(path, house.inputs, house.service.watched)
-    except InvalidRequest as error:
-        yield _note(sentence(error.field, error.rule, language))
     except SeedprintError as error:
-        yield _note(str(error))
+        yield _note(fault(error, language))
     else:
         yield shown(found, language)
 

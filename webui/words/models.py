@@ -27,10 +27,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "models_program": ("The program's", "程序默认"),
     "models_as_file": ("As the file says", "以文件为准"),
     "prediction_type": ("The model predicts", "模型预测"),
-    "prediction_epsilon": ("Noise (epsilon)", "噪声（epsilon）"),
-    "prediction_v_prediction": ("Velocity (v-prediction)", "速度（v-prediction）"),
-    "prediction_flow": ("Flow", "流（flow）"),
-    "prediction_unsaid": ("The file does not say; told when it is loaded", "文件未注明，加载时判断"),
+    "prediction_type_epsilon": ("Noise (epsilon)", "噪声（epsilon）"),
+    "prediction_type_v_prediction": ("Velocity (v-prediction)", "速度（v-prediction）"),
+    "prediction_type_flow": ("Flow", "流（flow）"),
+    "prediction_type_unsaid": ("The file does not say; told when it is loaded", "文件未注明，加载时判断"),
     "zero_terminal_snr": ("Zero terminal SNR", "零终端信噪比"),
     # -- anatomy
     "model_kind": ("Kind", "类型"),
@@ -83,7 +83,7 @@ WORDS: dict[str, tuple[str, str]] = {
 
 # The same in every language.
 NAMES: dict[str, str] = {
-    "prediction_edm": "EDM",
+    "prediction_type_edm": "EDM",
     "part_unet": "UNet",
     "part_transformer": "Transformer",
     "part_vae": "VAE",

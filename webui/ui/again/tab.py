@@ -171,7 +171,7 @@ class AgainHandlers:
         try:
             job = self.house.service.submit_again(self.house.readable(values[tab.image], "file"))
         except InvalidRequest as error:
-            return {tab.live: {"state": "failed", "error": jobs.error_sentence(str(error), error.field, language)}}
+            return {tab.live: {"state": "failed", "error": fault(error, language)}}
         return {tab.jobs: [job], tab.report: gr.update(visible=False), tab.live: {}}
 
     def watch(self, ids: Any, request: gr.Request) -> Iterator[Updates]:
@@ -231,11 +231,8 @@ def _label(name: str, language: Language) -> str:
 def _shown(name: str, value: object, language: Language) -> str:
     if isinstance(value, bool):
         return translate("yes" if value else "no", language)
-    for prefix in ("schedule", "resize", "content"):
-        key = f"{prefix}_{value}"
-        if name in {"schedule", "resize_mode", "masked_content"} and name.find(prefix) >= 0 and key in WORDS:
-            return translate(key, language)
-    return str(value)
+    key = f"{name}_{value}"
+    return translate(key, language) if key in WORDS else str(value)
 
 
 def _made_with(facts: Mapping[str, Any]) -> str:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import gradio as gr
 from gradio.components import Component
 from PIL.Image import Image
 
+from pipelines.errors import Note
+from pipelines.fields import Choice, Field, Flag, Name, Number, Text, Whole, build, field_of, groups_of
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import (
-    GenerationRequest,
-    InitImage,
-    Inpaint,
-    ModelInfo,
-    Task,
-)
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.ui.labels import word
-from webui.words import Language, sentence
+from webui.words import WORDS, Language, say
 
 Values = Mapping[Any, Any]  # what gradio hands a handler whose inputs are a set: component -> value
 Updates = dict[Any, Any]  # component -> update
 
-_WHOLE = {"steps", "width", "height", "batch_size", "batches", "seed", "clip_skip", "mask_blur", "mask_grow", "padding"}
+TABS: tuple[Task, ...] = get_args(Task)
+# the tabs of a group that not all of them have
+GROUP_TABS: Mapping[str, tuple[Task, ...]] = {"init": ("img2img", "inpaint"), "inpaint": ("inpaint",)}
+SLIDER_MOST = 1000  # whole numbers that go further are typed
 
 
 class Slider(gr.Slider):
@@ -36,7 +35,7 @@ class Slider(gr.Slider):
         return payload
 
 
-class Choice(gr.Dropdown):
+class Dropdown(gr.Dropdown):
     """Hands on what it gets, likewise: what it offers changes with the models folder, and a page that was open before
     must get a sentence, not a fault."""
 
@@ -46,112 +45,101 @@ class Choice(gr.Dropdown):
         return payload
 
 
-@dataclass(frozen=True, kw_only=True)
-class Controls:
-    """The fields of `GenerationRequest` that every tab has."""
-
-    prompt: gr.Textbox
-    negative_prompt: gr.Textbox
-    model: gr.Dropdown
-    sampler: gr.Dropdown
-    schedule: gr.Dropdown
-    steps: gr.Slider
-    guidance: gr.Slider
-    width: gr.Number
-    height: gr.Number
-    batch_size: gr.Slider
-    batches: gr.Slider
-    seed: gr.Number
-    clip_skip: gr.Slider
-    vae: gr.Dropdown
-    dialect: gr.Dropdown
+def shown_in(task: Task) -> tuple[Field, ...]:
+    """The fields that a tab's form has, in the order of the request."""
+    there = {"", *(group for group in groups_of(GenerationRequest) if task in GROUP_TABS.get(group, TABS))}
+    return tuple(one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in there)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartControls:
-    """The fields of `InitImage` but the picture."""
+def control(name: str, place: str, value: Any = None, **options: Any) -> Component:
+    """The control of a field: by its kind, within its bounds, in its words. `place`: what its id begins with.
+    `options`: of the component, over these. Call inside a Blocks context."""
+    one = field_of(GenerationRequest, name)
+    assert one is not None, name
+    shared: dict[str, Any] = {"label": word(name), "elem_id": f"{place}_{name}", "min_width": 130}
+    if (info := f"{name}_info") in WORDS:
+        shared["info"] = word(info)
+    value = one.default if value is None else value
+    match one.kind:
+        case Whole(low=low, high=high, step=step) if high <= SLIDER_MOST:
+            return Slider(low, high, value, **{"step": step, "buttons": [], **shared, **options})
+        case Number(low=low, high=high, step=step) if not one.optional:
+            return Slider(low, high, value, **{"step": step, "buttons": [], **shared, **options})
+        case Whole(step=step) | Number(step=step):
+            return gr.Number(shown_value(name, value), **{"step": step, **shared, **options})
+        case Choice(choices=choices):
+            named = [(choice_label(name, choice), choice) for choice in choices]
+            return Dropdown(**{"choices": named, "value": value, **shared, **options})
+        case Flag():
+            return gr.Checkbox(value, **{"container": False, **shared, **options})
+        case Name():
+            return Dropdown(**{"value": value, **shared, **options})
+        case _:
+            return gr.Textbox(value, **{**shared, **options})
 
-    strength: gr.Slider
-    resize_mode: gr.Dropdown
-    image_guidance: gr.Number  # shown for models that edit by instruction
+
+def choice_label(name: str, choice: str) -> Any:
+    """What a choice of a field is called: its words, or itself."""
+    return word(f"{name}_{choice}") if f"{name}_{choice}" in WORDS else choice
 
 
-@dataclass(frozen=True, kw_only=True)
-class MaskControls:
-    """The fields of `Inpaint` but the mask."""
-
-    mask_blur: gr.Slider
-    mask_grow: gr.Slider
-    invert: gr.Checkbox
-    masked_content: gr.Dropdown
-    only_masked: gr.Checkbox
-    padding: gr.Slider
+def shown_value(name: str, value: Any) -> Any:
+    """As the form shows it: −1 is how the page says "any seed"."""
+    return -1 if name == "seed" and value is None else value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """All controls of one tab."""
+    """All controls of one tab: field name -> component."""
 
     task: Task
-    controls: Controls
-    start: StartControls | None = None
-    mask: MaskControls | None = None
+    named: Mapping[str, Component]
 
-    def by_name(self) -> dict[str, Component]:
-        """Field name -> component."""
-        groups = (group for group in (self.controls, self.start, self.mask) if group is not None)
-        return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
+    def __getitem__(self, name: str) -> Any:
+        return self.named[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.named
 
     def components(self) -> set[Component]:
-        return set(self.by_name().values())
+        return set(self.named.values())
 
     def read(self, values: Values) -> dict[str, Any]:
         """Field name -> value, as the request wants it."""
-        return {name: _value(name, values[component]) for name, component in self.by_name().items()}
+        return {name: _value(name, values[component]) for name, component in self.named.items()}
 
     def request(self, values: Values, image: Image | None = None, mask: Image | None = None) -> GenerationRequest:
         """The adapter. Raises InvalidRequest."""
         given = self.read(values)
-        common = {item.name: given[item.name] for item in fields(Controls)}
-        if common["seed"] == -1:  # how the page says "any"
-            common["seed"] = None
-        init = inpaint = None
-        if self.start is not None and image is not None:
-            init = InitImage(image=image, **{item.name: given[item.name] for item in fields(StartControls)})
-        if self.mask is not None and mask is not None:
-            inpaint = Inpaint(mask=mask, **{item.name: given[item.name] for item in fields(MaskControls)})
-        return GenerationRequest(**common, init=init, inpaint=inpaint)
+        pictures = {"init_image": image, "mask": mask}
+        given |= {name: picture for name, picture in pictures.items() if picture is not None}
+        if given["seed"] == -1:
+            given["seed"] = None
+        return build(GenerationRequest, given)
 
     def apply(self, wanted: Mapping[str, Any]) -> Updates:
         """Updates that show `wanted` (field name -> value) in the form; unknown names are left out."""
         updates: Updates = {}
-        for name, component in self.by_name().items():
-            if name not in wanted:
+        for name, component in self.named.items():
+            if name not in wanted or (name == "sampler" and wanted[name] not in SAMPLERS):
                 continue
-            value = -1 if name == "seed" and wanted[name] is None else wanted[name]
-            if name == "sampler" and value not in SAMPLERS:
-                continue
-            updates[component] = gr.update(value=value)
+            updates[component] = gr.update(value=shown_value(name, wanted[name]))
         if (sampler := wanted.get("sampler")) in SAMPLERS:
             schedule = wanted.get("schedule", "automatic")
-            updates[self.controls.schedule] = schedule_update(str(sampler), schedule)
+            updates[self["schedule"]] = schedule_update(str(sampler), schedule)
         return updates
 
-    def mark(self, field: str | None, rule: str, language: Language) -> Updates:
-        """Shows a broken rule beside its field."""
-        component = self.by_name().get(field or "")
-        if component is None:
+    def mark(self, error: Note | None, language: Language) -> Updates:
+        """Shows a broken rule beside its field, which the note names."""
+        component = self.named.get(str(error.values.get("field"))) if error is not None else None
+        if component is None or error is None:
             return {}
-        return {component: gr.update(info=sentence(None, rule, language), elem_classes=["field-error"])}
+        return {component: gr.update(info=say(error, language), elem_classes=["field-error"])}
 
     def unmark(self) -> Updates:
         """Takes every shown fault away."""
-        infos = {"seed": word("seed_info"), "clip_skip": word("clip_skip_info"), "dialect": word("dialect_info")}
-        infos["image_guidance"] = word("image_guidance_info")
-        return {
-            component: gr.update(info=infos.get(name, ""), elem_classes=[])
-            for name, component in self.by_name().items()
-        }
+        infos = {name: word(key) if (key := f"{name}_info") in WORDS else "" for name in self.named}
+        return {component: gr.update(info=infos[name], elem_classes=[]) for name, component in self.named.items()}
 
 
 def whole(value: Any) -> Any:
@@ -161,9 +149,10 @@ def whole(value: Any) -> Any:
 
 def _value(name: str, value: Any) -> Any:
     """As the request wants it; browsers send no text as nothing."""
-    if name in _WHOLE:
+    one = field_of(GenerationRequest, name)
+    if one is not None and isinstance(one.kind, Whole):
         return whole(value)
-    if name in {"prompt", "negative_prompt"} and value is None:
+    if one is not None and isinstance(one.kind, Text) and value is None:
         return ""
     return value
 
@@ -172,7 +161,7 @@ def schedule_update(sampler: str, schedule: str) -> Any:
     """Offers the schedules that work with `sampler`; keeps `schedule` if it is one of them."""
     allowed = SAMPLERS[sampler].schedules
     kept = schedule if schedule in allowed else allowed[0]
-    choices = [(word(f"schedule_{name}"), name) for name in allowed]
+    choices = [(choice_label("schedule", name), name) for name in allowed]
     return gr.update(choices=choices, value=kept, interactive=len(allowed) > 1)
 
 

@@ -49,13 +49,13 @@ class FormHandlers:
 
     def reset(self, values: dict[Any, Any]) -> Updates:
         """Every setting as it is at first for the chosen model; the prompts stay."""
-        model = self.house.model(values[self.form.controls.model])
+        model = self.house.model(values[self.form["model"]])
         updates = self.form.apply(form_defaults(model, self.tab.task, self.settings))
         return updates | {self.tab.extras.defaults: self._defaults(model)}
 
     def model_chosen(self, values: dict[Any, Any]) -> Updates:
         """What suits the model, in every field that was not changed; placeholder and examples fit it too."""
-        model, shown = self.house.model(values[self.form.controls.model]), self.form.read(values)
+        model, shown = self.house.model(values[self.form["model"]]), self.form.read(values)
         before = _known(values[self.tab.extras.defaults])
         now = model_defaults(model, self.tab.task, self.settings)
         return self.form.apply(fitted(shown, before, now, model)) | self._look(model)
@@ -65,7 +65,7 @@ class FormHandlers:
         model = self.house.model(fields.get("model"))
         if model is None or model.problem is not None:
             fields.pop("model", None)
-            model = self.house.model(self.form.controls.model.value)
+            model = self.house.model(self.form["model"].value)
         known = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if fields.get("vae") not in known:
             fields["vae"] = "automatic"
@@ -76,11 +76,11 @@ class FormHandlers:
         tab = self.tab
         updates: Updates = {
             tab.extras.defaults: self._defaults(model),
-            tab.form.controls.prompt: gr.update(placeholder=prompt_placeholder(model)),
+            tab.form["prompt"]: gr.update(placeholder=prompt_placeholder(model)),
             tab.extras.model_note: gr.update(visible=model is not None and model.family == "builtin"),
         }
-        if tab.form.start is not None:
-            updates[tab.form.start.image_guidance] = image_guidance_for(model)
+        if "strength" in tab.form:
+            updates[tab.form["image_guidance"]] = image_guidance_for(model)
         for button, text in zip(tab.examples, examples_for(model), strict=True):
             updates[button] = gr.update(value=text)
         return updates
@@ -99,12 +99,10 @@ def wire_form(tab: GenerateTab, handlers: FormHandlers, blocks: gr.Blocks) -> No
     task, extras, form = tab.task, tab.extras, tab.form
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     blocks.load(handlers.find, handlers.inputs(), handlers.outputs(), api_name=f"{task}_find", **quiet)
-    form.controls.model.input(
-        handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name=f"{task}_model", **quiet
-    )
+    form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name=f"{task}_model", **quiet)
     extras.undo.click(handlers.undo, None, handlers.outputs(), api_name=f"{task}_undo", **quiet)
     extras.reset.click(
         handlers.reset, handlers.inputs(), [*form.components(), extras.defaults], api_name=f"{task}_reset", **quiet
     )
-    changes: list[Any] = [component.change for component in form.by_name().values()]  # type: ignore[attr-defined]
+    changes: list[Any] = [component.change for component in form.components()]  # type: ignore[attr-defined]
     gr.on(changes, handlers.keep, handlers.inputs(), None, trigger_mode="always_last", api_name=f"{task}_keep", **quiet)

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL.Image import Image
 
-from pipelines.errors import PLAIN, InvalidRequest, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import steps_at
 from webui.archive import metadata
@@ -18,7 +18,7 @@ from webui.ui.generate import memory_line
 from webui.ui.generate.controls import Updates, Values, schedule_update
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.house import uploaded_file
-from webui.words import Language, fault, language_of, sentence, translate
+from webui.words import Language, fault, language_of, say, translate
 
 
 class GenerateHandlers:
@@ -36,12 +36,8 @@ class GenerateHandlers:
         try:
             image, mask = self._source(values)
             job = self.house.service.submit(self.form.request(values, image, mask))
-        except InvalidRequest as error:
-            if error.note.code == PLAIN:  # not converted yet
-                return updates | self.fault(error.field, error.rule, language)
-            return updates | self.fault(error.field, fault(error, language), language, whole=True)
         except SeedprintError as error:
-            return updates | self.fault(None, fault(error, language), language)
+            return updates | self.fault(error, language)
         return updates | {self.tab.jobs: [*jobs.remembered(values[self.tab.jobs]), job][-jobs.KEEP :]}
 
     def _source(self, values: Values) -> tuple[Image | None, Image | None]:
@@ -51,20 +47,19 @@ class GenerateHandlers:
         if tab.image is None:
             return None, None
         if not values[tab.image]:
-            raise InvalidRequest("init_image", "must be given, got none")
+            raise InvalidRequest("init_image", "picture_needed")
         return metadata.read_input(self.house.readable(values[tab.image]), self.house.inputs), None
 
-    def fault(self, field: str | None, rule: str, language: Language, *, whole: bool = False) -> Updates:
-        """One sentence beside the field, or under the progress line when it concerns none of this tab's. `whole`: it
-        names its field itself."""
-        marked = self.form.mark(field, rule, language)
-        if field in {"clip_skip", "vae", "dialect"}:
+    def fault(self, error: SeedprintError, language: Language) -> Updates:
+        """One sentence beside the field, or under the progress line when it concerns none of this tab's."""
+        field = error.field if isinstance(error, InvalidRequest) else None
+        marked, told = self.form.mark(error.told, language), fault(error, language)
+        if field in self.tab.extras.folded:
             marked[self.tab.extras.advanced] = gr.update(open=True)
         if field in {"init_image", "mask"} and self.tab.task != "txt2img":
-            marked = self._source_error(rule if whole else sentence(field, rule, language))
-        line = translate("state_failed", language) if not field else ""
-        told = "" if marked else rule if whole else sentence(field, rule, language)
-        return marked | {self.tab.live: {"state": "refused", "line": line if told else "", "error": told}}
+            marked = self._source_error(told)
+        line = "" if field or marked else translate("state_failed", language)
+        return marked | {self.tab.live: {"state": "refused", "line": line, "error": "" if marked else told}}
 
     def _source_error(self, text: str) -> Updates:
         if self.tab.task == "txt2img":
@@ -93,10 +88,9 @@ class GenerateHandlers:
         """After a run: a fault that only the engine could find is shown beside its field too."""
         known = jobs.remembered(ids)
         status = self.house.service.status(known[-1]) if known else None
-        if status is None or status.state != "failed" or not status.error_field:
+        if status is None or status.state != "failed" or status.error is None:
             return gr.skip()
-        rule = (status.error or "").removeprefix(f"{status.error_field}: ")
-        return self.form.mark(status.error_field, rule, language_of(request)) or gr.skip()
+        return self.form.mark(status.error, language_of(request)) or gr.skip()
 
     def cancel(self, ids: Any) -> None:
         """Ends the job that is shown."""
@@ -122,7 +116,7 @@ class GenerateHandlers:
     def offered(self) -> Updates:
         """Models, VAEs and LoRAs as they lie in the models folder now."""
         service = self.house.service
-        return self.tab.extras.offer(self.form.controls, service.models(), service.adapters())
+        return self.tab.extras.offer(self.form, service.models(), service.adapters())
 
     def memory(self, values: dict[Any, Any], request: gr.Request) -> Any:
         """Whether the chosen size fits, and about how long it takes."""
@@ -133,13 +127,13 @@ class GenerateHandlers:
 
     def preset_chosen(self, values: dict[Any, Any]) -> Updates:
         """Fills the form in; the prompt box then shows the whole prompt."""
-        name, controls = values[self.tab.preset], self.form.controls
+        name, form = values[self.tab.preset], self.form
         known = self.house.all_presets()
-        words = presets.bare(values[controls.prompt] or "", known)
+        words = presets.bare(values[form["prompt"]] or "", known)
         preset = next((one for one in known if one.name == name), None)
         if preset is None:
             return self.form.apply({"prompt": words})
-        return self.form.apply(preset.apply(words, values[controls.negative_prompt] or ""))
+        return self.form.apply(preset.apply(words, values[form["negative_prompt"]] or ""))
 
     def steps_run(self, steps: Any, strength: Any, request: gr.Request) -> str:
         """How many steps really run: int(steps × strength)."""
@@ -156,7 +150,7 @@ class GenerateHandlers:
         language, painter = language_of(request), self.tab.painter
         file = uploaded_file(value.get("uploaded")) if isinstance(value, dict) else None
         if file is None or painter is None:
-            return self._source_error(sentence("init_image", "must be given, got none", language))
+            return self._source_error(say(Note("picture_needed"), language))
         try:
             sha256 = self.house.inputs.put(metadata.read_input(file, self.house.inputs))
         except SeedprintError as error:
@@ -167,8 +161,8 @@ class GenerateHandlers:
         """When a page opens: recent pictures, and what Python words in the visitor's language."""
         language, form = language_of(request), self.form
         updates: Updates = {self.tab.recent: self.house.recent(language)} | self.offered()
-        if form.start is not None:
-            steps, strength = values[form.controls.steps], values[form.start.strength]
+        if "strength" in form:
+            steps, strength = values[form["steps"]], values[form["strength"]]
             updates[self.tab.steps_run] = self.steps_run(steps, strength, request)
         return updates
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from pipelines.types import ModelInfo, Task
 from webui.jobs.defaults import model_defaults
-from webui.ui.generate.controls import Choice, Form
+from webui.ui.generate.controls import Dropdown, Form
 from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, picture_box
 from webui.ui.house import House
 from webui.ui.labels import word
@@ -79,7 +79,7 @@ class GenerateTab:
                 gr.Button(text, size="sm", elem_id=f"{task}_example_{place}", elem_classes="example")
                 for place, text in enumerate(examples_for(model))
             ]
-        start, mask = None, None
+        named: dict[str, Any] = {}
         if task == "img2img":
             self.image = picture_box("img2img_image", "init_image", 300)
         if task == "inpaint":
@@ -106,17 +106,17 @@ class GenerateTab:
             self._build_presets()
         if task != "txt2img":
             with gr.Column(elem_classes=["card", "later"]):
-                start = build_start(task)
+                named |= build_start(task)
                 self.steps_run = gr.HTML(elem_id=f"{task}_steps_run", elem_classes="note")
-                mask = build_mask(task) if task == "inpaint" else None
+                named |= build_mask(task) if task == "inpaint" else {}
         with gr.Column(elem_classes=["card", "later"]):
             service = self.house.service
             defaults = model_defaults(model, task, service.shelf.settings)
-            controls, self.extras = build_settings(task, prompts, models, service.adapters(), defaults)
-        self.form = Form(task=task, controls=controls, start=start, mask=mask)
+            settings, self.extras = build_settings(task, prompts, models, service.adapters(), defaults)
+        self.form = Form(task=task, named=named | settings)
 
     def _build_presets(self) -> None:
-        self.preset = Choice(
+        self.preset = Dropdown(
             preset_choices(self.house.presets, self.house.library, self.house.own),
             value="",
             label=word("preset"),

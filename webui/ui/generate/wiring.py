@@ -51,7 +51,7 @@ def _wire_running(tab: GenerateTab, handlers: GenerateHandlers, blocks: gr.Block
         handlers.watch, trigger_mode="multiple", **watching
     ).then(handlers.told, tab.jobs, list(form.components()), api_name=f"{task}_told", **_QUIET)
     blocks.load(handlers.watch, **watching)
-    fresh = [tab.recent, *_offered(tab), *([tab.steps_run] if form.start is not None else [])]
+    fresh = [tab.recent, *_offered(tab), *([tab.steps_run] if "strength" in form else [])]
     gr.on(
         [blocks.load, tab.opened.select],
         handlers.load,
@@ -65,62 +65,62 @@ def _wire_running(tab: GenerateTab, handlers: GenerateHandlers, blocks: gr.Block
 
 
 def _offered(tab: GenerateTab) -> list[Any]:
-    return [tab.form.controls.model, tab.form.controls.vae, tab.extras.lora]
+    return [tab.form["model"], tab.form["vae"], tab.extras.lora]
 
 
 def wire_memory(tab: GenerateTab, handlers: GenerateHandlers, warm: Any) -> None:
     """The line about memory, when `warm` (an event) is over and whenever what it depends on changes."""
-    controls = tab.form.controls
+    form = tab.form
     told: dict[str, Any] = {"inputs": tab.form.components(), "outputs": tab.extras.memory, **_QUIET}
     warm.then(handlers.memory, api_name=f"{tab.task}_memory_warm", **told)
     counted = (
-        *(controls.model, controls.width, controls.height, controls.batch_size, controls.guidance),
-        *(controls.steps, controls.batches, tab.recent),  # a finished picture tells how long they take here
+        *(form["model"], form["width"], form["height"], form["batch_size"], form["guidance"]),
+        *(form["steps"], form["batches"], tab.recent),  # a finished picture tells how long they take here
     )
     changes: list[Any] = [component.change for component in counted]
     gr.on(changes, handlers.memory, trigger_mode="always_last", api_name=f"{tab.task}_memory", **told)
 
 
 def _wire_files(tab: GenerateTab, handlers: GenerateHandlers) -> None:
-    controls, extras = tab.form.controls, tab.extras
+    form, extras = tab.form, tab.extras
     extras.refresh.click(handlers.offered, None, _offered(tab), api_name=f"{tab.task}_refresh", **_QUIET)
     extras.lora.input(
         None,
-        [extras.lora, controls.prompt],
-        [extras.lora, controls.prompt],
+        [extras.lora, form["prompt"]],
+        [extras.lora, form["prompt"]],
         js="(name, text) => [null, name ? `${(text || '').trimEnd()} <lora:${name}:1>`.trimStart() : text]",
         api_visibility="private",
     )
 
 
 def _wire_form(tab: GenerateTab, handlers: GenerateHandlers) -> None:
-    task, form, controls, extras = tab.task, tab.form, tab.form.controls, tab.extras
-    controls.sampler.input(
+    task, form, extras = tab.task, tab.form, tab.extras
+    form["sampler"].input(
         handlers.sampler_chosen,
-        [controls.sampler, controls.schedule],
-        controls.schedule,
+        [form["sampler"], form["schedule"]],
+        form["schedule"],
         api_name=f"{task}_sampler",
         **_QUIET,
     )
     tab.preset.input(
         handlers.preset_chosen,
-        {tab.preset, controls.prompt, controls.negative_prompt},
+        {tab.preset, form["prompt"], form["negative_prompt"]},
         list(form.components()),
         api_name=f"{task}_preset",
         **_QUIET,
     )
     for button in tab.examples:
-        button.click(None, button, controls.prompt, js="text => text", api_visibility="private")
+        button.click(None, button, form["prompt"], js="text => text", api_visibility="private")
     extras.swap.click(
         None,
-        [controls.width, controls.height],
-        [controls.width, controls.height],
+        [form["width"], form["height"]],
+        [form["width"], form["height"]],
         js="(width, height) => [height, width]",
         api_visibility="private",
     )
-    extras.seed_random.click(None, None, controls.seed, js="() => -1", api_visibility="private")
-    if form.start is not None:
-        counted = [controls.steps, form.start.strength]
+    extras.seed_random.click(None, None, form["seed"], js="() => -1", api_visibility="private")
+    if "strength" in form:
+        counted = [form["steps"], form["strength"]]
         gr.on(
             [component.change for component in counted],
             handlers.steps_run,
@@ -155,7 +155,7 @@ def _wire_pictures(tab: GenerateTab, handlers: GenerateHandlers, sender: Sender,
         sent = button.click(handler, tab.pictures, [*outputs, tab.live], js=LEAVES, api_name=name, **_QUIET)
         sender.travels(sent)
     for button in (tab.reuse_seed, tab.extras.seed_reuse):
-        outputs = [tab.form.controls.seed, tab.live]
+        outputs = [tab.form["seed"], tab.live]
         button.click(actions.reuse_seed, tab.pictures, outputs, api_name=f"{task}_reuse_seed", **_QUIET)
 
 
@@ -185,7 +185,7 @@ class PictureActions:
 
     def _seed(self, path: Path) -> Updates:
         seed = metadata.read(path).fields.get("seed")
-        return {self.tab.form.controls.seed: seed} if isinstance(seed, int) else {}
+        return {self.tab.form["seed"]: seed} if isinstance(seed, int) else {}
 
     def _with(self, chosen: Any, request: gr.Request, act: Callable[[Path], Updates]) -> Any:
         language = language_of(request)

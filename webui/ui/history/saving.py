@@ -11,7 +11,7 @@ from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
 from webui.kept.saving import SavingSettings
-from webui.ui.generate.controls import Choice, Updates
+from webui.ui.generate.controls import Dropdown, Updates
 from webui.ui.generate.handlers import escaped
 from webui.ui.labels import word
 from webui.words import fault, language_of, translate
@@ -32,7 +32,7 @@ class SavingForm:
         with gr.Accordion(word("saving"), open=False, elem_id="saving"):
             with gr.Row():
                 self.pattern = gr.Textbox(label=word("pattern"), elem_id="saving_pattern", scale=3, max_lines=1)
-                self.format = Choice(
+                self.format = Dropdown(
                     [(_NAMES[name], name) for name in FORMATS], label=word("format"), elem_id="saving_format", scale=1
                 )
                 self.sidecars = gr.CheckboxGroup(
@@ -41,7 +41,7 @@ class SavingForm:
                     elem_id="saving_sidecars",
                     scale=1,
                 )
-                self.grid = Choice(
+                self.grid = Dropdown(
                     [(word(f"grid_{name}"), name) for name in GRIDS],
                     label=word("saving_grid"),
                     elem_id="saving_grid",

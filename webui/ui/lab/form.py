@@ -12,10 +12,11 @@ from gradio.components import Component
 from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
+from pipelines.fields import build, flat
+from pipelines.fields import shown as shown_value
+from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.lab.axes import AXIS_FIELDS, Axis
+from webui.lab.axes import AXIS_FIELDS, PROMPT_WORDS, Axis
 from webui.lab.experiments import NAME_LIMIT, Experiment
 from webui.lab.questions import (
     KINDS,
@@ -30,17 +31,18 @@ from webui.lab.questions import (
     Weights,
 )
 from webui.lab.ranges import numbers
-from webui.ui.generate.controls import Slider, StartControls, Updates, Values, model_choices
+from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, whole
 from webui.ui.generate.form import build_start, picture_box
 from webui.ui.labels import word
 from webui.words import WORDS
 
 AXES = ("x", "y", "z")
-_START = tuple(item.name for item in fields(StartControls))
+_START = tuple(one.name for one in shown_in("img2img") if one.group == "init")
+_PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
-_MASK = {item.name for item in fields(Inpaint)}
-_OFFERED = tuple(name for name in AXIS_FIELDS if name not in _MASK)  # the form has no mask
+_HERE = {one.name for one in shown_in("img2img")}
+_OFFERED = tuple(name for name in AXIS_FIELDS if name == PROMPT_WORDS or name in _HERE)  # the form has no mask
 
 # which fields each question shows
 SHOWN: Mapping[str, tuple[str, ...]] = {
@@ -97,16 +99,9 @@ class LabForm:
     def experiment(self, values: Values, image: Image | None = None) -> Experiment:
         """The adapter; `image`: what the variants begin with. Raises InvalidRequest."""
         given = {name: values[component] for name, component in self.by_name().items()}
-        plain = {name: _whole(given[name]) for name in ("steps", "width", "height")}
-        base = GenerationRequest(
-            prompt=given["prompt"] or "",
-            negative_prompt=given["negative_prompt"] or "",
-            model=given["model"],
-            sampler=given["sampler"],
-            guidance=given["guidance"],
-            init=InitImage(image=image, **{name: given[name] for name in _START}) if image is not None else None,
-            **plain,
-        )
+        asked = {name: whole(given[name]) for name in (*_PLAIN, *_START)}
+        asked |= {name: asked[name] or "" for name in ("prompt", "negative_prompt")}
+        base = build(GenerationRequest, asked if image is None else asked | {"init_image": image})
         question = _question(given)
         seeded = isinstance(question, Grid) and any(axis.field == "seed" for axis in question.axes)
         seeds = () if seeded else numbers(given["seeds"] or "", "seeds", whole=True)
@@ -116,14 +111,10 @@ class LabForm:
     def apply(self, experiment: Experiment, image: Path | None = None) -> Updates:
         """Updates that show `experiment`; `image`: the file of what it begins with."""
         base, question = experiment.base, experiment.question
-        shown: dict[str, Any] = {
-            name: getattr(base, name)
-            for name in ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
-        }
+        asked = flat(base)
+        shown: dict[str, Any] = {name: asked[name] for name in (*_PLAIN, *_START) if name in asked}
         shown |= {"kind": question.kind, "seeds": ", ".join(map(str, experiment.seeds)) or "1-4"}
         shown |= _fields_of(question) | {"image": str(image) if image is not None else None}
-        if base.init is not None:
-            shown |= {name: getattr(base.init, name) for name in _START}
         named = self.by_name()
         updates: Updates = {named[name]: gr.update(value=value) for name, value in shown.items()}
         return self.reveal(question.kind, updates)
@@ -134,10 +125,6 @@ class LabForm:
         for name in {name for names in SHOWN.values() for name in names}:
             found[named[name]] = {**found.get(named[name], gr.update()), "visible": name in SHOWN.get(kind, ())}
         return found
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _lines(text: Any) -> tuple[str, ...]:
@@ -151,7 +138,7 @@ def _question(given: Mapping[str, Any]) -> Question:
     if kind == "ablation":
         return Ablation(phrases=phrases)
     if kind == "order":
-        sample = _whole(given["sample"])
+        sample = whole(given["sample"])
         return Order(phrases=phrases, sample=sample if isinstance(sample, int) and sample else None)
     if kind == "symbols":
         places = tuple(given["places"] or ())
@@ -164,7 +151,7 @@ def _question(given: Mapping[str, Any]) -> Question:
     if kind == "grid":
         named = [(given[f"{axis}_field"], given[f"{axis}_values"]) for axis in AXES]
         return Grid(axes=tuple(Axis.read(field, text or "") for field, text in named if field))
-    raise InvalidRequest("kind", f"must be one of {', '.join(KINDS)}, got {kind!r:.80}")
+    raise InvalidRequest("kind", "choice", choices=tuple(KINDS), value=shown_value(kind))
 
 
 def _fields_of(question: Question) -> dict[str, Any]:
@@ -257,36 +244,17 @@ def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
     model = models[0] if models else None
     start = program_defaults(model, "img2img")
     made: dict[str, Any] = {}
-    made["negative_prompt"] = gr.Textbox(
-        label=word("negative_prompt"),
-        placeholder=word("negative_placeholder"),
-        lines=1,
-        max_lines=6,
-        elem_id="lab_negative_prompt",
+    made["negative_prompt"] = control(
+        "negative_prompt", "lab", placeholder=word("negative_placeholder"), lines=1, max_lines=6, min_width=160
     )
     with gr.Row(elem_classes="tight"):
-        name = model.name if model else None
-        made["model"] = gr.Dropdown(
-            model_choices(models), value=name, label=word("model"), elem_id="lab_model", min_width=130
-        )
-        made["sampler"] = gr.Dropdown(
-            list(SAMPLERS), value=start["sampler"], label=word("sampler"), elem_id="lab_sampler", min_width=130
-        )
+        made["model"] = control("model", "lab", model.name if model else None, choices=model_choices(models))
+        made["sampler"] = control("sampler", "lab", start["sampler"])
     with gr.Row(elem_classes="tight"):
-        made["steps"] = Slider(1, 150, 12, step=1, label=word("steps"), elem_id="lab_steps", buttons=[], min_width=130)
-        made["guidance"] = Slider(
-            0,
-            30,
-            start["guidance"],
-            step=0.5,
-            label=word("guidance"),
-            elem_id="lab_guidance",
-            buttons=[],
-            min_width=130,
-        )
+        made["steps"] = control("steps", "lab", 12)
+        made["guidance"] = control("guidance", "lab", start["guidance"])
     with gr.Row(elem_classes="tight"):
         for side in ("width", "height"):
-            made[side] = gr.Number(start[side], label=word(side), step=8, elem_id=f"lab_{side}", min_width=90)
+            made[side] = control(side, "lab", start[side], min_width=90)
     made["image"] = picture_box("lab_image", "lab_start_picture", 220)
-    start_controls = build_start("lab")
-    return made | {name: getattr(start_controls, name) for name in _START}
+    return made | build_start("lab")

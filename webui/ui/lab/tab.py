@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import SeedprintError
 from webui.archive import metadata
 from webui.lab.experiments import Experiment
 from webui.lab.report import Speech, to_csv, to_html
@@ -29,7 +29,7 @@ from webui.ui.widgets.live import Live
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.reading import build_reading, wire_reading
 from webui.ui.widgets.widget import empty_words
-from webui.words import Language, lab_label, language_of, sentence
+from webui.words import Language, fault, lab_label, language_of
 
 RECENT = 30  # experiments offered
 PAUSE = 0.3  # seconds between two looks
@@ -314,6 +314,4 @@ def _identity(value: Any) -> str:
 
 
 def _said(error: SeedprintError, language: Language) -> str:
-    if isinstance(error, InvalidRequest):
-        return sentence(error.field, error.rule, language)
-    return str(error)
+    return fault(error, language)

@@ -2,71 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, ModelError, SeedprintError
-from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.types import PREDICTION_TYPES, ModelInfo
+from pipelines.fields import Choice, Field, Flag, Number, Whole
+from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.generate.adapters import vae_choices
-from webui.ui.generate.controls import Choice, Updates, Values, whole
+from webui.ui.generate.controls import Dropdown, Updates, Values, choice_label, whole
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import House
 from webui.ui.labels import word
 from webui.ui.models import view as models_view
 from webui.ui.widgets.models import ModelList
-from webui.words import Language, language_of, sentence, translate
+from webui.words import Language, fault, language_of, translate
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _YES_NO = {"yes": True, "no": False}
-_WHOLE = ("width", "height", "steps", "clip_skip")
+
+
+_SETTLED = tuple(one for one in REQUEST_FIELDS if one.setting.per_model)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettledForm:
-    """What can be settled for a model: an empty field is not settled."""
+    """What can be settled for a model: an empty field is not settled. Field name -> component."""
 
-    width: gr.Number
-    height: gr.Number
-    steps: gr.Number
-    guidance: gr.Number
-    sampler: Choice
-    schedule: Choice
-    clip_skip: gr.Number
-    vae: Choice
-    prediction_type: Choice
-    zero_terminal_snr: Choice
-
-    def by_name(self) -> dict[str, Any]:
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+    named: Mapping[str, Any]
 
     def read(self, values: Values) -> dict[str, Any]:
-        found = {name: values[component] for name, component in self.by_name().items()}
-        found |= {name: whole(found[name]) for name in _WHOLE}
-        found["zero_terminal_snr"] = _YES_NO.get(found["zero_terminal_snr"])
+        found = {one.name: values[self.named[one.name]] for one in _SETTLED}
+        for one in _SETTLED:
+            if isinstance(one.kind, Whole):
+                found[one.name] = whole(found[one.name])
+            elif isinstance(one.kind, Flag):
+                found[one.name] = _YES_NO.get(found[one.name])
         return {name: None if value == "" else value for name, value in found.items()}
 
     def show(self, settled: dict[str, Any], model: ModelInfo, vaes: list[tuple[Any, str]]) -> Updates:
         """What is settled; behind an empty field stands what the program takes then."""
         program = program_defaults(model)
         updates: Updates = {}
-        for name, component in self.by_name().items():
-            value = settled.get(name)
+        for one in _SETTLED:
+            component, value = self.named[one.name], settled.get(one.name)
             if isinstance(component, gr.Number):
-                updates[component] = gr.update(value=value, placeholder=str(program[name]))
-            elif name == "zero_terminal_snr":
+                updates[component] = gr.update(value=value, placeholder=str(program[one.name]))
+            elif isinstance(one.kind, Flag):
                 updates[component] = gr.update(value="" if value is None else "yes" if value else "no")
             else:
                 updates[component] = gr.update(value=value or "")
-        updates[self.vae] = gr.update(value=settled.get("vae") or "", choices=[(word("models_program"), ""), *vaes])
+        choices = [(word("models_program"), ""), *vaes]
+        updates[self.named["vae"]] = gr.update(value=settled.get("vae") or "", choices=choices)
         return self.unmark(updates)
 
     def unmark(self, updates: Updates) -> Updates:
-        for component in self.by_name().values():
+        for component in self.named.values():
             updates[component] = {"info": "", "elem_classes": [], **updates.get(component, gr.update())}
         return updates
 
@@ -101,12 +96,12 @@ class ModelsTab:
     def wire(self, sender: Sender) -> None:
         """Call once all tabs stand."""
         handlers = ModelsHandlers(self, sender)
-        shown = [self.empty, self.anatomy, self.card, self.told, *self.form.by_name().values()]
+        shown = [self.empty, self.anatomy, self.card, self.told, *self.form.named.values()]
         gr.on(
             [self.opened.select, self.list.input], handlers.refresh, self.list, self.list, api_name="models", **_QUIET
         )
         self.list.select(handlers.choose, self.list, shown, api_name="models_choose", **_QUIET)
-        inputs = {self.list, *self.form.by_name().values()}
+        inputs = {self.list, *self.form.named.values()}
         self.save.click(handlers.save, inputs, shown, api_name="models_save", **_QUIET)
         self.forget.click(handlers.forget, self.list, shown, api_name="models_forget", **_QUIET)
         sent = self.use.click(
@@ -116,36 +111,28 @@ class ModelsTab:
 
 
 def _build_form() -> SettledForm:
-    def number(name: str, step: float = 1) -> gr.Number:
-        return gr.Number(None, label=word(name), step=step, elem_id=f"models_{name}", min_width=110)
+    """Numbers in one row, choices and names in another, what a file does not tell in a third."""
+    of_form = [one for one in _SETTLED if one.setting.per_model == "form"]
+    numbers = [one for one in of_form if isinstance(one.kind, (Whole, Number))]
+    others = [one for one in of_form if one not in numbers]
+    named: dict[str, Any] = {}
+    for row in (numbers, others, [one for one in _SETTLED if one not in of_form]):
+        with gr.Row(elem_classes="tight"):
+            named |= {one.name: _settled_control(one) for one in row}
+    return SettledForm(named=named)
 
-    def choice(name: str, empty: str, options: list[tuple[Any, str]]) -> Choice:
-        choices = [(word(empty), ""), *options]
-        return Choice(choices, value="", label=word(name), elem_id=f"models_{name}", min_width=150)
 
-    with gr.Row(elem_classes="tight"):
-        width, height = number("width", 8), number("height", 8)
-        steps, guidance, clip_skip = number("steps"), number("guidance", 0.5), number("clip_skip")
-    with gr.Row(elem_classes="tight"):
-        sampler = choice("sampler", "models_program", [(name, name) for name in SAMPLERS])
-        schedule = choice("schedule", "models_program", [(word(f"schedule_{name}"), name) for name in SCHEDULES])
-        vae = choice("vae", "models_program", vae_choices(()))
-    with gr.Row(elem_classes="tight"):
-        predictions = [(word(f"prediction_{name}"), name) for name in PREDICTION_TYPES]
-        prediction = choice("prediction_type", "models_as_file", predictions)
-        zero_snr = choice("zero_terminal_snr", "models_as_file", [(word(name), name) for name in _YES_NO])
-    return SettledForm(
-        width=width,
-        height=height,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        schedule=schedule,
-        clip_skip=clip_skip,
-        vae=vae,
-        prediction_type=prediction,
-        zero_terminal_snr=zero_snr,
-    )
+def _settled_control(one: Field) -> Any:
+    shared: dict[str, Any] = {"label": word(one.name), "elem_id": f"models_{one.name}"}
+    if isinstance(one.kind, (Whole, Number)):
+        return gr.Number(None, step=one.kind.step, min_width=110, **shared)
+    empty = word("models_program" if one.setting.per_model == "form" else "models_as_file")
+    offered: list[tuple[Any, str]] = []
+    if isinstance(one.kind, Choice):
+        offered = [(choice_label(one.name, choice), choice) for choice in one.kind.choices]
+    elif isinstance(one.kind, Flag):
+        offered = [(word(name), name) for name in _YES_NO]
+    return Dropdown([(empty, ""), *offered], value="", min_width=150, **shared)
 
 
 class ModelsHandlers:
@@ -175,13 +162,13 @@ class ModelsHandlers:
             self.shelf.settings.put(info, form.read(values))
         except InvalidRequest as error:
             updates = form.unmark({})
-            component = form.by_name().get(error.field)
+            component = form.named.get(error.field)
             if component is None:
-                return updates | self._told(str(error), fault=True)
-            rule = sentence(None, error.rule, language)
-            return updates | {component: gr.update(info=rule, elem_classes=["field-error"])} | self._told("")
+                return updates | self._told(fault(error, language), fault=True)
+            marked = gr.update(info=fault(error, language), elem_classes=["field-error"])
+            return updates | {component: marked} | self._told("")
         except SeedprintError as error:
-            return self._told(str(error), fault=True)
+            return self._told(fault(error, language), fault=True)
         return self._shown(info, language) | self._told(translate("models_kept", language))
 
     def forget(self, value: Any, request: gr.Request) -> Updates:
@@ -191,7 +178,7 @@ class ModelsHandlers:
         try:
             self.shelf.settings.put(info, {})
         except SeedprintError as error:
-            return self._told(str(error), fault=True)
+            return self._told(fault(error, language), fault=True)
         return self._shown(info, language) | self._told(translate("models_forgotten", language))
 
     def use(self, value: Any, request: gr.Request) -> Updates:
@@ -210,7 +197,7 @@ class ModelsHandlers:
         try:
             parts = self.shelf.parts(info)
         except ModelError as error:
-            told: Any = "" if info.problem else str(error)
+            told: Any = "" if info.problem else fault(error, language)
         else:
             told = parts
         state, used = self.house.service.engine_state(), self.shelf.uses().get(info.name)

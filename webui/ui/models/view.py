@@ -117,8 +117,8 @@ def anatomy(
 
 def _prediction(info: ModelInfo, language: Language) -> str:
     if info.prediction_type is None:
-        return "" if info.family == "builtin" else translate("prediction_unsaid", language)
-    text = _known("prediction", info.prediction_type, language)
+        return "" if info.family == "builtin" else translate("prediction_type_unsaid", language)
+    text = _known("prediction_type", info.prediction_type, language)
     return f"{text}, {translate('zero_terminal_snr', language)}" if info.zero_terminal_snr else text
 
 

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, ClassVar
 
 import gradio as gr
 from gradio.i18n import I18nData
 
 from pipelines.errors import InvalidRequest, Note, SeedprintError
-from pipelines.types import Task
+from pipelines.types import REQUEST_FIELDS, Task
 from webui.library.collection import Library
 from webui.library.presets import Preset
 from webui.library.saved import SavedPresets
 from webui.library.styles_csv import from_preset, read_styles, to_csv
 from webui.library.words import Category
-from webui.ui.generate.controls import Choice, Controls, Form, Updates
+from webui.ui.generate.controls import Dropdown, Form, Updates
 from webui.ui.house import uploaded_file
 from webui.ui.labels import word
 from webui.ui.widgets.widget import Widget
@@ -86,7 +85,7 @@ _STYLE_HINT = ("Click wraps the style round your words; click again takes it off
 
 _SPACED = {"builtin-subject", "builtin-colour", "builtin-place", "builtin-time", "builtin-size", "builtin-position"}
 _SINGLE = {"builtin-place", "builtin-time", "builtin-drawing", "builtin-size", "builtin-position"}  # one at a time
-_KEPT = (*(item.name for item in fields(Controls)), "strength")
+_KEPT = tuple(one.name for one in REQUEST_FIELDS if one.setting.page and not one.is_picture)
 
 
 class Composer(Widget):
@@ -273,7 +272,8 @@ class PresetKeeper:
         kept = {key: value for key, value in self.form.read(values).items() if key in _KEPT}
         if kept.get("seed") == -1:
             kept["seed"] = None
-        fields = {key: value for key, value in kept.items() if value != ""}  # an empty box is not "no words"
+        # an empty box is not "no words"
+        fields = {key: value for key, value in kept.items() if value != "" and (value is not None or key == "seed")}
         earlier = {preset.name.casefold() for preset in self.library.saved.listing().presets}
         preset = self.library.saved.save(name, fields, replace=True)
         key = "saved_again" if preset.name.casefold() in earlier else "saved"
@@ -288,9 +288,9 @@ def wire_composer(composer: Composer, form: Form, library: Library, lists: Prese
     """Connects a composer with its form, and with the lists of presets of every tab."""
     task = form.task
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    form.controls.model.change(
+    form["model"].change(
         None,
-        [form.controls.model, composer],
+        [form["model"], composer],
         composer,
         js="(name, value) => ({...value, builtin: name === 'builtin'})",
         api_visibility="private",
@@ -305,7 +305,7 @@ def wire_composer(composer: Composer, form: Form, library: Library, lists: Prese
 class PresetLists:
     """The drop-down lists of presets on all tabs."""
 
-    def __init__(self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Choice]) -> None:
+    def __init__(self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Dropdown]) -> None:
         self.presets, self.library, self.own, self.boxes = presets, library, own, boxes
 
     def refreshed(self, *chosen: str) -> list[Any]:

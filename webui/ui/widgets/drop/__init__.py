@@ -12,7 +12,7 @@ from webui.ui.again.tab import AgainTab
 from webui.ui.generate.controls import Updates
 from webui.ui.house import House
 from webui.ui.widgets.widget import Widget, Words
-from webui.words import WORDS, language_of, sentence
+from webui.words import WORDS, fault, language_of
 
 
 class DropWidget(Widget):
@@ -39,7 +39,7 @@ class DropAnywhere:
             try:
                 file = self.house.readable(path, "file")
             except InvalidRequest as error:
-                return {self.widget: {"error": sentence(error.field, error.rule, language_of(request))}}
+                return {self.widget: {"error": fault(error, language_of(request))}}
             return sender.open("again") | {again.image: str(file), self.widget: {}}
 
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -1,0 +1,227 @@
+"""The walk: every field of a request, with values of its kind and at its bounds, through every face of the program.
+
+build → job row → worker → file → History → A1111's text → lab axis → command line → page → preset, and the same request
+comes back each time. A field that is new and forgotten somewhere fails here by name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from pipelines.engines import messages
+from pipelines.engines.fake import FakeEngine
+from pipelines.fields import Choice, Field, Flag, Name, Number, Text, Whole, build, flat, packed
+from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
+from tests.archive.helpers import results
+from webui.archive import metadata
+from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.metadata import request_from_json, request_to_json
+from webui.archive.readers import infotext
+from webui.commands.main import parser, request_of
+from webui.kept.settings import Settings
+from webui.lab.axes import AXIS_FIELDS, Axis
+from webui.library import presets
+from webui.parts import Parts, build_parts
+from webui.ui.generate.controls import Form
+from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start
+from webui.words import WORDS
+
+PICTURE = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+MASK = Image.new("L", (64, 64), 255)
+MASK.paste(0, (0, 0, 32, 64))
+BASE: dict[str, Any] = {"prompt": "a red star", "width": 64, "height": 64, "steps": 100, "seed": 7}
+SOURCES = {"init_image": PICTURE, "mask": MASK}
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
+NAMES = {"model": ("builtin",), "vae": ("automatic", "kl-f8.safetensors")}
+SETTLED_BY_THE_RUN = {"batches": 1}  # of an image as it was made
+PLAIN = [one for one in REQUEST_FIELDS if not one.is_picture]
+
+
+def values_of(one: Field) -> tuple[Any, ...]:
+    match one.kind:
+        case Whole(low=low, high=high, step=step):
+            found: tuple[Any, ...] = (low, low + step, high)
+        case Number(low=low, high=high):
+            found = (low, low + (high - low) * 0.29, high)
+        case Choice(choices=choices):
+            found = choices
+        case Flag():
+            found = (False, True)
+        case Text():
+            found = ("", 'a "quoted": b, 鱼')
+        case Name():
+            found = NAMES[one.name]
+        case _:
+            raise AssertionError(f"{one.name}: a kind without values to try")
+    if one.name == "strength":
+        return found[1:]  # 0 runs no step, and is refused when the request is built
+    return (*found, None) if one.optional else found
+
+
+CASES = [pytest.param(one, value, id=f"{one.name}={value!r:.30}") for one in PLAIN for value in values_of(one)]
+every = pytest.mark.parametrize(("one", "value"), CASES)
+
+
+def wish(one: Field, value: Any) -> GenerationRequest:
+    sources = SOURCES if one.group else {}
+    extra = {"sampler": "DPM++ 2M"} if one.name == "schedule" else {}  # it takes every schedule
+    return build(GenerationRequest, {**BASE, **sources, **extra, one.name: value})
+
+
+def told(request: GenerationRequest) -> dict[str, Any]:
+    """All of a request, to be compared: two pictures are the same when their pixels are."""
+    return packed(request, pixels_sha256)
+
+
+def held(request: GenerationRequest, one: Field) -> Any:
+    return flat(request)[one.name]
+
+
+@every
+def test_the_job_row_and_the_worker(one: Field, value: Any, tmp_path: Path) -> None:
+    request, inputs = wish(one, value), InputStore(tmp_path / "inputs")
+    assert held(request, one) == value
+    row = json.loads(json.dumps(request_to_json(request, inputs), allow_nan=False))
+    assert told(request_from_json(row, inputs)) == told(request)
+    message = messages.from_batch(Batch(request=request, seeds=(7,)), 1)
+    assert told(messages.to_batch(messages.unpack(messages.pack(message))).request) == told(request)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    folder = tmp_path_factory.mktemp("every")
+    settings = Settings(output_dir=folder / "outputs", models_dirs=(folder,), data_dir=folder, engine="fake")
+    settings.output_dir.mkdir()
+    with build_parts(settings, FakeEngine(), folder) as built:
+        yield built
+
+
+@every
+def test_the_file_and_history(one: Field, value: Any, parts: Parts) -> None:
+    request = replace(wish(one, value), **({} if one.name == "seed" and value is not None else {"seed": 7}))
+    result = results(request)[0]
+    saved = parts.store.save(result)
+    back = metadata.read(saved.path)
+    assert back.record is not None
+    assert told(back.record.request(parts.store.inputs)) == told(result.request)
+    assert back.record.unknown == back.unknown == ()
+    if one.name not in ("seed",) and (one.setting.page or one.setting.per_model) and value is not None:
+        assert back.fields[one.name] == SETTLED_BY_THE_RUN.get(one.name, value)
+    parts.history.add(saved)
+    assert parts.history.find(saved.id) is not None
+    assert parts.history.entries([saved.id])[0].saved.path == saved.path
+
+
+@every
+def test_a1111s_text(one: Field, value: Any) -> None:
+    if not one.setting.infotext or value is None:
+        pytest.skip("that text has no word for it")
+    # what only counts with another field is only written with it
+    request = wish(one, value)
+    if one.setting.needs:
+        request = build(GenerationRequest, flat(request) | {one.setting.needs: True})
+    fields, unknown = infotext.read(infotext.write(flat_of(request)))
+    assert fields[one.name] == value if one.name in fields else value == one.default
+    assert unknown == []
+
+
+def flat_of(request: GenerationRequest) -> dict[str, Any]:
+    return {name: value for name, value in flat(request).items() if value is not None and name not in SOURCES}
+
+
+@every
+def test_an_axis_of_the_lab(one: Field, value: Any) -> None:
+    if not one.setting.axis:
+        assert one.name not in AXIS_FIELDS
+        pytest.skip("the lab does not vary it")
+    if value is None:
+        pytest.skip("an axis has values")
+    start = wish(one, next(other for other in values_of(one) if other != value)) if len(values_of(one)) > 1 else None
+    quoted = '"' + str(value).replace('"', '""') + '"'
+    text = quoted if isinstance(one.kind, Text) else one.kind.write(value)
+    axis = Axis.read(one.name, text)
+    assert axis.values == (value,)
+    assert held(axis.apply(start or wish(one, value), value), one) == value
+    assert Axis.from_json(json.loads(json.dumps(axis.to_json()))) == axis
+
+
+@every
+def test_the_command_line(one: Field, value: Any, parts: Parts, tmp_path: Path) -> None:
+    if not one.setting.page:
+        pytest.skip("nobody types it")
+    if value is None or (isinstance(one.kind, Flag) and not value):
+        pytest.skip("left out")
+    PICTURE.save(tmp_path / "a.png")
+    MASK.save(tmp_path / "m.png")
+    typed = {name: given for name, given in BASE.items() if name not in ("prompt", one.name)}
+    line = ["generate", str(value) if one.name == "prompt" else "a red star"]
+    line += [f"--{name}={given}" for name, given in typed.items()]
+    line += [f"--init-image={tmp_path / 'a.png'}", f"--mask={tmp_path / 'm.png'}"] if one.group else []
+    line += [] if one.name == "prompt" else [f"--{one.option}"] if value is True else [f"--{one.option}={value}"]
+    line += ["--sampler=DPM++ 2M"] if one.name == "schedule" else []
+    assert held(request_of(parser().parse_args(line), parts), one) == value
+
+
+@pytest.fixture(scope="module")
+def forms() -> dict[str, Form]:
+    found: dict[str, Form] = {}
+    model = FakeEngine().models()[0]
+    tasks: tuple[Task, ...] = ("txt2img", "inpaint")
+    for task in tasks:
+        with gr.Blocks():
+            sources = build_start(task) | build_mask(task) if task == "inpaint" else {}
+            settings, _ = build_settings(task, build_prompts(task, model), (model,))
+        found[task] = Form(task=task, named=sources | settings)
+    return found
+
+
+@every
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_the_page(one: Field, value: Any, forms: dict[str, Form]) -> None:
+    form = forms["inpaint" if one.group else "txt2img"]
+    if not one.setting.page:
+        assert one.name not in form
+        pytest.skip("no tab shows it")
+    request = wish(one, value)
+    shown = form.apply({name: given for name, given in flat(request).items() if name not in SOURCES})
+    typed = {
+        component: shown[component]["value"] if component in shown else component.value
+        for component in form.components()
+    }
+    again = form.request(typed, *((PICTURE, MASK) if one.group else ()))
+    assert held(again, one) == value
+    assert told(again) == told(request)
+
+
+@every
+def test_a_preset(one: Field, value: Any) -> None:
+    data = {"name": "mine", "name_zh": "我的", one.name: value}
+    if not one.setting.page:
+        with pytest.raises(presets.PresetError):
+            presets.make(data, "mine.yaml:1")
+        return
+    if value == "" or (value is None and one.name != "seed"):
+        pytest.skip("nothing to set")
+    assert presets.make(data, "mine.yaml:1").apply("")[one.name] == (
+        value if not isinstance(value, str) else value.strip()
+    )
+
+
+@pytest.mark.parametrize("one", REQUEST_FIELDS, ids=lambda one: one.name)
+def test_it_is_called_something_in_both_languages_and_told_in_the_docs(one: Field) -> None:
+    if one.setting.page or one.setting.per_model:
+        english, chinese = WORDS[one.name]
+        assert english
+        assert chinese
+    if isinstance(one.kind, Choice) and one.name != "sampler":
+        assert [choice for choice in one.kind.choices if f"{one.name}_{choice}" not in WORDS] == []
+    assert re.search(rf"`{one.attribute}`", DOCS.read_text(encoding="utf-8")), "docs/metadata.md does not name it"

@@ -1,0 +1,28 @@
+"""The queue and its jobs: code -> (English, 简体中文)."""
+
+from __future__ import annotations
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "bug": (
+        "The program has a bug: the log says where. The other jobs go on.",
+        "程序出现错误，详情见日志。其他任务继续运行。",
+    ),
+    "ended_twice": (
+        "The program ended {times} times during this run; it was not tried again.",
+        "运行期间程序中断了 {times} 次，不再重试。",
+    ),
+    "picture_not_made": ("A picture could not be made.", "有一张图片未能生成。"),
+    "pictures_count": (
+        "Choose from 1 to {limit:,} pictures, got {value:,}.",
+        "请选择 1 到 {limit:,} 张图片，现为 {value:,} 张。",
+    ),
+    "picture_gone": ("There is no picture {value} any more.", "图片 {value} 已不存在。"),
+    "queue_full": (
+        "The queue holds at most {limit:,} jobs: {waiting:,} wait already, and these are {value:,} more.",
+        "队列最多 {limit:,} 个任务：已有 {waiting:,} 个在等待，又要加入 {value:,} 个。",
+    ),
+    "settings_lost": (
+        "{name} lost its settings while its run was going on.",
+        "{name} 在运行期间丢失了生成参数。",
+    ),
+}
