@@ -215,8 +215,8 @@ def test_every_job_has_its_state_and_pictures(folder: Folder) -> None:
             assert status.state == state
             assert len(status.saved) == saved.get(identity, 0)
             assert all(one.path.is_relative_to(folder.outputs) for one in status.saved)
-            assert status.error_field == field
             assert (status.error is not None) == (state == "failed")
+            assert (status.error.values.get("field") if status.error is not None else None) == field
 
 
 def test_the_outcome_of_a_picture_made_again(folder: Folder) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import EngineLost, InvalidRequest, NotFinite, StorageError
+from pipelines.errors import EngineLost, InvalidRequest, Note, NotFinite, StorageError
 from pipelines.types import (
     Batch,
     GenerationRequest,
@@ -21,6 +21,7 @@ from pipelines.types import (
     OnProgress,
     Progress,
 )
+from tests.refusals import refused
 from webui.archive import metadata
 from webui.archive.history import History
 from webui.archive.store import ImageStore, SavedImage
@@ -142,9 +143,9 @@ def test_each_image_is_on_disk_before_the_next_batch_begins(harness: Harness) ->
 
 
 def test_images_before_a_failure_stay_and_the_next_job_runs(harness: Harness) -> None:
-    service = harness.start(FakeEngine(fail_on={9: NotFinite("The model gave NaN.")}))
+    service = harness.start(FakeEngine(fail_on={9: NotFinite("nan")}))
     failed = done(service, service.submit(request(seed=7, batches=4)))
-    assert (failed.state, failed.error) == ("failed", "The model gave NaN.")
+    assert (failed.state, failed.error) == ("failed", Note("nan"))
     assert [saved.seed for saved in failed.saved] == [7, 8]
     assert done(service, service.submit(request(seed=1))).state == "done"
 
@@ -377,7 +378,7 @@ def test_a_full_disk_ends_the_run_before_its_last_batch(harness: Harness, monkey
 
     def full(self: ImageStore, result: GenerationResult) -> SavedImage:
         failed.set()
-        raise StorageError("The output folder is full.")
+        raise StorageError("full")
 
     class Waiting(FakeEngine):
         def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
@@ -454,12 +455,12 @@ def test_an_unreadable_model_is_refused_with_its_reason(harness: Harness) -> Non
 
 def test_a_full_disk_fails_the_job_with_the_sentence(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: ImageStore, result: GenerationResult) -> None:
-        raise StorageError("The output folder is full.")
+        raise StorageError("full")
 
     service = harness.start()
     monkeypatch.setattr(ImageStore, "save", full)
     failed = done(service, service.submit(request(batches=30)))
-    assert (failed.state, failed.error) == ("failed", "The output folder is full.")
+    assert (failed.state, failed.error) == ("failed", Note("full"))
     monkeypatch.undo()
     assert done(service, service.submit(request())).state == "done"
 
@@ -636,5 +637,5 @@ def test_a_cancelled_selection_keeps_what_was_found(harness: Harness) -> None:
     status = done(service, job)
     assert status.state == "cancelled"
     assert [one.identical for one in status.reports] == [True]
-    with pytest.raises(InvalidRequest, match="files: must be from 1 to 2,000 pictures, got 0"):
+    with refused("files", "pictures_count", limit=2000, value=0):
         service.submit_again()

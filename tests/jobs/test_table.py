@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import Note
+from tests.refusals import refused
 from webui.database import Database
 from webui.jobs.table import GRID, QUEUE_LIMIT, JobTable
 
@@ -69,8 +70,7 @@ def test_a_job_that_took_the_program_down_twice_is_not_tried_again(jobs: JobTabl
     job = jobs.get(first)
     assert job is not None
     assert job.state == "failed"
-    assert job.error is not None
-    assert "ended twice" in job.error
+    assert job.error == Note("ended_twice", times=2)
 
 
 def test_closing_the_program_is_no_attempt(jobs: JobTable) -> None:
@@ -94,7 +94,7 @@ def test_images_come_back_by_place(jobs: JobTable) -> None:
 
 def test_the_full_queue_refuses_all_of_a_set_and_keeps_what_it_has(jobs: JobTable) -> None:
     jobs.add_many([("generate", {}, 1)] * (QUEUE_LIMIT - 1))
-    with pytest.raises(InvalidRequest, match="10,000"):
+    with refused("queue", "queue_full", limit=QUEUE_LIMIT, waiting=QUEUE_LIMIT - 1, value=2):
         jobs.add_many([("generate", {}, 1)] * 2)
     assert len(jobs.unfinished()) == QUEUE_LIMIT - 1
 

@@ -76,11 +76,11 @@ def test_each_tab_generates(ui: Page, task: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("width", 513, "must be a multiple of 8, got 513"),
-        ("width", None, "must be a whole number from 64 to 4,096, got None"),
-        ("steps", None, "must be a whole number from 1 to 150, got None"),
-        ("clip_skip", 13, "must be from 1 to 12, got 13"),
-        ("batch_size", 1.5, "must be a whole number from 1 to 16, got 1.5"),
+        ("width", 513, "Width must be a multiple of 8, got 513."),
+        ("width", None, "Width must be a whole number from 64 to 4,096, got nothing."),
+        ("steps", None, "Steps must be a whole number from 1 to 150, got nothing."),
+        ("clip_skip", 13, "CLIP skip must be a whole number from 1 to 12, got 13."),
+        ("batch_size", 1.5, "Batch size must be a whole number from 1 to 16, got 1.5."),
     ],
 )
 def test_a_fault_is_told_beside_its_field_and_nothing_is_lost(ui: Page, name: str, value: Any, words: str) -> None:
@@ -94,7 +94,7 @@ def test_a_fault_is_told_beside_its_field_and_nothing_is_lost(ui: Page, name: st
 
 def test_a_fault_is_told_in_chinese(ui: Page) -> None:
     answer = ui.call("txt2img_submit", small("txt2img", width=513), language="zh-CN")
-    assert answer["txt2img_width"]["info"] == "必须是 8 的倍数，现为 513"
+    assert answer["txt2img_width"]["info"] == "宽度必须是 8 的倍数，现为 513。"
 
 
 def test_the_next_good_wish_takes_the_fault_away(ui: Page) -> None:
@@ -107,14 +107,14 @@ def test_the_next_good_wish_takes_the_fault_away(ui: Page) -> None:
 @pytest.mark.parametrize("task", ["img2img", "inpaint"])
 def test_without_a_picture_the_picture_is_asked_for(ui: Page, task: str) -> None:
     answer = ui.call(f"{task}_submit", small(task))
-    assert "must be given" in answer[f"{task}_source_error"]["value"]
+    assert "Choose a picture" in answer[f"{task}_source_error"]["value"]
 
 
 def test_without_a_mask_the_mask_is_asked_for(ui: Page) -> None:
     value = painted(ui)
     del value["mask"]
     answer = ui.call("inpaint_submit", small("inpaint", painter=value))
-    assert "at least one pixel" in answer["inpaint_source_error"]["value"]
+    assert "the mask is empty" in answer["inpaint_source_error"]["value"]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.png", "C:\\secret.png", "a\0b", 7, {}])
@@ -126,7 +126,7 @@ def test_a_mask_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.png", None, 7])
 def test_a_picture_for_the_painter_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
     answer = ui.call("inpaint_upload", {"inpaint_painter": {"uploaded": path}})
-    assert "must be given" in answer["inpaint_source_error"]["value"]
+    assert "Choose a picture" in answer["inpaint_source_error"]["value"]
 
 
 @pytest.mark.parametrize("source", ["../../x", "0" * 64, 7])
@@ -339,5 +339,5 @@ def test_no_component_keeps_a_connection_open(ui: Page) -> None:
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.png", None, 7])
 def test_a_dropped_file_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
     answer = ui.call("drop_taken", {"drop_anywhere": {"uploaded": path}})
-    assert "must be given" in answer["drop_anywhere"]["error"]
+    assert "Choose a picture" in answer["drop_anywhere"]["error"]
     assert "path" not in json.dumps(answer["again_image"])

@@ -101,7 +101,7 @@ def test_the_estimate_knows_what_is_there(ui: Page) -> None:
         (typed("grid", lab_x_values="10-1 (+2)"), "Steps: must step from 10 towards 1", "步长应从 10 走向 1"),
         (typed("grid", lab_x_field="", lab_y_field=""), "Axes: must be one to three", "一到三个"),
         (typed("ab", lab_seeds="1-900"), "Seeds: must give at most 1,000 pictures, got 1,800", "最多 1,000 张"),
-        (typed("ab", lab_width=65), "Width: must be a multiple of 8, got 65", "宽度：必须是 8 的倍数"),
+        (typed("ab", lab_width=65), "Width must be a multiple of 8, got 65", "宽度必须是 8 的倍数"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_runs(
@@ -175,7 +175,7 @@ def test_a_start_picture(ui: Page) -> None:
     axis = {"lab_x_field": "strength", "lab_x_values": "0.4, 0.7"}
     grid = text(ui.call("lab_plan", typed("grid", lab_image=back["lab_image"], **axis))["lab_estimate"])
     assert grid.startswith("6 pictures, 3 of them there already: 3 steps")
-    assert "Start from: must be given" in text(ui.call("lab_plan", typed("grid", **axis))["lab_fault"])
+    assert "Choose a picture to start from" in text(ui.call("lab_plan", typed("grid", **axis))["lab_fault"])
     assert ui.call("lab_ready_0")["lab_image"]["value"] is None
 
 

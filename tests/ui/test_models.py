@@ -146,7 +146,7 @@ def test_a_bad_value_is_told_beside_its_field_and_nothing_is_kept(ui: Page) -> N
     chosen = {"models_list": {"selected": items(ui)["anime"]["id"]}}
     answer = ui.call("models_save", {**chosen, "models_width": 100}, language="zh-CN")
     assert answer["models_width"]["elem_classes"] == ["field-error"]
-    assert answer["models_width"]["info"] == "必须是 8 的倍数，现为 100"
+    assert answer["models_width"]["info"] == "宽度必须是 8 的倍数，现为 100。"
     assert ui.parts.service.shelf.settings.get(ui.parts.service.models()[0]) == {}
 
 

@@ -105,7 +105,7 @@ def test_a_run_that_generates_is_none_of_these(ui: Page) -> None:
 def test_too_many_or_none_is_one_sentence(ui: Page) -> None:
     answer = ui.client.post("/history/verify", json={"ids": []}, headers={"accept-language": "zh"})
     assert answer.status_code == 400
-    assert answer.json()["detail"] == f"图片：必须为 1 到 {AGAIN_LIMIT:,} 张，现为 0 张"
+    assert answer.json()["detail"] == f"请选择 1 到 {AGAIN_LIMIT:,} 张图片，现为 0 张。"
 
 
 def test_make_again_shows_the_pair(ui: Page) -> None:

@@ -114,7 +114,7 @@ class House:
             ours = Path(path).resolve()
             if ours.is_relative_to(self.outputs.resolve()) and ours.is_file():
                 return ours
-        raise InvalidRequest(field, "must be given, got none")
+        raise InvalidRequest(field, "picture_needed")
 
     def input_url(self, sha256: str) -> str:
         return file_url(self.inputs.folder / f"{sha256}.png")
@@ -123,12 +123,12 @@ class House:
         """Picture and mask of the painter. Raises InvalidRequest, UnreadableImage, StorageError."""
         value = painted if isinstance(painted, dict) else {}
         if not value.get("source"):
-            raise InvalidRequest("init_image", "must be given, got none")
+            raise InvalidRequest("init_image", "picture_needed")
         image = self.inputs.get(value["source"])
         drawn = value.get("mask")
         if drawn is None:
-            raise InvalidRequest("mask", "must mark at least one pixel, got an empty mask")
+            raise InvalidRequest("mask", "mask_empty")
         file = uploaded_file(drawn)
         if file is None:
-            raise InvalidRequest("mask", "must be drawn or uploaded on this page")
+            raise InvalidRequest("mask", "mask_from_elsewhere")
         return image, pictures.read_mask(file)

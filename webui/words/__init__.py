@@ -62,7 +62,8 @@ def say(note: Note, language: Language, field: str = "") -> str:
     """The sentence of a note. `field`: what its `{field}` is called, where the note does not name it. A code without
     words, which a newer version may have kept, is shown as it is."""
     if note.code == PLAIN:
-        return str(note.values.get("text", ""))
+        told = str(note.values.get("text", ""))
+        return legacy.in_chinese(told) if language == "zh" else told
     words = SENTENCES.get(note.code)
     if words is None:
         return str(note)

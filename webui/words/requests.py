@@ -41,12 +41,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{steps} 步时{field}至少为 {least:g}，现为 {value}：一步都不会运行。",
     ),
     "mask_empty": ("Paint over what should change: the mask is empty.", "请涂抹需要改变的区域：蒙版为空。"),
+    "mask_from_elsewhere": ("The mask must be drawn or uploaded on this page.", "蒙版必须在本页绘制或上传。"),
     "mask_size": (
         "The mask must be as large as the picture, {wanted}, got {value}.",
         "蒙版尺寸必须与图片相同（{wanted}），现为 {value}。",
     ),
     "mask_needed": ("Paint a mask first: over what should change.", "请先绘制蒙版：涂抹需要改变的区域。"),
-    "picture_needed": ("Choose a picture to start from.", "请先选择原图。"),
+    "picture_needed": ("Choose a picture to start from.", "请先选择图片。"),
     # -- JSON of ours (`webui.archive.record`)
     "missing": ("{field} must be given, got nothing.", "缺少{field}。"),
     "wrong_type": ("{field} must be {wanted}, got {value}.", "{field}必须是{wanted}，现为 {value}。"),
