@@ -121,7 +121,7 @@ class GenerationService:
             raise InvalidRequest("files", "pictures_count", limit=AGAIN_LIMIT, value=len(paths))
         for path in paths:
             if not path.is_file():
-                raise InvalidRequest("file", "picture_gone", value=path.name)
+                raise InvalidRequest("file", "picture_lost", value=path.name)
         return self._add([("again", {"paths": [str(path) for path in paths]}, len(paths))])[0]
 
     def _add(self, wishes: list[tuple[JobKind, dict[str, Any], int]]) -> list[str]:
