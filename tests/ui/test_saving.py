@@ -50,11 +50,11 @@ def test_a_lost_disk_is_told(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("pattern", "english", "chinese"),
     [
-        ("", "Names: must hold [number]", "文件名：必须包含 [number]"),
-        ("[seed]", "Names: must hold [number]", "文件名：必须包含 [number]"),
-        ("[number]<b>", "Names: must not hold '&lt;'", "文件名：不能包含"),
-        ("[number][number]", "Names: must use each token once", "文件名：每个标记只能用一次"),
-        (".[number]", "Names: must not begin with a dot", "文件名：不能以点或空格开头"),
+        ("", "A name must hold [number]", "文件名必须包含 [number]"),
+        ("[seed]", "A name must hold [number]", "文件名必须包含 [number]"),
+        ("[number]<b>", "A name must not hold", "文件名不能包含"),
+        ("[number][number]", "A name uses each token once", "每个标记只能用一次"),
+        (".[number]", "A name must not begin with a dot", "文件名不能以点或空格开头"),
     ],
 )
 def test_a_bad_pattern_is_one_sentence_and_changes_nothing(ui: Page, pattern: str, english: str, chinese: str) -> None:
