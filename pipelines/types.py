@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import (
     REQUIRED,
     check,
@@ -200,7 +200,9 @@ class Progress:
     step: int = 0
     steps: int = 0
     preview: bytes | None = None  # JPEG, at most 256 pixels a side
-    warning: str | None = None  # one sentence that a person should see; the run goes on
+    warning: Note | None = None  # what a person should see; the run goes on
+    pass_number: int = 1  # of the passes that this batch goes through; steps are the pass's own
+    passes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,7 +277,7 @@ class EngineState:
     state: Literal["warming", "ready", "failed"]
     device: str = ""
     dtype: str = ""
-    message: str = ""
+    message: Note | None = None  # why it failed
     memory_bytes: int | None = None  # of the card, or main memory where there is none; None: not known yet
     memory_free_bytes: int | None = None  # what a model and its work may take of it, the model there now included
     memory_moves: bool = True  # weights may leave the device for main memory

@@ -240,8 +240,8 @@ def picture(files: list[Path], dtype: str, side: int) -> dict[str, float]:
     parts = engine.manager.get(name).parts
     batch = Batch(request=GenerationRequest(model=name, width=side, height=side, steps=1, prompt="a cat"), seeds=(1,))
     shape = memory.calibrated(planning.shape_of(parts), engine._planner.calibration(parts.placement, parts.info.family))
-    size = planning.size_of(parts, batch)
-    ways = engine._planner.ways(parts, batch)
+    size = planning.size_of(parts, batch.request, 1)
+    ways = engine._planner.ways(parts, size)
     stages: dict[str, int] = {}
 
     def learn(*given: Any) -> None:

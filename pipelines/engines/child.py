@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engines import messages
 from pipelines.engines.messages import Message
-from pipelines.errors import Cancelled
+from pipelines.errors import Cancelled, Note, SeedprintError
 from pipelines.types import EngineState, Progress
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def run(pipe: Connection, options: Options) -> None:
         engine.warm_up()
         line.send(messages.from_state(engine.describe()))
     except Exception as error:  # noqa: BLE001 - told to the page's process, which shows it; every batch says it again
-        text = f"The worker cannot start: {error}"
-        line.send(messages.from_state(EngineState(state="failed", message=text)))
+        reason = error.note if isinstance(error, SeedprintError) else str(error)
+        message = Note("worker_cannot_start", reason=reason)
+        line.send(messages.from_state(EngineState(state="failed", message=message)))
         _serve_only(line, error)
     else:
         _serve(line, engine)
@@ -106,7 +107,7 @@ def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:
 
     def on_progress(progress: Progress) -> None:
         if line.is_stopped(job):
-            raise Cancelled("Stopped.")
+            raise Cancelled("stopped")
         line.send(messages.from_progress(progress, job))
 
     if message.kind == "embed":

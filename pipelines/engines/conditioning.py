@@ -105,9 +105,11 @@ def combined(predictions: Predictions) -> torch.Tensor:
 AESTHETIC_SCORES = (2.5, 6.0)  # of the negative prompt and of the prompt, as SDXL's refiner was published with
 
 
-def condition(encoder: PromptEncoder, request: GenerationRequest, wish: Wish, parts: Components) -> Conditioning:
-    """Encodes the prompts, as `wish` has read them, and what else the UNet of these parts wants to be told."""
-    options: dict[str, Any] = {"steps": request.steps_run, "clip_skip": request.clip_skip}
+def condition(
+    encoder: PromptEncoder, request: GenerationRequest, wish: Wish, parts: Components, steps: int
+) -> Conditioning:
+    """Encodes the prompts, as `wish` has read them, for so many steps, and what else the UNet wants to be told."""
+    options: dict[str, Any] = {"steps": steps, "clip_skip": request.clip_skip}
     negative = None
     if request.guidance > 1:
         positive, negative = encoder.encode_pair(wish.prompt, wish.negative_prompt, **options)

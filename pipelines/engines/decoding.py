@@ -34,7 +34,7 @@ def decode(parts: Components, latents: torch.Tensor, ways: Ways) -> tuple[Image.
         pixels, attempt = _patiently(parts, latents, exact=True, attempts=attempts[retries:])
         retries = attempts.index(attempt) + 1
     if not bool(torch.isfinite(pixels).all()):
-        raise NotFinite("The model's decoder gave numbers that are not finite; nothing was saved.")
+        raise NotFinite("not_finite_decoded")
     facts: dict[str, Any] = {"retries": retries, "vae_dtype": str(pixels.dtype).removeprefix("torch.")}
     return to_image(pixels[0]), {**facts, "vae_tiled": attempt.ways.tiled, RUNGS: attempt.rungs}
 
@@ -116,7 +116,7 @@ def _encoded(parts: Components, pixels: torch.Tensor, ways: Ways, rungs: list[st
 
 def _finite(latents: torch.Tensor) -> torch.Tensor:
     if not bool(torch.isfinite(latents).all()):
-        raise NotFinite("The model's encoder gave numbers that are not finite for this picture; nothing was saved.")
+        raise NotFinite("not_finite_encoded")
     return latents
 
 

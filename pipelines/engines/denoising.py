@@ -52,7 +52,7 @@ def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.T
                 for modifier in task.modifiers:
                     latents = modifier.after_step(latents, task.scheduler, following)
             if number in (0, last) and not bool(torch.isfinite(latents).all()):
-                raise NotFinite("step_not_finite", step=_step(task, number))
+                raise NotFinite("not_finite_at", step=_step(task, number))
             after_call(number, seen, prediction)
     return latents
 

@@ -48,7 +48,7 @@ class FakeEngine(Catalogue):
         return tuple(map(_own, super().shelf()))
 
     def describe(self) -> EngineState:
-        return EngineState(state="ready", device="none", dtype="none", message="fake engine")
+        return EngineState(state="ready", device="none", dtype="none")
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         start = time.perf_counter()

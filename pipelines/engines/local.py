@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from pipelines.engines import whole
+from pipelines.engines import running, whole
 from pipelines.engines.ladder import RUNGS
+from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.planning import Pace, Planner, free_for
-from pipelines.engines.running import Run
 from pipelines.errors import InvalidRequest, OutOfMemory
 from pipelines.models import device as devices
 from pipelines.models import extras
@@ -96,8 +96,9 @@ class LocalEngine(Catalogue):
             loaded = self._load(request.model, _teller(on_progress))
             if isinstance(loaded, Whole):  # diffusers' own pipeline takes all the steps below
                 return _results(batch, self._as_a_whole(loaded, batch, on_progress), start)
-            model, wanted, ways = self._prepare(loaded, batch, on_progress)
-            parts = self.manager.with_vae(wanted.vae)
+            passes = running.passes_of(batch)
+            model, wanted, ways = self._prepare(loaded, batch, passes, on_progress)
+            parts = brought(self.manager.with_vae(wanted.vae), passes)
             devices.set_threads(batch.threads or self._threads_for(parts))
             run = Run(
                 model=model,
@@ -110,18 +111,13 @@ class LocalEngine(Catalogue):
                 on_progress=on_progress,
             )
             # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when
-            # memory wants it so
-            samples = run.sampled()
-            # 5. decode, one image at a time, and 6. check
-            task = samples[0].task
-            on_progress(Progress(stage="decoding", step=task.steps, steps=task.steps))
-            pictures = [run.picture(one, sample) for sample in samples for one in torch.split(sample.latents, 1)]
-            looks = [look for sample in samples for look in run.attention(sample)]
-            facts = _facts(parts.info, parts.placement, task.scheduler, self._hash(parts.info), ways)
-            facts |= {"steps_run": task.steps, "model_calls": len(task.timesteps)} | self._extra_facts(wanted)
+            # memory wants it so; 5. decode, one image at a time, and 6. check
+            pictures, outcome = run.made(passes)
+            facts = _facts(parts.info, parts.placement, outcome.scheduler, self._hash(parts.info), ways)
+            facts |= {**outcome.facts, **self._extra_facts(wanted)}
             facts["prompt_weighting"] = WEIGHTINGS[request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
-        return _results(batch, found, start, looks)
+        return _results(batch, found, start, outcome.looks)
 
     def warm_up(self) -> None:
         """Loads the built-in model, runs it, and measures whether one thread or all are quicker for it: so small a
@@ -170,13 +166,16 @@ class LocalEngine(Catalogue):
         assert isinstance(model, Resident)
         return model
 
-    def _prepare(self, model: Resident, batch: Batch, on_progress: OnProgress) -> tuple[Resident, Extras, Ways]:
+    def _prepare(
+        self, model: Resident, batch: Batch, passes: Sequence[Pass], on_progress: OnProgress
+    ) -> tuple[Resident, Extras, Ways]:
         """The model with the LoRAs and learned words that the prompts name and no others, and the plan for it."""
         wanted = extras.prepared(self._listing, batch.request, model.parts.info.family)
         _check_wish(model.parts, batch)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
             self._hashes.get(Path(info.path))
-        ways = self._planner.ways(model.parts, batch)
+        parts = brought(model.parts, passes)
+        ways = self._planner.ways(parts, size_of_all(parts, passes, len(batch.seeds)))
         if self.manager.placement.exact:
             ways = replace(ways, singly=True)
         if is_narrow(model.parts.unet) and not (ways.narrow and model.adapters.are(wanted.loras)):
@@ -224,11 +223,10 @@ def _check_wish(parts: Components, batch: Batch) -> None:
     """What only the loaded model tells."""
     request = batch.request
     if parts.editing and request.init is None:
-        raise InvalidRequest("init_image", "must be given with this model, which changes pictures, got none")
+        raise InvalidRequest("init_image", "picture_to_change_needed")
     rows = len(batch.seeds) * (2 if request.guidance > 1 else 1)
     if not parts.can_normalize(request.width, request.height, rows):
-        rule = f"must be larger with this model without guidance and one image at a time, got {request.width}"
-        raise InvalidRequest("width", rule)
+        raise InvalidRequest("width", "too_small_alone", value=request.width)
 
 
 def _with_rungs(facts: dict[str, Any], shared: Sequence[str]) -> dict[str, Any]:
@@ -311,5 +309,6 @@ def as_our_errors(most: Callable[[], tuple[int, int]]) -> Iterator[None]:
         if not devices.is_out_of_memory(error):
             raise
         width, height = most()
-        advice = f"about {width} × {height} fits" if width else "try a smaller picture or a smaller batch"
-        raise OutOfMemory(f"The device has too little memory for this: {advice}.") from error
+        if not width:
+            raise OutOfMemory("too_little_memory") from error
+        raise OutOfMemory("too_little_memory_fits", width=width, height=height) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from PIL import Image
@@ -26,6 +26,7 @@ from pipelines.types import (
 )
 
 Header = Mapping[str, Any]
+_COUNTED = tuple(item.name for item in fields(Progress) if item.name not in ("preview", "warning"))
 _LOOK = ("words", "width", "height")
 _KINDS: Mapping[str, type[errors.SeedprintError]] = {
     kind.__name__: kind
@@ -102,13 +103,14 @@ def to_batch(message: Message) -> Batch:
 
 
 def from_progress(progress: Progress, job: int) -> Message:
-    header = {"stage": progress.stage, "step": progress.step, "steps": progress.steps, "warning": progress.warning}
+    header = {name: getattr(progress, name) for name in _COUNTED} | {"warning": _packed(progress.warning)}
     blobs = () if progress.preview is None else (progress.preview,)
     return Message(kind="progress", job=job, header=header, blobs=blobs)
 
 
 def to_progress(message: Message) -> Progress:
-    return Progress(**message.header, preview=message.blobs[0] if message.blobs else None)
+    header = {**message.header, "warning": _note(message.header["warning"])}
+    return Progress(**header, preview=message.blobs[0] if message.blobs else None)
 
 
 def from_results(results: Sequence[GenerationResult], job: int) -> Message:
@@ -187,11 +189,19 @@ def to_error(message: Message) -> Exception:
 
 
 def from_state(state: EngineState) -> Message:
-    return Message(kind="state", header=asdict(state))
+    return Message(kind="state", header=asdict(replace(state, message=None)) | {"message": _packed(state.message)})
 
 
 def to_state(message: Message) -> EngineState:
-    return EngineState(**message.header)
+    return EngineState(**{**message.header, "message": _note(message.header["message"])})
+
+
+def _packed(note: errors.Note | None) -> dict[str, Any] | None:
+    return None if note is None else note.to_json()
+
+
+def _note(data: object) -> errors.Note | None:
+    return None if data is None else errors.Note.from_json(data)
 
 
 def _picture(mode: str, size: Sequence[int], pixels: bytes) -> Image.Image:

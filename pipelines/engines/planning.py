@@ -14,13 +14,14 @@ from typing import Any
 import psutil
 import torch
 
+from pipelines.errors import Note
 from pipelines.models import memory
 from pipelines.models.device import Placement
 from pipelines.models.memory import Calibration, Means, Plan, Shape, Size, Ways
 from pipelines.models.peaks import Measured, Peaks
 from pipelines.models.weights.components import Components
 from pipelines.prompts.grammar import prompts_in
-from pipelines.types import Batch, GenerationRequest
+from pipelines.types import GenerationRequest
 
 SAMPLING = 0.01  # seconds between two looks at this process's memory
 TOO_LONG = 3.0  # times the median step
@@ -34,12 +35,12 @@ class Planner:
     def __init__(self, peaks: Peaks) -> None:
         self._peaks = peaks
 
-    def ways(self, parts: Components, batch: Batch) -> Ways:
+    def ways(self, parts: Components, size: Size) -> Ways:
         """The cheapest that fits; on a card, when none does, the one that takes least: the arithmetic may be wrong.
         Raises MemoryError where too much would end the program."""
         if parts.info.family not in memory.FAMILIES:
             return Ways()
-        made = self.plan(parts, size_of(parts, batch))
+        made = self.plan(parts, size)
         if made.ways is not None:
             return made.ways
         if not parts.placement.moves:
@@ -70,8 +71,7 @@ class Planner:
         """The largest picture of the request's proportions that fits here, (0, 0) when that is not known."""
         if parts.info.family not in memory.FAMILIES:
             return 0, 0
-        size = Size(width=request.width, height=request.height, rows=_rows(parts, request))
-        return self.plan(parts, size).largest
+        return self.plan(parts, size_of(parts, request, 1)).largest
 
     def learn(self, parts: Components, size: Size, ways: Ways, stage: str, taken: int) -> None:
         """From the peak in bytes of one stage, "step" or "decode", that went as planned."""
@@ -85,14 +85,10 @@ class Planner:
         self._peaks.learn(device_of(parts.placement), parts.info.family, measured)
 
 
-def size_of(parts: Components, batch: Batch) -> Size:
-    request = batch.request
-    rows = _rows(parts, request)
-    return Size(width=request.width, height=request.height, batch=len(batch.seeds), rows=rows)
-
-
-def _rows(parts: Components, request: GenerationRequest) -> int:
-    return memory.rows_of(request.guidance, editing=parts.editing, prompts=prompts_in(request.prompt, request.dialect))
+def size_of(parts: Components, request: GenerationRequest, images: int) -> Size:
+    prompts = prompts_in(request.prompt, request.dialect)
+    rows = memory.rows_of(request.guidance, editing=parts.editing, prompts=prompts)
+    return Size(width=request.width, height=request.height, batch=images, rows=rows)
 
 
 def device_of(placement: Placement) -> str:
@@ -171,12 +167,12 @@ class Pace:
         self._clock = clock
         self._steps: dict[Any, deque[float]] = {}
 
-    def watch(self, key: Any) -> Callable[[], str | None]:
-        """To be called after every step: a sentence the first time that one took too long. `key`: the plan."""
+    def watch(self, key: Any) -> Callable[[], Note | None]:
+        """To be called after every step: a note the first time that one took too long. `key`: the plan."""
         steps = self._steps.setdefault(key, deque(maxlen=REMEMBERED_STEPS))
         last, told = self._clock(), False
 
-        def after_step() -> str | None:
+        def after_step() -> Note | None:
             nonlocal last, told
             now = self._clock()
             seconds, last = now - last, now
@@ -185,9 +181,6 @@ class Pace:
             if usual is None or told or seconds <= TOO_LONG * usual:
                 return None
             told = True
-            return (
-                f"A step took {seconds:.1f} s, the ones before about {usual:.1f} s: the card's memory may have spilled"
-                " into main memory. A smaller picture or batch, or closing other programs, makes it quick again."
-            )
+            return Note("slow_step", seconds=round(seconds, 1), usual=round(usual, 1))
 
         return after_step

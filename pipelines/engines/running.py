@@ -1,36 +1,47 @@
-"""One batch at work: each stage by the memory plan, and down the ladder from there when memory runs out."""
+"""The pass that denoises: the prompts are encoded, noise is made, and latents come of it, by the memory plan, and down
+the ladder from there when memory runs out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from PIL import Image
 
-from pipelines.engines import decoding
 from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
-from pipelines.engines.ladder import Try, climb, tries
+from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
-from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
-from pipelines.engines.starting import Maker
-from pipelines.errors import NotFinite
+from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
+from pipelines.engines.planning import measured_peak
+from pipelines.engines.starting import Maker, Start
+from pipelines.errors import Note, NotFinite
 from pipelines.models.device import is_out_of_memory
-from pipelines.models.manager import Resident
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange, can_widen, widened
-from pipelines.models.weights.components import Components, Stage
+from pipelines.models.weights.components import Components
 from pipelines.prompts.wish import Wish
-from pipelines.sampling import masks, noise, previews
+from pipelines.sampling import noise, previews
 from pipelines.sampling.masks import Canvas
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
-from pipelines.types import Attention, Batch, GenerationRequest, OnProgress, Progress
+from pipelines.types import Attention, Batch, GenerationRequest, Progress
 
 PREVIEW_SECONDS = 0.25
-Result = TypeVar("Result")
+
+
+def passes_of(batch: Batch) -> tuple[Pass, ...]:
+    """The passes that a request asks for."""
+    request = batch.request
+    first = Denoising(name="first picture", request=request, steps=request.steps_run, watched=batch.attention)
+    return (first,)
+
+
+def as_asked(maker: Maker, before: Outcome | None) -> Start:
+    """The start of a request's first picture."""
+    return maker.make()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,153 +51,149 @@ class Sample:
     latents: torch.Tensor
     task: Task
     canvas: Canvas | None
-    watcher: Watcher | None = None
+    watcher: Watcher | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """What all images of a batch share. `parts`: the model's, with another VAE if one was chosen."""
+class Denoising:
+    """A `Pass`. `start`: what it begins with, of a maker for its images and of what the pass before made of them."""
 
-    model: Resident
-    parts: Components
-    batch: Batch
-    wish: Wish
-    ways: Ways
-    planner: Planner
-    pace: Pace
-    on_progress: OnProgress
-    rungs: list[str] = field(default_factory=list)  # those taken by the whole batch
-    noted: dict[str, Any] = field(default_factory=dict)  # of the record: "warnings" and "denoised_in", if there are any
+    name: str
+    request: GenerationRequest
+    steps: int
+    start: Callable[[Maker, Outcome | None], Start] = as_asked
+    modifiers: tuple[Modifier, ...] = ()  # before those that the start brings
+    watched: bool = False  # where words look
+    wish: Wish | None = None  # its request's prompts, as they were read; None: the run's
 
-    def sampled(self) -> list[Sample]:
-        """Clean latents; once more in float32 when numbers run over, as fp16 does beyond 65,504. Raises `NotFinite`."""
+    def make(self, run: Run, before: Outcome | None) -> Outcome:
+        """Once more in float32 when numbers run over, as fp16 does beyond 65,504. Raises `NotFinite`."""
         try:
-            return self._sampled(self._conditioned())
+            return self._made(run, before)
         except NotFinite:
-            if not can_widen(self.parts):
+            if not can_widen(run.parts):
                 raise
-        self.noted["denoised_in"] = "float32"
+        run.noted["denoised_in"] = "float32"
         try:
-            with widened(self.parts) as parts:
-                run = replace(self, parts=parts)
-                return run._sampled(run._conditioned())
+            with widened(run.parts) as parts:
+                return self._made(replace(run, parts=parts), before)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            rule = "The model gave numbers that are not finite, and float32 takes more memory than there is"
-            raise NotFinite(f"{rule}; nothing was saved.") from error
+            raise NotFinite("not_finite_without_float32") from error
 
-    def _conditioned(self) -> Conditioning:
+    def _made(self, run: Run, before: Outcome | None) -> Outcome:
+        conditioning, count = self._conditioned(run), len(run.batch.seeds)
+
+        def work(attempt: Try) -> list[Sample]:
+            size = 1 if attempt.ways.singly else count
+            groups = [slice(first, first + size) for first in range(0, count, size)]
+            return [self._sample(run, group, conditioning, attempt, before) for group in groups]
+
+        samples = run.climbed("unet", work, count)
+        task = samples[-1].task
+        facts: dict[str, Any] = {"steps_run": self.steps, "model_calls": len(task.timesteps)}
+        for modifier in task.modifiers:
+            facts |= modifier.facts()
+        return Outcome(
+            latents=torch.cat([sample.latents for sample in samples]),
+            steps=self.steps,
+            scheduler=task.scheduler,
+            canvas=samples[0].canvas,
+            facts=facts,
+            looks=tuple(look for sample in samples for look in _looks(sample)),
+        )
+
+    def _conditioned(self, run: Run) -> Conditioning:
         """What the UNet is told. Remembered texts need no text encoder on the device."""
-        prompts = self.model.prompts
-        self.on_progress(Progress(stage="encoding"))
+        prompts = run.model.prompts
+        run.on_progress(Progress(stage="encoding"))
 
         def work(attempt: Try) -> Conditioning:
-            prompts.before = partial(arrange, self.parts, "text", attempt.ways)
-            return condition(prompts, self.batch.request, self.wish, self.parts)
+            bring = prompts.before = partial(arrange, run.parts, "text", attempt.ways)
+            found = condition(prompts, self.request, self.wish or run.wish, run.parts, self.steps)
+            if any(one.stage == "text" for modifier in self.modifiers for one in modifier.weights):
+                bring()
+            for modifier in self.modifiers:
+                modifier.prepare(run.parts)
+            return found
 
-        return self._climbed("text", work)
+        return run.climbed("text", work)
 
-    def _sampled(self, conditioning: Conditioning) -> list[Sample]:
-        def work(attempt: Try) -> list[Sample]:
-            seeds = self.batch.seeds
-            groups = [(seed,) for seed in seeds] if attempt.ways.singly else [seeds]
-            return [self._sample(group, conditioning, attempt) for group in groups]
-
-        return self._climbed("unet", work, len(self.batch.seeds))
-
-    def attention(self, sample: Sample) -> list[Attention | None]:
-        """Of each image of a sample."""
-        count, _, height, width = sample.latents.shape
-        if sample.watcher is None:
-            return [None] * count
-        return [sample.watcher.maps(image, height, width) for image in range(count)]
-
-    def picture(self, latents: torch.Tensor, sample: Sample) -> tuple[Image.Image, dict[str, Any]]:
-        """One image of its latents (1, channels, height, width), and the facts that are its own."""
-        with measured_peak(self.parts.placement) as taken:
-            image, facts = decoding.decode(self.parts, latents, self.ways)
-        if not facts["retries"]:
-            self.planner.learn(self.parts, size_of(self.parts, self.batch), self.ways, "decode", taken())
-        if sample.canvas is None:
-            return image, facts
-        image, changed = masks.composed(sample.canvas, image)
-        return image, {**facts, "changed_outside_mask": changed}
-
-    def _climbed(self, stage: Stage, work: Callable[[Try], Result], images: int = 1) -> Result:
-        placement = self.parts.placement
-        result, attempt = climb(work, tries(self.ways, stage, moves=placement.moves, images=images), placement.device)
-        self.rungs.extend(attempt.rungs)
-        return result
-
-    def _sample(self, seeds: tuple[int, ...], conditioning: Conditioning, attempt: Try) -> Sample:
-        parts, request = self.parts, self.batch.request
+    def _sample(
+        self, run: Run, places: slice, conditioning: Conditioning, attempt: Try, before: Outcome | None
+    ) -> Sample:
+        parts, request, seeds = run.parts, self.request, run.batch.seeds[places]
         # 3. make noise, each image's from its own seed, and lay it over the picture if there is one
         scheduler = make_scheduler(request.sampler, request.schedule, _scheduler_config(parts, request), seeds)
-        timesteps = timesteps_for(scheduler, request.steps, request.steps_run, parts.placement.device)
-        generators = noise.generators(seeds)
+        timesteps = timesteps_for(scheduler, request.steps, self.steps, parts.placement.device)
         maker = Maker(
             parts=parts,
             request=request,
-            generators=generators,
+            generators=noise.generators(seeds),
             scheduler=scheduler,
             timesteps=timesteps,
             ways=attempt.ways,
-            rungs=self.rungs,
+            rungs=run.rungs,
         )
-        begin = maker.make()
+        begin = self.start(maker, None if before is None else before.of(places))
         # 4. denoise
-        watcher = None
-        if self.batch.attention:
-            watcher = Watcher(parts.tokenizers[0], self.wish, request.steps_run)
+        watcher = Watcher(parts.tokenizers[0], self.wish or run.wish, self.steps) if self.watched else None
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,
             timesteps=timesteps,
-            steps=request.steps_run,
+            steps=self.steps,
             conditioning=conditioning,
-            generators=generators,
-            modifiers=(*begin.modifiers, *(() if watcher is None else (watcher,))),
+            generators=maker.generators,
+            modifiers=(*self.modifiers, *begin.modifiers, *(() if watcher is None else (watcher,))),
         )
         arrange(parts, "unet", attempt.ways)
         with measured_peak(parts.placement) as taken:
-            latents = denoise(task, begin.latents, self._reporter(task, attempt.ways))
+            latents = denoise(task, begin.latents, self._reporter(run, task, attempt.ways))
         if not attempt.rungs:
-            self.planner.learn(parts, size_of(self.parts, self.batch), attempt.ways, "step", taken())
+            run.planner.learn(parts, size_of_pass(parts, self, len(run.batch.seeds)), attempt.ways, "step", taken())
         return Sample(latents=latents, task=task, canvas=begin.canvas, watcher=watcher)
 
-    def _reporter(self, task: Task, ways: Ways) -> AfterCall:
+    def _reporter(self, run: Run, task: Task, ways: Ways) -> AfterCall:
         """Tells of every call of the UNet, with a preview of the first image now and then."""
         throttle = previews.Throttle(PREVIEW_SECONDS)
         order = task.scheduler.order
-        warning = self._pace_watch(ways)
+        warning = self._pace_watch(run, ways)
 
         def after_call(call: int, latents: torch.Tensor, prediction: torch.Tensor) -> None:
             preview = None
             if throttle.due():
                 clean = previews.predicted(latents[0], prediction[0], task.timesteps[call], task.scheduler)
-                preview = previews.draw(clean, self.model.factors, self.parts.vae_factor)
+                preview = previews.draw(clean, run.model.factors, run.parts.vae_factor)
             # two-call samplers: the second call counts as the next step, so that none is told before it has begun
             step = min((call + order - 1) // order + 1, task.steps)
-            self.on_progress(
+            run.on_progress(
                 Progress(stage="denoising", step=step, steps=task.steps, preview=preview, warning=warning())
             )
 
         return after_call
 
-    def _pace_watch(self, ways: Ways) -> Callable[[], str | None]:
+    def _pace_watch(self, run: Run, ways: Ways) -> Callable[[], Note | None]:
         """Only a card's driver lends memory; what else slows a processor down is nobody's fault."""
-        if not self.parts.placement.moves:
+        if not run.parts.placement.moves:
             return lambda: None
-        after_step = self.pace.watch((self.parts.info.path, size_of(self.parts, self.batch), ways))
+        size = size_of_pass(run.parts, self, len(run.batch.seeds))
+        after_step = run.pace.watch((run.parts.info.path, size, ways))
 
-        def warning() -> str | None:
-            text = after_step()
-            if text is not None:
-                self.noted.setdefault("warnings", []).append(text)
-            return text
+        def warning() -> Note | None:
+            note = after_step()
+            if note is not None:
+                run.noted.setdefault("warnings", []).append(note.to_json())
+            return note
 
         return warning
+
+
+def _looks(sample: Sample) -> list[Attention]:
+    """Where words look, of each image."""
+    count, _, height, width = sample.latents.shape
+    return [] if sample.watcher is None else [sample.watcher.maps(image, height, width) for image in range(count)]
 
 
 def _scheduler_config(parts: Components, request: GenerationRequest) -> dict[str, Any]:

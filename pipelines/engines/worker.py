@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
-from pipelines.errors import EngineLost
+from pipelines.errors import EngineLost, Note
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Batch,
@@ -61,7 +61,7 @@ class WorkerEngine(Catalogue):
 
     def describe(self) -> EngineState:
         worker = self._worker
-        return worker.state if worker is not None else EngineState(state="failed", message="The engine is closed.")
+        return worker.state if worker is not None else EngineState(state="failed", message=Note("engine_closed"))
 
     @property
     def pid(self) -> int | None:
@@ -112,7 +112,7 @@ class WorkerEngine(Catalogue):
                 continue
             if message.kind == "lost":
                 worker.inbox.put(message)  # for the next look at this worker
-                raise EngineLost(f"The worker process ended unexpectedly ({worker.ending()}); a new one is started.")
+                raise EngineLost("worker_ended", ending=worker.ending())
             if message.job != job:
                 continue  # the end of a batch that was stopped
             begun = True
@@ -127,7 +127,7 @@ class WorkerEngine(Catalogue):
         with self._guard:
             worker = self._worker
             if self._closed:
-                raise EngineLost("The engine is closed.")
+                raise EngineLost("engine_closed")
         if worker is None or not worker.alive():
             self._failed_starts = 0  # asked for: try again
             worker = self._start()
@@ -147,7 +147,7 @@ class WorkerEngine(Catalogue):
                 return
             self._failed_starts = self._failed_starts + 1 if worker.state.state == "warming" else 0
             if self._failed_starts >= STARTS:
-                reason = f"The worker process ended {STARTS} times while it started ({worker.ending()})."
+                reason = Note("worker_ends_while_starting", times=STARTS, ending=worker.ending())
                 worker.state = EngineState(state="failed", message=reason)
                 return
             self._worker = _Worker(self._options, self._on_death)
@@ -177,9 +177,9 @@ class _Worker:
     def alive(self) -> bool:
         return self.process.is_alive()
 
-    def ending(self) -> str:
+    def ending(self) -> Note:
         self.process.join(CLOSING)
-        return f"exit status {self.process.exitcode}"
+        return Note("exit_status", status=self.process.exitcode)
 
     def close(self) -> None:
         self.send(Message(kind="close", header={}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines.errors import OutOfMemory
+from pipelines.errors import Note, OutOfMemory
 from pipelines.models.memory import Ways
 from pipelines.types import InitImage
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
@@ -110,9 +110,7 @@ def test_after_the_last_rung_one_sentence_and_the_next_job_works(engine: Any, ru
     with device_of(engine.manager.current.parts, capacity=10):
         with pytest.raises(OutOfMemory) as caught:
             engine.generate(batch_of(replace(SMALL, batch_size=2), 7, 8), ignore)
-        assert str(caught.value) == (
-            "The device has too little memory for this: try a smaller picture or a smaller batch."
-        )
+        assert caught.value.note == Note("too_little_memory")
     after = run(batch_size=2)
     assert [result.image.tobytes() for result in after] == [result.image.tobytes() for result in before]
     assert "memory_rungs" not in after[0].facts

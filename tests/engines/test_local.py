@@ -176,7 +176,7 @@ def test_not_finite_latents_are_an_error_after_the_first_step(engine: Any, run: 
             engine.generate(batch_of(SMALL, 7), told.append)
     finally:
         hook.remove()
-    assert caught.value.note == Note("step_not_finite", step=1)
+    assert caught.value.note == Note("not_finite_at", step=1)
     assert not [item for item in told if item.stage == "denoising"]
 
 
@@ -246,8 +246,9 @@ def test_a_decoder_that_overflows_is_tried_again_in_fp32(typed_engine: Any) -> N
     assert vae.dtype == dtype  # put back
     hook = vae.decoder.register_forward_hook(lambda vae, inputs, output: output * float("nan"))
     try:
-        with pytest.raises(NotFinite, match="decoder"):
+        with pytest.raises(NotFinite) as caught:
             typed_engine.generate(batch_of(SMALL, 7), ignore)
+        assert caught.value.note == Note("not_finite_decoded")
     finally:
         hook.remove()
 
@@ -297,7 +298,7 @@ def test_the_map_of_foreign_errors(engine: Any, run: Run, foreign: Exception, ou
         hook.remove()
     assert type(caught.value) is ours
     if ours is OutOfMemory:
-        assert str(caught.value).count(".") == 1
+        assert caught.value.note == Note("too_little_memory")
     run()
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipelines import errors
 from pipelines.engines import messages
+from pipelines.errors import Note
 from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, InitImage, Inpaint, Progress
 
 
@@ -49,7 +50,8 @@ def test_pictures_arrive_pixel_for_pixel() -> None:
 
 @pytest.mark.parametrize("preview", [None, b"\xff\xd8\x00jpeg"])
 def test_progress(preview: bytes | None) -> None:
-    progress = Progress(stage="denoising", step=3, steps=20, preview=preview)
+    slow = Note("slow_step", seconds=8.0, usual=2.0)
+    progress = Progress(stage="denoising", step=3, steps=20, preview=preview, warning=slow, pass_number=2, passes=3)
     assert messages.to_progress(sent(messages.from_progress(progress, 1))) == progress
 
 
@@ -88,8 +90,10 @@ def test_a_bug_arrives_with_its_traceback() -> None:
 
 
 def test_state() -> None:
-    state = EngineState(state="ready", device="cpu", dtype="bfloat16", message="m")
-    assert messages.to_state(sent(messages.from_state(state))) == state
+    state = EngineState(state="ready", device="cpu", dtype="bfloat16")
+    failed = EngineState(state="failed", message=Note("worker_cannot_start", reason=Note("engine_closed")))
+    for one in (state, failed):
+        assert messages.to_state(sent(messages.from_state(one))) == one
 
 
 def test_a_message_cut_short_is_refused() -> None:

@@ -18,6 +18,7 @@ from pipelines.engines.worker import WorkerEngine
 from pipelines.errors import Cancelled, EngineLost, ModelError, Skipped
 from pipelines.types import InitImage, Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
+from webui.words import line, say
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ def is_running(pid: int) -> bool:
 def test_it_warms_up_by_itself_and_says_so(worker: WorkerEngine) -> None:
     wait_for(lambda: worker.describe().state != "warming")
     state = worker.describe()
-    assert (state.state, state.message) == ("ready", "")
+    assert (state.state, state.message) == ("ready", None)
     assert state.dtype in ("bfloat16", "float32")
 
 
@@ -139,8 +140,10 @@ def test_a_killed_worker_is_started_again(worker: WorkerEngine, run: Run) -> Non
         if progress.step == 2:
             os.kill(first, 9)
 
-    with pytest.raises(EngineLost, match="ended unexpectedly"):
+    with pytest.raises(EngineLost) as caught:
         worker.generate(batch_of(replace(SMALL, steps=150), 7), on_progress)
+    assert caught.value.note.code == "worker_ended"
+    assert "-9" in line(caught.value)
     result = worker.generate(batch_of(SMALL, 7), ignore)  # waits for the new one
     assert worker.pid != first
     assert result[0].image.tobytes() == run()[0].image.tobytes()
@@ -172,8 +175,9 @@ def test_a_stop_while_it_warms_up_does_not_wait_for_it(worker: WorkerEngine) -> 
     finally:
         fresh.close()
         fresh.close()  # twice is fine
-    with pytest.raises(EngineLost, match="closed"):
+    with pytest.raises(EngineLost) as caught:
         fresh.generate(batch_of(SMALL, 7), ignore)
+    assert caught.value.note.code == "engine_closed"
     assert fresh.describe().state == "failed"
 
 
@@ -201,7 +205,10 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     broken = WorkerEngine([tmp_path], device="abacus")
     try:
         wait_for(lambda: broken.describe().state == "failed")
-        assert "abacus" in broken.describe().message
+        message = broken.describe().message
+        assert message is not None
+        assert message.code == "worker_cannot_start"
+        assert "abacus" in say(message, "zh")
         with pytest.raises(RuntimeError, match="abacus"):
             broken.generate(batch_of(SMALL, 7), ignore)
     finally:

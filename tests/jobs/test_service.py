@@ -214,16 +214,19 @@ def test_progress_preview_and_eta_reach_the_page(harness: Harness) -> None:
     service.cancel(job_id)
 
 
+SLOW = Note("slow_step", seconds=8.0, usual=2.0)
+
+
 def test_what_an_engine_warns_of_stays_with_the_job(harness: Harness) -> None:
     class Slow(FakeEngine):
         def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
             if batch.request.prompt == "slow":
-                on_progress(Progress(stage="denoising", step=1, steps=2, warning="A step took 8.0 s."))
+                on_progress(Progress(stage="denoising", step=1, steps=2, warning=SLOW))
             return super().generate(batch, on_progress)
 
     service = harness.start(Slow())
     warned, quiet = service.submit(request(prompt="slow")), service.submit(request())
-    assert done(service, warned).warning == "A step took 8.0 s."
+    assert done(service, warned).warning == SLOW
     assert done(service, quiet).warning is None
 
 

@@ -64,7 +64,7 @@ class GenerationService:
         self._changed = threading.Condition()
         self._running: Running | None = None
         self._versions: dict[str, int] = {}
-        self._warnings: dict[str, str] = {}  # by job
+        self._warnings: dict[str, Note] = {}  # by job
         self._open = False
         self._thread: threading.Thread | None = None
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-writer")

@@ -30,7 +30,7 @@ class JobStatus:
     preview: bytes | None = None  # JPEG
     saved: tuple[SavedImage, ...] = ()
     grid: SavedImage | None = None
-    warning: str | None = None  # the last thing that a person should know, though the run goes on
+    warning: Note | None = None  # the last thing that a person should know, though the run goes on
     error: Note | None = None  # a field that is at fault is among its values
     reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
     version: int = 0

@@ -10,7 +10,6 @@ from typing import Any
 from webui import words
 from webui.archive import metadata
 from webui.jobs.status import JobStatus
-from webui.ui.generate.memory_line import warning
 from webui.ui.house import House
 from webui.words import WORDS, Language, translate
 
@@ -75,7 +74,7 @@ def live_value(house: House, status: JobStatus, behind: int, language: Language)
         value["line"] = say("state_done_images", language, image=len(status.saved))
         detail.insert(0, outside_sentence(house, status, language))
     if status.warning is not None:
-        detail.append(warning(status.warning, language))
+        detail.append(words.say(status.warning, language))
     value["detail"] = " · ".join(part for part in detail if part)
     return value
 

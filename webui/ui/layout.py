@@ -31,7 +31,7 @@ from webui.ui.widgets.composer import PresetLists, wire_composer
 from webui.ui.widgets.drop import DropAnywhere
 from webui.ui.widgets.header import Header
 from webui.ui.widgets.reading import wire_reading
-from webui.words import language_of, translate
+from webui.words import language_of, say, translate
 
 __all__ = ["build_page", "mount_options"]
 
@@ -127,8 +127,8 @@ def engine_states(service: GenerationService, poll: float = 1.0) -> Callable[[gr
             engine = service.engine_state()
             facts = [one for one in (engine.device, engine.dtype) if one and one != "none"]
             text = translate(f"engine_{engine.state}", language)
-            if engine.state == "failed" and engine.message:
-                facts = [engine.message]
+            if engine.state == "failed" and engine.message is not None:
+                facts = [say(engine.message, language)]
             if engine.state != "warming":
                 text = " · ".join([text, *facts])
             yield {"state": engine.state, "text": text}

@@ -1,4 +1,4 @@
-"""Words on memory: the line under the sizes, whether they fit and how long they take, and warnings of a run."""
+"""Words on memory: the line under the sizes, whether they fit and how long they take."""
 
 from __future__ import annotations
 
@@ -19,10 +19,6 @@ _CHINESE = (
     (r"fits: (\S+) of (\S+) GB(.*)", r"内存足够：约需 \1 GB，可用 \2 GB\3"),
 )
 _ENDS = ((r", about (\d+) s", r"，约 \1 秒"), (r" · at most (\S+)$", r" · 最大 \1"))
-_SLOW = (
-    r"A step took (.+) s, the ones before about (.+) s: the card's memory .+",
-    r"有一步用了 \1 秒，此前每步约 \2 秒：显存可能已溢出到内存。缩小图像或批量，或关闭其他程序，即可恢复速度。",
-)
 _UNKNOWN = (
     "whether it fits is not known: what such a model takes was never measured; its parts leave the card as they must",
     "是否放得下未知：此类模型的用量从未测量；放不下时其部件会轮流进出显存",
@@ -79,11 +75,6 @@ def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) 
     steps = max(1, steps_at(strength, steps))
     one = durations.seconds(model.name, steps, width * height)
     return None if one is None else one * batch * batches
-
-
-def warning(text: str, language: Language) -> str:
-    """What an engine warned of while it worked."""
-    return text if language == "en" else re.sub(*_SLOW, text)
 
 
 def _within(value: object) -> int:
