@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.types import GenerationRequest, InitImage
-from tests.archive.helpers import NOON, results
+from tests.archive.helpers import NOON, results, tiles
 from webui.archive import files, store
 from webui.archive.history import History
 from webui.archive.store import ImageStore, SavedImage
@@ -82,7 +82,7 @@ def save_all(root: Path, note: Callable[[SavedImage], None] = lambda _: None) ->
     for result in made:
         saved.append(archive.save(result))
         note(saved[-1])
-    grid = archive.save_grid(made, beside=saved[0])
+    grid = archive.save_grid(made[0], tiles(made), beside=saved[0])
     assert grid is not None
     note(grid)
     return [entry.path for entry in [*saved, grid]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import weakref
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest, GenerationResult
+from webui.archive.grids import Tile
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -62,6 +64,30 @@ def icc_profile(columns: Sequence[tuple[float, float, float]]) -> bytes:
     head[68:80] = b"".join(fixed(value) for value in (0.9642, 1.0, 0.8249))
     head[0:4] = struct.pack(">I", 128 + len(table) + len(body))
     return bytes(head) + table + body
+
+
+class Open:
+    """How many of the pictures that it was told of are still there, and how many were at most."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.told = 0
+
+    def tell(self, image: Image.Image) -> Image.Image:
+        self.now, self.told = self.now + 1, self.told + 1
+        self.most = max(self.most, self.now)
+        weakref.finalize(image, self._gone)
+        return image
+
+    def _gone(self) -> None:
+        self.now -= 1
+
+
+def tile(image: Image.Image, caption: str = "") -> Tile:
+    return Tile(size=image.size, read=lambda: image, caption=caption)
+
+
+def tiles(made: Sequence[GenerationResult]) -> list[Tile]:
+    return [tile(result.image, str(result.request.seed)) for result in made]
 
 
 def results(request: GenerationRequest) -> list[GenerationResult]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
-from tests.archive.helpers import NOON, results
+from tests.archive.helpers import NOON, results, tiles
 from webui.archive import entries, exif, index
 from webui.archive import history as history_module
 from webui.archive.entries import walk
@@ -46,7 +46,7 @@ def fill(root: Path, history: History | None = None) -> list[SavedImage]:
     archive = ImageStore(root, clock=lambda: next(moment))
     made = results(REQUEST)
     saved = [archive.save(result) for result in made]
-    grid = archive.save_grid(made)
+    grid = archive.save_grid(made[0], tiles(made))
     assert grid is not None
     saved.append(grid)
     for entry in saved if history else []:

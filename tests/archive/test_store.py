@@ -17,7 +17,7 @@ from PIL import Image
 from pipelines.errors import InvalidRequest, StorageError
 from pipelines.types import GenerationRequest, InitImage, Inpaint
 from tests.archive.faulty import FaultyOs
-from tests.archive.helpers import NOON, results
+from tests.archive.helpers import NOON, results, tiles
 from webui.archive import files, metadata, store
 from webui.archive.store import ImageStore
 
@@ -38,7 +38,7 @@ def test_images_and_grid_land_where_promised(tmp_path: Path) -> None:
     archive = make_store(tmp_path / "outputs")
     made = results(REQUEST)
     saved = [archive.save(result) for result in made]
-    grid = archive.save_grid(made, beside=saved[0])
+    grid = archive.save_grid(made[0], tiles(made), beside=saved[0])
     assert grid is not None
     assert names(archive.root) == [
         "txt2img/2026-11-20/00001-450910884_a_red_star_on_a_blue_field.png",
@@ -66,7 +66,7 @@ def test_a_file_holds_its_pixels_and_both_texts(tmp_path: Path) -> None:
         assert back.record.request(archive.inputs) == result.request
         assert back.record.pixels_sha256 == metadata.pixels_sha256(result.image)
         assert metadata.from_infotext(back.text or "")[0]["seed"] == result.request.seed
-    grid = archive.save_grid(made)
+    grid = archive.save_grid(made[0], tiles(made))
     assert grid is not None
     back = metadata.read(grid.path)
     assert back.record is not None
@@ -88,7 +88,8 @@ def test_inputs_of_inpainting_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_single_image_has_no_grid(tmp_path: Path) -> None:
-    assert make_store(tmp_path).save_grid(results(REQUEST)[:1]) is None
+    made = results(REQUEST)
+    assert make_store(tmp_path).save_grid(made[0], tiles(made[:1])) is None
     assert names(tmp_path) == []
 
 
@@ -96,7 +97,7 @@ def test_a_second_grid_of_the_same_image_takes_another_number(tmp_path: Path) ->
     archive = make_store(tmp_path)
     made = results(REQUEST)
     first = archive.save(made[0])
-    grids = [archive.save_grid(made, beside=first) for _ in range(3)]
+    grids = [archive.save_grid(made[0], tiles(made), beside=first) for _ in range(3)]
     assert len({grid.path for grid in grids if grid}) == 3
     assert archive.save(made[0]).path.name > max(grid.path.name.removeprefix("grid-") for grid in grids if grid)
 
@@ -105,7 +106,7 @@ def test_a_huge_grid_is_a_jpeg_with_its_text(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(store, "JPEG_ABOVE", 1000)
     archive = make_store(tmp_path)
     made = results(REQUEST)
-    grid = archive.save_grid(made, beside=archive.save(made[0]))
+    grid = archive.save_grid(made[0], tiles(made), beside=archive.save(made[0]))
     assert grid is not None
     assert grid.path.name.endswith(".jpg")
     assert metadata.read(grid.path).fields["seed"] == 450910884

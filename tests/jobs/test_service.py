@@ -21,8 +21,9 @@ from pipelines.types import (
     OnProgress,
     Progress,
 )
+from tests.archive.helpers import Open
 from tests.refusals import refused
-from webui.archive import metadata
+from webui.archive import metadata, pictures
 from webui.archive.history import History
 from webui.archive.store import ImageStore, SavedImage
 from webui.database import Database
@@ -111,6 +112,17 @@ def test_the_newest_images_come_first_and_files_copied_in_are_found(harness: Har
     while len(service.recent(5)) < 3 and time.monotonic() < end:
         time.sleep(0.01)
     assert len(service.recent(5)) == 3
+
+
+def test_a_grid_is_drawn_with_one_picture_open_at_a_time(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, read = Open(), pictures.read
+    monkeypatch.setattr(pictures, "read", lambda path: seen.tell(read(path)))
+    service = harness.start()
+    status = done(service, service.submit(request(batches=9)))
+    assert status.grid is not None
+    assert (status.grid.width, status.grid.height) == (192, 192)
+    assert seen.told >= 9
+    assert seen.most <= 2  # the first one also gives the grid its settings
 
 
 def test_one_image_has_no_grid(harness: Harness) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import ModelError, SeedprintError
 from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, ModelInfo, OnProgress
+from tests.archive.helpers import tile
 from tests.refusals import refused
 from webui.archive import metadata
 from webui.archive.inputs import pixels_sha256
@@ -379,15 +380,15 @@ def test_unknown_experiments(house: House) -> None:
 
 def test_a_sheet_keeps_rows_columns_and_pixels() -> None:
     cells = [
-        (f"row {y} " + "w" * 200, f"column {x}", Image.new("RGB", (64, 64), (50 * x, 90 * y, 200)))
+        (f"row {y} " + "w" * 200, f"column {x}", tile(Image.new("RGB", (64, 64), (50 * x, 90 * y, 200))))
         for y in range(2)
         for x in range(3)
     ]
     sheet = draw_sheet([*cells[1:], cells[0]])
     found = {colour: count for count, colour in sheet.getcolors(1 << 24) or []}
     assert all(found[50 * x, 90 * y, 200] == 64 * 64 for y in range(2) for x in range(3))
-    large = draw_sheet([("a", str(place), Image.new("RGB", (1024, 64))) for place in range(40)])
+    large = draw_sheet([("a", str(place), tile(Image.new("RGB", (1024, 64)))) for place in range(40)])
     assert large.width <= 16_384
-    assert draw_sheet([("红", "", Image.new("RGB", (20, 20)))]).height > 20
+    assert draw_sheet([("红", "", tile(Image.new("RGB", (20, 20))))]).height > 20
     with pytest.raises(ValueError, match="at least one"):
         draw_sheet([])

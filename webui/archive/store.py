@@ -20,7 +20,7 @@ from pipelines.errors import InvalidRequest, StorageError
 from pipelines.types import GenerationRequest, GenerationResult
 from webui.archive import formats
 from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
-from webui.archive.grids import make_grid
+from webui.archive.grids import Tile, make_grid
 from webui.archive.inputs import INPUTS, InputStore, pixels_sha256
 from webui.archive.metadata import Record, to_infotext
 from webui.archive.naming import DEFAULT_PATTERN, GRID, NAME_LIMIT, NameFacts, NamePattern
@@ -157,13 +157,17 @@ class ImageStore:
         path = self._write(relative, self._facts(record, request), file, beside=self._beside(record))
         return self._saved(path, record, request, result.image)
 
-    def save_grid(self, results: Sequence[GenerationResult], *, beside: SavedImage | None = None) -> SavedImage | None:
-        """Keeps a grid of several results, None of fewer than two or when none is wanted. `beside`: the first image as
-        saved, whose number and folder the grid takes; without it the grid has a number of its own."""
-        if len(results) < 2 or self.saving.grid == "none":
+    def save_grid(
+        self, first: GenerationResult, tiles: Sequence[Tile], *, beside: SavedImage | None = None
+    ) -> SavedImage | None:
+        """Keeps a grid of several pictures with the settings of the `first`, None of fewer than two or when none is
+        wanted. `tiles`: captioned with their seeds. `beside`: the first image as saved, whose number and folder the
+        grid takes; without it the grid has a number of its own."""
+        if len(tiles) < 2 or self.saving.grid == "none":
             return None
-        captions = [str(result.request.seed) for result in results] if self.saving.grid == "seeds" else []
-        return self.save_sheet(make_grid([result.image for result in results], captions), results[0], beside=beside)
+        if self.saving.grid != "seeds":
+            tiles = [replace(tile, caption="") for tile in tiles]
+        return self.save_sheet(make_grid(tiles), first, beside=beside)
 
     def save_sheet(
         self, image: Image.Image, first: GenerationResult, *, beside: SavedImage | None = None

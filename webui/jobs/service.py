@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from pipelines.types import (
     PromptReading,
 )
 from webui.archive import metadata, pictures
+from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json, request_to_json
 from webui.archive.store import ImageStore, SavedImage
@@ -345,8 +347,14 @@ class GenerationService:
         if len(images) < 2 or GRID in images:
             return
         saved = [SavedImage.from_json(data) for data in images.values()]
-        results = [self._result(image.path) for image in saved if image.path.is_file()]
-        grid = self._store.save_grid(results, beside=saved[0])
+        there = [image for image in saved if image.path.is_file()]
+        if len(there) < 2:
+            return
+        tiles = [
+            Tile(size=(one.width, one.height), read=partial(pictures.read, one.path), caption=str(one.seed))
+            for one in there
+        ]
+        grid = self._store.save_grid(self._result(there[0].path), tiles, beside=saved[0])
         if grid is not None:
             self._history.add(grid)
             self._jobs.add_image(job_id, GRID, grid.to_json())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from pipelines.errors import SeedprintError
 from pipelines.types import Facts, GenerationResult
 from webui.archive import metadata, pictures
+from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.durations import record_of
@@ -31,7 +33,8 @@ def save_sheet(
     made = [(cell, path) for cell, path in zip(cells, paths, strict=True) if path is not None]
     if not made:
         return None
-    sheet = draw_sheet([(cell.row, cell.column, pictures.read(path)) for cell, path in made])
+    tiles = [Tile(size=metadata.read(path).size, read=partial(pictures.read, path)) for _, path in made]
+    sheet = draw_sheet([(cell.row, cell.column, tile) for (cell, _), tile in zip(made, tiles, strict=True)])
     saved = store.save_sheet(sheet, _result(store, made[0][1]))
     history.add(saved)
     return saved.to_json()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from webui.archive.grids import PIXEL_LIMIT, SIDE_LIMIT
+from webui.archive.grids import PIXEL_LIMIT, SIDE_LIMIT, Tile
 
 _INK, _PAPER, _EMPTY = (30, 30, 34), (255, 255, 255), (240, 240, 242)
 _GAP = 4  # pixels
@@ -17,7 +17,7 @@ _CHINESE = ("NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "msyh.ttc", "Pi
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
-def draw_sheet(cells: Sequence[tuple[str, str, Image.Image]]) -> Image.Image:
+def draw_sheet(cells: Sequence[tuple[str, str, Tile]]) -> Image.Image:
     """An "RGB" sheet of (row, column, picture), rows and columns in the order in which they first come.
 
     Scaled down as a whole when it would pass the limits of grids. Raises ValueError without pictures."""
@@ -25,7 +25,7 @@ def draw_sheet(cells: Sequence[tuple[str, str, Image.Image]]) -> Image.Image:
         raise ValueError("a sheet needs at least one picture")
     rows = list(dict.fromkeys(row for row, _, _ in cells))
     columns = list(dict.fromkeys(column for _, column, _ in cells))
-    width, height = (max(image.size[side] for *_, image in cells) for side in (0, 1))
+    width, height = (max(tile.size[side] for *_, tile in cells) for side in (0, 1))
     size = max(11, min(28, width // 12))
     margin = max(96, width * 3 // 4)  # for the words of a row
     wide, high = margin + len(columns) * width, len(rows) * height
@@ -47,13 +47,18 @@ def draw_sheet(cells: Sequence[tuple[str, str, Image.Image]]) -> Image.Image:
         for side in range(len(columns)):
             left = margin + side * (width + _GAP)
             draw.rectangle((left, upper, left + width - 1, upper + height - 1), fill=_EMPTY)
-    for row, column, image in cells:
-        tile = image.convert("RGB")
-        tile.thumbnail((width, height), Image.Resampling.LANCZOS)
-        left = margin + columns.index(column) * (width + _GAP) + (width - tile.width) // 2
-        upper = top + rows.index(row) * (height + _GAP) + (height - tile.height) // 2
-        sheet.paste(tile, (left, upper))
+    for row, column, tile in cells:
+        left, upper = margin + columns.index(column) * (width + _GAP), top + rows.index(row) * (height + _GAP)
+        _paste(sheet, tile, (left, upper, width, height))
     return sheet
+
+
+def _paste(sheet: Image.Image, tile: Tile, box: tuple[int, int, int, int]) -> None:
+    """In the middle of `box` (left, top, width, height), scaled down to it."""
+    left, top, width, height = box
+    picture = tile.read().convert("RGB")
+    picture.thumbnail((width, height), Image.Resampling.LANCZOS)
+    sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
 
 
 def _font(size: int, text: str) -> Font:

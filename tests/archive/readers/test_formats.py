@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import InvalidRequest, Note, StorageError
 from pipelines.types import GenerationRequest, GenerationResult, InitImage, Inpaint
-from tests.archive.helpers import NOON, encoded, results
+from tests.archive.helpers import NOON, encoded, results, tiles
 from webui.archive import files, formats, metadata, pictures, store, xmp
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import Record
@@ -86,7 +86,7 @@ def test_sides_too_long_for_the_format_make_it_a_png() -> None:
 def test_a_grid_takes_the_format_and_its_record(tmp_path: Path) -> None:
     archive = make_store(tmp_path, format="webp")
     made = results(replace(REQUEST, batch_size=3))
-    grid = archive.save_grid(made, beside=archive.save(made[0]))
+    grid = archive.save_grid(made[0], tiles(made), beside=archive.save(made[0]))
     assert grid is not None
     back = metadata.read(grid.path)
     assert (grid.path.suffix, back.record and back.record.kind) == (".webp", "grid")
