@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,15 +81,21 @@ def _left_loops() -> Iterator[None]:
         gc.collect()
 
 
-@pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    folder = tmp_path_factory.mktemp("page")
+@contextmanager
+def opened(folder: Path, outputs: Path) -> Iterator[Page]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
         prepare_environment(folder)
-        settings = Settings(output_dir=folder / "outputs", models_dirs=(folder,), data_dir=folder, engine="fake")
+        settings = Settings(output_dir=outputs, models_dirs=(folder,), data_dir=folder, engine="fake")
         engine = FakeEngine()
         with build_parts(settings, engine, folder) as parts:
             parts.service.start()
             with TestClient(build_application(parts)) as client:
                 yield Page(client, parts, engine, settings.output_dir)
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("page")
+    with opened(folder, folder / "outputs") as page:
+        yield page

@@ -13,7 +13,7 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipelines.errors import Note, StorageError, UnreadableImage
@@ -257,6 +257,17 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
     if parts == [TRASH]:
         files = {}  # what lies there without a folder of its own was not put there by us
     return Folder(name=name, stamp=place.st_mtime_ns, files=files), below, (place.st_dev, place.st_ino)
+
+
+def picture_at(root: Path, place: PurePosixPath) -> Path | None:
+    """The picture at a place below `root`, as the walk finds it: linked folders are followed, a linked file is none."""
+    file = root / place
+    if place.is_absolute() or ".." in place.parts or file.suffix.lower() not in SUFFIXES:
+        return None
+    try:
+        return file if file.is_file() and not file.is_symlink() else None
+    except (OSError, ValueError):
+        return None  # no name that this system knows
 
 
 def _stamp(state: os.stat_result) -> int:

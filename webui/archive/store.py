@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -78,9 +78,21 @@ class Saving:
         return formats.suffix(formats.check(self.format))
 
 
+def place_below(root: Path, path: Path) -> PurePosixPath | None:
+    """A file's place under `root`, None when it is elsewhere. What counts is where `path` leads when nothing is said
+    in it of links: one of the two may go there by a link and the other not."""
+    for base, file in ((root, path), (root.resolve(), path.parent.resolve() / path.name)):
+        if file.is_relative_to(base) and ".." not in (inside := file.relative_to(base)).parts:
+            return PurePosixPath(inside.as_posix())
+    return None
+
+
 def opaque_id(root: Path, path: Path) -> str:
-    """32 hexadecimal digits that stand for a file's place under `root`."""
-    return hashlib.blake2b(path.relative_to(root).as_posix().encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    """32 hexadecimal digits that stand for a file's place under `root`. Raises ValueError for one elsewhere."""
+    place = place_below(root, path)
+    if place is None:
+        raise ValueError(f"{path} is not below {root}")
+    return hashlib.blake2b(place.as_posix().encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)

@@ -15,8 +15,9 @@ from PIL.Image import Image
 from pipelines.errors import InvalidRequest
 from pipelines.types import ModelInfo
 from webui.archive import pictures
+from webui.archive.entries import picture_at
 from webui.archive.inputs import InputStore
-from webui.archive.store import SavedImage
+from webui.archive.store import SavedImage, place_below
 from webui.jobs.durations import Durations
 from webui.jobs.service import GenerationService
 from webui.library.collection import Library
@@ -46,7 +47,7 @@ def uploaded_file(path: object) -> Path | None:
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """Handed down to every tab. `outputs` is absolute. `own`: names in `presets` that are no shipped ones."""
+    """Handed down to every tab. `outputs` is the archive's root, absolute. `own`: names in `presets` that are no shipped ones."""
 
     service: GenerationService
     inputs: InputStore
@@ -74,7 +75,7 @@ class House:
         label = str(saved.seed) if saved.kind == "image" else translate("grid", language)
         text = f"{label} · {saved.width} × {saved.height} · {saved.prompt}"
         return {
-            "id": saved.path.relative_to(self.outputs).as_posix(),
+            "id": str(place_below(self.outputs, saved.path)),
             "url": self.image_url(saved),
             "thumb": self.thumb_url(saved),
             "label": label,
@@ -82,7 +83,7 @@ class House:
         }
 
     def items(self, saved: Iterable[SavedImage], language: Language) -> list[dict[str, Any]]:
-        return [self.item(one, language) for one in saved if one.path.is_relative_to(self.outputs)]
+        return [self.item(one, language) for one in saved if place_below(self.outputs, one.path) is not None]
 
     def recent(self, language: Language) -> dict[str, Any]:
         images = [one for one in self.service.recent(RECENT) if one.kind == "image"]
@@ -100,19 +101,15 @@ class House:
         """The image file with this id below `outputs`, or None."""
         if not isinstance(identity, str) or "\0" in identity or "\\" in identity:
             return None
-        relative = PurePosixPath(identity)
-        if relative.is_absolute() or ".." in relative.parts:
-            return None
-        file = (self.outputs / relative).resolve()
-        return file if file.is_relative_to(self.outputs.resolve()) and file.is_file() else None
+        return picture_at(self.outputs, PurePosixPath(identity))
 
     def readable(self, path: object, field: str = "init_image") -> Path:
         """A picture the browser names: one it uploaded, or one of ours. Raises InvalidRequest."""
         if (file := uploaded_file(path)) is not None:
             return file
         if isinstance(path, str) and "\0" not in path:
-            ours = Path(path).resolve()
-            if ours.is_relative_to(self.outputs.resolve()) and ours.is_file():
+            place = place_below(self.outputs, Path(path))
+            if place is not None and (ours := picture_at(self.outputs, place)) is not None:
                 return ours
         raise InvalidRequest(field, "picture_needed")
 

@@ -48,7 +48,7 @@ def build_page(
 
     GRADIO_TEMP_DIR must be set before. Without `image_url` and `thumb_url` the output folder is served as it is.
     """
-    outputs = parts.store.root.resolve()
+    outputs = parts.store.root
     gr.set_static_paths([outputs])
     house = House(
         service=parts.service,

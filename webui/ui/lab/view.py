@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from webui.archive.store import place_below
 from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell
@@ -65,7 +66,7 @@ def pictures_value(
     house: House, lab: Lab, status: ExperimentStatus, cells: list[tuple[Cell, Path | None]], language: Language
 ) -> dict[str, Any]:
     """The labelled grid first, then the cells; the newest ones of a long experiment."""
-    made = [(cell, path) for cell, path in cells if path is not None and path.is_relative_to(house.outputs)]
+    made = [(cell, path) for cell, path in cells if path is not None and place_below(house.outputs, path)]
     items = []
     if status.over and status.grid is not None and status.grid.path.is_file():
         items = house.items([status.grid], language)
