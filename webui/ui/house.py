@@ -47,7 +47,7 @@ def uploaded_file(path: object) -> Path | None:
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """Handed down to every tab. `outputs` is the archive's root, absolute. `own`: names in `presets` that are no shipped ones."""
+    """Handed down to every tab. `outputs`: the archive's root, absolute. `own`: names in `presets`, not shipped."""
 
     service: GenerationService
     inputs: InputStore
