@@ -7,7 +7,6 @@ beside the vocabulary.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,20 +15,18 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from pipelines.errors import InvalidRequest, ModelError
+from pipelines.errors import ModelError
 from pipelines.models import conversion
 from pipelines.models.extras import WantedLora
-from pipelines.models.files.headers import read_header
+from pipelines.models.weights import loras as lora_files
 from pipelines.models.weights.arranging import unstream
 from pipelines.models.weights.components import Components
 from pipelines.models.weights.loading import fit_errors
+from pipelines.models.weights.lycoris import shown
 from pipelines.models.weights.merging import Merged
+from pipelines.models.weights.naming import NamedLayer, named_layers
 from pipelines.prompts.encoding import PromptEncoder
 from pipelines.types import ModelInfo
-
-NOTES = "lora_adapter_metadata"  # of peft, in the notes of a file
-_OLD_NAME = re.compile(r"^(text_encoder(?:_2)?\..+)\.to_(q|k|v|out)_lora\.")
-_DOWN = re.compile(r"^(.+?)[._](?:lora_down|lora_A|lora_a|lora\.down|lora_linear_layer\.down)(?:\.\w+)?\.weight$")
 
 
 class _WithVectors(torch.nn.Module):
@@ -66,7 +63,7 @@ class Adapters:
         """These and no others, from now on. Raises `InvalidRequest` or `ModelError`; nothing is on the model then."""
         try:
             self._apply_loras(loras)
-            self._apply_embeddings(embeddings)
+            self._apply_embeddings(embeddings, [lora.info for lora in loras])
         except BaseException:
             self.clear()
             raise
@@ -91,35 +88,40 @@ class Adapters:
             unstream(self._parts.unet)
             self._take_loras_off()
             self._merged.lay(merged)  # first: a LoRA wraps the layers that it lies on
+            known = dict(named_layers(self._parts)) if layered else {}
             for number, lora in enumerate(layered):
-                with fit_errors("LoRAs", lora.info.name):
-                    self._load(lora.info, f"lora{number}")
+                with fit_errors("prompt", "lora_unfit", lora.info.name):
+                    self._load(lora.info, f"lora{number}", known)
         self._loras = (files, weights)
         self._prompts.forget()
         _set_weights(self._parts.unet, [lora.unet_weight for lora in layered])
         for encoder in self._parts.text_encoders:
             _set_weights(encoder, [lora.text_weight for lora in layered])
 
-    def _load(self, info: ModelInfo, adapter: str) -> None:
+    def _load(self, info: ModelInfo, adapter: str, known: Mapping[str, NamedLayer]) -> None:
         path = conversion.loadable(info)
-        header = read_header(path)
-        wanted = {match[1] for match in map(_DOWN.match, header.shapes) if match is not None}
+        lora = lora_files.read(path, known)
         self._loras = ((*self._loras[0], adapter), ())  # whatever comes: something must be taken off
-        options = {"adapter_name": adapter, "local_files_only": True}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # several at once are meant
             warnings.simplefilter("error", RuntimeWarning)  # peft's way of saying that it left something out
             pipeline = _pipeline(self._parts)
-            if path.suffix == ".safetensors" and NOTES in header.metadata:
-                pipeline.load_lora_weights(str(path.parent), weight_name=path.name, **options)  # which reads its notes
-            else:  # under another name than .safetensors diffusers would unpickle it
-                pipeline.load_lora_weights(_named(pipeline, _scaled(load_file(path))), **options)
+            for part, tensors in lora.tensors.items():
+                config = {f"{part}.{name}": value for name, value in lora.configs.get(part, {}).items()}
+                options: dict[str, Any] = {"metadata": config or None, "adapter_name": adapter}
+                # the last as diffusers has it by itself: no random numbers are drawn for new layers
+                options |= {"network_alphas": None, "_pipeline": pipeline, "low_cpu_mem_usage": True}
+                if part == "unet":
+                    pipeline.load_lora_into_unet(tensors, unet=self._parts.unet, **options)
+                else:
+                    encoder = self._parts.text_encoders[int(part == "text_encoder_2")]
+                    pipeline.load_lora_into_text_encoder(tensors, text_encoder=encoder, prefix=part, **options)
         layers = 0
-        for part in self._parts.modules:
-            layers += sum(adapter in getattr(module, "lora_A", ()) for module in part.modules())
-            part.eval().requires_grad_(False)
-        if layers < len(wanted):
-            raise ModelError(f"{len(wanted) - layers} of its {len(wanted)} layers do not fit this model.")
+        for module in self._parts.modules:
+            layers += sum(adapter in getattr(layer, "lora_A", ()) for layer in module.modules())
+            module.eval().requires_grad_(False)
+        if layers < lora.layers:
+            raise ModelError("layers_unfit", missing=lora.layers - layers, total=lora.layers)
 
     def _take_loras_off(self) -> None:
         if self._loras != ((), ()):
@@ -130,24 +132,25 @@ class Adapters:
             self._merged.take_off()
             self._prompts.forget()
 
-    def _apply_embeddings(self, embeddings: Sequence[ModelInfo]) -> None:
-        files = tuple(_identity(info) for info in embeddings)
+    def _apply_embeddings(self, embeddings: Sequence[ModelInfo], loras: Sequence[ModelInfo]) -> None:
+        """Those of files, and those that lie in a LoRA's file: its own where nobody gave another of that name."""
+        files = tuple(_identity(info) for info in (*embeddings, *loras))
         if files == self._embeddings:
             return
         self._take_words_off()
-        if not files:
-            return
-        encoders, ids, rows = self._parts.text_encoders, dict[str, range](), list[tuple[torch.Tensor, ...]]()
-        end = encoders[0].get_input_embeddings().num_embeddings
-        for info in embeddings:
-            vectors = _vectors(info, [encoder.get_input_embeddings().embedding_dim for encoder in encoders])
-            ids[Path(info.path).stem] = range(end, end + len(vectors[0]))
-            end += len(vectors[0])
-            rows.append(vectors)
+        encoders = self._parts.text_encoders
+        widths = [encoder.get_input_embeddings().embedding_dim for encoder in encoders]
+        words = _words(embeddings, loras, widths)
         self._embeddings = files
+        if not words:
+            return
+        ids, end = dict[str, range](), encoders[0].get_input_embeddings().num_embeddings
+        for word, vectors in words.items():
+            ids[word] = range(end, end + len(vectors[0]))
+            end += len(vectors[0])
         for place, encoder in enumerate(encoders):
-            table = encoder.get_input_embeddings()
-            encoder.set_input_embeddings(_WithVectors(table, torch.cat([row[place] for row in rows])))
+            table, rows = encoder.get_input_embeddings(), torch.cat([vectors[place] for vectors in words.values()])
+            encoder.set_input_embeddings(_WithVectors(table, rows))
         for tokenizer in self._parts.tokenizers:
             tokenizer.learn(ids)
         self._prompts.forget()
@@ -163,25 +166,6 @@ class Adapters:
         for tokenizer in self._parts.tokenizers:
             tokenizer.learn({})
         self._prompts.forget()
-
-
-def _scaled(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Each layer's alpha / rank multiplied into its weights: handed on beside them, all but one value for all layers
-    would be lost between the names of diffusers and of peft."""
-    found = {name: tensor for name, tensor in tensors.items() if not name.endswith(".alpha")}
-    for name in found.keys() & {f"{key.removesuffix('.alpha')}.lora_up.weight" for key in tensors}:
-        layer = name.removesuffix(".lora_up.weight")
-        scale = float(tensors[f"{layer}.alpha"]) / found[f"{layer}.lora_down.weight"].shape[0]
-        found[name] = found[name].float() * scale
-    return found
-
-
-def _named(pipeline: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Under diffusers' names of today. It puts those of kohya's trainer into its first ones for the text encoders, and
-    then knows them again only if the output projection is among them: a LoRA of queries and values has none."""
-    unet = {"unet_config": pipeline.unet.config} if hasattr(pipeline, "text_encoder_2") else {}  # as it does itself
-    found, _ = pipeline.lora_state_dict(tensors, **unet)
-    return {_OLD_NAME.sub(r"\1.\2_proj.lora_linear_layer.", name): tensor for name, tensor in found.items()}
 
 
 def _identity(info: ModelInfo) -> str:
@@ -215,16 +199,30 @@ def _pipeline(parts: Components) -> Any:
     return StableDiffusionPipeline(**common, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
 
 
-def _vectors(info: ModelInfo, widths: Sequence[int]) -> tuple[torch.Tensor, ...]:
-    """One tensor (vectors, width) for each text encoder. Raises `InvalidRequest`."""
-    with fit_errors("learned words", info.name):
-        tensors = load_file(conversion.loadable(info))
+def _words(
+    embeddings: Sequence[ModelInfo], loras: Sequence[ModelInfo], widths: Sequence[int]
+) -> dict[str, tuple[torch.Tensor, ...]]:
+    """word -> its vectors. Raises `InvalidRequest`."""
+    found: dict[str, tuple[torch.Tensor, ...]] = {}
+    for info in embeddings:
+        with fit_errors("prompt", "word_unfit", info.name):
+            found[Path(info.path).stem] = _vectors(load_file(conversion.loadable(info)), widths)
+    for info in loras:
+        with fit_errors("prompt", "lora_unfit", info.name):
+            taken = {word.casefold() for word in found}
+            for word, tensors in lora_files.words_in(conversion.loadable(info)).items():
+                if word.casefold() not in taken:
+                    found[word] = _vectors(tensors, widths)
+    return found
+
+
+def _vectors(tensors: Mapping[str, torch.Tensor], widths: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    """One tensor (vectors, width) for each text encoder. Raises `ModelError`."""
     names = ("clip_l", "clip_g") if len(widths) == 2 else ("clip_l",)
     if len(tensors) == 1 or "emb_params" in tensors:
         tensors = {"clip_l": tensors.get("emb_params", next(iter(tensors.values())))}
     found = tuple(tensors[name].reshape(-1, tensors[name].shape[-1]) for name in names if name in tensors)
     if [vector.shape[-1] for vector in found] != list(widths) or len({len(vector) for vector in found}) != 1:
-        shapes = [tuple(vector.shape) for vector in found]
-        rule = f"must name learned words of width {list(widths)} with this model, got {shapes} in {info.name!r}"
-        raise InvalidRequest("prompt", rule)
+        told = tuple(shown(vector.shape) for vector in found)
+        raise ModelError("vectors_unfit", widths=tuple(widths), found=told or "—")
     return found

@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 from pipelines.errors import ModelError
 from pipelines.models.files.families import PROJECTION
 from pipelines.models.files.hashes import stamp_of
+from pipelines.models.weights import leftovers
 from pipelines.models.weights.loading import model_errors
 from pipelines.types import Embedding, ModelInfo
 
@@ -45,7 +46,7 @@ class ImageEncoder:
             pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]  # (1, 3, side, side)
             found: list[float] = self._model(pixel_values=pixels).image_embeds[0].tolist()  # (width,)
             if not all(map(math.isfinite, found)) or not any(found):
-                raise ModelError("The model gave NaN, infinity or nothing for a picture.")
+                raise ModelError("embedding_not_finite")
         return tuple(found)
 
 
@@ -60,7 +61,9 @@ def _model(path: Path) -> Any:
         None, config=config, state_dict=tensors, dtype=torch.float32, output_loading_info=True
     )
     if missing := sorted(told["missing_keys"]):  # transformers would leave them as drawn by chance
-        raise ModelError(f"{len(missing)} weights are missing, the first is {missing[0]}.")
+        part = type(model).__name__
+        raise ModelError("weights_missing", part=part, count=len(missing), name=missing[0])
+    leftovers.refuse(sorted(told["unexpected_keys"]))
     return model.eval().requires_grad_(False)
 
 

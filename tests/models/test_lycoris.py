@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ im
 torch = pytest.importorskip("torch")
 lycoris = pytest.importorskip("pipelines.models.weights.lycoris")
 merging = pytest.importorskip("pipelines.models.weights.merging")
+naming = pytest.importorskip("pipelines.models.weights.naming")
 
 Layer = dict[str, Any]
 PLAIN = GenerationRequest(prompt="a red fox", model="builtin", width=64, height=64, steps=1, seed=7, sampler="DDIM")
@@ -37,13 +38,13 @@ def test_every_layer_of_a_unet_has_its_original_name(name: str) -> None:
     config = RandomModel(name, tiny=True).parts["unet"]
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(config)
-    known = dict(merging.named_layers(SimpleNamespace(unet=unet, text_encoders=())))
+    known = dict(naming.named_layers(SimpleNamespace(unet=unet, text_encoders=())))
     modules = {key.removesuffix(".weight") for key, _ in unet.named_parameters() if key.endswith(".weight")}
     assert len(modules) > 50
     for module in modules:
         original = unet_name(f"{module}.weight", config).removesuffix(".weight")
         for key in (f"lora_unet_{original}", f"lora_unet_{module}", f"unet.{module}"):
-            assert known[key.replace(".", "_")] == (unet.get_submodule(module), True), key
+            assert known[key.replace(".", "_")] == (unet.get_submodule(module), "unet", module), key
 
 
 @pytest.mark.parametrize(("width", "family"), [(768, "sd1"), (1024, "sd2"), (2048, "sdxl")])

@@ -7,7 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from pipelines.errors import Note, UnreadableImage
 from webui.archive import chunks, exif
@@ -18,6 +18,7 @@ from webui.archive.containers import MB, PILLOW_LIMIT, READ
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 PIXEL_LIMIT = 40_000_000
 FILE_LIMIT = 50 * 1024 * 1024  # bytes
+NEAR = 16  # levels from black and from white that a mask takes for them
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,14 +66,21 @@ def read(source: Path | bytes) -> Image.Image:
 
 
 def read_mask(source: Path | bytes) -> Image.Image:
-    """A mask as "L", 255 = repaint: the alpha channel if some of the picture is transparent, else its luminance.
+    """A mask as "L", 255 = repaint: the alpha channel where all that can be seen is of one colour, else luminance ×
+    alpha. What is nearly black or nearly white, as a painter's or JPEG's rounding leaves it, is black or white: one
+    such pixel would spread the mask over the whole picture.
 
     Raises UnreadableImage with one sentence."""
     image, name = _open(source)
     try:
         image, alpha = _parts(_eight_bits(image))
-        low, _ = alpha.getextrema() if alpha is not None else (255, 255)
-        mask = image.convert("L") if alpha is None or low == 255 else alpha
+        if alpha is None or alpha.getextrema() == (255, 255):
+            mask = image.convert("L")
+        elif _is_plain(image, alpha):
+            mask = alpha
+        else:
+            mask = ImageChops.multiply(image.convert("L"), alpha)
+        mask = mask.point([0 if level <= NEAR else 255 if level >= 255 - NEAR else level for level in range(256)])
     except _BROKEN as error:
         raise UnreadableImage("picture_damaged", name=name) from error
     mask.info = {}
@@ -94,6 +102,13 @@ def small(path: Path, side: int) -> Image.Image:
         raise UnreadableImage("picture_too_many_pixels", name=path.name, limit=PILLOW_LIMIT) from error
     except _BROKEN as error:
         raise UnreadableImage("picture_damaged", name=path.name) from error
+
+
+def _is_plain(image: Image.Image, alpha: Image.Image) -> bool:
+    """Whether the colour says nothing. Where little shows, a painter's own rounding changes it."""
+    least = max(1, min(128, alpha.getextrema()[1]))
+    shows = alpha.point([255 if level >= least else 0 for level in range(256)])
+    return all(sum(map(bool, band.histogram(shows))) <= 1 for band in image.split())
 
 
 def _open(source: Path | bytes) -> tuple[Image.Image, str | Note]:

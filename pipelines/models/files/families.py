@@ -96,7 +96,7 @@ _LYCORIS = {
 }
 _LORA_END = re.compile(
     r"\.(?:lora_(?:down|up|A|B|a|b)(?:\.\w+)?\.weight|lora\.(?:down|up)\.weight|lora_linear_layer\.(?:down|up)\.weight"
-    r"|processor\.\w+_lora\.(?:down|up)\.weight)$",
+    r"|(?:processor\.)?\w+_lora\.(?:down|up)\.weight)$",
     re.MULTILINE,
 )
 

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.utils import logging as diffusers_logging
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from pipelines.errors import InvalidRequest, ModelError
+from pipelines.errors import InvalidRequest, ModelError, Note, SeedprintError
 from pipelines.models import conversion
 from pipelines.models.device import Placement, is_out_of_memory
 from pipelines.models.files.folders import pickles_of, weight_files
 from pipelines.models.stages import OnPart, unheard
+from pipelines.models.weights import leftovers
 from pipelines.models.weights.components import Components
 from pipelines.models.weights.filling import filled
+from pipelines.models.weights.scales import widened
 from pipelines.models.weights.singlefile import load_single
 from pipelines.types import ModelInfo
 
@@ -36,7 +36,7 @@ def load(info: ModelInfo, placement: Placement) -> Components:
 def read(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
     """As `load`, but in main memory still; same-type weights are mapped, so hardly anything is read yet."""
     if not Path(info.path).exists():
-        raise ModelError(f"{info.name}: the model is gone from {info.path}.")
+        raise ModelError("of_model", name=info.name, problem=Note("model_gone", path=info.path))
     quieted()
     with model_errors(info.name):
         load_from = load_folder if info.layout == "folder" else load_single
@@ -82,16 +82,21 @@ def read_part(kind: Any, folder: Path, name: str, placement: Placement) -> Any:
     if issubclass(kind, ModelMixin):
         for file in files:
             tensors |= load_file(file)
-        return filled(kind, kind.load_config(folder / name, local_files_only=True), tensors, placement)
+        config = kind.load_config(folder / name, local_files_only=True)
+        return filled(kind, config, widened(tensors, placement.dtype), placement)
+    options: dict[str, Any] = {"dtype": placement.dtype, "output_loading_info": True}
     if pickles:
         for file in files:
             tensors |= load_file(file)
         config = kind.config_class.from_pretrained(folder / name, local_files_only=True)
-        return kind.from_pretrained(None, config=config, state_dict=tensors, dtype=placement.dtype)
-    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": placement.dtype}
-    if files and all(re.search(r"\.fp16[.-]", file.name) for file in files):
-        options["variant"] = "fp16"
-    return kind.from_pretrained(folder, subfolder=name, **options)
+        part, told = kind.from_pretrained(None, config=config, state_dict=tensors, **options)
+    else:
+        options |= {"local_files_only": True, "use_safetensors": True}
+        if files and all(re.search(r"\.fp16[.-]", file.name) for file in files):
+            options["variant"] = "fp16"
+        part, told = kind.from_pretrained(folder, subfolder=name, **options)
+    leftovers.refuse(sorted(told["unexpected_keys"]))
+    return part
 
 
 def place(components: Components) -> Components:
@@ -104,47 +109,50 @@ def place(components: Components) -> Components:
 def checked(components: Components) -> Components:
     """Checks that nothing is missing."""
     if not components.text_encoders:
-        raise ModelError("The text encoder is missing.")
+        raise ModelError("no_text_encoder")
     for tokenizer, encoder in zip(components.tokenizers, components.text_encoders, strict=True):
         # without its vocabulary a tokenizer loads all the same, as one of two words
         if len(tokenizer) > encoder.config.vocab_size or len(tokenizer) < 256:
-            raise ModelError(f"The tokenizer has {len(tokenizer)} words, the text encoder {encoder.config.vocab_size}.")
+            raise ModelError("words_differ", tokenizer=len(tokenizer), encoder=encoder.config.vocab_size)
     for part in components.modules:
         missing = [name for name, weight in part.named_parameters() if weight.is_meta]
         if missing:
-            raise ModelError(f"{len(missing)} weights of {type(part).__name__} are missing, the first is {missing[0]}.")
+            raise ModelError("weights_missing", part=type(part).__name__, count=len(missing), name=missing[0])
     return components
-
-
-FOREIGN = (OSError, ValueError, RuntimeError, KeyError, SafetensorError, SingleFileComponentError)
 
 
 @contextlib.contextmanager
 def model_errors(name: str) -> Iterator[None]:
-    """Turns what the libraries raise over a bad file into one sentence, and puts the model's name before ours."""
+    """Puts the model's name before what ours say of it. The libraries raise anything over a bad file: it is one
+    sentence, and the exception behind it stays in the log."""
     try:
         yield
     except ModelError as error:
-        raise ModelError(f"{name}: {error}") from error
-    except FOREIGN as error:
+        raise ModelError("of_model", name=name, problem=error.note) from error
+    except SeedprintError:
+        raise
+    except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise ModelError(f"{name}: the model cannot be loaded: {first_sentence(error)}") from error
+        raise ModelError("of_model", name=name, problem=foreign(error)) from error
 
 
 @contextlib.contextmanager
-def fit_errors(what: str, name: str) -> Iterator[None]:
-    """What ours and the libraries say of a file that does not fit -> one sentence at the prompt."""
+def fit_errors(field: str, code: str, name: str) -> Iterator[None]:
+    """What ours and the libraries say of a file that does not fit -> one sentence at the field that named it."""
     try:
         yield
-    except (ModelError, *FOREIGN, AttributeError, TypeError, RuntimeWarning) as error:
+    except ModelError as error:
+        raise InvalidRequest(field, code, value=name, problem=error.note) from error
+    except SeedprintError:
+        raise
+    except Exception as error:
         if is_out_of_memory(error):
             raise
-        rule = f"must name {what} that fit the model, got {name!r}: {first_sentence(error)}"
-        raise InvalidRequest("prompt", rule.rstrip(".")) from error
+        raise InvalidRequest(field, code, value=name, problem=foreign(error)) from error
 
 
-def first_sentence(error: BaseException) -> str:
+def foreign(error: BaseException) -> Note:
     """The first line of a library's message, cut short; people see it behind our own words."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(" .:") + "."
+    lines = str(error).strip().splitlines() or [""]
+    return Note("library_says", kind=type(error).__name__, text=lines[0][:200].rstrip(" .:"))

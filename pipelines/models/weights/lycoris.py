@@ -8,13 +8,19 @@ The formulas are those of FedPara (arXiv:2108.06098), LyCORIS (arXiv:2309.14859)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
 from pipelines.errors import ModelError
 
 Tensors = Mapping[str, torch.Tensor]
+
+
+def shown(shape: Sequence[int]) -> str:
+    """ "320 × 768", for people."""
+    return " × ".join(map(str, shape)) or "1"
+
 
 _NAME = re.compile(r"(.+?)\.((?:(?:lora_(?:up|down|mid)|[ab][12]|bm)\.)?\w+)")
 _MAGNITUDE = "dora_scale"
@@ -26,7 +32,7 @@ def by_layer(tensors: Tensors) -> dict[str, dict[str, torch.Tensor]]:
     for name, tensor in tensors.items():
         match = _NAME.fullmatch(name)
         if match is None or match[2] not in _KNOWN:
-            raise ModelError(f"It has tensors that are not understood, the first is {name}.")
+            raise ModelError("tensor_unknown", name=name, count=1)
         found.setdefault(match[1], {})[match[2]] = tensor
     return found
 
@@ -42,16 +48,16 @@ def changes(layer: Tensors, weights: Tensors) -> dict[str, torch.Tensor]:
             try:
                 found |= make(layer, weights["weight"])
             except KeyError as error:
-                raise ModelError(f"One of its layers has no {error.args[0]}.") from error
+                raise ModelError("layer_lacks", name=error.args[0]) from error
             if left := sorted(layer.keys() - names):
-                raise ModelError(f"One of its layers has {left[0]} too, which is not understood.")
+                raise ModelError("layer_has_more", name=left[0])
             break
     else:
-        raise ModelError("One of its layers has an alpha or a magnitude and nothing else.")
+        raise ModelError("layer_empty")
     for name, change in found.items():
         shape = weights[name].shape if name in weights else None
         if shape is None or change.numel() != shape.numel() or change.shape[0] != shape[0]:
-            raise ModelError(f"A {name} of the shape {tuple(change.shape)} is not {tuple(shape or ())}.")
+            raise ModelError("shape_differs", name=name, found=shown(change.shape), wanted=shown(shape or ()))
         found[name] = change.reshape(shape)
     if magnitude is not None:
         found["weight"] = _decomposed(weights["weight"].float(), found["weight"], magnitude)
@@ -64,7 +70,7 @@ def _decomposed(own: torch.Tensor, change: torch.Tensor, magnitude: torch.Tensor
     whole = own + change
     side = 0 if magnitude.shape[0] == whole.shape[0] else 1
     if magnitude.numel() != whole.shape[side]:
-        raise ModelError(f"A dora_scale of the shape {tuple(magnitude.shape)} is not one of {tuple(whole.shape)}.")
+        raise ModelError("shape_differs", name=_MAGNITUDE, found=shown(magnitude.shape), wanted=shown(whole.shape))
     others = [number for number in range(whole.dim()) if number != side]
     lengths: torch.Tensor = torch.linalg.vector_norm(whole, dim=others, keepdim=True)
     factors: torch.Tensor = magnitude.reshape(lengths.shape) / lengths.clamp_min(torch.finfo(whole.dtype).tiny)

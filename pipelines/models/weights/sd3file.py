@@ -23,7 +23,9 @@ from pipelines.models import conversion
 from pipelines.models.device import Placement
 from pipelines.models.files.complete import SCHEDULER
 from pipelines.models.stages import OnPart, unheard
+from pipelines.models.weights import leftovers
 from pipelines.models.weights.filling import filled
+from pipelines.models.weights.scales import widened
 from pipelines.models.weights.singlefile import (
     Config,
     Tensors,
@@ -45,10 +47,11 @@ _SHIFT = 3.0  # of its noise levels, for pictures of 1024 x 1024
 def read_sd3(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> dict[str, Any]:
     """By the names that `StableDiffusion3Pipeline` has for them. Raises `ModelError` and what
     `loading.model_errors` turns into sentences."""
-    tensors = load_file(conversion.loadable(info))  # mapped, not read: weights come in when they are used
+    # mapped, not read: weights come in when they are used
+    tensors = widened(load_file(conversion.loadable(info)), placement.dtype)
     if any(name.startswith(_T5) for name in tensors):
-        what = "a T5 text encoder and no tokenizer for it"
-        raise ModelError(f"The file holds {what}: use one with the CLIP encoders alone, or the diffusers folder.")
+        raise ModelError("t5_in_file")
+    leftovers.refuse_in_text(tensors)
     parts: dict[str, Any] = {"text_encoder_3": None, "tokenizer_3": None}
     for part, name, padding, act in (
         ("text_encoder", "clip_l", "<|endoftext|>", "quick_gelu"),
@@ -60,11 +63,14 @@ def read_sd3(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -
         parts[part.replace("text_encoder", "tokenizer")] = clip_tokenizer(padding)
     on_part("vae")
     config = _vae(info, tensors)
-    parts["vae"] = filled(AutoencoderKL, config, convert_ldm_vae_checkpoint(tensors, config), placement)
+    weights = convert_ldm_vae_checkpoint(tensors, config)
+    leftovers.refuse_unconverted(tensors, "first_stage_model.", weights)
+    parts["vae"] = filled(AutoencoderKL, config, weights, placement)
     on_part("transformer")
     config = _transformer(tensors)
     own = {name: tensor for name, tensor in tensors.items() if name.startswith(_TRANSFORMER)}
     weights = convert_sd3_transformer_checkpoint_to_diffusers(own)
+    leftovers.refuse(own)  # it takes out what it knows
     parts["transformer"] = filled(SD3Transformer2DModel, config, weights, placement)
     return parts | {"scheduler": getattr(diffusers, SCHEDULER)(shift=_SHIFT)}
 

@@ -29,8 +29,10 @@ from pipelines.errors import ModelError
 from pipelines.models import conversion
 from pipelines.models.device import Placement
 from pipelines.models.stages import OnPart, unheard
+from pipelines.models.weights import leftovers
 from pipelines.models.weights.components import Components
 from pipelines.models.weights.filling import filled
+from pipelines.models.weights.scales import widened
 from pipelines.models.weights.tokenizer import clip_tokenizer
 from pipelines.types import ModelInfo
 
@@ -54,7 +56,9 @@ _HEAD_WIDTH = 64  # of a UNet's attention in SD 2 and SDXL, and of every CLIP; S
 def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard) -> Components:
     """SD 1.x, SD 2.x, SDXL and its refiner, models for inpainting and for editing too. Raises what
     `loading.model_errors` turns into sentences."""
-    tensors = _renamed(load_file(conversion.loadable(info)))  # mapped, not read: weights come in when they are used
+    # mapped, not read: weights come in when they are used
+    tensors = widened(_renamed(load_file(conversion.loadable(info))), placement.dtype)
+    leftovers.refuse_in_text(tensors)
     configs = {"unet": _unet(info, tensors), "vae": vae_config(info, tensors), **_text_encoders(info, tensors)}
     kinds = (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection))
     encoders = [
@@ -64,9 +68,11 @@ def load_single(info: ModelInfo, placement: Placement, on_part: OnPart = unheard
     ]
     on_part("unet")
     weights = convert_ldm_unet_checkpoint(tensors, configs["unet"])
+    leftovers.refuse_unconverted(tensors, _UNET, weights)
     unet = filled(UNet2DConditionModel, configs["unet"], weights, placement)
     on_part("vae")
     weights = convert_ldm_vae_checkpoint(tensors, configs["vae"])
+    leftovers.refuse_unconverted(tensors, _VAE, weights)
     vae = filled(AutoencoderKL, configs["vae"], weights, placement)
     paddings = {"sd1": ("<|endoftext|>",), "sdxl": ("<|endoftext|>", "!")}.get(info.family, ("!",))
     return Components(
@@ -200,7 +206,7 @@ def _clip(words: int, width: int, inner: int, layers: int) -> Config:
 def _scheduler(info: ModelInfo, tensors: Tensors) -> Config:
     prediction = info.prediction_type or _guessed_prediction(info, tensors)
     if prediction not in ("epsilon", "v_prediction"):
-        raise ModelError(f"It was trained with {prediction}, which is not supported yet.")
+        raise ModelError("prediction_unsupported", prediction=prediction)
     return {
         "num_train_timesteps": 1000,
         "beta_start": 0.00085,
@@ -223,7 +229,7 @@ def _guessed_prediction(info: ModelInfo, tensors: Tensors) -> str:
 
 def shape_of(tensors: Tensors, name: str) -> tuple[int, ...]:
     if name not in tensors:
-        raise ModelError(f"The weights {name} are missing in the file.")
+        raise ModelError("tensor_missing", name=name)
     return tuple(tensors[name].shape)
 
 

@@ -10,10 +10,10 @@ from diffusers import AutoencoderKL
 from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 from safetensors.torch import load_file
 
-from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models import conversion
-from pipelines.models.device import is_out_of_memory
-from pipelines.models.weights.loading import FOREIGN, first_sentence
+from pipelines.models.weights import leftovers
+from pipelines.models.weights.loading import fit_errors
+from pipelines.models.weights.scales import widened
 from pipelines.types import ModelInfo
 
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -22,15 +22,10 @@ _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_
 def read_vae(info: ModelInfo, like: Any) -> Any:
     """The VAE of a file, in the type of the model's own VAE `like` and with its scale: files do not tell theirs, and it
     belongs to the latents that the UNet was trained on. Raises `InvalidRequest`."""
-    try:
-        tensors = load_file(conversion.loadable(info))
+    with fit_errors("vae", "vae_unfit", info.name):
+        tensors = widened(load_file(conversion.loadable(info)), like.dtype)
         vae = _empty(like)
         vae.load_state_dict(_as_diffusers_names(tensors, vae), strict=True, assign=True)
-    except (ModelError, *FOREIGN) as error:
-        if is_out_of_memory(error):
-            raise
-        rule = f"must have the same layers as the model's own, got {info.name!r}: {first_sentence(error)}"
-        raise InvalidRequest("vae", rule.rstrip(".")) from error
     return vae.to(dtype=like.dtype).eval().requires_grad_(False)
 
 
@@ -41,7 +36,9 @@ def _empty(like: Any) -> Any:
 
 def _as_diffusers_names(tensors: dict[str, Any], vae: Any) -> dict[str, Any]:
     if not any(".up_blocks." in name for name in tensors):
-        tensors = convert_ldm_vae_checkpoint(tensors, vae.config)
+        converted = convert_ldm_vae_checkpoint(tensors, vae.config)
+        leftovers.refuse_unconverted(tensors, "", converted)
+        tensors = converted
     names = vae.state_dict()
     found = {}
     for name, tensor in tensors.items():
