@@ -69,16 +69,39 @@ class Refused(Exception):
 
 
 class StandIn:
-    """What takes the place of a trainer's object: it may be built, filled and thrown away, and does nothing."""
+    """What takes the place of a trainer's object: it may be built and filled, and does nothing. What it was filled with
+    is kept: some trainers left their weights in such objects."""
+
+    kept: object = None
 
     def __new__(cls, *arguments: object, **named: object) -> StandIn:
         return object.__new__(cls)
 
     def __init__(self, *arguments: object, **named: object) -> None: ...
-    def __setstate__(self, state: object) -> None: ...
+    def __setstate__(self, state: object) -> None:
+        self.kept = state
+
     def __setitem__(self, key: object, value: object) -> None: ...
     def append(self, value: object) -> None: ...
     def extend(self, values: object) -> None: ...
+
+
+class Numbers(StandIn):
+    """For numpy's number formats: "f4"."""
+
+    def __init__(self, code: object = "", *arguments: object) -> None:
+        self.code = code
+
+
+class Array(StandIn):
+    """For numpy's arrays, which are built empty and filled with (version, shape, format, columns first, bytes)."""
+
+
+class Rebuilt(StandIn):
+    """For the function that builds them."""
+
+    def __new__(cls, kind: object = None, *arguments: object) -> Any:
+        return object.__new__(kind if isinstance(kind, type) and issubclass(kind, StandIn) else StandIn)
 
 
 class PlainTable(StandIn):
@@ -86,6 +109,16 @@ class PlainTable(StandIn):
 
     def __new__(cls, *arguments: object, **named: object) -> Any:
         return {}
+
+
+STAND_INS: dict[str, type[StandIn]] = {
+    "collections.defaultdict": PlainTable,
+    "numpy.dtype": Numbers,
+    "numpy.ndarray": Array,
+    "numpy.core.multiarray._reconstruct": Rebuilt,
+    "numpy._core.multiarray._reconstruct": Rebuilt,
+}
+NUMPY = {"f8": "float64", "f4": "float32", "f2": "float16", "i8": "int64", "i4": "int32", "i2": "int16", "i1": "int8"}
 
 
 def leave_the_network() -> None:
@@ -178,8 +211,7 @@ def load(torch: Any, source: Path, zipped: bool) -> Any:
             harmless = name.startswith(HARMLESS) or name in [f"builtins.{known}" for known in HARMLESS_BUILTINS]
             if name in allowed or "is blocked" in str(error) or not harmless:
                 raise Refused(f"It was refused: it would run code ({shown(name)}) when opened.") from error
-            base = PlainTable if name == "collections.defaultdict" else StandIn
-            allowed[name] = type(name.rpartition(".")[2], (base,), {})
+            allowed[name] = type(name.rpartition(".")[2], (STAND_INS.get(name, StandIn),), {})
     raise Refused("It was refused: it holds too many objects of other programs.")
 
 
@@ -198,22 +230,57 @@ def unknown_name(error: Exception) -> str:
 
 def tensors_in(torch: Any, content: Any) -> dict[str, Any]:
     """The weights, wherever trainers put them; everything else is dropped."""
+    content = opened(content)
     for _ in range(4):
-        inner = next(
-            (content[key] for key in INNER if isinstance(content, dict) and isinstance(content.get(key), dict)), None
+        key = next(
+            (key for key in INNER if isinstance(content, dict) and isinstance(opened(content.get(key)), dict)), None
         )
-        if inner is None:
+        if key is None:
             break
-        embedding = content.get("string_to_param") is inner
-        content = {"emb_params": next(iter(inner.values()), None)} if embedding else inner
-    if isinstance(content, torch.Tensor):
+        inner = opened(content[key])
+        content = {"emb_params": next(iter(inner.values()), None)} if key == "string_to_param" else inner
+    if isinstance(content, (torch.Tensor, Array)):
         content = {"emb_params": content}
     if not isinstance(content, dict):
         raise Refused("There are no weights in it.")
     found = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
     if not found:
+        arrays = {str(key): of_array(torch, value) for key, value in content.items() if isinstance(value, Array)}
+        found = {key: value for key, value in arrays.items() if value is not None}
+    if not found:
         raise Refused("There are no weights in it.")
     return found
+
+
+def opened(content: Any, depth: int = 16) -> Any:
+    """A module that was pickled whole, or a table of parameters, as the table of what it holds; else what was given."""
+    if isinstance(content, Array) or not isinstance(content, StandIn) or not isinstance(content.kept, dict):
+        return content
+    state = content.kept
+    found = {key: value for key, value in state.items() if key != "training" and not str(key).startswith("_")}
+    for table in ("_parameters", "_buffers"):
+        held = state.get(table)
+        found |= held if isinstance(held, dict) else {}
+    modules = state.get("_modules")
+    for name, module in modules.items() if isinstance(modules, dict) and depth else ():
+        inner = opened(module, depth - 1)
+        if isinstance(inner, dict):
+            found |= {f"{name}.{key}": value for key, value in inner.items()}
+    return found
+
+
+def of_array(torch: Any, array: Array) -> Any:
+    """As a tensor; None for what is no plain array of numbers."""
+    state: Any = array.kept
+    try:
+        _, shape, kind, columns_first, data = state
+        data = data.encode("latin-1") if isinstance(data, str) else data
+        if isinstance(kind.kept, tuple) and kind.kept[1] == ">":
+            return None
+        flat = torch.frombuffer(bytearray(data), dtype=getattr(torch, NUMPY[str(kind.code).lstrip("<=|")]))
+        return flat.reshape(shape[::-1]).permute(*range(len(shape))[::-1]) if columns_first else flat.reshape(shape)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError):
+        return None
 
 
 def check_tensors(torch: Any, tensors: Mapping[str, Any], size: int) -> dict[str, str]:

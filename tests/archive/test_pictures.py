@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines.errors import UnreadableImage
+from pipelines.sampling import masks
+from pipelines.types import Inpaint
 from tests.archive.helpers import chunk, encoded, icc_profile, png
 from webui.archive import pictures
 
@@ -177,6 +179,56 @@ def test_mask_is_luminance_or_alpha() -> None:
     drawn = png((2, 1), 8, RGBA, [bytes([0, 0, 0, 200, 255, 255, 255, 0])])
     assert list(pictures.read_mask(drawn).tobytes()) == [200, 0]
     assert list(pictures.read_mask(png((2, 1), 16, GREY, [struct.pack(">2H", 0, 65535)])).tobytes()) == [0, 255]
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+
+
+@pytest.mark.parametrize("level", [1, 16])
+def test_nearly_black_is_black(level: int) -> None:
+    """Else what is repainted is the whole picture (AUTOMATIC1111/stable-diffusion-webui, pull request 10644)."""
+    black = pictures.read_mask(CASES / "14" / "mask_black0.png")
+    nearly = pictures.read_mask(CASES / "14" / f"mask_black{level}.png")
+    assert nearly.tobytes() == black.tobytes()
+    assert nearly.getbbox() == (400, 300, 481, 381)
+    inpaint = Inpaint(mask=nearly, only_masked=True, mask_blur=4)
+    box = masks.prepared(inpaint).getbbox()
+    assert box is not None
+    found = masks.region(box, 32, (512, 512), nearly.size)
+    assert all(abs(side - wanted) <= 16 for side, wanted in zip(found, (358, 258, 523, 423), strict=True))
+
+
+def test_a_soft_mask_keeps_its_levels_and_a_white_one_can_be_inverted() -> None:
+    """Nearly white is white too: inverted, it would be what nearly black is."""
+    levels = Image.frombytes("L", (256, 1), bytes(range(256)))
+    read = list(pictures.read_mask(encoded(levels, "PNG")).tobytes())
+    assert read == [0] * 17 + list(range(17, 239)) + [255] * 17
+
+
+def test_jpegs_noise_is_no_mask() -> None:
+    drawn = Image.new("L", (64, 64), 0)
+    drawn.paste(255, (16, 16, 48, 48))
+    mask = pictures.read_mask(encoded(drawn, "JPEG", quality=75))
+    left, top, right, bottom = mask.getbbox() or (0, 0, 64, 64)
+    assert min(left, top) >= 8  # blocks of eight pixels: noise stays in those that hold an edge
+    assert max(right, bottom) <= 56
+
+
+@pytest.mark.parametrize("name", ["m_onepixel254.png", "m_all253.png"])
+def test_alpha_counts_only_where_it_carries_the_mask(name: str) -> None:
+    """Mikubill/sd-webui-controlnet, pull request 3079: a single pixel of 254 made all of it the mask."""
+    mask = pictures.read_mask(CASES / "18" / name)
+    assert abs(sum(mask.tobytes()) / (mask.width * mask.height) - 18) < 0.5
+
+
+def test_a_stroke_of_any_one_colour_is_the_mask() -> None:
+    stroke = Image.new("RGBA", (4, 1), (0, 0, 0, 0))
+    stroke.putpixel((1, 0), (255, 90, 0, 200))
+    stroke.putpixel((2, 0), (250, 85, 0, 40))  # its edge: what a painter's rounding leaves of the colour
+    assert list(pictures.read_mask(encoded(stroke, "PNG")).tobytes()) == [0, 200, 40, 0]
+    two = stroke.copy()
+    two.putpixel((3, 0), (0, 0, 0, 255))  # a second colour: black on the mask says "keep"
+    assert pictures.read_mask(encoded(two, "PNG")).getpixel((3, 0)) == 0
 
 
 def header_only(width: int, height: int) -> bytes:

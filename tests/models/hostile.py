@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 
 
@@ -65,6 +66,27 @@ def more_numbers_than_stored(name: str, data: bytes) -> bytes:
     return changed
 
 
+def with_state(module: Any, **state: Any) -> Any:
+    module.__dict__.update(state)
+    return module
+
+
+def numpy_core() -> Any:
+    import importlib
+
+    return importlib.import_module("numpy.core.multiarray" if numpy.__version__ < "2" else "numpy._core.multiarray")
+
+
+class ArrayOf:
+    """Pickled as an array of float32 with this shape and these bytes."""
+
+    def __init__(self, shape: tuple[int, ...], data: bytes) -> None:
+        self.state = (1, shape, numpy.dtype("f4"), False, data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return numpy_core()._reconstruct, (numpy.ndarray, (0,), b"b"), self.state
+
+
 def hostile_files(canary: Path) -> dict[str, tuple[bytes, str]]:
     """name -> (bytes, words of the sentence that a person gets)."""
     touch = f"touch '{canary}'"
@@ -109,6 +131,10 @@ def hostile_files(canary: Path) -> dict[str, tuple[bytes, str]]:
         "a list": (zipped([1, 2]), "no weights"),
         "numbers safetensors lacks": (zipped({"a": torch.zeros(2, dtype=torch.complex64)}), "cannot hold"),
         "sparse": (zipped({"a": torch.eye(4).to_sparse()}), ""),
+        "in a module": (zipped({"string_to_param": with_state(torch.nn.ParameterDict(), a=system)}), code),
+        "in an array": (zipped({"a": Call(numpy_core()._reconstruct, numpy.ndarray, (0,), system)}), code),
+        "an array of objects": (zipped({"a": numpy.array([system], dtype=object)}), code),
+        "an array that claims more": (zipped({"a": ArrayOf((2**31, 2**31), b"1234")}), "no weights"),
     }
 
 
@@ -116,8 +142,6 @@ def harmless_files() -> dict[str, tuple[bytes, dict[str, torch.Tensor]]]:
     """name -> (bytes, the tensors that must come out)."""
     import argparse
     from collections import Counter, defaultdict
-
-    import numpy
 
     given = weights()
     base = torch.arange(24, dtype=torch.float32)
@@ -133,6 +157,10 @@ def harmless_files() -> dict[str, tuple[bytes, dict[str, torch.Tensor]]]:
         str(dtype): torch.arange(6).to(dtype)
         for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
     }
+    turned = numpy.asfortranarray(base.reshape(4, 6).numpy())
+    parameters = {"string_to_param": torch.nn.ParameterDict({"*": base})}
+    block = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ParameterDict({"word": base}))
+    block_tensors = {"0.weight": block[0].weight.detach(), "0.bias": block[0].bias.detach(), "1.word": base}
     odd = {"empty": torch.zeros(0, 4), "scalar": torch.tensor(2.5), "名前": torch.ones(1)}
     return {
         "flat": (zipped(given), given),
@@ -149,4 +177,13 @@ def harmless_files() -> dict[str, tuple[bytes, dict[str, torch.Tensor]]]:
             zipped({"string_to_token": {"*": torch.tensor(265)}, "string_to_param": {"*": base}, "name": "x"}),
             {"emb_params": base},
         ),
+        "embedding as parameters": (zipped(parameters), {"emb_params": base}),
+        "embedding in order": (zipped(OrderedDict(string_to_param=OrderedDict({"*": base}))), {"emb_params": base}),
+        "embedding of diffusers": (zipped({"<word>": base, "shape": base.shape}), {"<word>": base}),
+        "embedding as an array": (zipped({"string_to_param": {"*": base.numpy()}}), {"emb_params": base}),
+        "arrays": (zipped({"a": base.numpy(), "b": turned}), {"a": base, "b": base.reshape(4, 6)}),
+        "arrays, legacy": (legacy({"a": base.numpy().astype("f2")}), {"a": base.half()}),
+        "a whole module": (zipped(block), block_tensors),
+        "a whole module under state_dict": (zipped({"state_dict": block}), block_tensors),
+        "an old tensor": (zipped({"a": Call(torch._utils._rebuild_parameter, base, True, OrderedDict())}), {"a": base}),
     }

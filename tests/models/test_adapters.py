@@ -17,6 +17,7 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.models.checkpoints import identify
 from pipelines.types import GenerationRequest, GenerationResult
 from tests.engines.conftest import batch_of, ignore
+from webui.words import line
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
@@ -186,17 +187,21 @@ def test_loras_change_the_picture_and_leave_no_trace(make: Make, engine: Any) ->
         ("a cat <lora:lora-sdxl:1>", "'lora-sdxl', a LoRA for SDXL"),
         ("a cat <lora:lora-sd21:1>", "'lora-sd21', a LoRA for SD 2.x"),
         ("a cat <lora:lycoris-lokr-sdxl:1>", "'lycoris-lokr-sdxl', a LyCORIS adapter for SDXL"),
-        ("a cat <lora:first:1> <lora:strange:1>", "'strange': .*"),
+        (
+            "a cat <lora:first:1> <lora:strange:1>",
+            r"'strange' cannot be used: \d+ of its \d+ layers do not fit",
+        ),
         ("a lora-sdxl embedding-sdxl", "'embedding-sdxl', a textual inversion for SDXL"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence_and_the_model_stays_clean(make: Make, prompt: str, rule: str) -> None:
     before = make().image.tobytes()
     make("a cat <lora:second:1>")
-    with pytest.raises(InvalidRequest, match=rf"^prompt: must .*{rule}") as caught:
+    with pytest.raises(InvalidRequest) as caught:
         make(prompt)
     assert caught.value.field == "prompt"
-    assert "\n" not in str(caught.value)
+    assert re.search(rule, line(caught.value))
+    assert "\n" not in line(caught.value)
     assert make().image.tobytes() == before
 
 
@@ -253,10 +258,11 @@ def test_a_vae_of_its_own(make: Make) -> None:
     assert np.abs(np.asarray(others[0]).astype(int) - np.asarray(automatic.image)).mean() > 1
     assert "vae" not in make().facts
     assert make().image.tobytes() == automatic.image.tobytes()
-    for name, rule in (("nowhere", "'nowhere'"), ("first", "'first'"), ("vae", "same layers")):
-        with pytest.raises(InvalidRequest, match=f"^vae: .*{rule}") as caught:
+    for name, rule in (("nowhere", "'nowhere'"), ("first", "'first'"), ("vae", "'vae' cannot be used: ")):
+        with pytest.raises(InvalidRequest) as caught:
             make(vae=name)
-        assert "\n" not in str(caught.value)
+        assert (caught.value.field, rule in line(caught.value)) == ("vae", True)
+        assert "\n" not in line(caught.value)
     assert make().image.tobytes() == automatic.image.tobytes()
 
 

@@ -108,6 +108,14 @@ def test_honest_files_come_out_bit_for_bit(tmp_path: Path) -> None:
             assert torch.equal(found[key], tensor), (name, key)
 
 
+def test_a_learned_word_in_a_table_of_parameters(tmp_path: Path) -> None:
+    """Users of another program met it (AUTOMATIC1111/stable-diffusion-webui, issue 44). The numbers are the same."""
+    folder = Path(__file__).parents[1] / "data" / "cases" / "11"
+    plain, table = (load_file(convert(folder / f"{name}.pt", tmp_path)) for name in ("a1word", "pdword"))
+    assert plain.keys() == table.keys() == {"emb_params"}
+    assert torch.equal(plain["emb_params"], table["emb_params"])
+
+
 def write_checkpoint(path: Path) -> dict[str, Any]:
     tensors = {
         name: torch.arange(torch.Size(shape).numel() or 1, dtype=torch.float16).reshape(shape)

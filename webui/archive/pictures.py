@@ -106,7 +106,7 @@ def small(path: Path, side: int) -> Image.Image:
 
 def _is_plain(image: Image.Image, alpha: Image.Image) -> bool:
     """Whether the colour says nothing. Where little shows, a painter's own rounding changes it."""
-    least = max(1, min(128, alpha.getextrema()[1]))
+    least = max(1, min(128, max(level for level, count in enumerate(alpha.histogram()) if count)))
     shows = alpha.point([255 if level >= least else 0 for level in range(256)])
     return all(sum(map(bool, band.histogram(shows))) <= 1 for band in image.split())
 

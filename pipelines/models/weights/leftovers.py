@@ -10,10 +10,10 @@ import torch
 
 from pipelines.errors import ModelError
 
-# Buffers of old libraries, the halves of CLIP and T5 that do not read, what training left behind
+# Buffers of old libraries, the half of CLIP that sees, the head of T5, what training left behind
 _HARMLESS = re.compile(
     r"(?:.*\.)?(?:position_ids|logit_scale|text_projection(?:\.weight|\.bias)?|attn_mask|num_batches_tracked)"
-    r"|(?:.*\.)?(?:vision_model|visual|visual_projection|model_ema|loss)\..*|(?:decoder|lm_head)\..*"
+    r"|(?:.*\.)?(?:vision_model|visual|visual_projection|model_ema|loss)\..*|lm_head\..*"
 )
 _EITHER = r"\.(?:weight|bias)"
 _TEXT = re.compile(

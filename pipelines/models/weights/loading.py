@@ -128,6 +128,8 @@ def model_errors(name: str) -> Iterator[None]:
     try:
         yield
     except ModelError as error:
+        if error.note.code == "of_model":  # said further in
+            raise
         raise ModelError("of_model", name=name, problem=error.note) from error
     except SeedprintError:
         raise
