@@ -5,12 +5,12 @@ from __future__ import annotations
 SENTENCES: dict[str, tuple[str, str]] = {
     # -- around the reason
     "of_model": ("{name}: {problem}", "{name}：{problem}"),
-    "lora_unfit": ("The LoRA {value!r} cannot be used: {problem}", "LoRA {value!r} 无法使用：{problem}"),
+    "lora_unfit": ("The LoRA {name} cannot be used: {problem}", "LoRA {name} 无法使用：{problem}"),
     "word_unfit": (
-        "The textual inversion {value!r} cannot be used: {problem}",
-        "Textual Inversion {value!r} 无法使用：{problem}",
+        "The textual inversion {name} cannot be used: {problem}",
+        "Textual Inversion {name} 无法使用：{problem}",
     ),
-    "vae_unfit": ("The VAE {value!r} cannot be used: {problem}", "VAE {value!r} 无法使用：{problem}"),
+    "vae_unfit": ("The VAE {name} cannot be used: {problem}", "VAE {name} 无法使用：{problem}"),
     "library_says": ("It cannot be read ({kind}: {text}).", "无法读取（{kind}：{text}）。"),
     # -- parts and tensors
     "model_gone": ("The model is gone from {path}.", "模型已不在 {path}。"),

@@ -145,13 +145,13 @@ def fit_errors(field: str, code: str, name: str) -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        raise InvalidRequest(field, code, value=name, problem=error.note) from error
+        raise InvalidRequest(field, code, name=name, problem=error.note) from error
     except SeedprintError:
         raise
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise InvalidRequest(field, code, value=name, problem=foreign(error)) from error
+        raise InvalidRequest(field, code, name=name, problem=foreign(error)) from error
 
 
 def foreign(error: BaseException) -> Note:
