@@ -17,6 +17,7 @@ import bootstrap
 ROOT = Path(__file__).resolve().parent.parent
 COVERAGE = ["--cov=webui", "--cov=pipelines", "--cov-report=term-missing:skip-covered"]
 LEAST = "--cov-fail-under=90"  # percent, of a whole run
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]  # one process a core, a file in one of them
 OWN = (bootstrap.FLAG, "--coverage")
 
 
@@ -34,7 +35,8 @@ def main() -> int:
 def pytest_arguments(given: list[str]) -> list[str]:
     arguments = [argument for argument in given if argument not in OWN]
     coverage = [*COVERAGE, *([] if arguments else [LEAST])] if "--coverage" in given else []
-    return ["--rootdir", str(ROOT), "--get-browser", *coverage, *arguments]
+    together = SIDE_BY_SIDE if "--fast" in given and "--collect-only" not in given else []
+    return ["--rootdir", str(ROOT), "--get-browser", *together, *coverage, *arguments]
 
 
 if __name__ == "__main__":

@@ -64,6 +64,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Slow ones run when they are asked for, by `-m slow` or another choice that names them; those of the page where
     there is a browser."""
+    for item in items:
+        if "start_app" in getattr(item, "fixturenames", ()):  # seconds for the program to start
+            item.add_marker("lengthy")
     away = set(HEAVY) if config.option.fast else set()
     if "slow" not in config.option.markexpr:
         away.add("slow")

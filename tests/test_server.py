@@ -72,6 +72,7 @@ def test_the_first_page_is_there_in_time(tmp_path: Path) -> None:
     assert spent <= empty, f"seconds to the first page, and of processor time: {measured}; an empty page: {empty}"
 
 
+@pytest.mark.lengthy
 def test_the_page_process_imports_no_torch(tmp_path: Path) -> None:
     script = f"""
 import sys
@@ -121,6 +122,7 @@ def test_no_free_port_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
             listen(other.getsockname()[1])
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to send to another console program")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_cleanly(start_app: StartApp, how: signal.Signals) -> None:

@@ -50,6 +50,7 @@ def fail_at(k: int, patch: pytest.MonkeyPatch, *, after: bool) -> FaultyOs:
     return faulty
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("after", [False, True])
 def test_an_error_at_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
     k, codes = 0, list[str]()
@@ -99,6 +100,7 @@ def test_a_failed_save_leaves_no_part_file(tmp_path: Path, monkeypatch: pytest.M
     whole_images(tmp_path)
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("when", ["before", "after", "index"])
 def test_a_kill_at_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:

@@ -76,6 +76,7 @@ JOINED = st.tuples(st.lists(QUOTED, min_size=1, max_size=3), st.sampled_from([".
 FIRM = JOINED.map(lambda one: f"({', '.join(one[0])}){one[1]}({one[2]}){one[3]}")
 
 
+@pytest.mark.lengthy
 @settings(max_examples=700, deadline=None)
 @given(LOOSE | FIRM | st.tuples(QUOTED, LOOSE).map("".join))
 @example('("a (b)1.2", "c \\"d\\" e").blend(1, 2, no_normalize)')
@@ -88,6 +89,7 @@ def test_it_reads_what_the_library_reads(text: str) -> None:
     assert read(QUICK, text) == expected  # from what was remembered
 
 
+@pytest.mark.lengthy
 def test_every_short_word() -> None:
     """The one expression for a word, against compel's rule of letters: all texts of up to three of these."""
     signs = 'a7+-.,="\\() \x0b\n'
