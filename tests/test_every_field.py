@@ -22,6 +22,7 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.fields import Choice, Field, Flag, Name, Number, Text, Whole, build, flat, packed
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
 from tests.archive.helpers import results
+from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here
 from webui.archive import metadata
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import request_from_json, request_to_json
@@ -34,6 +35,8 @@ from webui.parts import Parts, build_parts
 from webui.ui.generate.controls import Form
 from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start
 from webui.words import WORDS
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # gradio's event loops
 
 PICTURE = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
 MASK = Image.new("L", (64, 64), 255)
