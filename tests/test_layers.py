@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 TORCH_FREE_PIPELINES = (
+    "pipelines/database.py",
     "pipelines/fields.py",
     "pipelines/types.py",
     "pipelines/errors.py",
@@ -32,6 +33,7 @@ TORCH_FREE_PIPELINES = (
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "pipelines/models/files").glob("*.py")),
 )
 SEEN_FROM_WEBUI = {
+    "pipelines.database",
     "pipelines.fields",
     "pipelines.types",
     "pipelines.errors",

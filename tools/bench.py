@@ -38,6 +38,7 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.database import Database
 from pipelines.engines.worker import WorkerEngine
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import Batch, GenerationRequest
@@ -45,7 +46,8 @@ from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
 from webui.archive.history import History
 from webui.archive.store import ImageStore
-from webui.database import Database
+from webui.jobs.kinds import House
+from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.jobs.table import JobTable
@@ -134,10 +136,10 @@ def product(model: Path | None) -> Iterator[tuple[GenerationService, str]]:
     """The whole product without its page, and the name under which it knows the model."""
     with tempfile.TemporaryDirectory() as folder:
         engine = WorkerEngine([model.parent] if model else [])
-        jobs = JobTable(Database(Path(folder) / "data" / "jobs.sqlite3"))
+        jobs = JobTable(Database(Path(folder) / "data" / "jobs.sqlite3", SCHEMA))
         store = ImageStore(Path(folder) / "outputs")
         history = History(Path(folder) / "data" / "history.sqlite3", store.root)
-        service = GenerationService(engine, store, jobs, history)
+        service = GenerationService(engine, House(store=store, jobs=jobs, history=history))
         service.start()
         try:
             yield service, model.name if model else "builtin"

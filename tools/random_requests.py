@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipelines.database import Database
 from pipelines.engines.worker import WorkerEngine
 from pipelines.models.files.headers import read_header
 from pipelines.models.listing import BUILTIN
@@ -24,7 +25,8 @@ from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task
 from webui.archive.history import History
 from webui.archive.store import ImageStore
-from webui.database import Database
+from webui.jobs.kinds import House
+from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
 from webui.jobs.table import JobTable
 from webui.proof import sweep as verify
@@ -176,9 +178,9 @@ def _made(folder: Path, requests: Sequence[GenerationRequest], models: Sequence[
     store = ImageStore(folder / "outputs")
     with (
         closing(WorkerEngine(models)) as engine,
-        closing(Database(folder / "jobs.sqlite")) as database,
+        closing(Database(folder / "jobs.sqlite", SCHEMA)) as database,
         closing(History(folder / "history.sqlite", store.root)) as history,
-        closing(GenerationService(engine, store, JobTable(database), history)) as service,
+        closing(GenerationService(engine, House(store=store, jobs=JobTable(database), history=history))) as service,
     ):
         service.start()
         return [_run(service, request) for request in requests]

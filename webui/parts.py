@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from pipelines.database import Database
 from pipelines.engine import Engine
 from webui.archive.ahead import Ahead
 from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.thumbnails import Thumbnails
 from webui.archive.watch import Watcher
-from webui.database import Database
+from webui.jobs.kinds import House
+from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
 from webui.jobs.table import JobTable
 from webui.kept.forms import Forms
@@ -64,7 +66,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
     with contextlib.ExitStack() as stack:
         stack.callback(engine.close)
         library = open_library(HERE / "presets")
-        database = Database(data_dir / "jobs.sqlite")
+        database = Database(data_dir / "jobs.sqlite", SCHEMA)
         stack.callback(database.close)
         # stars and tags are one person's, however many programs run; a command's temporary folder has its own
         shared = settings.data_dir if data_dir.is_relative_to(settings.data_dir) else data_dir
@@ -76,14 +78,17 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         stack.callback(watcher.close)
         saving = SavingSettings(shared / SAVING)
         kept = saving.get()
-        store = ImageStore(settings.output_dir)
-        store.saving = replace(
-            kept, pattern=settings.name_pattern or kept.pattern, format=settings.image_format or kept.format
-        )
+        pattern, kind = settings.name_pattern or kept.pattern, settings.image_format or kept.format
+        store = ImageStore(settings.output_dir, saving=replace(kept, pattern=pattern, format=kind))
         jobs = JobTable(database)
-        service = GenerationService(engine, store, jobs, history, lists=lambda: library.wildcards.lists().lists)
-        service.shelf.settings = ModelSettings(shared / MODEL_SETTINGS)
-        service.remade = Remade(data_dir / "remade")
+        house = House(
+            store=store,
+            jobs=jobs,
+            history=history,
+            remade=Remade(data_dir / "remade"),
+            lists=lambda: library.wildcards.lists().lists,
+        )
+        service = GenerationService(engine, house, ModelSettings(shared / MODEL_SETTINGS))
         stack.callback(service.close)
         ahead = Ahead(history, thumbnails, lambda: engine.describe().state != "warming" and jobs.idle())
         stack.callback(ahead.close)

@@ -102,7 +102,7 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "data" / MARKS) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StorageError, match="marks_newer"):
+    with pytest.raises(StorageError, match="database_newer"):
         History(tmp_path / "data" / "history.sqlite", tmp_path / "outputs")
 
 

@@ -19,7 +19,7 @@ from pipelines.types import GenerationRequest, InitImage, Inpaint
 from tests.archive.faulty import FaultyOs
 from tests.archive.helpers import NOON, results, tiles
 from webui.archive import files, metadata, store
-from webui.archive.store import ImageStore
+from webui.archive.store import ImageStore, Saving
 
 REQUEST = GenerationRequest(
     prompt="a red star on a blue field", seed=450910884, batch_size=3, steps=2, width=64, height=72
@@ -184,10 +184,10 @@ def test_disks_without_links_overwrite_nothing_either(tmp_path: Path, monkeypatc
 
 
 def test_the_day_is_the_local_day_and_the_pattern_can_be_chosen(tmp_path: Path) -> None:
-    archive = ImageStore(tmp_path, pattern="[model] [number]", clock=lambda: NOON + timedelta(days=1))
+    archive = ImageStore(tmp_path, saving=Saving(pattern="[model] [number]"), clock=lambda: NOON + timedelta(days=1))
     assert archive.save(results(REQUEST)[0]).path == tmp_path / "txt2img" / "2026-11-21" / "builtin 00001.png"
     with pytest.raises(InvalidRequest, match="pattern_number"):
-        ImageStore(tmp_path, pattern="[seed]")
+        ImageStore(tmp_path, saving=Saving(pattern="[seed]"))
 
 
 def test_prepare_sweeps_old_part_files_only(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, Note
 from pipelines.types import GenerationRequest
@@ -18,8 +19,9 @@ from webui.archive import metadata
 from webui.archive.history import History
 from webui.archive.record import Record
 from webui.archive.store import ImageStore
-from webui.database import Database
 from webui.jobs import choices
+from webui.jobs.kinds import House as MadeWith
+from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.jobs.table import JobTable
@@ -40,11 +42,10 @@ class House:
         self.lists: Mapping[str, Sequence[str]] = COLOURS
         self.engine = FakeEngine()
         self.store = ImageStore(folder / "outputs")
-        self.jobs = JobTable(Database(folder / "jobs.sqlite"))
+        self.jobs = JobTable(Database(folder / "jobs.sqlite", SCHEMA))
         history = History(folder / "history.sqlite", self.store.root)
-        self.service = GenerationService(
-            self.engine, self.store, self.jobs, history, random.Random(0), lambda: self.lists
-        )
+        made_with = MadeWith(store=self.store, jobs=self.jobs, history=history, lists=lambda: self.lists)
+        self.service = GenerationService(self.engine, made_with, rng=random.Random(0))
         self.service.start()
 
     def finished(self, job_id: str) -> JobStatus:

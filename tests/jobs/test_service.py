@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import EngineLost, InvalidRequest, Note, NotFinite, StorageError
 from pipelines.types import (
@@ -26,7 +27,8 @@ from tests.refusals import refused
 from webui.archive import metadata, pictures
 from webui.archive.history import History
 from webui.archive.store import ImageStore, SavedImage
-from webui.database import Database
+from webui.jobs.kinds import House
+from webui.jobs.schema import SCHEMA
 from webui.jobs.service import AGAIN_LIMIT, GenerationService
 from webui.jobs.status import JobStatus
 from webui.jobs.table import JobTable
@@ -51,9 +53,13 @@ class Harness:
     def start(self, engine: FakeEngine | None = None, *, run: bool = True) -> GenerationService:
         store = ImageStore(self.folder / "outputs")
         store.prepare()
-        jobs = JobTable(Database(self.folder / "jobs.sqlite3"))
+        jobs = JobTable(Database(self.folder / "jobs.sqlite3", SCHEMA))
         history = History(self.folder / "history.sqlite3", store.root)
-        service = GenerationService(engine or FakeEngine(), store, jobs, history, random.Random(0))
+        service = GenerationService(
+            engine or FakeEngine(),
+            House(store=store, jobs=jobs, history=history, remade=Remade(self.folder / "remade")),
+            rng=random.Random(0),
+        )
         if run:
             service.start()
             self.services.append(service)
@@ -615,7 +621,6 @@ def test_a_selection_is_made_again_with_its_batches_together_and_what_differs_is
     first = done(service, service.submit(request(seed=5, batch_size=2)))
     plain = harness.folder / "plain.png"
     Image.new("RGB", (8, 8)).save(plain)
-    service.remade = Remade(harness.folder / "remade")
     edited = first.saved[1].path
     with Image.open(edited) as image:
         text = dict(image.text)  # type: ignore[attr-defined]

@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.database import Database
 from pipelines.errors import Note
 from tests.refusals import refused
-from webui.database import Database
+from webui.jobs.schema import SCHEMA
 from webui.jobs.table import GRID, QUEUE_LIMIT, JobTable
+from webui.lab.store import LabTable
 
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> JobTable:
-    return JobTable(Database(tmp_path / "jobs.sqlite3"))
+    return JobTable(Database(tmp_path / "jobs.sqlite3", SCHEMA))
 
 
 def reopened(tmp_path: Path) -> JobTable:
     """A second program on the same file, as after a crash: nothing was closed."""
-    return JobTable(Database(tmp_path / "jobs.sqlite3"))
+    return JobTable(Database(tmp_path / "jobs.sqlite3", SCHEMA))
 
 
 def add(jobs: JobTable, name: str) -> str:
@@ -101,7 +103,7 @@ def test_the_full_queue_refuses_all_of_a_set_and_keeps_what_it_has(jobs: JobTabl
 
 def test_five_hundred_jobs_are_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each one waits for the disk: five hundred of them would be seconds."""
-    database, begun = Database(tmp_path / "jobs.sqlite3"), 0
+    database, begun = Database(tmp_path / "jobs.sqlite3", SCHEMA), 0
     transaction = database.transaction
 
     def counted() -> AbstractContextManager[sqlite3.Connection]:
@@ -116,7 +118,7 @@ def test_five_hundred_jobs_are_one_transaction(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_failed_transaction_leaves_nothing(jobs: JobTable, tmp_path: Path) -> None:
-    database = Database(tmp_path / "other.sqlite3")
+    database = Database(tmp_path / "other.sqlite3", SCHEMA)
     table = JobTable(database)
     insert = "INSERT INTO jobs (id, kind, state, payload, images) VALUES ('same', 'generate', 'queued', '{}', 1)"
 
@@ -145,3 +147,19 @@ def test_two_threads_never_take_the_same_job(jobs: JobTable) -> None:
     for thread in threads:
         thread.join()
     assert len(taken) == len(set(taken)) == 60
+
+
+def test_old_finished_jobs_are_forgotten_and_nothing_else(jobs: JobTable, tmp_path: Path) -> None:
+    ids = [add(jobs, str(number)) for number in range(6)]
+    for _ in range(4):
+        job = jobs.take()
+        assert job is not None
+        jobs.add_image(job.id, 0, {"path": "a.png"})
+        jobs.finish(job.id, "done")
+    database = Database(tmp_path / "jobs.sqlite3", SCHEMA)
+    LabTable(database).set_job(LabTable(database).add("unfinished", "{}", 1), 0, ids[0])
+    assert jobs.prune(kept=2) == 1
+    assert [jobs.get(one) is not None for one in ids] == [True, False, True, True, True, True]
+    assert jobs.images(ids[1]) == {}
+    assert len(jobs.images(ids[2])) == 1
+    assert jobs.prune(kept=100) == 0

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from webui.database import Database
+from pipelines.database import Database
+from webui.jobs.schema import SCHEMA
 from webui.kept.forms import BURST, STEPS, Forms
 
 
@@ -28,14 +29,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 def forms(tmp_path: Path, clock: Clock) -> Forms:
-    return Forms(Database(tmp_path / "jobs.sqlite"), clock)
+    return Forms(Database(tmp_path / "jobs.sqlite", SCHEMA), clock)
 
 
 def test_a_form_outlives_the_program(tmp_path: Path) -> None:
-    database = Database(tmp_path / "jobs.sqlite")
+    database = Database(tmp_path / "jobs.sqlite", SCHEMA)
     Forms(database).keep("txt2img", {"prompt": "a 红 star", "steps": 30, "seed": None})
     database.close()
-    again = Forms(Database(tmp_path / "jobs.sqlite"))
+    again = Forms(Database(tmp_path / "jobs.sqlite", SCHEMA))
     assert again.current("txt2img") == {"prompt": "a 红 star", "steps": 30, "seed": None}
     assert again.current("img2img") is None
 
@@ -99,7 +100,7 @@ class Between(Database):
 @pytest.mark.parametrize("way", ["keep", "undo"])
 def test_two_pages_that_change_at_once_change_one_after_the_other(tmp_path: Path, clock: Clock, way: str) -> None:
     """The other page does the same as soon as it can: after the change, never between its reading and its writing."""
-    database = Between(tmp_path / "jobs.sqlite")
+    database = Between(tmp_path / "jobs.sqlite", SCHEMA)
     forms = Forms(database, clock)
     states = [{"steps": steps, "width": 64 * steps} for steps in range(4)]
     for state in states:
@@ -119,11 +120,11 @@ def test_a_change_that_fails_leaves_the_form_as_it_was(forms: Forms, clock: Cloc
     for steps in range(STEPS + 1):
         forms.keep("txt2img", {"steps": steps})
         clock.now += 10 * BURST
-    forms._database._connection.execute(
+    forms._database._writer.execute(
         "CREATE TEMP TRIGGER full BEFORE DELETE ON forms BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     with pytest.raises(sqlite3.IntegrityError, match="disk full"):
         forms.keep("txt2img", {"steps": -1}) if way == "keep" else forms.undo("txt2img")
-    forms._database._connection.execute("DROP TRIGGER full")
+    forms._database._writer.execute("DROP TRIGGER full")
     assert forms.current("txt2img") == {"steps": STEPS}
     assert forms.undo("txt2img") == {"steps": STEPS - 1}

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.database import Database
 from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest
 from webui.archive.history import History
 from webui.archive.store import ImageStore
-from webui.database import Database
+from webui.jobs.kinds import House as MadeWith
+from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
 from webui.jobs.table import JobTable
 from webui.lab.experiments import Experiment
@@ -63,9 +65,9 @@ class House:
 def opened(folder: Path, engine: Engine | None = None) -> Iterator[House]:
     """The program from its start to its end, as `build_parts` builds it."""
     engine = engine or FakeEngine()
-    database = Database(folder / "jobs.sqlite")
+    database = Database(folder / "jobs.sqlite", SCHEMA)
     store, history = ImageStore(folder / "outputs"), History(folder / "history.sqlite", folder / "outputs")
-    service = GenerationService(engine, store, JobTable(database), history)
+    service = GenerationService(engine, MadeWith(store=store, jobs=JobTable(database), history=history))
     table = LabTable(database)
     lab = Lab(service, store, history, table)
     service.start()

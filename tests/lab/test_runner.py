@@ -361,13 +361,13 @@ def test_a_change_while_a_status_is_read_is_news(house: House, monkeypatch: pyte
 
     def get_then_change(job_id: str) -> Any:
         found = get(job_id)
-        house.service._touch(job_id)
+        house.service._board.touch(job_id)
         return found
 
     monkeypatch.setattr(house.service._jobs, "get", get_then_change)
     status = house.service.status(job)
     assert status is not None
-    assert house.service._versions[job] > status.version
+    assert house.service._board.version(job) > status.version
 
 
 def test_unknown_experiments(house: House) -> None:

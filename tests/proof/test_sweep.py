@@ -12,7 +12,7 @@ from pipelines.errors import Cancelled, ModelError
 from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, Inpaint, OnProgress, Progress
 from webui.archive import pictures
 from webui.archive.inputs import InputStore
-from webui.archive.store import ImageStore
+from webui.archive.store import ImageStore, Saving
 from webui.proof import sweep
 from webui.proof.sweep import AgainReport
 
@@ -89,7 +89,7 @@ def test_a_missing_model_is_a_sentence_for_each_image_of_the_batch(store: ImageS
 
 @pytest.mark.parametrize("kind", ["webp", "jpeg", "avif"])
 def test_every_format_is_judged_by_the_pixels_that_were_made(tmp_path: Path, kind: str) -> None:
-    store = ImageStore(tmp_path / "outputs", format=kind)
+    store = ImageStore(tmp_path / "outputs", saving=Saving(format=kind))
     store.prepare()
     (file,) = saved(store)
     (report,) = sweep.sweep(FakeEngine(), store.inputs, [file], quiet)
@@ -178,7 +178,7 @@ def test_an_edited_file_is_told_before_the_facts(store: ImageStore) -> None:
 
 
 def test_a_lossy_file_is_told_before_the_facts(tmp_path: Path) -> None:
-    store = ImageStore(tmp_path / "outputs", format="jpeg")
+    store = ImageStore(tmp_path / "outputs", saving=Saving(format="jpeg"))
     (file,) = saved(store)
     alone, with_facts = (reported(store, file, Changed(pixels=True, **facts)) for facts in ({}, {"dtype": "float32"}))
     assert not alone.identical
@@ -189,7 +189,7 @@ def test_a_lossy_file_is_told_before_the_facts(tmp_path: Path) -> None:
 
 def test_a_lossy_copy_that_happens_to_be_equal_is_no_proof(tmp_path: Path) -> None:
     """JPEG maps many pictures to one: equal pixels in the copy are not the pixels that were made."""
-    store = ImageStore(tmp_path / "outputs", format="jpeg")
+    store = ImageStore(tmp_path / "outputs", saving=Saving(format="jpeg"))
     (file,) = saved(store)
     kept = pictures.read(file)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.database import transaction
 from pipelines.errors import InvalidRequest, Note, StorageError
 from webui.archive import index, marks
 from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, look, look_many, walk
@@ -74,19 +75,9 @@ class History:
         self._walking = threading.Lock()
         self._missed = -_MISSES  # when a picture was asked for that is not known
         kept = kept or path.with_name(MARKS)
-        for file in (path, kept):
-            file.parent.mkdir(parents=True, exist_ok=True)
         marks.prepare(kept)
-        try:
-            self._database = index.opened(path, kept)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked or not writable: not a reason to throw it away
-            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-                path.with_name(name).unlink(missing_ok=True)
-            self._database = index.opened(path, kept)
-        # a page need not wait while a re-index writes
-        self._reader = index.opened(path, kept)
+        self._database = index.opened(path, kept)
+        self._reader = index.opened(path, kept)  # a page need not wait while a re-index writes
 
     # -- files come and go --------------------------------------------------------------------------------------
 
@@ -367,8 +358,7 @@ class History:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """One thread at a time, one transaction; what it reads first is still so when it writes."""
-        with self._lock, self._troubles(), self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, self._troubles(), transaction(self._database):
             yield
 
     @contextlib.contextmanager

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines import database as sqlite
+from pipelines.database import Schema
 from webui.archive.entries import Entry, clean
 from webui.archive.search import TOKENIZER, numbers_of, spaced
 from webui.archive.store import SavedImage
@@ -58,33 +60,23 @@ _NUMBERED = f"INSERT INTO images (number, {', '.join(NAMES)}) VALUES ({', '.join
 _UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES)}, gone = 0 WHERE number = ?"
 
 
+# an index: a power cut may cost its last rows, and a refresh brings them back
+SCHEMA = Schema(steps=(";\n".join(_TABLES) + ";",), first=VERSION, throwaway=True, synchronous="NORMAL")
+
+
 def opened(path: Path, marks: Path) -> sqlite3.Connection:
-    """A connection with the stars and tags attached; an index of another version is emptied."""
-    database = sqlite3.connect(path, timeout=30, check_same_thread=False)
+    """A connection with the stars and tags attached; an index of another version is emptied. Raises StorageError."""
+    database = sqlite.opened(path, SCHEMA)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # an index: a power cut may cost its last rows, refresh() heals
+        database.row_factory = None
         database.execute("PRAGMA cache_size = -65536")  # kB
         database.create_function("spaced", 1, spaced, deterministic=True)
         database.create_function("first_number", 1, lambda made: numbers_of(made).start, deterministic=True)
         database.execute("ATTACH ? AS marks", (str(marks),))
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            (version,) = database.execute("PRAGMA main.user_version").fetchone()
-            if version != VERSION:
-                _create(database)
     except sqlite3.Error:
         database.close()
         raise
     return database
-
-
-def _create(database: sqlite3.Connection) -> None:
-    database.execute("DROP TABLE IF EXISTS words")
-    database.execute("DROP TABLE IF EXISTS images")
-    for statement in _TABLES:
-        database.execute(statement)
-    database.execute(f"PRAGMA main.user_version = {VERSION}")
 
 
 def values(root: Path, entry: Entry) -> tuple[Any, ...]:

@@ -106,16 +106,13 @@ class _Counter:
 class ImageStore:
     """Writes `root/<task>/<date>/<name>`. Safe from any thread, and beside another program on the same folder.
 
-    `format`: png, webp (without loss), jpeg or avif. `sidecars`: "txt" and "json" also put the texts beside the image.
-    Raises InvalidRequest for a pattern, format or sidecar that there is not."""
+    Its `saving` is checked when that is built, but for a format that this Pillow cannot write: InvalidRequest."""
 
     def __init__(
         self,
         root: Path,
         *,
-        pattern: str = DEFAULT_PATTERN,
-        format: str = "png",
-        sidecars: Sequence[str] = (),
+        saving: Saving | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         self.root = Path(root)
@@ -124,15 +121,15 @@ class ImageStore:
         self._counters: dict[Path, _Counter] = {}
         self._lock = threading.Lock()
         self._prepared = False
-        self.saving = Saving(pattern=pattern, format=format, sidecars=tuple(sidecars))
+        self.save_as(saving or Saving())
 
     @property
     def saving(self) -> Saving:
-        """How pictures are saved, from the next one on."""
+        """How pictures are saved."""
         return self._saving
 
-    @saving.setter
-    def saving(self, saving: Saving) -> None:
+    def save_as(self, saving: Saving) -> None:
+        """From the next picture on."""
         with self._lock:
             self._saving, self._pattern = saving, NamePattern(saving.pattern)
             self._format = formats.check(saving.format)

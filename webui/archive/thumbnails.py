@@ -10,21 +10,30 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from pipelines.database import Schema, opened, transaction
 from pipelines.errors import UnreadableImage
 from webui.archive import pictures
 
 SIDE = 256  # pixels
 KEPT = 20_000  # some 10 kB each
+PATIENCE = 5.0  # seconds that another program may hold the file
 
 _PRUNE = 256  # new ones between two looks at how many there are
-_TABLE = """
+# nothing in it is worth waiting for the disk
+SCHEMA = Schema(
+    steps=(
+        """
 CREATE TABLE IF NOT EXISTS thumbs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     path   TEXT NOT NULL UNIQUE,
     stamp  INTEGER NOT NULL,  -- nanoseconds: a file that was replaced is looked at again
     data   BLOB NOT NULL
+);
+""",
+    ),
+    throwaway=True,
+    synchronous="OFF",
 )
-"""
 
 
 class Thumbnails:
@@ -32,15 +41,7 @@ class Thumbnails:
 
     def __init__(self, path: Path, kept: int = KEPT) -> None:
         self._kept, self._new, self._lock = kept, 0, threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._database = _opened(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-                path.with_name(name).unlink(missing_ok=True)
-            self._database = _opened(path)
+        self._database = opened(path, SCHEMA, timeout=PATIENCE)
 
     def get(self, path: Path) -> bytes:
         """JPEG of at most 256 pixels a side. Raises UnreadableImage."""
@@ -70,7 +71,7 @@ class Thumbnails:
 
     def _keep(self, path: str, stamp: int, data: bytes) -> None:
         try:
-            with self._lock, self._database:
+            with self._lock, transaction(self._database):
                 self._database.execute(
                     "INSERT OR REPLACE INTO thumbs (path, stamp, data) VALUES (?, ?, ?)", (path, stamp, data)
                 )
@@ -81,18 +82,6 @@ class Thumbnails:
                     )
         except (sqlite3.Error, UnicodeEncodeError):
             return  # a full disk or a locked file: it is shown all the same
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=5, check_same_thread=False)
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = OFF")  # nothing in it is worth waiting for the disk
-        database.execute(_TABLE)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
 
 
 def _make(path: Path) -> bytes:

@@ -9,11 +9,8 @@ from webui.kept.models import ModelSettings
 
 
 class Shelf:
-    """`settings` last as long as the program, unless it puts others there."""
-
-    def __init__(self, engine: Engine, jobs: JobTable) -> None:
-        self._engine, self._jobs = engine, jobs
-        self.settings = ModelSettings()
+    def __init__(self, engine: Engine, jobs: JobTable, settings: ModelSettings) -> None:
+        self._engine, self._jobs, self.settings = engine, jobs, settings
 
     def everything(self) -> tuple[ModelInfo, ...]:
         """See `Engine.shelf`."""

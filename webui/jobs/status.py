@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.errors import Note, Stopped
 from pipelines.types import Progress
 from webui.archive.store import SavedImage
-from webui.jobs.table import Job, JobKind, JobState
+from webui.jobs.table import Job, JobState
 from webui.proof.sweep import AgainReport
 
 
@@ -18,7 +18,7 @@ class JobStatus:
     """One job as a page shows it. `version` grows with every change; `wait` returns when it has."""
 
     id: str
-    kind: JobKind
+    kind: str
     state: JobState
     queue_position: int = 0  # jobs that go before
     stage: str = ""

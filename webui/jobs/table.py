@@ -9,14 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipelines.database import Database
 from pipelines.errors import PLAIN, InvalidRequest, Note
-from webui.database import Database
 
-JobKind = Literal["generate", "again"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 QUEUE_LIMIT = 10_000  # jobs waiting at once
 ATTEMPTS = 2  # a job that took the program down twice is not tried a third time
 GRID = -1  # the grid's place among a job's images
+KEPT = 2_000  # finished jobs that a page may still ask for
+_PRUNED = """
+CREATE TEMP TABLE pruned AS SELECT id FROM jobs
+WHERE state IN ('done', 'failed', 'cancelled')
+  AND number <= coalesce(
+    (SELECT number FROM jobs WHERE state IN ('done', 'failed', 'cancelled') ORDER BY number DESC LIMIT 1 OFFSET ?), -1)
+  AND id NOT IN (SELECT job_id FROM experiment_cells JOIN experiments ON experiments.id = experiment_id
+                 WHERE experiments.state = 'running' AND job_id IS NOT NULL)
+"""
 
 
 _NOTE_USE = (
@@ -30,7 +38,7 @@ _NOTE_USE = (
 class Job:
     id: str
     number: int
-    kind: JobKind
+    kind: str
     state: JobState
     payload: dict[str, Any]
     images: int
@@ -68,10 +76,10 @@ class JobTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, kind: JobKind, payload: dict[str, Any], images: int) -> Job:
+    def add(self, kind: str, payload: dict[str, Any], images: int) -> Job:
         return self.add_many([(kind, payload, images)])[0]
 
-    def add_many(self, wishes: Sequence[tuple[JobKind, dict[str, Any], int]]) -> list[Job]:
+    def add_many(self, wishes: Sequence[tuple[str, dict[str, Any], int]]) -> list[Job]:
         """Appends to the queue in order, all or none."""
         ids = [uuid.uuid4().hex for _ in wishes]
         with self._database.transaction() as connection:
@@ -90,7 +98,7 @@ class JobTable:
             return [_job(row) for row in rows]
 
     def get(self, job_id: str) -> Job | None:
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return _job(row) if row else None
 
@@ -105,20 +113,20 @@ class JobTable:
 
     def queue_position(self, job: Job) -> int:
         """How many jobs go before this one."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             (before,) = connection.execute(
                 "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') AND number < ?", (job.number,)
             ).fetchone()
         return int(before)
 
     def unfinished(self) -> list[Job]:
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY number")
             return [_job(row) for row in rows]
 
     def idle(self) -> bool:
         """Whether no job waits or runs."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             (busy,) = connection.execute(
                 "SELECT EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running'))"
             ).fetchone()
@@ -137,13 +145,13 @@ class JobTable:
 
     def images(self, job_id: str) -> dict[int, dict[str, Any]]:
         """What is saved of this job: place (or GRID) -> JSON of SavedImage."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute("SELECT place, saved FROM job_images WHERE job_id = ? ORDER BY place", (job_id,))
             return {row["place"]: json.loads(row["saved"]) for row in rows}
 
     def model_uses(self) -> dict[str, float]:
         """Model -> when it last made a picture, seconds since 1970."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return {row["model"]: row["at"] for row in connection.execute("SELECT model, at FROM model_uses")}
 
     def finish(
@@ -179,6 +187,16 @@ class JobTable:
                 (_note_text(Note("ended_twice", times=ATTEMPTS)), ATTEMPTS),
             )
             connection.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+
+    def prune(self, kept: int = KEPT) -> int:
+        """Forgets all but the newest `kept` finished jobs; their pictures stay, in the archive. An experiment that is
+        not over needs its own. How many were forgotten."""
+        with self._database.transaction() as connection:
+            connection.execute(_PRUNED, (kept,))
+            connection.execute("DELETE FROM job_images WHERE job_id IN (SELECT id FROM temp.pruned)")
+            found = connection.execute("DELETE FROM jobs WHERE id IN (SELECT id FROM temp.pruned)")
+            connection.execute("DROP TABLE temp.pruned")
+            return found.rowcount
 
     def pause(self, job_id: str) -> None:
         """The program is closing: back to the queue without counting as an attempt."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from webui.database import Database
+from pipelines.database import Database
 
 STEPS = 50  # states of a tab that can be gone back to
 BURST = 2.0  # seconds; changes of one field that follow each other so quickly are one step back
@@ -22,7 +22,7 @@ class Forms:
 
     def current(self, tab: str) -> dict[str, Any] | None:
         """What the form showed last."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             found = _newest(connection, tab, 1)
         return found[0].fields if found else None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from webui.database import Database
+from pipelines.database import Database
 
 ExperimentState = Literal["running", "done", "failed", "cancelled"]
 
@@ -68,19 +68,19 @@ class LabTable:
         return identity
 
     def get(self, identity: str) -> Row | None:
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM experiments WHERE id = ?", (identity,)).fetchone()
         return _row(row) if row else None
 
     def recent(self, limit: int) -> list[Row]:
         """Newest first."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute("SELECT * FROM experiments ORDER BY number DESC LIMIT ?", (limit,)).fetchall()
         return [_row(row) for row in rows]
 
     def next_to_run(self) -> Row | None:
         """The oldest experiment that is not over."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT * FROM experiments WHERE state = 'running' ORDER BY number LIMIT 1"
             ).fetchone()
@@ -113,7 +113,7 @@ class LabTable:
 
     def cells(self, identity: str) -> list[CellRow]:
         """In order of place."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT job_id, path FROM experiment_cells WHERE experiment_id = ? ORDER BY place", (identity,)
             ).fetchall()
@@ -137,7 +137,7 @@ class LabTable:
 
     def known(self, request: str) -> list[Known]:
         """Pictures noted for this canonical request, newest first."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT path, model_sha256, model_stamp FROM made_requests WHERE request = ? ORDER BY number DESC",
                 (request,),
@@ -162,7 +162,7 @@ class LabTable:
         """The job with this payload handed in after `since` (seconds since 1970) that may still give its picture: a
         crash between handing a cell in and noting its job must not make it twice."""
         text = json.dumps(payload, ensure_ascii=False)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT id FROM jobs WHERE kind = 'generate' AND payload = ? AND made_at >= ?"
                 " AND state IN ('queued', 'running', 'done')"

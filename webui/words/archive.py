@@ -58,18 +58,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "A process that read pictures for the index was ended from outside: {folder}.",
         "为索引读取图片的进程被外部终止：{folder}。",
     ),
-    "marks_closed": (
-        "The stars and tags cannot be opened ({reason}): {file}.",
-        "星级和标签无法打开（{reason}）：{file}。",
-    ),
-    "marks_newer": (
-        "The stars and tags were kept by a newer Seedprint: {file}.",
-        "星级和标签由更新版本的 Seedprint 保存：{file}。",
-    ),
-    "marks_damaged": (
-        "The stars and tags cannot be read, and there are too many copies already: {file}.",
-        "星级和标签无法读取，且已有过多副本：{file}。",
-    ),
     "tag_rule": (
         "A tag has 1 to {limit} characters and no comma, got {value}.",
         "标签须为 1 到 {limit} 个字符且不含逗号，现为 {value}。",

@@ -7,6 +7,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The program has a bug: the log says where. The other jobs go on.",
         "程序出现错误，详情见日志。其他任务继续运行。",
     ),
+    "job_kind_unknown": (
+        "This job ({kind}) was queued by a newer Seedprint, which can run it.",
+        "此任务（{kind}）由更新版本的 Seedprint 提交，只有该版本可以运行。",
+    ),
     "ended_twice": (
         "The program ended {times} times during this run; it was not tried again.",
         "运行期间程序中断了 {times} 次，不再重试。",

@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+from pipelines.database import Schema, opened
+from pipelines.errors import StorageError
 from pipelines.models.files.folders import all_weights
 
 BLOCK = 2**20  # bytes between two looks at whether to stop
@@ -20,6 +22,14 @@ SHORT = 10
 def short_hash(sha256: str) -> str:
     """What A1111 writes as "Model hash" (AutoV2): the first ten hex digits."""
     return sha256[:SHORT]
+
+
+# files hashed before: what is lost is computed again
+SCHEMA = Schema(
+    steps=("CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, bytes INT, changed INT, sha256 TEXT NOT NULL);",),
+    throwaway=True,
+    synchronous="NORMAL",
+)
 
 
 class Hashes:
@@ -123,9 +133,9 @@ class Hashes:
         if self._cache is None:
             return {}
         try:
-            with contextlib.closing(self._open(self._cache)) as database:
+            with contextlib.closing(opened(self._cache, SCHEMA)) as database:
                 rows = database.execute("SELECT path, bytes, changed, sha256 FROM hashes").fetchall()
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, StorageError):
             return {}
         return {path: (size, changed, sha256) for path, size, changed, sha256 in rows}
 
@@ -133,23 +143,10 @@ class Hashes:
         if self._cache is None:
             return
         try:
-            with contextlib.closing(self._open(self._cache)) as database, database:
+            with contextlib.closing(opened(self._cache, SCHEMA)) as database:
                 database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", (str(path), *stamp, sha256))
-        except (sqlite3.Error, OSError, UnicodeEncodeError):
+        except (sqlite3.Error, StorageError, UnicodeEncodeError):
             return  # it is computed again at the next start
-
-    @staticmethod
-    def _open(cache: Path) -> sqlite3.Connection:
-        database = sqlite3.connect(cache, timeout=10)
-        table = (
-            "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, bytes INT, changed INT, sha256 TEXT NOT NULL)"
-        )
-        try:
-            database.execute(table)
-        except sqlite3.Error:
-            database.close()
-            raise
-        return database
 
 
 def _absolute(path: Path) -> Path:

@@ -18,7 +18,7 @@ from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, encoded, results
 from tests.archive.readers import test_foreign as made
 from webui.archive import metadata
-from webui.archive.store import ImageStore
+from webui.archive.store import ImageStore, Saving
 
 REQUEST = GenerationRequest(
     prompt="a 猫, (red:1.2)\nsecond line 🙂", negative_prompt="blurry 丑", model="v1-5 pruned", seed=450910884,
@@ -29,7 +29,7 @@ REQUEST = GenerationRequest(
 @pytest.fixture(params=["png", "jpeg", "webp"])
 def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     result = replace(results(REQUEST)[0], facts={"model": {"sha256": "6ce0161689" + "0" * 54}})
-    return ImageStore(tmp_path, clock=lambda: NOON, format=request.param).save(result).path
+    return ImageStore(tmp_path, clock=lambda: NOON, saving=Saving(format=request.param)).save(result).path
 
 
 def test_sd_parsers_reads_our_files(file: Path) -> None:

@@ -100,7 +100,7 @@ class SavingForm:
             self.kept.keep(saving)
         except SeedprintError as error:
             return _fault(error, request)
-        self.store.saving = saving
+        self.store.save_as(saving)
         return self.tell(pattern, kind, sidecars, grid, request)
 
 

@@ -1,15 +1,11 @@
-"""SQLite: one connection behind one lock, write-ahead log, versions by `user_version`."""
+"""What the job database holds: the queue and its pictures, experiments, kept forms."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from pipelines.database import Schema
 
 # One script a version, applied in order and never edited once released.
-MIGRATIONS = (
+_STEPS = (
     """
     CREATE TABLE jobs (
         number      INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order of the queue
@@ -75,39 +71,7 @@ MIGRATIONS = (
     );
     CREATE INDEX forms_by_tab ON forms (tab, number);
     """,
+    "CREATE INDEX jobs_finished ON jobs (number) WHERE state IN ('done', 'failed', 'cancelled');",
 )
 
-
-class Database:
-    """Opens (and brings up to date) the file; `with database.transaction() as connection` is the only way in."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
-        # isolation_level=None: transactions are begun by hand, below, and nowhere else
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")  # a queued job survives a power cut
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._migrate()
-
-    def _migrate(self) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(MIGRATIONS[version:], version + 1):
-            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+SCHEMA = Schema(steps=_STEPS)

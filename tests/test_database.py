@@ -1,0 +1,113 @@
+"""Every database is opened in one way: brought up to date, never downgraded, set aside when damaged, read unlocked."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pipelines.database import Database, Schema, opened
+from pipelines.errors import StorageError
+from pipelines.models.files import hashes
+from tests.refusals import failing
+from webui.archive import index, marks, thumbnails
+from webui.jobs import schema
+
+ONE = Schema(steps=("CREATE TABLE one (a INTEGER);",))
+TWO = Schema(steps=(*ONE.steps, "ALTER TABLE one ADD COLUMN b INTEGER DEFAULT 7; CREATE INDEX one_b ON one (b);"))
+SCHEMAS = {
+    "jobs": schema.SCHEMA,
+    "marks": marks.SCHEMA,
+    "history": index.SCHEMA,
+    "thumbnails": thumbnails.SCHEMA,
+    "hashes": hashes.SCHEMA,
+}
+every = pytest.mark.parametrize("kind", SCHEMAS.values(), ids=SCHEMAS)
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
+
+
+def test_a_file_of_an_earlier_version_gets_the_steps_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with closing(opened(path, ONE)) as connection:
+        connection.execute("INSERT INTO one VALUES (1)")
+    with closing(opened(path, TWO)) as connection:
+        assert [tuple(row) for row in connection.execute("SELECT a, b FROM one")] == [(1, 7)]
+    assert version(path) == 2
+
+
+def test_a_step_that_fails_leaves_the_version_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    opened(path, ONE).close()
+    with failing(StorageError, "database_closed"):
+        opened(path, Schema(steps=(*ONE.steps, "CREATE TABLE two (a); CREATE TABLE one (a);")))
+    assert (version(path), tables(path)) == (1, {"one"})
+
+
+@every
+def test_a_newer_version_is_refused_or_emptied_where_it_can_be_made_again(kind: Schema, tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    opened(path, kind).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE of_tomorrow (a)")
+        connection.execute(f"PRAGMA user_version = {kind.version + 1}")
+    if not kind.throwaway:
+        with failing(StorageError, "database_newer", value=kind.version + 1, known=kind.version):
+            opened(path, kind)
+        assert "of_tomorrow" in tables(path)
+        return
+    opened(path, kind).close()
+    assert version(path) == kind.version
+    assert "of_tomorrow" not in tables(path)
+
+
+@every
+def test_a_damaged_file_is_set_aside_or_made_anew(kind: Schema, tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    path.write_bytes(b"garbage " * 1000)
+    opened(path, kind).close()
+    assert version(path) == kind.version
+    aside = [one.name for one in tmp_path.glob("*damaged*")]
+    assert aside == ([] if kind.throwaway else ["a.damaged-1.sqlite"])
+
+
+@every
+def test_a_folder_in_its_place_is_one_sentence(kind: Schema, tmp_path: Path) -> None:
+    (tmp_path / "a.sqlite").mkdir()
+    with failing(StorageError, "database_closed"):
+        opened(tmp_path / "a.sqlite", kind)
+
+
+def test_looking_waits_for_no_writer(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.sqlite", ONE)
+    with closing(sqlite3.connect(tmp_path / "a.sqlite", timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # another program writes, and takes its time
+        with database.reading() as connection:
+            assert connection.execute("SELECT count(*) FROM one").fetchone()[0] == 0
+        other.execute("ROLLBACK")
+        with database.reading() as connection:
+            connection.execute("SELECT count(*) FROM one").fetchone()
+            other.execute("BEGIN IMMEDIATE")  # would raise at once if the look held the lock
+            other.execute("ROLLBACK")
+
+    def half() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO one VALUES (1)")
+            connection.execute("INSERT INTO no_such_table VALUES (1)")
+
+    with pytest.raises(sqlite3.OperationalError, match="no_such_table"):
+        half()
+    with database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM one").fetchone()[0] == 0
+    database.close()
+    database.close()
