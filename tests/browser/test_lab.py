@@ -33,7 +33,7 @@ def test_an_order_experiment(visits: Visits, served: Served, tmp_path: Path) -> 
     choose(page, "kind", "Does the order matter?")
     expect(page.locator("#lab_phrase")).to_be_hidden()
     fill(page, prompt="a red star and a blue heart", phrases="a dog", seeds="1-3", steps=4, width=64, height=64)
-    expect(page.locator("#lab_fault")).to_contain_text("must stand in the prompt, got 'a dog'")
+    expect(page.locator("#lab_fault")).to_contain_text("“a dog” must stand in the prompt.")
     fill(page, phrases="a red star\na blue heart")
     expect(page.locator("#lab_estimate")).to_contain_text("6 pictures, 0 of them there already: 24 steps")
     expect(page.locator("#lab_fault")).to_be_hidden()

@@ -16,14 +16,15 @@ import pytest
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import ModelError
+from pipelines.errors import ModelError, Note
 from pipelines.types import Embedding, ModelInfo, OnProgress
 from tests.models.clip import write_header_only
 from webui.lab.clip import AT_ONCE, Embeddings
 from webui.lab.effects import Results
 from webui.lab.questions import Symbols
-from webui.lab.report import Speech, to_csv, to_html
+from webui.lab.report import to_csv, to_html
 from webui.ui.lab import view as lab_view
+from webui.words import say
 
 from .conftest import asked, opened
 
@@ -117,15 +118,17 @@ def _shown(results: Results) -> None:
     first = max((one for one in results.effects if not one.group), key=lambda one: one.distances["clip"].mean)
     table = lab_view.table(results, "clip", "en")["data"]
     assert table[0][2] == f"{results.floor['clip'].mean:.3f}"
-    assert table[1][:3] == [first.label, "3", f"{first.distances['clip'].mean:.3f}"]
+    assert table[1][:3] == [say(first.label, "en"), "3", f"{first.distances['clip'].mean:.3f}"]
     assert "What CLIP sees" in lab_view.plot(results, "clip", "en")
     assert "CLIP is my <clip> here." in lab_view.verdict(results, "clip", "en")
     assert not [one for one in lab_view.verdict(results, "ms_ssim", "en") if "CLIP" in one]
     rows = list(csv.DictReader(io.StringIO(to_csv(results).decode("utf-8-sig"))))
     assert rows[0]["clip"] == f"{results.floor['clip'].mean:.6g}"
-    assert {row["row"]: row["clip / floor"] for row in rows}[first.label] == f"{first.against_floor['clip'].mean:.6g}"
-    for chinese, words in ((False, "× other seed (CLIP distance)"), (True, "换种子的倍数（CLIP 距离）")):
-        page = to_html(asked(), results, [], Speech(chinese=chinese)).decode()
+    assert {row["row"]: row["clip / floor"] for row in rows}[
+        say(first.label, "en")
+    ] == f"{first.against_floor['clip'].mean:.6g}"
+    for language, words in (("en", "× other seed (CLIP distance)"), ("zh", "换种子的倍数（CLIP 距离）")):
+        page = to_html(asked(), results, [], language).decode()
         assert words in page
         assert page.count("<svg") == 2
         assert "my &lt;clip&gt;" in page
@@ -147,14 +150,14 @@ def test_without_an_encoder_nothing_is_said_of_it(tmp_path: Path) -> None:
 def test_an_encoder_that_fails_leaves_the_other_distances(tmp_path: Path) -> None:
     class Broken(FakeEngine):
         def embed(self, encoder: str, images: Pictures, on_progress: OnProgress) -> list[Embedding]:
-            raise ModelError("clip: 3 weights are missing.")
+            raise ModelError("weights_missing", count=3)
 
     write_header_only(tmp_path / "models" / "clip")
     with opened(tmp_path, Broken(folders=[tmp_path / "models"])) as house:
         identity = house.lab.submit(asked())
         status = house.over(identity)
         results = house.lab.results(identity)
-    assert (status.state, status.error) == ("done", "The CLIP distance is not counted: clip: 3 weights are missing.")
+    assert (status.state, status.error) == ("done", Note("clip_not_counted", why=Note("weights_missing", count=3)))
     assert results is not None
     assert (results.metrics, results.encoder) == (("pixels", "ssim", "ms_ssim"), "")
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pipelines.errors import PLAIN, Note
 from pipelines.types import GenerationRequest
 from webui.lab.effects import Effect, Measured, Results
 from webui.lab.questions import Variant
 from webui.proof.measures import Pixels
+from webui.words import say
 
 BASE = GenerationRequest()
 
@@ -17,13 +22,21 @@ def plain(level: int, red: int = 0, side: int = 24) -> Pixels:
     return np.full((side, side, 3), (level + red, level, level), dtype=np.uint8)
 
 
+def text(words: str) -> Note:
+    return Note(PLAIN, text=words)
+
+
 def variants(*factors: tuple[tuple[str, str], ...]) -> list[Variant]:
-    rows = [Variant(label=f"v{place}", request=BASE, factors=one) for place, one in enumerate(factors, 1)]
-    return [Variant(label="reference", request=BASE), *rows]
+    rows = [
+        Variant(label=text(f"v{place}"), request=BASE, factors=tuple((text(a), text(b)) for a, b in one))
+        for place, one in enumerate(factors, 1)
+    ]
+    return [Variant(label=text("reference"), request=BASE), *rows]
 
 
 def row(results: Results, label: str, group: str = "") -> Effect:
-    (found,) = (effect for effect in results.effects if (effect.group, effect.label) == (group, label))
+    wanted = text(group) if group else None, text(label)
+    (found,) = (effect for effect in results.effects if (effect.group, effect.label) == wanted)
     return found
 
 
@@ -33,7 +46,7 @@ def test_paired_distance_and_noise_floor() -> None:
         measured.add_seed(place, {0: plain(level), 1: plain(level + 15), 2: plain(level)})
     results = measured.results()
     assert results.floor["pixels"].mean == pytest.approx(60 / 255)
-    assert (results.cells, results.measured, results.reference) == (9, 9, "reference")
+    assert (results.cells, results.measured, results.reference) == (9, 9, text("reference"))
     moved, same = row(results, "v1"), row(results, "v2")
     assert moved.distances["pixels"].mean == pytest.approx(15 / 255)
     assert moved.distances["pixels"].low == pytest.approx(15 / 255)  # the same at every seed: no spread,
@@ -124,3 +137,25 @@ def test_json_both_ways() -> None:
     results = measured.results(["torch 2", "torch 2", "torch 3"])
     assert results.setups == ("torch 2", "torch 3")
     assert Results.from_json(results.to_json()) == results
+
+
+def test_results_are_kept_with_their_labels_as_notes() -> None:
+    rows = variants((("place", "1"),), ())
+    measured = Measured([rows[0], replace(rows[1], label=Note("lab_without", phrase="红"))], 1)
+    measured.add_seed(0, {0: plain(10), 1: plain(20)})
+    results = measured.results(["torch 2"])
+    assert Results.from_json(results.to_json()) == results
+    assert {effect.label.code for effect in results.effects} == {"lab_without", PLAIN}
+
+
+def test_results_of_version_010_read_with_their_english_labels() -> None:
+    """As its `Results.to_json` wrote them: labels and groups are texts, "" is no group."""
+    number = {"mean": 0.5, "low": None, "high": None}
+    effect = {"seeds": 2, "distances": {"pixels": number}, "against_floor": {}, "traits": {}}
+    effects = [effect | {"group": "", "label": "without “red”"}, effect | {"group": "place of “red”", "label": "2"}]
+    kept = {"reference": "as it is", "cells": 4, "measured": 4, "floor": {}, "effects": effects, "setups": ["torch 2"]}
+    found = Results.from_json(json.dumps(kept))
+    assert say(found.reference, "zh") == "as it is"
+    assert [say(one.full_label, "en") for one in found.effects] == ["without “red”", "place of “red”: 2"]
+    assert [one.group is None for one in found.effects] == [True, False]
+    assert found.strongest("pixels") == found.effects[0]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import InvalidRequest
 from pipelines.types import Attention, Batch, GenerationRequest, GenerationResult
+from tests.refusals import refused
 from webui.archive.inputs import InputStore
 from webui.archive.store import ImageStore
 from webui.lab.looks import look, overlays
@@ -61,5 +60,5 @@ def test_a_file_is_made_again_by_its_own_batch(tmp_path: Path) -> None:
 
 def test_a_file_without_settings_is_told(tmp_path: Path) -> None:
     GREY.save(tmp_path / "a.png")
-    with pytest.raises(InvalidRequest, match=r"^file: must hold the settings that made it"):
+    with refused("file", "no_settings"):
         look(tmp_path / "a.png", InputStore(tmp_path), lambda _: [])

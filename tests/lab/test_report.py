@@ -14,14 +14,15 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from pipelines.errors import PLAIN, Note
 from pipelines.types import GenerationRequest
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Experiment
 from webui.lab.questions import Pair
-from webui.lab.report import Speech, harmless, shown, to_csv, to_html, to_svg
+from webui.lab.report import harmless, shown, to_csv, to_html, to_svg
 from webui.lab.shipped import load, read
 from webui.library.presets import PresetError
-from webui.words import lab_label
+from webui.words import line
 
 from .conftest import House, asked
 
@@ -31,19 +32,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def results() -> Results:
     effect = Effect(
-        group="",
-        label="=" + EVIL,
+        group=None,
+        label=Note(PLAIN, text="=" + EVIL),
         seeds=3,
         distances={"pixels": Number(mean=0.5, low=0.25, high=0.75), "ms_ssim": Number(mean=0.125)},
         against_floor={"pixels": Number(mean=2.0, low=1.0, high=3.0)},
         traits={"redness": Number(mean=-0.1, low=-0.2, high=0.1)},
     )
     return Results(
-        reference=EVIL,
+        reference=Note(PLAIN, text=EVIL),
         cells=6,
         measured=6,
         floor={"pixels": Number(mean=0.25)},
-        effects=(effect, replace(effect, group="place", label="比")),
+        effects=(effect, replace(effect, group=Note("lab_symbol_place"), label=Note(PLAIN, text="比"))),
         setups=("torch 2", EVIL),
     )
 
@@ -61,7 +62,7 @@ def test_csv() -> None:
         "",
         "-0.1",
     ]
-    assert (second["group"], second["row"]) == ("place", "比")
+    assert (second["group"], second["row"]) == ("its place", "比")
 
 
 @pytest.mark.parametrize(("text", "safe"), [("=1", "'=1"), ("+a", "'+a"), ("@x", "'@x"), ("-", "'-"), ("a=1", "a=1")])
@@ -75,7 +76,7 @@ def test_numbers_for_people() -> None:
 
 
 def test_the_plot_is_xml_with_a_bar_for_each_row() -> None:
-    drawn = ElementTree.fromstring(to_svg(results(), "pixels", "title <", "floor &"))
+    drawn = ElementTree.fromstring(to_svg(results(), "pixels", "title <", "en"))
     bars = [one for one in drawn.iter("{http://www.w3.org/2000/svg}rect") if one.get("fill") == "#059669"]
     assert len(bars) == 2
     widths = {one.get("width") for one in bars}
@@ -85,8 +86,8 @@ def test_the_plot_is_xml_with_a_bar_for_each_row() -> None:
     width = float(bars[0].get("width") or 0)
     assert (low - left) / width == pytest.approx(0.5, abs=0.01)  # 0.25 of 0.5
     assert (high - left) / width == pytest.approx(1.5, abs=0.01)  # 0.75 of 0.5
-    assert "<script" not in to_svg(results(), "pixels", EVIL, EVIL)
-    ElementTree.fromstring(to_svg(replace(results(), effects=(), floor={}), "pixels"))
+    assert "<script" not in to_svg(results(), "pixels", EVIL, "en")
+    ElementTree.fromstring(to_svg(replace(results(), effects=(), floor={}), "pixels", "", "en"))
 
 
 class Tags(HTMLParser):
@@ -133,8 +134,7 @@ def test_the_report_speaks_chinese(house: House) -> None:
     found, experiment = house.lab.results(identity), house.lab.experiment(identity)
     assert found is not None
     assert experiment is not None
-    speech = Speech(chinese=True, label=lambda label: lab_label(label, "zh"))
-    page = to_html(experiment, found, house.lab.pictures(identity), speech).decode()
+    page = to_html(experiment, found, house.lab.pictures(identity), "zh").decode()
     assert '<html lang="zh-CN">' in page
     for words in ("同一提示词，换种子", "像素距离", "“a red star”的位置", "由 Seedprint 生成。"):
         assert words in page
@@ -177,21 +177,28 @@ GOOD = "name: a\n  name_zh: b\n  about: c\n  about_zh: d"
     ("text", "words"),
     [
         ("a: 1", "must be a list of experiments"),
-        ("- 3", "experiment 1: must be a mapping"),
+        ("- 3", ":1: must be a mapping"),
         ("- name: x", "name_zh must be text"),
-        (f"- {GOOD}\n  more: 1", "more is no part"),
-        (f"- {GOOD}", "base must be a mapping"),
+        (f"- {GOOD}\n  more: 1", "more is unknown"),
+        (f"- {GOOD}", "base must hold settings"),
         (
             f"- {GOOD}\n  base: {{speed: 3}}\n  seeds: [1]\n  question: {{kind: ab, phrase: x}}",
             "base must hold settings",
         ),
-        (f"- {GOOD}\n  base: {{steps: 0}}\n  seeds: [1]\n  question: {{kind: ab, phrase: x}}", "steps: must be from 1"),
-        (f"- {GOOD}\n  base: {{}}\n  seeds: [a]\n  question: {{kind: ab, phrase: x}}", "seeds: must be from 0"),
-        ("- [", "cannot be read as YAML"),
+        (
+            f"- {GOOD}\n  base: {{steps: 0}}\n  seeds: [1]\n  question: {{kind: ab, phrase: x}}",
+            "Steps must be a whole number from 1",
+        ),
+        (
+            f"- {GOOD}\n  base: {{}}\n  seeds: [a]\n  question: {{kind: ab, phrase: x}}",
+            "Seeds must be a whole number from 0",
+        ),
+        ("- [", "is not YAML"),
     ],
 )
 def test_faulty_files_are_told(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(PresetError, match=f"mine.yaml.*{re.escape(words)}"):
+    with pytest.raises(PresetError) as caught:
         read(file)
+    assert re.match(f"mine.yaml.*{re.escape(words)}", line(caught.value))

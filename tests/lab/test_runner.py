@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import ModelError, SeedprintError
+from pipelines.errors import PLAIN, ModelError, Note, StorageError
 from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, ModelInfo, OnProgress
 from tests.archive.helpers import tile
-from tests.refusals import refused
+from tests.refusals import failing, refused
 from webui.archive import metadata
 from webui.archive.inputs import pixels_sha256
 from webui.archive.metadata import request_to_json
@@ -290,16 +290,27 @@ def test_a_start_picture_is_kept_and_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_failing_cell_ends_it_with_its_sentence_and_it_can_go_on(tmp_path: Path) -> None:
-    engine = FakeEngine(fail_on={2: ModelError("The model is gone.")})
+    engine = FakeEngine(fail_on={2: ModelError("model_missing", name="it")})
     with opened(tmp_path, engine) as house:
         identity = house.lab.submit(asked())
         status = house.over(identity)
-        assert (status.state, status.error, status.done) == ("failed", "The model is gone.", 2)
+        assert (status.state, status.error, status.done) == ("failed", Note("model_missing", name="it"), 2)
         engine._fail_on.clear()
         house.lab.go_on(identity)
         while (status := house.over(identity)).state != "done":
             house.lab.wait(identity, status.version, 1)
         assert (status.done, status.error) == (6, None)
+
+
+def test_the_error_of_an_experiment_of_version_010_reads(house: House) -> None:
+    """It wrote a sentence into the column."""
+    identity = house.lab.submit(asked())
+    house.over(identity)
+    with house.lab._table._database.transaction() as connection:
+        connection.execute("UPDATE experiments SET state = 'failed', error = 'The model is gone.'")
+    status = house.lab.status(identity)
+    assert status is not None
+    assert status.error == Note(PLAIN, text="The model is gone.")
 
 
 def test_a_cell_ended_among_the_jobs_ends_the_experiment(tmp_path: Path) -> None:
@@ -342,7 +353,7 @@ def test_a_missing_model_is_told_before_anything_is_queued(house: House) -> None
 
 def test_a_full_disk_is_told_before_anything_is_queued(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house.store, "free_bytes", lambda: 1000)
-    with pytest.raises(SeedprintError, match="too little room for 6 pictures"):
+    with failing(StorageError, "lab_no_room", pictures=6):
         house.lab.submit(asked())
 
 

@@ -15,8 +15,6 @@ from PIL import Image
 
 from webui.lab.runner import ExperimentStatus
 from webui.ui.lab.tab import LabHandlers
-from webui.words import lab_label
-from webui.words.lab import LAB_LABELS
 
 from .conftest import Page
 from .test_events import picture, uploaded
@@ -96,11 +94,11 @@ def test_the_estimate_knows_what_is_there(ui: Page) -> None:
 @pytest.mark.parametrize(
     ("values", "english", "chinese"),
     [
-        (typed("ab", lab_phrase=""), "Phrase: must hold words, got none", "短语：请填写文字"),
-        (typed("order", lab_phrases="a dog"), "Phrases: must stand in the prompt", "必须出现在提示词中"),
-        (typed("grid", lab_x_values="10-1 (+2)"), "Steps: must step from 10 towards 1", "步长应从 10 走向 1"),
-        (typed("grid", lab_x_field="", lab_y_field=""), "Axes: must be one to three", "一到三个"),
-        (typed("ab", lab_seeds="1-900"), "Seeds: must give at most 1,000 pictures, got 1,800", "最多 1,000 张"),
+        (typed("ab", lab_phrase=""), "Phrase: write the words that are asked about.", "请填写短语"),
+        (typed("order", lab_phrases="a dog"), "“a dog” must stand in the prompt.", "“a dog”必须出现在提示词中。"),
+        (typed("grid", lab_x_values="10-1 (+2)"), "Steps must step from 10 towards 1, got +2.", "步长应从 10 走向 1"),
+        (typed("grid", lab_x_field="", lab_y_field=""), "Choose one to three axes", "一到三个"),
+        (typed("ab", lab_seeds="1-900"), "at most 1,000 pictures; this one would make 1,800.", "最多 1,000 张"),
         (typed("ab", lab_width=65), "Width must be a multiple of 8, got 65", "宽度必须是 8 的倍数"),
     ],
 )
@@ -192,10 +190,6 @@ def test_results_in_chinese(ui: Page) -> None:
     shown = ui.call("lab_count", {"seedprint-lab": identity}, "zh")
     assert "影响最大：带“red”" in text(shown["lab_verdict"])
     assert shown["lab_table"]["value"]["headers"][0] == "对象"
-    for pattern, chinese in LAB_LABELS:
-        assert re.search(r"[\u4e00-\u9fff“]", chinese), pattern
-    assert lab_label("without “red”", "zh") == "去掉“red”"
-    assert lab_label("without “red”", "en") == "without “red”"
 
 
 @pytest.mark.parametrize("identity", ["", "x", "../../etc/passwd", "0" * 32, 7, None, ["a"]])

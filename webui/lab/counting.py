@@ -22,6 +22,7 @@ from webui.lab.experiments import Cell, Experiment
 from webui.lab.judge import judge_distance
 from webui.lab.sheet import draw_sheet
 from webui.proof.measures import DISTANCES, Distance, Pixels
+from webui.words import say
 
 _SETUP = ("device_name", "device", "dtype", "torch", "diffusers")
 
@@ -34,7 +35,8 @@ def save_sheet(
     if not made:
         return None
     tiles = [Tile(size=metadata.read(path).size, read=partial(pictures.read, path)) for _, path in made]
-    sheet = draw_sheet([(cell.row, cell.column, tile) for (cell, _), tile in zip(made, tiles, strict=True)])
+    labels = [(say(cell.row, "en"), say(cell.column, "en")) for cell, _ in made]
+    sheet = draw_sheet([(*label, tile) for label, tile in zip(labels, tiles, strict=True)])
     saved = store.save_sheet(sheet, _result(store, made[0][1]))
     history.add(saved)
     return saved.to_json()
@@ -43,7 +45,7 @@ def save_sheet(
 def _result(store: ImageStore, path: Path) -> GenerationResult:
     record = metadata.read(path).record
     if record is None:
-        raise SeedprintError(f"{path.name} lost its settings while its experiment was going on.")
+        raise SeedprintError("settings_lost", name=path.name)
     return GenerationResult(
         image=pictures.read(path),
         request=record.request(store.inputs),

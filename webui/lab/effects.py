@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webui.lab.questions import Variant
+from pipelines.errors import Note
+from webui.lab.questions import Factor, Variant
 from webui.proof.measures import DISTANCES, TRAITS, WINDOW, Distance, Pixels, bootstrap
 
 Table = NDArray[np.float64]
@@ -31,19 +32,24 @@ class Effect:
     """One row. `distances`: how far from the reference. `against_floor`: the same, in distances between two seeds of
     the reference. `traits`: this minus the reference at the same seed."""
 
-    group: str  # "" for a variant, else the factor
-    label: str
+    group: Note | None  # None for a variant, else the factor
+    label: Note
     seeds: int  # pairs it rests on
     distances: Mapping[str, Number] = field(default_factory=dict)
     against_floor: Mapping[str, Number] = field(default_factory=dict)
     traits: Mapping[str, Number] = field(default_factory=dict)
+
+    @property
+    def full_label(self) -> Note:
+        """With its factor, where it has one."""
+        return self.label if self.group is None else Note("lab_of_factor", factor=self.group, level=self.label)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Results:
     """What an experiment found. `floor`: same prompt, other seed."""
 
-    reference: str
+    reference: Note
     cells: int
     measured: int  # cells that were there to be measured
     floor: Mapping[str, Number]
@@ -53,7 +59,7 @@ class Results:
 
     def strongest(self, metric: str = "ms_ssim") -> Effect | None:
         """The variant that moves the picture most."""
-        found = [effect for effect in self.effects if not effect.group and metric in effect.distances]
+        found = [effect for effect in self.effects if effect.group is None and metric in effect.distances]
         return max(found, key=lambda effect: effect.distances[metric].mean, default=None)
 
     @property
@@ -63,15 +69,21 @@ class Results:
         return tuple(dict.fromkeys([*DISTANCES, *counted]))
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        effects = [
+            asdict(effect) | {"group": effect.group and effect.group.to_json(), "label": effect.label.to_json()}
+            for effect in self.effects
+        ]
+        data = asdict(self) | {"reference": self.reference.to_json(), "effects": effects}
+        return json.dumps(data, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Results:
+        """Labels of version 0.1.0 are texts in English, and stay so."""
         data = json.loads(text)
         effects = tuple(
             Effect(
-                group=item["group"],
-                label=item["label"],
+                group=Note.from_json(item["group"]) if item["group"] else None,
+                label=Note.from_json(item["label"]),
                 seeds=item["seeds"],
                 distances=_numbers(item["distances"]),
                 against_floor=_numbers(item["against_floor"]),
@@ -79,9 +91,10 @@ class Results:
             )
             for item in data["effects"]
         )
-        plain = {name: data[name] for name in ("reference", "cells", "measured")}
         return cls(
-            **plain,
+            reference=Note.from_json(data["reference"]),
+            cells=data["cells"],
+            measured=data["measured"],
             floor=_numbers(data["floor"]),
             effects=effects,
             setups=tuple(data["setups"]),
@@ -132,8 +145,8 @@ class Measured:
         self._references[place] = reference
 
     def results(self, setups: Sequence[str] = ()) -> Results:
-        effects = [self._effect("", variant.label, [place]) for place, variant in enumerate(self.variants) if place]
-        levels: dict[tuple[str, str], list[int]] = {}
+        effects = [self._effect(None, variant.label, [place]) for place, variant in enumerate(self.variants) if place]
+        levels: dict[Factor, list[int]] = {}
         for number, variant in enumerate(self.variants):
             for factor in variant.factors if number else ():
                 levels.setdefault(factor, []).append(number)
@@ -147,7 +160,7 @@ class Measured:
             setups=tuple(dict.fromkeys(setups)),
         )
 
-    def _effect(self, group: str, label: str, numbers: Sequence[int]) -> Effect:
+    def _effect(self, group: Note | None, label: Note, numbers: Sequence[int]) -> Effect:
         """Several variants of one level are first averaged within each seed: the seeds are what is independent."""
         paired = {name: _mean_rows(table[numbers]) for name, table in self.distances.items()}
         change = {name: _mean_rows(table[numbers] - table[0]) for name, table in self.traits.items()}

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
+from pipelines.fields import shown
 from pipelines.types import SEED_END, GenerationRequest
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import request_from_json, request_to_json
-from webui.lab.questions import Grid, Question, Variant, question_from_json, question_to_json
+from webui.lab.questions import Grid, Question, Variant, beside, level_of, question_from_json, question_to_json
 
 CELLS_LIMIT = 1000
 NAME_LIMIT = 120  # characters
@@ -24,10 +25,10 @@ class Cell:
 
     place: int
     variant: int
-    label: str
+    label: Note
     seed: int
-    row: str
-    column: str
+    row: Note
+    column: Note
     request: GenerationRequest  # one image, seed given
 
 
@@ -42,16 +43,16 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > NAME_LIMIT:
-            raise InvalidRequest("name", f"must have 1 to {NAME_LIMIT} characters, got {len(self.name)}")
+            raise InvalidRequest("name", "lab_name", limit=NAME_LIMIT, value=len(self.name))
         seeds = self.paired_seeds
         if not seeds or len(set(seeds)) < len(seeds):
-            raise InvalidRequest("seeds", f"must be different, at least one, got {len(seeds)}")
+            raise InvalidRequest("seeds", "seeds_different" if seeds else "seeds_none")
         for seed in seeds:
             if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEED_END:
-                raise InvalidRequest("seeds", f"must be from 0 to {SEED_END - 1}, got {seed}")
+                raise InvalidRequest("seeds", "whole_number", low=0, high=SEED_END - 1, value=shown(seed))
         count = len(self.variants()) * len(seeds)
         if count > CELLS_LIMIT:
-            raise InvalidRequest("seeds", f"must give at most {CELLS_LIMIT:,} pictures, got {count:,}")
+            raise InvalidRequest("seeds", "lab_too_many", limit=CELLS_LIMIT, value=count)
 
     @property
     def paired_seeds(self) -> tuple[int, ...]:
@@ -86,15 +87,14 @@ class Experiment:
                 )
         return tuple(made)
 
-    def _labels(self, variant: Variant, seed: int) -> tuple[str, str]:
+    def _labels(self, variant: Variant, seed: int) -> tuple[Note, Note]:
         """Row and column of the labelled grid: seeds side by side, but a grid's X axis when it has several."""
         if isinstance(self.question, Grid) and variant.factors and self.question.axes[0].field != "seed":
-            (name, level), *others = variant.factors
-            rest = [f"{other} {value}" for other, value in others]
+            first, *others = (level_of(*factor) for factor in variant.factors)
             if len(self.paired_seeds) > 1:
-                rest.append(f"seed {seed}")
-            return " · ".join(rest), f"{name} {level}"
-        return variant.label, f"seed {seed}"
+                others.append(Note("lab_seed", seed=seed))
+            return beside(others), first
+        return variant.label, Note("lab_seed", seed=seed)
 
     def to_json(self, inputs: InputStore) -> str:
         """One line; the base request's pictures go into `inputs`."""
@@ -113,9 +113,9 @@ class Experiment:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InvalidRequest("experiment", f"must be JSON, got {text[:40]!r}") from error
+            raise InvalidRequest("experiment", "not_json", value=text[:40]) from error
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
-            raise InvalidRequest("experiment", f"must be an experiment of schema {SCHEMA}, got {text[:40]!r}")
+            raise InvalidRequest("experiment", "lab_schema", schema=SCHEMA, value=text[:40])
         return cls.from_data(data, request_from_json(_object(data, "base"), inputs))
 
     @classmethod
@@ -123,17 +123,17 @@ class Experiment:
         """From plain values. Raises InvalidRequest."""
         seeds = data.get("seeds")
         if not isinstance(seeds, list):
-            raise InvalidRequest("seeds", f"must be a list, got {seeds!r:.80}")
+            raise InvalidRequest("seeds", "list_wanted", value=shown(seeds))
         name = data.get("name")
         if not isinstance(name, str):
-            raise InvalidRequest("name", f"must be text, got {name!r:.80}")
+            raise InvalidRequest("name", "text_wanted", value=shown(name))
         return cls(name=name, base=base, seeds=tuple(seeds), question=question_from_json(_object(data, "question")))
 
 
 def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = data.get(name)
     if not isinstance(value, Mapping):
-        raise InvalidRequest(name, f"must be an object, got {value!r:.80}")
+        raise InvalidRequest(name, "wrong_type", wanted=Note("type_dict"), value=shown(value))
     return value
 
 

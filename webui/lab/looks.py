@@ -41,11 +41,11 @@ def look(path: Path, inputs: InputStore, generate: Generate) -> Looks:
     """Raises InvalidRequest for a file that does not hold how it was made, and what making it raises."""
     record = metadata.read(path).record
     if record is None or record.kind != "image":
-        raise InvalidRequest("file", "must hold the settings that made it, got none")
+        raise InvalidRequest("file", "no_settings")
     batch = Batch.around(record.request(InputsAround(path, inputs)), record.position, record.facts.get("threads"))
     result = generate(replace(batch, attention=True))[record.position]
     if result.attention is None:
-        raise InvalidRequest("file", "must be made by an engine that can be watched")
+        raise InvalidRequest("file", "not_watched")
     same = pixels_sha256(result.image) == record.pixels_sha256
     return Looks(looks=overlays(result.attention, result.image), identical=same)
 

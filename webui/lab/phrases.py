@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.errors import InvalidRequest
+from pipelines.fields import shown
 
 PHRASES_LIMIT = 40
 _EDGES = re.compile(r"^[\s,;]+|[\s,;]+$")
@@ -28,9 +29,9 @@ class Phrased:
         if not wanted:
             wanted = [piece.strip() for piece in re.split(r"[,;\n]", prompt) if piece.strip()]
         if not wanted:
-            raise InvalidRequest("phrases", "must be at least one phrase of the prompt, got none")
+            raise InvalidRequest("phrases", "phrases_none")
         if len(wanted) > PHRASES_LIMIT:
-            raise InvalidRequest("phrases", f"must be at most {PHRASES_LIMIT} phrases, got {len(wanted)}")
+            raise InvalidRequest("phrases", "phrases_too_many", limit=PHRASES_LIMIT, value=len(wanted))
         spans = _spans(prompt, wanted)
         edges = [0, *(edge for span in spans for edge in span), len(prompt)]
         gaps = tuple(prompt[edges[place] : edges[place + 1]] for place in range(0, len(edges), 2))
@@ -83,5 +84,5 @@ def _spans(prompt: str, phrases: Sequence[str]) -> list[tuple[int, int]]:
                 taken.append(match.span())
                 break
         else:
-            raise InvalidRequest("phrases", f"must stand in the prompt, got {phrase!r}")
+            raise InvalidRequest("phrases", "phrase_not_there", value=shown(phrase))
     return sorted(taken)

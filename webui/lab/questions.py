@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import PLAIN, InvalidRequest, Note
+from pipelines.fields import shown
 from pipelines.types import GenerationRequest
 from webui.lab.axes import Axis
 from webui.lab.phrases import Phrased, tidy
@@ -17,16 +18,35 @@ from webui.lab.phrases import Phrased, tidy
 SAMPLE_LIMIT = 500
 SYMBOLS = ("?", "!", "??", "!!", "!!??", ";", ",", ".")
 CAPITALS = "CAPITALS"  # as a symbol: the phrase in capital letters
-AS_IS = "as it is"
+AS_IS = Note("lab_as_is")
+PLACES = ("before", "after")
+Factor = tuple[Note, Note]  # what is asked, and what this variant says about it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """One way to ask. `factors`: what it says about what is asked, as (factor, level); rows of the table."""
+    """One way to ask. `factors`: rows of the table."""
 
-    label: str
+    label: Note
     request: GenerationRequest
-    factors: tuple[tuple[str, str], ...] = ()
+    factors: tuple[Factor, ...] = ()
+
+
+def beside(notes: Sequence[Note]) -> Note:
+    """Several labels as one."""
+    return (
+        notes[0] if len(notes) == 1 else Note("lab_beside", first=notes[0], rest=beside(notes[1:])) if notes else AS_IS
+    )
+
+
+def level_of(factor: Note, level: Note) -> Note:
+    """A factor and its level as one label."""
+    return Note("lab_level", factor=factor, level=level)
+
+
+def plain(text: str) -> Note:
+    """Words of a person, or a value: the same in every language."""
+    return Note(PLAIN, text=text)
 
 
 class Question(Protocol):
@@ -46,19 +66,22 @@ class Grid:
 
     def variants(self, base: GenerationRequest) -> tuple[Variant, ...]:
         if not 1 <= len(self.axes) <= 3:
-            raise InvalidRequest("axes", f"must be one to three, got {len(self.axes)}")
+            raise InvalidRequest("axes", "axes_count", value=len(self.axes))
         if len({axis.field for axis in self.axes if axis.field != "prompt_words"}) < len(
             [axis for axis in self.axes if axis.field != "prompt_words"]
         ):
-            raise InvalidRequest("axes", "must each have a field of its own, got one twice")
+            raise InvalidRequest("axes", "axes_twice")
         axes = [axis for axis in self.axes if axis.field != "seed"]
         variants = []
         for values in itertools.product(*(axis.values for axis in axes)):
             request = base
             for axis, value in zip(axes, values, strict=True):
                 request = axis.apply(request, value)
-            factors = tuple((axis.field, axis.label(value)) for axis, value in zip(axes, values, strict=True))
-            label = " · ".join(f"{name} {level}" for name, level in factors) or AS_IS
+            factors = tuple(
+                (Note("lab_field", field=axis.field), plain(axis.label(value)))
+                for axis, value in zip(axes, values, strict=True)
+            )
+            label = beside([level_of(*factor) for factor in factors])
             variants.append(Variant(label=label, request=request, factors=factors if len(axes) > 1 else ()))
         return tuple(variants)
 
@@ -75,26 +98,26 @@ class Order:
     def variants(self, base: GenerationRequest) -> tuple[Variant, ...]:
         phrased = Phrased.of(base.prompt, self.phrases)
         if len(phrased.phrases) < 2:
-            raise InvalidRequest("phrases", f"must be at least two to change their order, got {len(phrased.phrases)}")
+            raise InvalidRequest("phrases", "phrases_order", value=len(phrased.phrases))
         found: dict[str, Variant] = {}
         for order in self._orders(len(phrased.phrases)):
             texts = [phrased.phrases[place] for place in order]
             factors = tuple(
-                (f"place of “{phrased.phrases[item]}”", str(place + 1))
+                (Note("lab_place_of", phrase=phrased.phrases[item]), plain(str(place + 1)))
                 for place, item in enumerate(order)
                 if item != place
             )
             prompt = phrased.text(texts)
-            variant = Variant(label=" | ".join(texts), request=replace(base, prompt=prompt), factors=factors)
+            variant = Variant(label=plain(" | ".join(texts)), request=replace(base, prompt=prompt), factors=factors)
             found.setdefault(prompt, variant)  # equal phrases may change places unseen
         return tuple(found.values())
 
     def _orders(self, count: int) -> Iterator[tuple[int, ...]]:
         total, wanted = math.factorial(count), self.sample
         if wanted is not None and not 1 <= wanted <= SAMPLE_LIMIT:
-            raise InvalidRequest("sample", f"must be from 1 to {SAMPLE_LIMIT}, got {wanted}")
+            raise InvalidRequest("sample", "whole_number", low=1, high=SAMPLE_LIMIT, value=shown(wanted))
         if wanted is None and total > SAMPLE_LIMIT:
-            raise InvalidRequest("sample", f"must be given for {count} phrases ({total:,} orders), got none")
+            raise InvalidRequest("sample", "sample_wanted", count=count, orders=total)
         if wanted is None or wanted >= total - 1:
             yield from itertools.permutations(range(count))
             return
@@ -118,22 +141,28 @@ class Symbols:
 
     def variants(self, base: GenerationRequest) -> tuple[Variant, ...]:
         if not self.symbols or not all(symbol.strip() for symbol in self.symbols):
-            raise InvalidRequest("symbols", "must be at least one symbol, got none")
-        if not self.places or set(self.places) - {"before", "after"}:
-            raise InvalidRequest("places", f"must be before or after, got {', '.join(self.places) or 'none'}")
+            raise InvalidRequest("symbols", "symbols_none")
+        if not self.places or set(self.places) - set(PLACES):
+            raise InvalidRequest("places", "choice", choices=PLACES, value=self.places or Note("nothing"))
         phrased = Phrased.of(base.prompt, (self.phrase or base.prompt,))
         phrase = phrased.phrases[0]
         found = [Variant(label=AS_IS, request=base)]
         for symbol in dict.fromkeys(self.symbols):
             if symbol == CAPITALS:
                 request = replace(base, prompt=phrased.with_one(0, phrase.upper()))
-                found.append(Variant(label=CAPITALS, request=request))
+                found.append(Variant(label=Note("lab_capitals"), request=request))
                 continue
             for place in dict.fromkeys(self.places):
                 text = f"{symbol}{phrase}" if place == "before" else f"{phrase}{symbol}"
-                factors = (("symbol", symbol), ("its place", place)) if len(set(self.places)) > 1 else ()
-                request = replace(base, prompt=phrased.with_one(0, text))
-                found.append(Variant(label=f"{symbol} {place}", request=request, factors=factors))
+                where = Note("lab_before" if place == "before" else "lab_after")
+                both = (Note("lab_symbol"), plain(symbol)), (Note("lab_symbol_place"), where)
+                found.append(
+                    Variant(
+                        label=level_of(plain(symbol), where),
+                        request=replace(base, prompt=phrased.with_one(0, text)),
+                        factors=both if len(set(self.places)) > 1 else (),
+                    )
+                )
         return tuple(found)
 
 
@@ -149,7 +178,7 @@ class Ablation:
         found = [Variant(label=AS_IS, request=base)]
         for place, phrase in enumerate(phrased.phrases):
             request = replace(base, prompt=phrased.without(place))
-            found.append(Variant(label=f"without “{phrase}”", request=request))
+            found.append(Variant(label=Note("lab_without", phrase=phrase), request=request))
         return tuple(found)
 
 
@@ -163,17 +192,15 @@ class Weights:
 
     def variants(self, base: GenerationRequest) -> tuple[Variant, ...]:
         phrased = Phrased.of(base.prompt, (_given(self.phrase),))
-        found = [Variant(label="weight 1", request=base)]
+        found = [Variant(label=Note("lab_weight", weight=1), request=base)]
         for weight in dict.fromkeys(self.weights):
             if not math.isfinite(weight) or not 0 <= weight <= 10:
-                raise InvalidRequest("weights", f"must be from 0 to 10, got {weight:g}")
+                raise InvalidRequest("weights", "number", low=0, high=10, value=shown(weight))
             if weight != 1:
-                text = f"({phrased.phrases[0]}:{weight:g})"
-                found.append(
-                    Variant(label=f"weight {weight:g}", request=replace(base, prompt=phrased.with_one(0, text)))
-                )
+                request = replace(base, prompt=phrased.with_one(0, f"({phrased.phrases[0]}:{weight:g})"))
+                found.append(Variant(label=Note("lab_weight", weight=weight), request=request))
         if len(found) == 1:
-            raise InvalidRequest("weights", "must be at least one weight besides 1, got none")
+            raise InvalidRequest("weights", "weights_none")
         return tuple(found)
 
 
@@ -189,18 +216,18 @@ class Isolation:
     def variants(self, base: GenerationRequest) -> tuple[Variant, ...]:
         phrased = Phrased.of(base.prompt, self.phrases)
         if len(phrased.phrases) < 2:
-            raise InvalidRequest("phrases", f"must be at least two to separate them, got {len(phrased.phrases)}")
-        found = [Variant(label="sentence", request=base)]
+            raise InvalidRequest("phrases", "phrases_separate", value=len(phrased.phrases))
+        found = [Variant(label=Note("lab_sentence"), request=base)]
         for separator in dict.fromkeys(self.separators):
             request = replace(base, prompt=phrased.joined(separator))
             if request.prompt != base.prompt:
-                found.append(Variant(label=f"separated by “{separator.strip()}”", request=request))
+                found.append(Variant(label=Note("lab_separated", separator=separator.strip()), request=request))
         if self.alone:
             for phrase in phrased.phrases:
                 request = replace(base, prompt=tidy(phrased.gaps[0] + phrase + phrased.gaps[-1]))
-                found.append(Variant(label=f"“{phrase}” alone", request=request))
+                found.append(Variant(label=Note("lab_alone_phrase", phrase=phrase), request=request))
         if len(found) == 1:
-            raise InvalidRequest("separators", "must change the prompt, got the same")
+            raise InvalidRequest("separators", "prompt_unchanged")
         return tuple(found)
 
 
@@ -222,18 +249,20 @@ class Pair:
             other = tidy(f"{base.prompt}, {self.replacement}")
             with_it = tidy(f"{base.prompt}, {phrase}")
         if other == with_it:
-            raise InvalidRequest("phrase", "must change the prompt, got the same")
-        names = (f"“{self.replacement}”" if self.replacement.strip() else f"without “{phrase}”", f"with “{phrase}”")
-        prompts = (other, with_it)
-        return tuple(
-            Variant(label=name, request=replace(base, prompt=prompt))
-            for name, prompt in zip(names, prompts, strict=True)
+            raise InvalidRequest("phrase", "prompt_unchanged")
+        instead = Note("lab_instead", phrase=self.replacement)
+        return (
+            Variant(
+                label=instead if self.replacement.strip() else Note("lab_without", phrase=phrase),
+                request=replace(base, prompt=other),
+            ),
+            Variant(label=Note("lab_with", phrase=phrase), request=replace(base, prompt=with_it)),
         )
 
 
 def _given(phrase: str) -> str:
     if not phrase.strip():
-        raise InvalidRequest("phrase", "must hold words, got none")
+        raise InvalidRequest("phrase", "phrase_empty")
     return phrase.strip()
 
 
@@ -254,38 +283,38 @@ def question_from_json(data: Mapping[str, Any]) -> Question:
     """Raises InvalidRequest with the field that is wrong."""
     cls = KINDS.get(str(data.get("kind")))
     if cls is None:
-        raise InvalidRequest("kind", f"must be one of {', '.join(KINDS)}, got {data.get('kind')!r:.80}")
+        raise InvalidRequest("kind", "choice", choices=tuple(KINDS), value=shown(data.get("kind")))
     values: dict[str, Any] = {}
     for name, value in data.items():
         if name == "kind":
             continue
         if name not in cls.__dataclass_fields__:
-            raise InvalidRequest(name, f"must be a setting of {cls.kind}, got {value!r:.80}")
+            raise InvalidRequest(name, "question_setting", kind=cls.kind)
         values[name] = _value(name, value)
     try:
         return cls(**values)  # type: ignore[no-any-return]
     except TypeError as error:
-        raise InvalidRequest("kind", f"must have all settings of {cls.kind}, got {sorted(values)}") from error
+        raise InvalidRequest("kind", "question_settings", kind=cls.kind, value=tuple(sorted(values))) from error
 
 
 def _value(name: str, value: Any) -> Any:
     if name == "axes":
         if not isinstance(value, Sequence) or isinstance(value, str):
-            raise InvalidRequest(name, f"must be a list, got {value!r:.80}")
+            raise InvalidRequest(name, "list_wanted", value=shown(value))
         return tuple(Axis.from_json(axis) for axis in value)
     if name in _TUPLES:
         kind: type | tuple[type, ...] = (int, float) if name == "weights" else str
         if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(one, kind) for one in value):
-            raise InvalidRequest(name, f"must be a list, got {value!r:.80}")
+            raise InvalidRequest(name, "list_wanted", value=shown(value))
         return tuple(value)
     if name in {"sample", "sample_seed"}:
         if isinstance(value, bool) or not (isinstance(value, int) or (value is None and name == "sample")):
-            raise InvalidRequest(name, f"must be a whole number, got {value!r:.80}")
+            raise InvalidRequest(name, "wrong_type", wanted=Note("type_int"), value=shown(value))
     elif name == "alone":
         if not isinstance(value, bool):
-            raise InvalidRequest(name, f"must be true or false, got {value!r:.80}")
+            raise InvalidRequest(name, "flag", value=shown(value))
     elif not isinstance(value, str):
-        raise InvalidRequest(name, f"must be text, got {value!r:.80}")
+        raise InvalidRequest(name, "text_wanted", value=shown(value))
     return value
 
 

@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 
 from pipelines.errors import InvalidRequest
+from pipelines.fields import shown
 
 VALUES_LIMIT = 1000  # of one axis
 _NUMBER = r"[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)"
@@ -29,13 +30,13 @@ def numbers(text: str, field: str, *, whole: bool = False) -> tuple[float, ...]:
         elif (match := _RANGE.fullmatch(part)) is not None:
             found += _spread(match, field, whole)
         else:
-            raise InvalidRequest(field, f"must be numbers such as 1, 2 or 1-10 (+2) or 1-10 [5], got {part.strip()!r}")
+            raise InvalidRequest(field, "range_numbers", value=shown(part.strip()))
         if len(found) > VALUES_LIMIT:
-            raise InvalidRequest(field, f"must be at most {VALUES_LIMIT:,} values, got more")
+            raise InvalidRequest(field, "range_too_many", limit=VALUES_LIMIT)
     if not found:
-        raise InvalidRequest(field, "must be at least one number, got none")
+        raise InvalidRequest(field, "range_empty")
     if whole and any(number != number.to_integral_value() for number in found):
-        raise InvalidRequest(field, f"must be whole numbers, got {text.strip()!r}")
+        raise InvalidRequest(field, "range_whole", value=shown(text.strip()))
     return tuple(dict.fromkeys(int(number) if whole else float(number) for number in found))
 
 
@@ -55,17 +56,17 @@ def _spread(match: re.Match[str], field: str, whole: bool) -> list[Decimal]:
         return _evenly(first, last, int(match["count"]), field, whole)
     step = _decimal(match["step"]) if match["step"] else Decimal(1 if last >= first else -1)
     if step == 0 or (last - first) * step < 0:
-        raise InvalidRequest(field, f"must step from {first} towards {last}, got {step:+}")
+        raise InvalidRequest(field, "range_step", first=str(first), last=str(last), value=f"{step:+}")
     count = math.floor((last - first) / step) + 1
     if count > VALUES_LIMIT:
-        raise InvalidRequest(field, f"must be at most {VALUES_LIMIT:,} values, got {count:,}")
+        raise InvalidRequest(field, "range_too_many", limit=VALUES_LIMIT)
     return [first + step * place for place in range(count)]  # decimals: 0.1 + 0.2 is 0.3 here
 
 
 def _evenly(first: Decimal, last: Decimal, count: int, field: str, whole: bool) -> list[Decimal]:
     """`count` numbers from first to last, both included; whole ones rounded to the nearest."""
     if not 1 <= count <= VALUES_LIMIT:
-        raise InvalidRequest(field, f"must be from 1 to {VALUES_LIMIT:,} values, got {count:,}")
+        raise InvalidRequest(field, "range_count", limit=VALUES_LIMIT, value=count)
     if count == 1:
         return [first]
     spread = [first + (last - first) * place / (count - 1) for place in range(count)]

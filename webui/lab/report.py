@@ -5,72 +5,23 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
-from pipelines.errors import UnreadableImage
+from pipelines.errors import Note, UnreadableImage
 from webui.archive import pictures
 from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell, Experiment
 from webui.proof.measures import TRAITS
+from webui.words import Language, say, translate
+from webui.words.lab import REPORT_WORDS
 
 THUMB = 192  # pixels a side, of a picture in the report
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so
-
-# What the report says: (English, Chinese).
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "seed": ("seed", "种子"),
-    "seeds": ("seeds", "种子数"),
-    "steps": ("steps", "步"),
-    "model": ("model", "模型"),
-    "guidance": ("guidance", "引导强度"),
-    "negative": ("Negative prompt", "反向提示词"),
-    "counted": (
-        "{measured} of {cells} pictures. Each row is held to “{reference}” at the same seed; in brackets the 95 %"
-        " bootstrap interval over seeds.",
-        "共 {cells} 张图片，已统计 {measured} 张。每一行都与同一种子的“{reference}”相比；"
-        "括号内为对种子的 95 % 自助法区间。",
-    ),
-    "floor": ("same prompt, other seed", "同一提示词，换种子"),
-    "other_seed": ("other seed", "换种子"),
-    "ratio": ("× other seed ({distance})", "换种子的倍数（{distance}）"),
-    "encoder": ("CLIP distance by {name}.", "CLIP 距离由 {name} 计算。"),
-    "pictures": ("Pictures", "图片"),
-    "setups": ("The pictures were not all made on the same set-up:", "这些图片并非在同一环境下生成："),
-    "made": ("Made by Seedprint.", "由 Seedprint 生成。"),
-    "missing": ("not there", "缺失"),
-    "unreadable": ("not readable", "无法读取"),
-    "pixels": ("pixel distance", "像素距离"),
-    "ssim": ("1 − SSIM", "1 − SSIM"),
-    "ms_ssim": ("1 − MS-SSIM", "1 − MS-SSIM"),
-    "clip": ("CLIP distance", "CLIP 距离"),
-    "judge": ("what the built-in judge sees", "内置评审所见"),
-    "brightness": ("brightness", "亮度"),
-    "redness": ("redness", "偏红"),
-    "greenness": ("greenness", "偏绿"),
-    "blueness": ("blueness", "偏蓝"),
-    "saturation": ("saturation", "饱和度"),
-    "detail": ("detail", "细节"),
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Speech:
-    """How a report speaks. `label`: a stored label, which is English, in its language."""
-
-    chinese: bool = False
-    label: Callable[[str], str] = str
-
-    def say(self, key: str, **values: object) -> str:
-        return _WORDS[key][self.chinese].format(**values)
-
-
-_ENGLISH = Speech()
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1500px;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
@@ -99,9 +50,10 @@ def to_csv(results: Results) -> bytes:
     for name in TRAITS:
         header += [f"{name} change", f"{name} change low", f"{name} change high"]
     writer.writerow(header)
-    floor = Effect(group="", label="same prompt, other seed", seeds=0, distances=results.floor)
+    floor = Effect(group=None, label=Note("lab_floor"), seeds=0, distances=results.floor)
     for effect in (floor, *results.effects):
-        line: list[object] = [harmless(effect.group), harmless(effect.label), effect.seeds or ""]
+        names = [harmless(say(one, "en")) if one is not None else "" for one in (effect.group, effect.label)]
+        line: list[object] = [*names, effect.seeds or ""]
         for name in results.metrics:
             line += [*_three(effect.distances.get(name)), *_three(effect.against_floor.get(name))]
         for name in TRAITS:
@@ -134,10 +86,10 @@ def shown(number: Number | None, digits: int = 3) -> str:
     return f"{number.mean:.{digits}f} ({number.low:.{digits}f} … {number.high:.{digits}f})"
 
 
-def to_svg(results: Results, metric: str, title: str = "", floor_title: str = "") -> str:
+def to_svg(results: Results, metric: str, title: str, language: Language) -> str:
     """Bars with intervals, the largest first, and the noise floor as a band. Everything in it is escaped."""
-    effects = [effect for effect in results.effects if metric in effect.distances]
-    effects.sort(key=lambda effect: (effect.group != "", effect.group, -effect.distances[metric].mean))
+    effects = sorted_by(metric, (effect for effect in results.effects if metric in effect.distances))
+    floor_title = translate("lab_other_seed", language)
     floor = results.floor.get(metric)
     numbers = [effect.distances[metric] for effect in effects] + ([floor] if floor else [])
     top = max((number.high or number.mean for number in numbers), default=0) or 1.0
@@ -161,14 +113,23 @@ def to_svg(results: Results, metric: str, title: str = "", floor_title: str = ""
             f' text-anchor="middle" fill="#b45309">{escape(floor_title)}</text>'
         )
     for place, effect in enumerate(effects):
-        parts.append(_bar(effect, effect.distances[metric], 8 + place * high, left, at))
+        parts.append(_bar(say(effect.full_label, language), effect, metric, 8 + place * high, at))
     parts.append(f'<text x="{left}" y="{height - 6}" opacity=".7">{escape(title)}</text></svg>')
     return "".join(parts)
 
 
-def _bar(effect: Effect, number: Number, top: float, left: float, at: object) -> str:
-    assert callable(at)
-    label = f"{effect.group}: {effect.label}" if effect.group else effect.label
+def sorted_by(metric: str, effects: Iterable[Effect]) -> list[Effect]:
+    """Variants before factors, each factor together, the largest first."""
+
+    def key(effect: Effect) -> tuple[str, float]:
+        distance = effect.distances.get(metric)
+        return "" if effect.group is None else say(effect.group, "en"), 1.0 if distance is None else -distance.mean
+
+    return sorted(effects, key=key)
+
+
+def _bar(label: str, effect: Effect, metric: str, top: float, at: Callable[[float], float]) -> str:
+    number, left = effect.distances[metric], at(0)
     cut = label if len(label) <= 46 else label[:45] + "…"
     middle, end = top + 9, at(number.mean)
     whisker = ""
@@ -188,33 +149,36 @@ def _bar(effect: Effect, number: Number, top: float, left: float, at: object) ->
 
 
 def to_html(
-    experiment: Experiment, results: Results, cells: Sequence[tuple[Cell, Path | None]], speech: Speech = _ENGLISH
+    experiment: Experiment,
+    results: Results,
+    cells: Sequence[tuple[Cell, Path | None]],
+    language: Language = "en",
 ) -> bytes:
     """The whole report in one file. Every word of a person is escaped; pictures are inside; nothing can run."""
-    base, say = experiment.base, speech.say
+    base, told = experiment.base, _spoken(language)
     settings = (
-        f"{say('model')} {base.model} · {base.sampler}, {base.schedule} · {base.steps} {say('steps')} ·"
-        f" {say('guidance')} {base.guidance:g} · {base.width} × {base.height} ·"
-        f" {say('seed')} {', '.join(map(str, experiment.paired_seeds))}"
+        f"{told('model')} {base.model} · {base.sampler}, {base.schedule} · {base.steps} {told('steps')} ·"
+        f" {told('guidance')} {base.guidance:g} · {base.width} × {base.height} ·"
+        f" {told('seed')} {', '.join(map(str, experiment.paired_seeds))}"
     )
-    reference = speech.label(results.reference)
-    counted = say("counted", measured=results.measured, cells=results.cells, reference=reference)
+    reference = say(results.reference, language)
+    counted = told("counted", measured=results.measured, cells=results.cells, reference=reference)
     parts = [
-        f'<!doctype html><html lang="{"zh-CN" if speech.chinese else "en"}"><meta charset="utf-8">',
+        f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><meta charset="utf-8">',
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
         " style-src 'unsafe-inline'\">",
         f"<title>{escape(experiment.name)}</title><style>{_STYLE}</style><h1>{escape(experiment.name)}</h1>",
         f"<pre>{escape(base.prompt)}</pre>",
-        f"<p>{say('negative')}: {escape(base.negative_prompt)}</p>" if base.negative_prompt else "",
+        f"<p>{told('negative')}: {escape(base.negative_prompt)}</p>" if base.negative_prompt else "",
         f'<p class="note">{escape(settings)}</p>',
         f"<p>{escape(counted)}</p>",
-        _warning(results, speech),
-        f'<p class="note">{escape(say("encoder", name=results.encoder))}</p>' if results.encoder else "",
-        *(to_svg(_labelled(results, speech), name, say(name), say("other_seed")) for name in _drawn(results)),
-        _table(results, speech),
-        f"<h2>{say('pictures')}</h2>",
-        _picture_table(cells, speech),
-        f'<p class="note">{say("made")}</p></html>',
+        _warning(results, language),
+        f'<p class="note">{escape(told("encoder", name=results.encoder))}</p>' if results.encoder else "",
+        *(to_svg(results, name, told(name), language) for name in _drawn(results)),
+        _table(results, language),
+        f"<h2>{told('pictures')}</h2>",
+        _picture_table(cells, language),
+        f'<p class="note">{told("made")}</p></html>',
     ]
     return "\n".join(part for part in parts if part).encode()
 
@@ -224,27 +188,30 @@ def _drawn(results: Results) -> list[str]:
     return [name for name in ("ms_ssim", METRIC) if name in results.metrics]
 
 
-def _labelled(results: Results, speech: Speech) -> Results:
-    effects = (replace(one, group=speech.label(one.group), label=speech.label(one.label)) for one in results.effects)
-    return replace(results, effects=tuple(effects))
+def _spoken(language: Language) -> Callable[..., str]:
+    """The words of a report by their keys."""
+
+    def told(key: str, **values: object) -> str:
+        return REPORT_WORDS[key][language == "zh"].format(**values)
+
+    return told
 
 
-def _warning(results: Results, speech: Speech) -> str:
+def _warning(results: Results, language: Language) -> str:
     if len(results.setups) < 2:
         return ""
     listed = "".join(f"<li>{escape(setup)}</li>" for setup in results.setups)
-    return f'<div class="warning">{speech.say("setups")}<ul>{listed}</ul></div>'
+    return f'<div class="warning">{_spoken(language)("setups")}<ul>{listed}</ul></div>'
 
 
-def _table(results: Results, speech: Speech) -> str:
-    say, drawn = speech.say, _drawn(results)
-    ratios = [say("ratio", distance=say(name).removeprefix("1 − ")) for name in drawn]
-    heads = ["", say("seeds"), *map(say, results.metrics), *ratios, *(f"Δ {say(name)}" for name in TRAITS)]
-    floor = Effect(group="", label="", seeds=0, distances=results.floor)
-    rows = [_row(say("floor"), floor, results.metrics, drawn)]
-    for effect in _labelled(results, speech).effects:
-        label = f"{effect.group}: {effect.label}" if effect.group else effect.label
-        rows.append(_row(label, effect, results.metrics, drawn))
+def _table(results: Results, language: Language) -> str:
+    told, drawn = _spoken(language), _drawn(results)
+    ratios = [told("ratio", distance=told(name).removeprefix("1 − ")) for name in drawn]
+    heads = ["", told("seeds"), *map(told, results.metrics), *ratios, *(f"Δ {told(name)}" for name in TRAITS)]
+    floor = Effect(group=None, label=Note("lab_floor"), seeds=0, distances=results.floor)
+    rows = [
+        _row(say(effect.full_label, language), effect, results.metrics, drawn) for effect in (floor, *results.effects)
+    ]
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
@@ -256,28 +223,29 @@ def _row(label: str, effect: Effect, metrics: Sequence[str], drawn: Sequence[str
     return f"<tr><th>{escape(label)}</th>" + "".join(f'<td class="n">{escape(one)}</td>' for one in values) + "</tr>"
 
 
-def _picture_table(cells: Sequence[tuple[Cell, Path | None]], speech: Speech) -> str:
+def _picture_table(cells: Sequence[tuple[Cell, Path | None]], language: Language) -> str:
     rows = list(dict.fromkeys(cell.row for cell, _ in cells))
     columns = list(dict.fromkeys(cell.column for cell, _ in cells))
     places = {(cell.row, cell.column): (cell, path) for cell, path in cells}
-    head = "".join(f"<th>{escape(speech.label(column))}</th>" for column in columns)
+    head = "".join(f"<th>{escape(say(column, language))}</th>" for column in columns)
     body = []
     for row in rows:
         shown_cells = "".join(
-            f"<td>{_picture(*places[row, column], speech)}</td>" for column in columns if (row, column) in places
+            f"<td>{_picture(*places[row, column], language)}</td>" for column in columns if (row, column) in places
         )
-        body.append(f"<tr><th>{escape(speech.label(row))}</th>{shown_cells}</tr>")
+        body.append(f"<tr><th>{escape(say(row, language))}</th>{shown_cells}</tr>")
     return f'<table class="pictures"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
 
 
-def _picture(cell: Cell, path: Path | None, speech: Speech) -> str:
-    words = escape(f"{cell.request.prompt} · {speech.say('seed')} {cell.seed}", quote=True)
+def _picture(cell: Cell, path: Path | None, language: Language) -> str:
+    told = _spoken(language)
+    words = escape(f"{cell.request.prompt} · {told('seed')} {cell.seed}", quote=True)
     if path is None:
-        return f"<small>{speech.say('missing')}: {words}</small>"
+        return f"<small>{told('missing')}: {words}</small>"
     try:
         image = pictures.read(path)
     except UnreadableImage:
-        return f"<small>{speech.say('unreadable')}: {words}</small>"
+        return f"<small>{told('unreadable')}: {words}</small>"
     image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88, subsampling=0)

@@ -59,7 +59,7 @@ class ExperimentStatus:
     eta_seconds: float | None = None
     job: JobStatus | None = None  # the cell at work
     seen: int = 0  # pictures that CLIP has looked at, while it is counted
-    error: str | None = None
+    error: Note | None = None
     grid: SavedImage | None = None  # with labels
     version: int = 0
 
@@ -127,7 +127,7 @@ class Lab:
         """Starts it, after those started earlier; its id. Raises InvalidRequest, StorageError."""
         plan = self.plan(experiment)
         if plan.bytes * 2 > self._store.free_bytes():
-            raise StorageError(f"The disk of the output folder has too little room for {plan.cells:,} pictures.")
+            raise StorageError("lab_no_room", pictures=plan.cells)
         identity = self._table.add(experiment.name, experiment.to_json(self._store.inputs), plan.cells)
         self.start()
         return identity
@@ -237,10 +237,10 @@ class Lab:
             try:
                 self._run(row)
             except SeedprintError as error:
-                self._table.set_state(row.id, "failed", str(error))
+                self._table.set_state(row.id, "failed", error.told)
             except Exception:  # a bug must not end the lab; its traceback goes to the log
                 log.exception("Experiment %s ended by a bug", row.id)
-                self._table.set_state(row.id, "failed", "The program has a bug: the log says where.")
+                self._table.set_state(row.id, "failed", Note("bug"))
             finally:
                 with self._changed:
                     self._job = None
@@ -253,7 +253,7 @@ class Lab:
         with self._changed:
             self._took, self._seen, self._counted = [], 0, row.id
         state: ExperimentState | None = "done"
-        error: str | None = None
+        error: Note | None = None
         for cell, known in zip(cells, self._table.cells(row.id), strict=True):
             if self._closing or not self._wanted(row.id):
                 state = None
@@ -261,7 +261,7 @@ class Lab:
             try:
                 path = finished.find(cell.request) or self._made(row, cell, known, finished)
             except SeedprintError as failure:
-                state, error = "failed", str(failure)
+                state, error = "failed", failure.told
                 break
             self._table.set_path(row.id, cell.place, path)
             self._touch(row.id)
@@ -273,7 +273,7 @@ class Lab:
         except Stopped:
             return  # the program closes: counted at the next start
         except SeedprintError as failure:
-            encoder, clip, error = "", {}, error or f"The CLIP distance is not counted: {failure}"
+            encoder, clip, error = "", {}, error or Note("clip_not_counted", why=failure.told)
         grid = save_sheet(self._store, self._history, cells, paths)
         results = replace(count(experiment, cells, paths, clip), encoder=encoder)
         self._table.finish(row.id, state, error=error, grid=grid, results=results.to_json())
@@ -290,7 +290,7 @@ class Lab:
 
         def on_progress(progress: Progress) -> None:
             if self._closing:
-                raise Cancelled("The program closes.")
+                raise Cancelled
             if progress.stage == "embedding":
                 self._seen = before + progress.step
                 self._touch(self._counted)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipelines.errors import InvalidRequest
+from pipelines.fields import shown
 from pipelines.types import GenerationRequest
 from webui.lab.experiments import Experiment
+from webui.library.files import children, place, read_yaml
 from webui.library.presets import PresetError
 
-FILE_LIMIT = 256 * 1024  # bytes
 _WORDS = ("name", "name_zh", "about", "about_zh")
+_KNOWN = (*_WORDS, "base", "seeds", "question")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,34 +35,28 @@ def load(folder: Path) -> tuple[ReadyMade, ...]:
 
 
 def read(file: Path) -> tuple[ReadyMade, ...]:
-    """The experiments of one file: a list of mappings. Raises PresetError with the file and which of them."""
-    try:
-        if file.stat().st_size > FILE_LIMIT:
-            raise PresetError(f"{file.name}: must have at most {FILE_LIMIT // 1024} kB")
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise PresetError(f"{file.name}: cannot be read as YAML in UTF-8 ({error})") from error
+    """The experiments of one file: a list of mappings. Raises PresetError with file and line."""
+    data, root = read_yaml(file)
     if not isinstance(data, list):
-        raise PresetError(f"{file.name}: must be a list of experiments")
-    return tuple(_ready_made(item, f"{file.name}, experiment {place}") for place, item in enumerate(data, 1))
+        raise PresetError("library_experiments", at=file.name)
+    return tuple(_ready_made(item, place(file, node)) for item, node in zip(data, children(root), strict=True))
 
 
-def _ready_made(data: Any, place: str) -> ReadyMade:
+def _ready_made(data: Any, at: str) -> ReadyMade:
     if not isinstance(data, Mapping):
-        raise PresetError(f"{place}: must be a mapping, got {data!r:.80}")
+        raise PresetError("library_experiment", at=at, value=shown(data))
     for key in _WORDS:
         if not isinstance(data.get(key), str) or not data[key].strip():
-            raise PresetError(f"{place}: {key} must be text, got {data.get(key)!r:.80}")
-    strangers = set(data) - {*_WORDS, "base", "seeds", "question"}
-    if strangers:
-        raise PresetError(f"{place}: {', '.join(sorted(map(str, strangers)))} is no part of an experiment")
+            raise PresetError("library_text", at=at, key=key, value=shown(data.get(key)))
+    if strangers := set(map(str, data)) - set(_KNOWN):
+        raise PresetError("library_unknown", at=at, key=tuple(sorted(strangers)), known=_KNOWN)
     base = data.get("base")
     if not isinstance(base, Mapping):
-        raise PresetError(f"{place}: base must be a mapping, got {base!r:.80}")
+        raise PresetError("library_settings", at=at, key="base", value=shown(base))
     try:
         experiment = Experiment.from_data(data, GenerationRequest(**base))
     except InvalidRequest as error:
-        raise PresetError(f"{place}: {error}") from error
+        raise PresetError("library_place", at=at, problem=error.told) from error
     except TypeError as error:
-        raise PresetError(f"{place}: base must hold settings of a request, got {sorted(map(str, base))}") from error
+        raise PresetError("library_settings", at=at, key="base", value=tuple(sorted(map(str, base)))) from error
     return ReadyMade(**{key: data[key].strip() for key in _WORDS}, experiment=experiment)

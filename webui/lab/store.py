@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.database import Database
+from pipelines.errors import Note
 
 ExperimentState = Literal["running", "done", "failed", "cancelled"]
 
@@ -24,7 +25,7 @@ class Row:
     name: str
     plan: str  # JSON of the experiment
     state: ExperimentState
-    error: str | None
+    error: Note | None
     grid: Mapping[str, Any] | None  # JSON of SavedImage
     results: str | None  # JSON of the counted results
     made_at: float  # seconds since 1970
@@ -47,7 +48,18 @@ class Known:
 
 def _row(row: sqlite3.Row) -> Row:
     values = {name: row[name] for name in row.keys()}  # noqa: SIM118  (a Row is no mapping)
-    return Row(**values | {"grid": json.loads(row["grid"]) if row["grid"] else None})
+    return Row(**values | {"grid": json.loads(row["grid"]) if row["grid"] else None, "error": _note(row["error"])})
+
+
+def _note(text: str | None) -> Note | None:
+    """What a row tells; version 0.1.0 wrote a sentence."""
+    if text is None:
+        return None
+    return Note.from_json(json.loads(text) if text.startswith("{") else text)
+
+
+def _note_text(note: Note | None) -> str | None:
+    return None if note is None else json.dumps(note.to_json(), ensure_ascii=False)
 
 
 class LabTable:
@@ -86,11 +98,11 @@ class LabTable:
             ).fetchone()
         return _row(row) if row else None
 
-    def set_state(self, identity: str, state: ExperimentState, error: str | None = None) -> None:
+    def set_state(self, identity: str, state: ExperimentState, error: Note | None = None) -> None:
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE experiments SET state = ?, error = ? WHERE id = ?",
-                (state, error, identity),
+                (state, _note_text(error), identity),
             )
 
     def finish(
@@ -98,7 +110,7 @@ class LabTable:
         identity: str,
         state: ExperimentState | None,
         *,
-        error: str | None = None,
+        error: Note | None = None,
         grid: Mapping[str, Any] | None = None,
         results: str | None = None,
     ) -> None:
@@ -108,7 +120,7 @@ class LabTable:
             connection.execute(
                 "UPDATE experiments SET state = CASE state WHEN 'running' THEN coalesce(?, state) ELSE state END,"
                 " error = ?, grid = coalesce(?, grid), results = ? WHERE id = ?",
-                (state, error, text, results, identity),
+                (state, _note_text(error), text, results, identity),
             )
 
     def cells(self, identity: str) -> list[CellRow]:

@@ -106,11 +106,6 @@ def sentence(field: str | None, rule: str, language: Language) -> str:
     return f"{name}{'：' if chinese else ': '}{told}" if name else told
 
 
-def lab_label(text: str, language: Language) -> str:
-    """A label of the lab's results in the visitor's language. Goes away with `legacy`."""
-    return legacy.label_in_chinese(text) if language == "zh" else text
-
-
 def language_of(request: Visitor | None) -> Language:
     """The visitor's language: what the page chose (a cookie), else what the browser asks for first."""
     if request is None:
@@ -130,7 +125,6 @@ __all__ = [
     "WORDS",
     "Language",
     "fault",
-    "lab_label",
     "label",
     "language_of",
     "line",

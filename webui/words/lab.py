@@ -129,58 +129,141 @@ WORDS: dict[str, tuple[str, str]] = {
     "seeds": ("Seeds", "种子"),
     "axes": ("Axes", "坐标轴"),
     "sample": ("How many orders", "抽取的顺序数"),
+    "prompt_words": ("words", "词语"),
+    "experiment": ("Experiment", "实验"),
 }
 
-# Rules of the lab's `InvalidRequest`s.
-LAB_RULES: tuple[tuple[str, str], ...] = (
-    (r"must hold the settings that made it, got none", r"文件中没有生成参数"),
-    (r"must be a1111 to see where words look, got (.+)", r"只有 A1111 语法可以查看词语看向哪里，现为 \1"),
-    (r"must be numbers such as (.+), got (.+)", r"应写成 \1 这样的数，现为 \2"),
-    (r"must be at most (.+) values, got (.+)", r"最多 \1 个取值，现为 \2 个"),
-    (r"must be at least one number, got none", r"至少填写一个数"),
-    (r"must be whole numbers, got (.+)", r"必须是整数，现为 \1"),
-    (r"must step from (.+) towards (.+), got (.+)", r"步长应从 \1 走向 \2，现为 \3"),
-    (r"must be at least one phrase of the prompt, got none", r"提示词中至少要有一个短语"),
-    (r"must be at most (.+) phrases, got (.+)", r"最多 \1 个短语，现为 \2 个"),
-    (r"must stand in the prompt, got (.+)", r"必须出现在提示词中，现为 \1"),
-    (r"must be at least two to (?:change their order|separate them), got (.+)", r"至少需要两个，现为 \1 个"),
-    (r"must be given for (.+) phrases \((.+) orders\), got none", r"\1 个短语有 \2 种顺序，请填写要抽取多少种"),
-    (r"must be at least one symbol, got none", r"至少填写一个符号"),
-    (r"must be at least one weight besides 1, got none", r"除 1 之外至少填写一个权重"),
-    (r"must hold words, got none", r"请填写文字"),
-    (r"must be before or after, got (.+)", r"请选择短语之前或之后"),
-    (r"must change the prompt, got the same", r"必须使提示词发生改变"),
-    (r"must be different, at least one, got (.+)", r"至少一个，且不能重复，现为 \1 个"),
-    (r"must give at most (.+) pictures, got (.+)", r"最多 \1 张图片，现为 \2 张"),
-    (r"must be one to three, got (.+)", r"请选择一到三个，现为 \1 个"),
-    (r"must each have a field of its own, got one twice", r"不能重复使用同一参数"),
-    (r"must have at least one value of (.+), got none", r"请为 \1 填写至少一个取值"),
-    (r"must begin with words of the prompt to replace, got (.+)", r"第一个取值必须是提示词中的词语，现为 \1"),
-    (r"must be true or false, got (.+)", r"必须为 true 或 false，现为 \1"),
-)
-
-# Labels of the lab's results, which are stored in English.
-LAB_LABELS: tuple[tuple[str, str], ...] = (
-    (r"(.*)seed (\d+)", r"\1种子 \2"),
-    (r"as it is", "原样"),
-    (r"sentence", "句子"),
-    (r"without “(.+)”", r"去掉“\1”"),
-    (r"with “(.+)”", r"带“\1”"),
-    (r"“(.+)” alone", r"单独“\1”"),
-    (r"separated by “(.+)”", r"用“\1”分隔"),
-    (r"weight (.+)", r"权重 \1"),
-    (r"(.+) before", r"\1 在前"),
-    (r"(.+) after", r"\1 在后"),
-    (r"CAPITALS", "大写字母"),
-    (r"place of “(.+)”", r"“\1”的位置"),
-    (r"symbol", "符号"),
-    (r"its place", "符号位置"),
-    (r"before", "之前"),
-    (r"after", "之后"),
-)
+# What the report of an experiment says.
+REPORT_WORDS: dict[str, tuple[str, str]] = {
+    "seed": ("seed", "种子"),
+    "seeds": ("seeds", "种子数"),
+    "steps": ("steps", "步"),
+    "model": ("model", "模型"),
+    "guidance": ("guidance", "引导强度"),
+    "negative": ("Negative prompt", "反向提示词"),
+    "counted": (
+        "{measured} of {cells} pictures. Each row is held to “{reference}” at the same seed; in brackets the 95 %"
+        " bootstrap interval over seeds.",
+        "共 {cells} 张图片，已统计 {measured} 张。每一行都与同一种子的“{reference}”相比；"
+        "括号内为对种子的 95 % 自助法区间。",
+    ),
+    "ratio": ("× other seed ({distance})", "换种子的倍数（{distance}）"),
+    "encoder": ("CLIP distance by {name}.", "CLIP 距离由 {name} 计算。"),
+    "pictures": ("Pictures", "图片"),
+    "setups": ("The pictures were not all made on the same set-up:", "这些图片并非在同一环境下生成："),
+    "made": ("Made by Seedprint.", "由 Seedprint 生成。"),
+    "missing": ("not there", "缺失"),
+    "unreadable": ("not readable", "无法读取"),
+    "pixels": ("pixel distance", "像素距离"),
+    "ssim": ("1 − SSIM", "1 − SSIM"),
+    "ms_ssim": ("1 − MS-SSIM", "1 − MS-SSIM"),
+    "clip": ("CLIP distance", "CLIP 距离"),
+    "judge": ("what the built-in judge sees", "内置评审所见"),
+    "brightness": ("brightness", "亮度"),
+    "redness": ("redness", "偏红"),
+    "greenness": ("greenness", "偏绿"),
+    "blueness": ("blueness", "偏蓝"),
+    "saturation": ("saturation", "饱和度"),
+    "detail": ("detail", "细节"),
+}
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    # -- labels of what was made
+    "lab_as_is": ("as it is", "原样"),
+    "lab_beside": ("{first} · {rest}", "{first} · {rest}"),
+    "lab_level": ("{factor} {level}", "{factor} {level}"),
+    "lab_of_factor": ("{factor}: {level}", "{factor}：{level}"),
+    "lab_field": ("{field}", "{field}"),
+    "lab_seed": ("seed {seed}", "种子 {seed}"),
+    "lab_place_of": ("place of “{phrase}”", "“{phrase}”的位置"),
+    "lab_symbol": ("symbol", "符号"),
+    "lab_symbol_place": ("its place", "符号位置"),
+    "lab_before": ("before", "之前"),
+    "lab_after": ("after", "之后"),
+    "lab_capitals": ("CAPITALS", "大写字母"),
+    "lab_without": ("without “{phrase}”", "去掉“{phrase}”"),
+    "lab_with": ("with “{phrase}”", "带“{phrase}”"),
+    "lab_instead": ("“{phrase}” instead", "换成“{phrase}”"),
+    "lab_alone_phrase": ("“{phrase}” alone", "单独“{phrase}”"),
+    "lab_sentence": ("sentence", "句子"),
+    "lab_separated": ("separated by “{separator}”", "用“{separator}”分隔"),
+    "lab_weight": ("weight {weight:g}", "权重 {weight:g}"),
+    "lab_floor": ("same prompt, other seed", "同一提示词，换种子"),
+    # -- an experiment
+    "lab_name": (
+        "An experiment's name must have from 1 to {limit} characters, got {value:,}.",
+        "实验名称须为 1 到 {limit} 个字符，现为 {value:,} 个。",
+    ),
+    "lab_schema": (
+        "{field} must be an experiment of schema {schema}, got {value}.",
+        "{field}必须是格式 {schema} 的实验，现为 {value}。",
+    ),
+    "lab_no_room": (
+        "The disk of the output folder has too little room for {pictures:,} pictures.",
+        "输出文件夹所在磁盘空间不足，放不下 {pictures:,} 张图片。",
+    ),
+    "lab_too_many": (
+        "An experiment makes at most {limit:,} pictures; this one would make {value:,}. Take fewer seeds or values.",
+        "一个实验最多 {limit:,} 张图片，此实验需要 {value:,} 张。请减少种子或取值。",
+    ),
+    "clip_not_counted": ("The CLIP distance is not counted: {why}", "未计算 CLIP 距离：{why}"),
+    "library_experiments": ("{at}: must be a list of experiments", "{at}：必须是实验的列表"),
+    "library_experiment": ("{at}: must be a mapping, got {value}", "{at}：必须是映射，现为 {value}"),
+    "library_settings": (
+        "{at}: {key} must hold settings of a request, got {value}",
+        "{at}：{key} 必须是生成参数，现为 {value}",
+    ),
+    "seeds_none": ("Write at least one seed.", "请至少填写一个种子。"),
+    "seeds_different": ("Each seed must be another: one stands there twice.", "种子不能重复。"),
+    "list_wanted": ("{field} must be a list, got {value}.", "{field}必须是列表，现为 {value}。"),
+    "not_watched": ("The engine that runs here cannot be watched.", "当前引擎无法观察。"),
+    # -- phrases of the prompt
+    "phrases_none": ("The prompt has no phrase to ask about: write some words.", "提示词中没有短语：请填写文字。"),
+    "phrases_too_many": (
+        "{field} must be at most {limit}, got {value:,}.",
+        "{field}最多 {limit} 个，现为 {value:,} 个。",
+    ),
+    "phrase_not_there": ("“{value}” must stand in the prompt.", "“{value}”必须出现在提示词中。"),
+    "phrase_empty": ("{field}: write the words that are asked about.", "请填写{field}：要考察的文字。"),
+    "phrases_order": (
+        "{field} must be at least two to change their order, got {value}.",
+        "{field}至少需要两个才能改变顺序，现为 {value} 个。",
+    ),
+    "phrases_separate": (
+        "{field} must be at least two to separate them, got {value}.",
+        "{field}至少需要两个才能分隔，现为 {value} 个。",
+    ),
+    "prompt_unchanged": ("{field} must change the prompt, and it stays the same.", "{field}没有改变提示词。"),
+    "sample_wanted": (
+        "{count} phrases have {orders:,} orders: write how many of them to draw.",
+        "{count} 个短语有 {orders:,} 种顺序：请填写要抽取多少种。",
+    ),
+    "symbols_none": ("Write at least one symbol.", "请至少填写一个符号。"),
+    "weights_none": ("Write at least one weight besides 1.", "除 1 之外请至少填写一个权重。"),
+    "question_setting": ("{field} is no setting of the question {kind}.", "{field}不是问题 {kind} 的设置。"),
+    "question_settings": (
+        "{field} {kind} must have all its settings, got {value}.",
+        "{field} {kind} 的设置不全，现为 {value}。",
+    ),
+    # -- numbers of an axis
+    "range_numbers": (
+        "{field} must be numbers such as 1, 2 or 1-10 (+2) or 1-10 [5], got {value}.",
+        "{field}应写成 1, 2 或 1-10 (+2) 或 1-10 [5] 这样的数，现为 {value}。",
+    ),
+    "range_too_many": ("{field} must be at most {limit:,} values.", "{field}最多 {limit:,} 个取值。"),
+    "range_empty": ("{field}: write at least one number.", "{field}：请至少填写一个数。"),
+    "range_whole": ("{field} must be whole numbers, got {value}.", "{field}必须是整数，现为 {value}。"),
+    "range_step": (
+        "{field} must step from {first} towards {last}, got {value}.",
+        "{field}的步长应从 {first} 走向 {last}，现为 {value}。",
+    ),
+    "range_count": (
+        "{field} must be from 1 to {limit:,} values, got {value:,}.",
+        "{field}须为 1 到 {limit:,} 个取值，现为 {value:,} 个。",
+    ),
     # -- axes
+    "axes_count": ("Choose one to three axes, got {value}.", "请选择一到三个坐标轴，现为 {value} 个。"),
+    "axes_twice": ("Each axis must have a field of its own: one stands there twice.", "坐标轴不能使用同一参数两次。"),
     "axis_empty": ("{field}: write at least one value of {axis}.", "{field}：请为 {axis} 填写至少一个取值。"),
     "axis_words": (
         "{field}: the first value must be words of the prompt, which the others replace, got {value}.",

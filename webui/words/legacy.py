@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from webui.words.lab import LAB_LABELS, LAB_RULES
 from webui.words.models import WHOLE_RULES
 from webui.words.proof import PROOF_RULES
 
@@ -26,7 +25,6 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"must be given(?: with a mask)?, got none", r"请先选择图片"),
     (r"must have the picture's size (.+), got (.+)", r"尺寸必须与图片相同 \1，现为 \2"),
     (r"must be an existing picture, got (.+)", r"图片不存在：\1"),
-    *LAB_RULES,
 )
 
 
@@ -35,10 +33,3 @@ def in_chinese(rule: str) -> str:
         if re.fullmatch(pattern, rule):
             return re.sub(pattern, replacement, rule)
     return rule
-
-
-def label_in_chinese(label: str) -> str:
-    for pattern, replacement in LAB_LABELS:
-        if re.fullmatch(pattern, label):
-            return re.sub(pattern, replacement, label)
-    return label

@@ -12,3 +12,6 @@ WORDS: dict[str, tuple[str, str]] = {
 PROOF_RULES: tuple[tuple[str, str], ...] = (
     (r"must be from (.+) to (.+) pictures, got (.+)", r"必须为 \1 到 \2 张，现为 \3 张"),
 )
+SENTENCES: dict[str, tuple[str, str]] = {
+    "no_settings": ("The file does not hold the settings that made it.", "文件中没有生成它的设置。"),
+}

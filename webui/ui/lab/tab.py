@@ -14,7 +14,7 @@ import gradio as gr
 from pipelines.errors import SeedprintError
 from webui.archive import metadata
 from webui.lab.experiments import Experiment
-from webui.lab.report import Speech, to_csv, to_html
+from webui.lab.report import to_csv, to_html
 from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
 from webui.ui.generate.controls import Updates
@@ -29,7 +29,7 @@ from webui.ui.widgets.live import Live
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.reading import build_reading, wire_reading
 from webui.ui.widgets.widget import empty_words
-from webui.words import Language, fault, lab_label, language_of
+from webui.words import Language, fault, language_of
 
 RECENT = 30  # experiments offered
 PAUSE = 0.3  # seconds between two looks
@@ -193,7 +193,7 @@ class LabHandlers:
         try:
             plan = self.lab.plan(self._experiment(values))
         except SeedprintError as error:
-            return {self.tab.estimate: ""} | self._fault(_said(error, language))
+            return {self.tab.estimate: ""} | self._fault(fault(error, language))
         return {self.tab.estimate: escaped(lab_view.estimate(plan, language))} | self._fault("")
 
     def _experiment(self, values: dict[Any, Any]) -> Experiment:
@@ -212,7 +212,7 @@ class LabHandlers:
         try:
             identity = self.lab.submit(self._experiment(values))
         except SeedprintError as error:
-            return self._fault(_said(error, language)) | {self.tab.estimate: ""}
+            return self._fault(fault(error, language)) | {self.tab.estimate: ""}
         return self._started(identity)
 
     def runs(self, ready: ReadyMade) -> Callable[[gr.Request], Updates]:
@@ -222,7 +222,7 @@ class LabHandlers:
             try:
                 identity = self.lab.submit(ready.experiment)
             except SeedprintError as error:
-                return self._fault(_said(error, language_of(request)))
+                return self._fault(fault(error, language_of(request)))
             return self._shown(ready.experiment) | self._started(identity)
 
         return run_ready
@@ -293,8 +293,7 @@ class LabHandlers:
         slug = re.sub(r"\W+", "-", experiment.name.lower()).strip("-")[:60] or "experiment"
         csv, html = place / f"{slug}.csv", place / f"{slug}.html"
         csv.write_bytes(to_csv(results))
-        speech = Speech(chinese=language == "zh", label=lambda label: lab_label(label, language))
-        html.write_bytes(to_html(experiment, results, self.lab.pictures(identity), speech))
+        html.write_bytes(to_html(experiment, results, self.lab.pictures(identity), language))
         return str(csv), str(html)
 
     def cancel(self, shown: Any) -> None:
@@ -311,7 +310,3 @@ def _label(key: str) -> Any:
 def _identity(value: Any) -> str:
     """An experiment's id as a browser gives it back: data from outside."""
     return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) else ""
-
-
-def _said(error: SeedprintError, language: Language) -> str:
-    return fault(error, language)

@@ -10,11 +10,11 @@ from webui.archive.store import place_below
 from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell
-from webui.lab.report import shown, to_svg
+from webui.lab.report import shown, sorted_by, to_svg
 from webui.lab.runner import ExperimentStatus, Lab, Plan
 from webui.proof.measures import TRAITS
 from webui.ui.house import House
-from webui.words import Language, lab_label, translate
+from webui.words import Language, say, translate
 
 SURE_SEEDS = 5
 PICTURES = 60  # shown at once; the labelled grid has them all
@@ -58,7 +58,7 @@ def live_value(status: ExperimentStatus, language: Language) -> dict[str, Any]:
             value["preview"] = base64.b64encode(job.preview).decode("ascii")
         return value
     value["line"] = translate(f"lab_{status.state}", language, **counts)
-    value["error"] = status.error or ""
+    value["error"] = "" if status.error is None else say(status.error, language)
     return value
 
 
@@ -71,7 +71,7 @@ def pictures_value(
     if status.over and status.grid is not None and status.grid.path.is_file():
         items = house.items([status.grid], language)
     for cell, path in made[-(PICTURES if status.over else NEWEST) :]:
-        label = f"{lab_label(cell.label, language)} · {cell.seed}"
+        label = f"{say(cell.label, language)} · {cell.seed}"
         items.append(house.item(lab.saved(cell, path), language) | {"label": label[:40]})
     return {"items": items, "selected": 0 if status.over and items else len(items) - 1}
 
@@ -81,7 +81,7 @@ def verdict(results: Results, metric: str, language: Language) -> list[str]:
     strongest = results.strongest(metric)
     if strongest is None:
         return [translate("lab_nothing", language)]
-    label, distance = lab_label(strongest.label, language), shown(strongest.distances[metric])
+    label, distance = say(strongest.label, language), shown(strongest.distances[metric])
     label = label if "“" in label else f"“{label}”"
     ratio = strongest.against_floor.get(metric)
     if ratio is None:
@@ -103,37 +103,22 @@ def metrics(results: Results, language: Language) -> list[tuple[str, str]]:
 
 
 def plot(results: Results, metric: str, language: Language) -> str:
-    title, floor = (translate(key, language) for key in (f"metric_{metric}", "lab_other_seed"))
-    return to_svg(in_language(results, language), metric, title, floor) if results.effects else ""
-
-
-def in_language(results: Results, language: Language) -> Results:
-    """The same numbers with labels that the visitor reads."""
-    from dataclasses import replace
-
-    effects = tuple(
-        replace(effect, group=lab_label(effect.group, language), label=lab_label(effect.label, language))
-        for effect in results.effects
-    )
-    return replace(results, effects=effects)
+    return to_svg(results, metric, translate(f"metric_{metric}", language), language) if results.effects else ""
 
 
 def table(results: Results, metric: str, language: Language) -> dict[str, Any]:
     """For gr.DataFrame: one row an effect, the strongest first; the noise floor on top."""
     names = ("what", "seeds", "distance", "interval", "ratio", "interval", "changes")
     headers = [translate(f"lab_column_{name}", language) for name in names]
-    found = in_language(results, language)
-    floor = found.floor.get(metric)
+    floor = results.floor.get(metric)
     rows: list[list[Any]] = []
     if floor is not None:
         rows.append([translate("lab_other_seed", language), "", _mean(floor), _interval(floor), "1", "", ""])
-    ordered = sorted(found.effects, key=lambda effect: (bool(effect.group), effect.group, -_size(effect, metric)))
-    for effect in ordered:
+    for effect in sorted_by(metric, results.effects):
         distance, ratio = effect.distances.get(metric), effect.against_floor.get(metric)
-        label = f"{effect.group}: {effect.label}" if effect.group else effect.label
         rows.append(
             [
-                label,
+                say(effect.full_label, language),
                 str(effect.seeds),
                 _mean(distance),
                 _interval(distance),
@@ -143,10 +128,6 @@ def table(results: Results, metric: str, language: Language) -> dict[str, Any]:
             ]
         )
     return {"headers": headers, "data": rows}
-
-
-def _size(effect: Effect, metric: str) -> float:
-    return effect.distances[metric].mean if metric in effect.distances else -1.0
 
 
 def _mean(number: Number | None, digits: int = 3) -> str:
