@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SEED_END = 2**32  # seeds are 0 … SEED_END - 1
 SIDE_STEP = 8  # pixels
+BUILTIN = "builtin"  # name and family of the model that ships with the project
 
 Task = Literal["txt2img", "img2img", "inpaint"]
 ResizeMode = Literal["stretch", "crop", "pad"]
@@ -110,7 +111,7 @@ class GenerationRequest:
     seed: int | None = setting(None, whole(0, SEED_END - 1), infotext="Seed")
     width: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
     height: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
-    model: str = setting("builtin", name(), infotext="Model")
+    model: str = setting(BUILTIN, name(), infotext="Model")
     init: InitImage | None = group(InitImage)
     # 1: the text encoder's last layer
     clip_skip: int = setting(1, whole(1, 12), infotext="Clip skip", sparse=True, per_model="form")
@@ -238,7 +239,7 @@ class ModelInfo:
     """What is known of a model without loading it."""
 
     name: str
-    family: str  # "sd1", "sd2", "sdxl", …, "builtin"
+    family: str  # the `name` of one in `pipelines.families`; "unknown"
     path: str
     bytes: int = 0
     native_size: int = 512  # pixels a side
@@ -247,7 +248,7 @@ class ModelInfo:
     sampler: str | None = None  # the only one that it takes; None: it takes all
     sha256: str | None = None  # None: not computed yet
     inpainting: bool = False  # nine input channels
-    problem: str | None = None  # one sentence when it cannot be loaded
+    problem: Note | None = None  # why it cannot be loaded
     kind: str = "checkpoint"  # or "lora", "lycoris", "vae", "embedding", "controlnet", …; "unknown" for broken files
     variant: str = ""  # "", "inpaint", "pix2pix", "depth", "upscale", "distilled"; "dev" or "schnell" for Flux
     layout: str = "single"  # "single" (safetensors), "pickle" (converted at first use), "folder" (diffusers)
@@ -255,6 +256,12 @@ class ModelInfo:
     zero_terminal_snr: bool = False
     parts: tuple[str, ...] = ()  # of "unet", "transformer", "vae", "text_encoder", "image_encoder", "ema"; () unknown
     dtype: str = ""  # "float16", …: what most of its tensors are
+    fits: tuple[str, ...] = ()  # the families that a VAE may be for: their VAEs have the same shapes
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it is the model that ships with the project."""
+        return self.family == BUILTIN
 
 
 Embedding = tuple[float, ...]  # of a picture, (width of the encoder's projection,), of any length

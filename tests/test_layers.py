@@ -29,8 +29,11 @@ TORCH_FREE_PIPELINES = (
     "pipelines/models/memory.py",
     "pipelines/models/vocabulary.py",
     "pipelines/models/reading.py",
-    "pipelines/models/whole.py",
-    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "pipelines/models/files").glob("*.py")),
+    *(
+        path.relative_to(ROOT).as_posix()
+        for room in ("pipelines/models/files", "pipelines/families")
+        for path in (ROOT / room).glob("*.py")
+    ),
 )
 SEEN_FROM_WEBUI = {
     "pipelines.database",
@@ -38,6 +41,7 @@ SEEN_FROM_WEBUI = {
     "pipelines.types",
     "pipelines.errors",
     "pipelines.engine",
+    "pipelines.families",  # what families are called
     "pipelines.sampling.samplers",
     "pipelines.prompts.grammar",
     "pipelines.images",

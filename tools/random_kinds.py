@@ -98,10 +98,12 @@ KINDS: dict[str, dict[str, Shape]] = {
     },
     "flux-dev": {
         "double_blocks.0.img_attn.norm.key_norm.scale": (128,),
+        "vector_in.in_layer.weight": (32, 768),
         "guidance_in.in_layer.weight": (32, 256),
     },
     "flux-schnell": {
         "model.diffusion_model.double_blocks.0.img_attn.norm.key_norm.scale": (128,),
+        "model.diffusion_model.vector_in.in_layer.weight": (32, 768),
         "text_encoders.clip_l.transformer.text_model.embeddings.position_embedding.weight": (77, 768),
         "vae.decoder.conv_in.weight": (64, 16, 3, 3),
     },

@@ -92,7 +92,7 @@ class FakeEngine(Catalogue):
 
 def _own(info: ModelInfo) -> ModelInfo:
     """The built-in model stands for this engine, which is quick at one small size."""
-    return replace(info, native_size=128, sha256="0" * 64) if info.family == "builtin" else info
+    return replace(info, native_size=128, sha256="0" * 64) if info.builtin else info
 
 
 def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:

@@ -17,8 +17,8 @@ from pipelines.engines import decoding
 from pipelines.engines.ladder import Try, climb, tries
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
-from pipelines.models.manager import Resident
 from pipelines.models.memory import Size, Ways
+from pipelines.models.resident import Resident
 from pipelines.models.weights.arranging import leave
 from pipelines.models.weights.components import Components, Stage
 from pipelines.prompts.wish import Wish

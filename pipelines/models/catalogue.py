@@ -56,5 +56,5 @@ class Catalogue:
         """Raises `ModelError`."""
         found = next((info for info in self.image_encoders() if info.name == name), None)
         if found is None:
-            raise ModelError(f"There is no image encoder called {name!r} in the models folder.")
+            raise ModelError("image_encoder_missing", name=name)
         return found

@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.errors import ModelError
-from pipelines.models import conversion, whole
-from pipelines.models.files import folders, vision
-from pipelines.models.files.families import NOUNS, TITLES, Finding, find_family
+from pipelines import families
+from pipelines.errors import ModelError, Note
+from pipelines.families.base import Family
+from pipelines.models import conversion
+from pipelines.models.files import folders, kinds, vision
 from pipelines.models.files.finding import Found, walk
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.headers import Header, main_dtype, read_content, read_header
+from pipelines.models.files.kinds import Finding
 from pipelines.models.files.names import name_models
 from pipelines.models.files.notes import Notes, from_metadata, from_sidecar
 from pipelines.models.files.remembering import Memory
 from pipelines.types import ModelInfo
-
-NATIVE_SIZES = {"sd1": 512, "sd2": 768}  # pixels a side; all others 1024
 
 
 def scan(roots: Sequence[Path], memory: Memory | None = None, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
@@ -57,11 +57,13 @@ def identify(path: Path) -> ModelInfo:
     try:
         found = path.stat()
     except OSError as error:
-        return _identify(Found(path=path, relative=path.name, problem=f"It cannot be read: {error.strerror}."))
+        return _identify(
+            Found(path=path, relative=path.name, problem=Note("file_unreadable_because", reason=error.strerror))
+        )
     if stat_module.S_ISDIR(found.st_mode):
         return folders.identify_folder(path)
     if not stat_module.S_ISREG(found.st_mode):
-        return _identify(Found(path=path, relative=path.name, problem="It is no file."))
+        return _identify(Found(path=path, relative=path.name, problem=Note("no_file")))
     sidecar = int(path.with_suffix(".yaml").is_file())
     return _identify(
         Found(path=path, relative=path.name, size=found.st_size, changed=found.st_mtime_ns, sidecar=sidecar)
@@ -91,10 +93,10 @@ def _identify(item: Found) -> ModelInfo:
             return _pickle(item)
         return _describe(item, read_header(item.path))
     except ModelError as error:
-        return _broken(item, str(error))
+        return _broken(item, error.note)
 
 
-def _broken(item: Found, problem: str) -> ModelInfo:
+def _broken(item: Found, problem: Note | None) -> ModelInfo:
     layout = "folder" if item.is_folder else "single"
     return ModelInfo(
         name=item.path.stem,
@@ -110,33 +112,27 @@ def _broken(item: Found, problem: str) -> ModelInfo:
 def _pickle(item: Found) -> ModelInfo:
     """An old checkpoint: known only when a converted copy lies there. Its bytes are not looked into here."""
     if item.path.suffix.lower() in (".safetensors", ".sft"):
-        reason = "It is a pickle under a .safetensors name: rename it to .ckpt if it should be converted."
-        return replace(_broken(item, reason), layout="pickle")
+        return replace(_broken(item, Note("pickle_misnamed")), layout="pickle")
     converted = conversion.converted_path(item.path, item.size, item.changed)
     if converted.is_file():
         return replace(_describe(item, read_header(converted)), layout="pickle")
-    info = replace(_broken(item, ""), layout="pickle", problem=None)
     refusal = conversion.refusal_path(converted)
-    return replace(info, problem=conversion.read_refusal(refusal)) if refusal.is_file() else info
+    problem = conversion.read_refusal(refusal) if refusal.is_file() else None
+    return replace(_broken(item, problem), layout="pickle")
 
 
 def _describe(item: Found, header: Header) -> ModelInfo:
-    finding = find_family(header.shapes)
+    finding = kinds.find(header.shapes)
     notes = from_metadata(header.metadata)
     sidecar = from_sidecar(item.path) if item.sidecar else None
-    family = finding.family
-    if family == "unknown" and finding.kind in ("lora", "lycoris", "embedding", "controlnet") and notes.family:
-        family = notes.family
+    family = families.of(_named_family(finding, notes))
     prediction, zero_snr = _prediction(finding, notes, sidecar)
-    native = NATIVE_SIZES.get(family, 1024)
-    if family == "sd2" and prediction == "epsilon":
-        native = 512
     return ModelInfo(
         name=item.path.stem,
-        family=family,
+        family=family.name,
         path=str(item.path),
         bytes=item.size,
-        native_size=native,
+        native_size=family.sizes.get(prediction or "", family.native_size),
         inpainting=finding.variant == "inpaint",
         problem=_problem(finding, family, item.path, header),
         kind=finding.kind,
@@ -145,8 +141,17 @@ def _describe(item: Found, header: Header) -> ModelInfo:
         zero_terminal_snr=zero_snr,
         parts=finding.parts,
         dtype=main_dtype(header.dtypes.values()),
-        **(whole.suits(family, finding.variant) if finding.kind == "checkpoint" else {}),
+        fits=finding.fits,
+        **(family.suits(finding.variant) if finding.kind == "checkpoint" else {}),
     )
+
+
+def _named_family(finding: Finding, notes: Notes) -> str:
+    """What the trainer says of a file that changes a model, where its shapes do not tell or fit others as well."""
+    changes = finding.kind in ("lora", "lycoris", "embedding", "controlnet")
+    if changes and notes.family and finding.family in ("unknown", families.of(notes.family).like):
+        return notes.family
+    return finding.family
 
 
 def _prediction(finding: Finding, notes: Notes, sidecar: Notes | None) -> tuple[str | None, bool]:
@@ -158,15 +163,17 @@ def _prediction(finding: Finding, notes: Notes, sidecar: Notes | None) -> tuple[
     return sidecar.prediction_type or notes.prediction_type or finding.prediction_type, zero_snr
 
 
-def _problem(finding: Finding, family: str, path: Path, header: Header) -> str | None:
-    """Why it cannot be chosen as the model, in one sentence; of an image encoder: why it cannot be used."""
+def _problem(finding: Finding, family: Family, path: Path, header: Header) -> Note | None:
+    """Why it cannot be chosen as the model; of an image encoder: why it cannot be used."""
     if finding.kind == "unknown":
-        return f"It is no known model: {finding.because}."
+        return Note("no_known_model", reason=finding.because)
     if finding.kind == "image-encoder":
         return vision.problem_of(path.parent, header.shapes)
+    if family.name != "unknown" and not family.runs:
+        return Note("not_run_yet", what=Note(f"noun_{finding.kind}"), family=family.titled(finding.variant))
     if finding.kind != "checkpoint":
-        title = f" for {TITLES[family]}" if family in TITLES else ""
-        return f"It is {NOUNS[finding.kind]}{title}, not a checkpoint."
-    missing = {"text_encoder": "text encoder", "vae": "VAE"}.items() - {(part, "") for part in finding.parts}
-    names = [words for part, words in sorted(missing) if part not in finding.parts]
-    return f"The checkpoint holds no {' and no '.join(names)}." if names else None
+        what = Note(f"noun_{finding.kind}")
+        titles = families.titles_of(finding.family, finding.fits)
+        return Note("no_checkpoint_for", what=what, families=titles) if titles else Note("no_checkpoint", what=what)
+    missing = [Note(f"the_{part}") for part in ("text_encoder", "vae") if part not in finding.parts]
+    return Note("parts_missing", parts=tuple(missing)) if missing else None

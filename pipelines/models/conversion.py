@@ -22,13 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ModelError, StorageError
+from pipelines.errors import ModelError, Note, StorageError
 from pipelines.models.files.headers import read_content, read_header
 from pipelines.types import ModelInfo
 
 FOLDER = ".converted"  # beside the original; hidden, so that it is not scanned
 CHILD = Path(__file__).with_name("conversion_child.py")
 BLOCK = 2**22  # bytes
+REFUSAL_LIMIT = 2000  # characters
 # What a Python needs to start and to find its libraries; no other word of the environment is handed on
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL")
 
@@ -61,11 +62,16 @@ def refusal_path(converted: Path) -> Path:
     return converted.with_suffix(".refused.txt")
 
 
-def read_refusal(path: Path) -> str:
+def read_refusal(path: Path) -> Note:
+    """Why it was refused; version 0.1.0 wrote a sentence."""
     try:
-        return path.read_text(encoding="utf-8")[:500]
+        text = path.read_text(encoding="utf-8")[:REFUSAL_LIMIT]
     except (OSError, UnicodeDecodeError):
-        return "It was refused when it was to be converted."
+        return Note("refused_before")
+    try:
+        return Note.from_json(json.loads(text))
+    except (ValueError, RecursionError):
+        return Note.from_json(text)
 
 
 def convert(
@@ -85,17 +91,18 @@ def convert(
     try:
         found = path.stat()
     except OSError as error:
-        raise ModelError(f"{path.name}: It cannot be read: {error.strerror}.") from error
+        reason = Note("file_unreadable_because", reason=error.strerror)
+        raise ModelError("inside", name=path.name, reason=reason) from error
     target = converted_path(path, found.st_size, found.st_mtime_ns, folder)
     if target.is_file():
         return target
     if refusal_path(target).is_file():
-        raise ModelError(f"{path.name}: {read_refusal(refusal_path(target))}")
+        raise ModelError("inside", name=path.name, reason=read_refusal(refusal_path(target)))
     try:
         if read_content(path) != "pickle":
-            raise ModelError("It is no pickle and needs no conversion.")
+            raise ModelError("no_pickle")
     except ModelError as error:
-        raise ModelError(f"{path.name}: {error}") from error
+        raise ModelError("inside", name=path.name, reason=error.note) from error
     if on_start is not None:
         on_start()
     _prepare(target.parent, found.st_size)
@@ -106,8 +113,8 @@ def convert(
     except ModelError as error:
         with contextlib.suppress(OSError):
             if not isinstance(error, _Unfinished):
-                refusal_path(target).write_text(str(error), encoding="utf-8")
-        raise ModelError(f"{path.name}: {error}") from error
+                refusal_path(target).write_text(json.dumps(error.note.to_json()), encoding="utf-8")
+        raise ModelError("inside", name=path.name, reason=error.note) from error
     except OSError as error:
         raise StorageError(f"The converted copy of {path.name} cannot be written: {error.strerror}.") from error
     finally:

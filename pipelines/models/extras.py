@@ -6,19 +6,19 @@ Nothing that is named is ever left out in silence: what cannot be used is one se
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
-from pipelines.models import conversion, whole
-from pipelines.models.files.families import NOUNS, TITLES
+from pipelines.models import conversion
+from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.wish import Wish, wish_of
-from pipelines.types import GenerationRequest, ModelInfo
+from pipelines.types import BUILTIN, GenerationRequest, ModelInfo
 
 AUTOMATIC = "automatic"
 NEAREST = 3  # names told when one is not there
@@ -71,15 +71,14 @@ def check(listing: Listing, request: GenerationRequest) -> None:
         model = listing.find(request.model)
     except ModelError as error:
         raise InvalidRequest("model", "model_unusable", problem=error.told) from error
-    is_whole = model.family in whole.FAMILIES
-    if is_whole:
-        whole.check(model, request)
-    elif model.family == "unknown" or _pickles(files, request, wish):
+    family = families.of(model.family)
+    family.check(model, request)
+    if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):
         return  # said when it runs: only converting tells
     found = _resolved(files, request, wish, model.family)
-    if is_whole and found.embeddings:
+    if found.embeddings and not family.learns_words:
         word, field = found.embeddings[0].name, next(iter(_mentioned(wish, [_stem(found.embeddings[0])]).values()))
-        raise InvalidRequest(field, "embedding_unusable", name=word, model=whole.title(model))
+        raise InvalidRequest(field, "embedding_unusable", name=word, model=families.title_of(model))
 
 
 def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:
@@ -139,7 +138,7 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
 def _why_no_lora(files: Sequence[ModelInfo], called: Sequence[ModelInfo], name: str) -> Note:
     """What the files of that name are instead; else which names come near."""
     for info in called:
-        if info.kind in NOUNS or info.kind == "checkpoint":
+        if info.kind in (*KINDS, "checkpoint"):
             return Note("file_is", name=info.name, kind=_noun(info.kind))
     if called:
         return Note("file_broken", name=called[0].name, problem=called[0].problem or "")
@@ -160,10 +159,9 @@ def _find_vae(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     if not vaes:
         names = [info.name for info in files if info.kind == "vae"]
         raise InvalidRequest("vae", "vae_missing", name=name, automatic=AUTOMATIC, hint=_hint(name, names))
-    own = family.removesuffix("-refiner")  # which has SDXL's
-    fitting = [info for info in vaes if own in re.split(r", | or ", info.family)]
+    fitting = [info for info in vaes if family in info.fits]
     if not fitting:
-        theirs = tuple(map(_title, re.split(r", | or ", vaes[0].family)))
+        theirs = families.titles_of(vaes[0].family, vaes[0].fits)
         raise InvalidRequest("vae", "vae_family", name=name, family=_title(family), theirs=theirs)
     return _only(fitting, "vae", name)
 
@@ -222,4 +220,4 @@ def _noun(kind: str) -> Note:
 
 
 def _title(family: str) -> str | Note:
-    return Note("family_builtin") if family == "builtin" else TITLES.get(family, family)
+    return Note("family_builtin") if family == BUILTIN else families.of(family).title

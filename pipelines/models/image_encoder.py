@@ -17,8 +17,8 @@ from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionMode
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import ModelError
-from pipelines.models.files.families import PROJECTION
 from pipelines.models.files.hashes import stamp_of
+from pipelines.models.files.kinds import PROJECTION
 from pipelines.models.weights import leftovers
 from pipelines.models.weights.loading import model_errors
 from pipelines.types import Embedding, ModelInfo

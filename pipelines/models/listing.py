@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from pipelines.errors import ModelError
-from pipelines.models import checkpoints, whole
-from pipelines.models.files.families import TITLES
+from pipelines import families
+from pipelines.errors import ModelError, Note
+from pipelines.families import builtin
+from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.remembering import Memory
-from pipelines.types import ModelInfo
+from pipelines.types import BUILTIN, ModelInfo
 
-BUILTIN = Path(__file__).resolve().parent.parent / "builtin"
-FAMILIES = ("sd1", "sd2", "sdxl", "sdxl-refiner")
-VARIANTS = ("", "inpaint", "pix2pix")
 IMAGE_ENCODER = "image-encoder"  # counts pictures in the lab, makes none
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
@@ -36,7 +32,7 @@ class Listing:
         found = [info for info in self._scan() if why_not(info) is None]
         sure = [info for info in found if info.kind == "checkpoint"]
         guesses = [info for info in found if info.kind != "checkpoint"]
-        return (*sure, *guesses, builtin()) if sure else (builtin(), *guesses)
+        return (*sure, *guesses, builtin.info()) if sure else (builtin.info(), *guesses)
 
     def everything(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
         """Every file, LoRAs and broken ones too, without the built-in model. `hashes`: as `checkpoints.scan` has it."""
@@ -45,19 +41,19 @@ class Listing:
     def shelf(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
         """Every file and the built-in model, for people to look at: `problem` says why it is of no use here."""
         found = tuple(_judged(info) for info in self._scan(hashes))
-        own = builtin() if hashes is None else replace(builtin(), sha256=hashes.get(BUILTIN))
+        own = builtin.info() if hashes is None else replace(builtin.info(), sha256=hashes.get(builtin.FOLDER))
         return (*found, own)
 
     def find(self, name: str) -> ModelInfo:
         """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
-        if name == "builtin":
-            return builtin()
+        if name == BUILTIN:
+            return builtin.info()
         info = next((info for info in self._scan() if info.name == name), None)
         if info is None:
-            raise ModelError(f"There is no model called {name!r} in the models folder.")
+            raise ModelError("model_missing", name=name)
         reason = why_not(info)
         if reason is not None:
-            raise ModelError(f"{name}: {reason}")
+            raise ModelError("inside", name=name, reason=reason)
         return info
 
     def _scan(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
@@ -72,50 +68,25 @@ def _judged(info: ModelInfo) -> ModelInfo:
 
 
 def is_beside(info: ModelInfo) -> bool:
-    """Whether a prompt or a field can name it beside a model."""
+    """Whether a prompt or a field can name it beside a model. A family that nobody told may be any."""
+    if info.family in families.ALL and not families.of(info.family).runs:
+        return False
     return info.kind in BESIDE or (info.kind == "lycoris" and info.variant in LYCORIS)
 
 
-def why_not(info: ModelInfo) -> str | None:
-    """One sentence when this program cannot run a file as its model."""
+def why_not(info: ModelInfo) -> Note | None:
+    """Why this program cannot run a file as its model."""
     if info.problem is not None:
         return info.problem
     if info.layout == "pickle" and info.kind == "unknown":
         return None  # nobody knows what it is before it is converted, which happens when it is first used
     if info.kind != "checkpoint":
-        return "It is not a checkpoint."
-    if info.family in whole.FAMILIES:
-        return _not_as_a_file(info) if info.family == "flux" and info.layout != "folder" else None
-    if info.family not in FAMILIES:
-        return f"It is a model of the family {TITLES.get(info.family, info.family)}, which is not supported yet."
-    if info.variant not in VARIANTS:
-        return f"It is a {info.variant} model, which is not supported yet."
+        return Note("no_checkpoint", what=Note(f"noun_{info.kind}"))
+    family = families.of(info.family)
+    if not family.runs:
+        return Note("not_run_yet", what=Note("noun_checkpoint"), family=family.titled(info.variant))
+    if info.variant not in family.variants:
+        return Note("variant_not_run", family=family.title, variant=info.variant)
+    if not family.single_file and info.layout != "folder":
+        return Note("folder_only", family=family.title)
     return None
-
-
-def _not_as_a_file(info: ModelInfo) -> str:
-    return f"{TITLES[info.family]} works as a diffusers folder: one file holds no tokenizer of its T5 text encoder."
-
-
-def builtin() -> ModelInfo:
-    """The model that ships with the project, as its own configs describe it."""
-    unet, vae = _config("unet"), _config("vae")
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    return ModelInfo(
-        name="builtin",
-        family="builtin",
-        path=str(BUILTIN),
-        bytes=sum(file.stat().st_size for file in BUILTIN.glob("*/*.safetensors")),
-        native_size=int(unet["sample_size"]) * factor,
-        guidance=3.0,  # its judge's best: above, colours and edges overshoot (docs/builtin/figures.json)
-        layout="folder",
-        inpainting=unet["in_channels"] == 2 * vae["latent_channels"] + 1,
-    )
-
-
-def _config(part: str) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads((BUILTIN / part / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The built-in model is damaged: {part}/config.json cannot be read ({error}).") from error
-    return config

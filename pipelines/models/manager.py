@@ -7,72 +7,27 @@ import gc
 import sys
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from pipelines import families
 from pipelines.errors import ModelError
-from pipelines.models import conversion, whole
-from pipelines.models.adapters import Adapters
+from pipelines.families.base import LoadedModel
+from pipelines.models import conversion
 from pipelines.models.device import Placement
 from pipelines.models.files.hashes import stamp_of
 from pipelines.models.listing import Listing
 from pipelines.models.stages import OnStage, by_part, unheard
-from pipelines.models.vocabulary import Words
-from pipelines.models.weights.arranging import is_narrow, unstream
-from pipelines.models.weights.components import Components, bytes_of
-from pipelines.models.weights.loading import model_errors, place, read
-from pipelines.models.weights.vae import read_vae
-from pipelines.models.weights.whole import Stamp, Whole, read_whole
-from pipelines.prompts.encoding import PromptEncoder
-from pipelines.sampling import previews
+from pipelines.models.weights.loading import model_errors
 from pipelines.types import ModelInfo
 
 BUDGET_SHARE = 3  # of the machine's memory, one part in so many is for models not in use
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resident:
-    """A model in memory and what belongs to it. One set of parts serves every task."""
-
-    parts: Components
-    prompts: PromptEncoder
-    adapters: Adapters
-    factors: previews.Factors
-    stamp: Stamp  # of its file or folder when it was read
-
-    @property
-    def info(self) -> ModelInfo:
-        return self.parts.info
-
-    @property
-    def modules(self) -> tuple[Any, ...]:
-        """All that holds weights."""
-        return self.parts.modules
-
-    @property
-    def bytes(self) -> int:
-        """Of its weights."""
-        return bytes_of(self.modules)
-
-    def named(self, info: ModelInfo) -> Resident:
-        return replace(self, parts=replace(self.parts, info=info))
-
-    def place(self) -> None:
-        place(self.parts)
-
-    def leave(self) -> None:
-        """To main memory."""
-        self.prompts.forget()
-        unstream(self.parts.unet)
-        for part in self.modules:
-            self.parts.placement.take_off(part)
-
-
-Model = Resident | Whole  # taken apart, or run in one piece by diffusers' own pipeline
+Model = LoadedModel[Any]
 
 
 class PipelineManager:
@@ -84,7 +39,6 @@ class PipelineManager:
         self._listing = listing
         self._budget = psutil.virtual_memory().total // BUDGET_SHARE if budget is None else budget
         self._current: Model | None = None
-        self._vae: tuple[str, Stamp | None, Components] | None = None  # the last separate one, laid over its model
         self._parked: OrderedDict[str, Model] = OrderedDict()  # by path, the one used last at the end
 
     @property
@@ -112,23 +66,9 @@ class PipelineManager:
         assert self._current is not None
         return self._current
 
-    def with_vae(self, info: ModelInfo | None) -> Components:
-        """The parts of the current model, with this VAE instead of its own if there is one. Raises
-        `InvalidRequest`."""
-        assert isinstance(self._current, Resident)
-        parts = self._current.parts
-        if info is None:
-            return parts
-        stamp = stamp_of(Path(info.path))
-        if self._vae is None or self._vae[:2] != (info.path, stamp) or self._vae[2].unet is not parts.unet:
-            vae = read_vae(info, parts.vae)
-            vae = vae if self.placement.moves else self.placement.place(vae)
-            self._vae = (info.path, stamp, replace(parts, vae=vae))
-        return self._vae[2]
-
     def let_go(self) -> None:
         """Of the current model: the next `get` reads its file anew."""
-        self._current = self._vae = None
+        self._current = None
 
     def clear(self) -> None:
         """Lets everything go."""
@@ -150,18 +90,8 @@ class PipelineManager:
             return _named(parked, info)
         stamp = stamp_of(Path(info.path))
         if stamp is None:
-            raise ModelError("It is gone.")
-        on_part = by_part(info, on_stage)
-        if info.family in whole.FAMILIES:
-            return read_whole(info, stamp, self.placement, on_part)
-        parts = read(info, self.placement, on_part)
-        factors = previews.known_factors(info.family)
-        if factors is None:
-            factors = previews.measured_factors(parts.vae, parts.vae_factor)
-        parts = replace(parts, tokenizers=tuple(Words(tokenizer) for tokenizer in parts.tokenizers))
-        prompts = PromptEncoder(parts.tokenizers, parts.text_encoders)
-        adapters = Adapters(parts, prompts)
-        return Resident(parts=parts, prompts=prompts, adapters=adapters, factors=factors, stamp=stamp)
+            raise ModelError("file_gone", path=info.path)
+        return families.of(info.family).load(info, stamp, self.placement, by_part(info, on_stage))
 
     def _switch(self, model: Model) -> None:
         """The new model was read whole before the old one goes, so that a bad file changes nothing. On a card the old
@@ -187,9 +117,8 @@ class PipelineManager:
         self._current = model
 
     def _park(self, model: Model) -> None:
-        self._current = self._vae = None
-        rounded = isinstance(model, Resident) and is_narrow(model.parts.unet)
-        if _is_unchanged(model) and not rounded:
+        self._current = None
+        if _is_unchanged(model) and model.is_as_read:
             self._parked[model.info.path] = model
         if self.placement.moves:
             model.leave()

@@ -9,9 +9,12 @@ one. What the driver itself takes (`OVERHEAD`) comes on top.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+
+from pipelines import families
+from pipelines.families.sd import SD1
 
 GB = 2**30
 MEGA = 1_000_000  # pixels
@@ -40,34 +43,26 @@ class Shape:
         return self.unet + self.beside + self.vae + self.text
 
 
-# Parameters of UNet, VAE and text encoders, in millions
-_PARAMETERS: Mapping[str, tuple[float, float, float]] = {
-    "sd1": (859.5, 83.7, 123.1),
-    "sd2": (865.9, 83.7, 340.4),
-    "sdxl": (2567.5, 83.7, 817.7),
-    "sdxl-refiner": (2259.5, 83.7, 694.7),
-}
-FAMILIES = tuple(_PARAMETERS)
-_STEP_PER_PIXEL = {"sdxl": 158.0, "sdxl-refiner": 189.0}  # bytes in 16 bits; no attention at their largest level
-_STEP_ELSE = 263.0
+FAMILIES = tuple(family.name for family in families.ALL.values() if family.amounts is not None)
 _DECODE_PER_PIXEL = 1535.0  # bytes in 16 bits; every family has the same decoder
 
 
 def shape_of(family: str, *, bytes_per_number: int, weights: int = 0) -> Shape:
     """The shape of a published family in a type of so many bytes. A family that is not known counts as SD 1.x with
     `weights` bytes in all (in that type)."""
-    scale = bytes_per_number / 2
-    if family in _PARAMETERS:
-        unet, vae, text = (round(count * 1e6 * bytes_per_number) for count in _PARAMETERS[family])
-    else:
-        unet, vae, text = weights, 0, 0
+    scale, amounts = bytes_per_number / 2, families.of(family).amounts
+    if amounts is None:
+        return replace(
+            shape_of(SD1.name, bytes_per_number=bytes_per_number), unet=weights, vae=0, text=0, vae_in_fp32=False
+        )
+    unet, vae, text = (round(one * 1e6 * bytes_per_number) for one in (amounts.unet, amounts.vae, amounts.text))
     return Shape(
         unet=unet,
         vae=vae,
         text=text,
-        step_per_pixel=_STEP_PER_PIXEL.get(family, _STEP_ELSE) * scale,
+        step_per_pixel=amounts.step_per_pixel * scale,
         decode_per_pixel=_DECODE_PER_PIXEL * scale,
-        vae_in_fp32=family in _STEP_PER_PIXEL and bytes_per_number == 2,
+        vae_in_fp32=amounts.vae_in_fp32 and bytes_per_number == 2,
     )
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipelines import families
 from pipelines.errors import ModelError
 from pipelines.models.files import folders
 from pipelines.models.files.headers import read_header
@@ -16,8 +17,6 @@ from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, fold
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.wish import read
 from pipelines.types import DIALECTS, ModelInfo, PromptReading
-
-_TOKENIZERS = ("tokenizer", "tokenizer_2")
 
 
 class PromptReader:
@@ -50,12 +49,11 @@ class PromptReader:
 
     def _vocabularies(self, info: ModelInfo) -> tuple[Vocabulary, ...]:
         if info.layout != "folder":
-            return (_clip(),) * (2 if info.family == "sdxl" else 1)
+            return (_clip(),) * len(families.of(info.family).clips)
         folder = Path(info.path)
         stamp, known = folders.stamp(folder), self._folders.get(info.path)
         if known is None or known[0] != stamp:
-            names = _TOKENIZERS[:1] if info.family == "flux" else _TOKENIZERS  # its second is T5's, no CLIP's
-            found = [folder / name for name in names if (folder / name).is_dir()]
+            found = [folder / name for name in families.of(info.family).clips if (folder / name).is_dir()]
             known = self._folders[info.path] = stamp, tuple(map(folder_vocabulary, found))
         return known[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,25 +13,11 @@ from pipelines import images
 
 Factors = torch.Tensor  # (latent channels + 1, 3): latents and a constant -> RGB in 0 … 1
 
-# Linear fits of the VAEs' colours, from InvokeAI (Apache-2.0), which has -1 … 1; the last row makes it 0 … 1
-_SD1 = (
-    (0.3444, 0.1385, 0.0670),
-    (0.1247, 0.4027, 0.1494),
-    (-0.3192, 0.2513, 0.2103),
-    (-0.1307, -0.1874, -0.7445),
-)
-_SDXL = (
-    (0.3816, 0.4930, 0.5320),
-    (-0.3753, 0.1631, 0.1739),
-    (0.1770, 0.3588, -0.2048),
-    (-0.4350, -0.2644, -0.4289),
-)
 
-
-def known_factors(family: str) -> Factors | None:
-    """The published factors of a family's VAE."""
-    rows = {"sd1": _SD1, "sd2": _SD1, "sdxl": _SDXL, "sdxl-refiner": _SDXL}.get(family)
-    if rows is None:
+def published(rows: Sequence[tuple[float, float, float]]) -> Factors | None:
+    """Factors of a linear fit that somebody published: a latent channel's row is its red, green and blue in -1 … 1;
+    the last row makes it 0 … 1. None where nobody did."""
+    if not rows:
         return None
     return torch.tensor([*((red / 2, green / 2, blue / 2) for red, green, blue in rows), (0.5, 0.5, 0.5)])
 

@@ -56,13 +56,13 @@ def test_settings_that_would_change_bits_between_runs_are_off() -> None:
 
 
 def test_the_quickest_number_of_threads_is_one_or_all(engine: object) -> None:
-    from pipelines.engines import local
+    from pipelines.engines.unet import quickest_threads
 
     engine.warm_up()  # type: ignore[attr-defined]
     parts = engine.manager.current.parts  # type: ignore[attr-defined]
-    assert local._quickest_threads(parts, 1) == 1
+    assert quickest_threads(parts, 1) == 1
     try:
-        assert local._quickest_threads(parts, 2) in (1, 2)
+        assert quickest_threads(parts, 2) in (1, 2)
     finally:
         torch.set_num_threads(1)
 

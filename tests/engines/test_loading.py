@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from pipelines.errors import InvalidRequest, ModelError, Note
+from pipelines.families import builtin
 from pipelines.models.checkpoints import identify
-from pipelines.models.listing import BUILTIN, Listing, builtin, why_not
+from pipelines.models.listing import Listing, why_not
 from tests.engines.conftest import SMALL, batch_of, ignore
 from webui.words import line
 
@@ -133,7 +134,7 @@ def test_each_generates(engine_of: Any, name: str) -> None:
 
 def test_sd2_without_a_word_on_its_prediction_is_told_by_one_bias() -> None:
     name = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
-    info = replace(builtin(), family="sd2", prediction_type=None)
+    info = replace(builtin.info(), family="sd2", prediction_type=None)
     wide, narrow = torch.linspace(-1, 1, 320), torch.linspace(-0.05, 0.05, 320)
     assert singlefile._scheduler(info, {name: wide})["prediction_type"] == "v_prediction"
     assert singlefile._scheduler(info, {name: narrow})["prediction_type"] == "epsilon"
@@ -330,7 +331,7 @@ def test_a_folder_without_its_vocabulary_is_refused(folder: Path, tmp_path: Path
 
 
 def test_what_cannot_run_is_said_before_it_is_tried() -> None:
-    good = builtin()
+    good = builtin.info()
     assert why_not(good) is None or good.family == "builtin"
     assert why_not(replace(good, family="pony")) == "It is a model of the family pony, which is not supported yet."
     assert why_not(replace(good, family="flux", layout="folder")) is None
@@ -347,9 +348,9 @@ def test_what_cannot_run_is_said_before_it_is_tried() -> None:
 
 
 def test_the_builtin_model_is_described_by_its_own_configs() -> None:
-    unet = json.loads((BUILTIN / "unet" / "config.json").read_text())
-    vae = json.loads((BUILTIN / "vae" / "config.json").read_text())
-    info = builtin()
+    unet = json.loads((builtin.FOLDER / "unet" / "config.json").read_text())
+    vae = json.loads((builtin.FOLDER / "vae" / "config.json").read_text())
+    info = builtin.info()
     parts = loading.load(info, placement())
     assert parts.vae_factor == 2 ** (len(vae["block_out_channels"]) - 1)
     assert info.native_size == unet["sample_size"] * parts.vae_factor
@@ -367,11 +368,10 @@ def test_the_vae_says_how_large_a_latent_is(tmp_path: Path, levels: int, monkeyp
     from PIL import Image
 
     from pipelines.engines.local import LocalEngine
-    from pipelines.models import listing
     from pipelines.types import InitImage, Inpaint
 
     copy = tmp_path / "other"
-    shutil.copytree(BUILTIN, copy)
+    shutil.copytree(builtin.FOLDER, copy)
     shutil.rmtree(copy / "vae")
     torch.manual_seed(0)
     AutoencoderKL(
@@ -383,7 +383,7 @@ def test_the_vae_says_how_large_a_latent_is(tmp_path: Path, levels: int, monkeyp
         layers_per_block=1,
         mid_block_add_attention=False,
     ).save_pretrained(copy / "vae")
-    monkeypatch.setattr(listing, "BUILTIN", copy)
+    monkeypatch.setattr(builtin, "FOLDER", copy)
     engine = LocalEngine(device="cpu")
     try:
         factor = 2 ** (levels - 1)

@@ -467,10 +467,10 @@ def test_a_lora_that_the_engine_has_is_taken(harness: Harness) -> None:
 def test_an_unreadable_model_is_refused_with_its_reason(harness: Harness) -> None:
     class Broken(FakeEngine):
         def models(self) -> tuple[ModelInfo, ...]:
-            return (ModelInfo(name="bad", family="unknown", path="", problem="truncated: 1 of 2 GB"),)
+            return (ModelInfo(name="bad", family="unknown", path="", problem=Note("file_empty")),)
 
     service = harness.start(Broken())
-    with pytest.raises(InvalidRequest, match="truncated: 1 of 2 GB"):
+    with pytest.raises(InvalidRequest, match=r"^model: file_empty"):
         service.submit(request(model="bad"))
 
 

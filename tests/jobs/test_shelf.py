@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import ModelError
+from pipelines.errors import ModelError, Note
 from tests.jobs.test_service import request
 from tests.models.files import checkpoint, write_model
 from webui.archive import metadata
@@ -63,10 +63,10 @@ def test_the_shelf_tells_of_everything_and_why_it_is_of_no_use(tmp_path: Path) -
         shelf = parts.service.shelf
         found = {info.name: info for info in shelf.everything()}
         assert list(found) == ["deep", "empty", "good", "soft", "builtin"]
-        assert found["empty"].problem == "The file is empty."
+        assert found["empty"].problem == Note("file_empty")
         assert found["good"].problem is None
         assert found["soft"].problem is None
-        assert "not supported yet" in (found["deep"].problem or "")
+        assert found["deep"].problem == Note("variant_not_run", family="SD 1.x", variant="depth")
         with pytest.raises(ModelError):
             shelf.parts(found["empty"])
         assert {part.name for part in shelf.parts(found["good"])} == {"text_encoder", "unet", "vae"}

@@ -87,7 +87,7 @@ def write_folder(folder: Path, *, width: int = 768, channels: int = 4, predictio
     return folder
 
 
-def write_whole_folder(folder: Path, *, flux: bool = False, t5: bool = True, **transformer: Any) -> Path:
+def write_pipeline_folder(folder: Path, *, flux: bool = False, t5: bool = True, **transformer: Any) -> Path:
     """SD 3 or Flux as a diffusers folder: true configurations and empty weights. `transformer`: its configuration."""
     encoders = ("text_encoder", "text_encoder_2", "text_encoder_3")[: 2 if flux or not t5 else 3]
     parts = ("transformer", "vae", *encoders)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ModelError
+from pipelines.families import builtin
 from pipelines.models.checkpoints import identify
 from pipelines.models.files.anatomy import parts_of
-from pipelines.models.listing import builtin
 
 from .files import checkpoint, header_of, write_folder, write_header, write_model
 
@@ -98,15 +98,15 @@ def test_a_folder_counts_one_variant_of_each_part(tmp_path: Path) -> None:
 
 
 def test_the_builtin_model_has_its_parts() -> None:
-    assert [part.name for part in parts_of(builtin())] == ["text_encoder", "unet", "vae"]
+    assert [part.name for part in parts_of(builtin.info())] == ["text_encoder", "unet", "vae"]
 
 
 def test_an_old_pickle_and_a_broken_file_say_why(tmp_path: Path) -> None:
     pickle = tmp_path / "a.ckpt"
     pickle.write_bytes(b"\x80\x04" + b"0" * 100)
-    with pytest.raises(ModelError, match="old pickle"):
+    with pytest.raises(ModelError, match="pickle_unopened"):
         parts_of(identify(pickle))
     broken = tmp_path / "b.safetensors"
     broken.write_bytes(b"")
-    with pytest.raises(ModelError, match="empty"):
+    with pytest.raises(ModelError, match="file_empty"):
         parts_of(identify(broken))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import ModelError, StorageError
+from pipelines.errors import ModelError, Note, StorageError
 from pipelines.models import conversion
 from pipelines.models.checkpoints import identify, scan
 from pipelines.models.conversion import CHILD, Limits, convert, converted_path, loadable, refusal_path
@@ -154,13 +154,13 @@ def test_a_hostile_file_is_refused_once_and_remembered(tmp_path: Path, monkeypat
     path.write_bytes(hostile.hostile_files(canary)["os.system in a zip"][0])
     assert scan([tmp_path], memory)[0].problem is None
     with pytest.raises(
-        ModelError, match=r"^evil\.ckpt: It was refused: it would run code \((posix|nt)\.system\)"
+        ModelError, match=r"evil\.ckpt.*It was refused: it would run code \((posix|nt)\.system\)"
     ) as first:
         convert(path)
     assert not canary.exists()
     (info,) = scan([tmp_path], memory)
     assert info.problem is not None
-    assert str(first.value) == f"evil.ckpt: {info.problem}"
+    assert first.value.note == Note("inside", name="evil.ckpt", reason=info.problem)
 
     def never(*arguments: Any, **named: Any) -> None:
         raise AssertionError("opened again")
@@ -178,7 +178,7 @@ def test_a_changed_file_is_converted_anew(tmp_path: Path) -> None:
     stale.write_bytes(b"x")
     assert convert(path) == stale
     os.utime(path, ns=(1, 1))
-    with pytest.raises(ModelError, match=r"x\.ckpt: It is damaged"):
+    with pytest.raises(ModelError, match=r"x\.ckpt.*It is damaged"):
         convert(path)
 
 
@@ -186,7 +186,7 @@ def test_a_conversion_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
     write_checkpoint(path)
     start = time.monotonic()
-    with pytest.raises(ModelError, match=r"took longer than 0 s and was stopped\.$"):
+    with pytest.raises(ModelError, match=r"took longer than 0 s and was stopped\."):
         convert(path, limits=Limits(seconds=0))
     assert time.monotonic() - start < 10
     target = converted_path(path, path.stat().st_size, path.stat().st_mtime_ns)
@@ -211,9 +211,9 @@ def test_leftovers_of_a_killed_program_are_swept(tmp_path: Path) -> None:
 def test_what_is_no_pickle_is_not_converted(tmp_path: Path) -> None:
     path = tmp_path / "page.ckpt"
     path.write_bytes(b"<!DOCTYPE html>" + b" " * 100)
-    with pytest.raises(ModelError, match=r"page\.ckpt: It is a web page"):
+    with pytest.raises(ModelError, match=r"page\.ckpt.*file_web_page"):
         convert(path)
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="file_unreadable_because"):
         convert(tmp_path / "gone.ckpt")
     assert not (tmp_path / ".converted").exists()
 

@@ -48,10 +48,10 @@ def test_a_lora_that_does_not_tell_its_family_is_tried_only_when_no_other_fits()
 
 
 def test_a_broken_lora_is_refused_with_its_reason() -> None:
-    broken = file("cat", kind="unknown", family="unknown", problem="It is truncated.")
+    broken = file("cat", kind="unknown", family="unknown", problem=Note("file_empty"))
     with pytest.raises(InvalidRequest) as caught:
         extras.resolve([broken], wish("<lora:cat:1>"), "sd1")
-    assert caught.value.note.values["hint"] == Note("file_broken", name="cat", problem="It is truncated.")
+    assert caught.value.note.values["hint"] == Note("file_broken", name="cat", problem=Note("file_empty"))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_learned_word_may_be_called_anything(name: str, prompt: str, dialect: 
 
 @pytest.mark.parametrize("written", ["x (1)", r"x \(1\)", "X (1)"])
 def test_a_lora_and_a_vae_may_be_called_anything(written: str) -> None:
-    files = [file("x"), file("x (1)"), file("soft [a].v1+ (1)", kind="vae")]
+    files = [file("x"), file("x (1)"), file("soft [a].v1+ (1)", kind="vae", fits=("sd1",))]
     found = extras.resolve(files, wish(f"<lora:{written}:1>", vae="soft [a].v1+ (1)"), "sd1")
     assert [lora.info.name for lora in found.loras] == ["x (1)"]
     assert found.vae is files[2]
@@ -154,7 +154,7 @@ def test_a_pickle_is_opened_only_when_the_request_may_mean_it() -> None:
     guess: dict[str, Any] = {"kind": "unknown", "family": "unknown", "layout": "pickle"}
     word = file("word", path="/models/word.pt", bytes=10_000, **guess)
     large = file("cat", path="/models/cat.ckpt", bytes=4 * 10**9, **guess)
-    refused = file("bad", path="/models/bad.pt", bytes=10_000, problem="It was refused.", **guess)
+    refused = file("bad", path="/models/bad.pt", bytes=10_000, problem=Note("refused_before"), **guess)
     files = [word, large, refused]
     assert pickles(files, wish("a cat and a bad dog")) == []
     assert pickles(files, wish("a word of a cat")) == [word]
@@ -163,7 +163,8 @@ def test_a_pickle_is_opened_only_when_the_request_may_mean_it() -> None:
 
 
 def test_a_vae_must_be_made_for_the_family() -> None:
-    files = [file("soft", kind="vae", family="sd1, sd2 or sdxl"), file("sharp", kind="vae", family="sd3 or flux")]
+    small, large = {"kind": "vae", "family": "unknown"}, {"kind": "vae", "family": "unknown"}
+    files = [file("soft", fits=("sd1", "sd2", "sdxl"), **small), file("sharp", fits=("sd3", "flux"), **large)]
     assert extras.resolve(files, wish(), "sd1").vae is None
     assert extras.resolve(files, wish(vae="soft"), "sdxl").vae is files[0]
     for name, family in (("sharp", "sd1"), ("soft", "builtin"), ("none", "sd1")):

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.errors import InvalidRequest
 from pipelines.models.extras import WantedLora
-from pipelines.models.files.families import find_family
+from pipelines.models.files.kinds import find
 from pipelines.types import GenerationRequest, ModelInfo
 from tests.engines.conftest import batch_of, ignore
 
@@ -54,7 +54,7 @@ def test_the_width_of_the_text_tells_the_family_of_a_lokr(width: int, family: st
     factors = {f"{layer}.lokr_w1_a": (16, 2), f"{layer}.lokr_w1_b": (2, 16)}
     factors |= {f"{layer}.lokr_w2_a": (20, 2), f"{layer}.lokr_w2_b": (2, width // 16)}
     for shapes in (whole, factors):
-        found = find_family(shapes)
+        found = find(shapes)
         assert (found.kind, found.variant, found.family) == ("lycoris", "LoKr", family)
 
 
@@ -71,7 +71,7 @@ def test_kinds_are_told_by_their_tensors() -> None:
         ({f"{layer}.oft_blocks": (3, 8, 40, 40)}, "lycoris", "BOFT", "unknown"),
         ({f"{layer}.oft_diag": (8, 40, 40)}, "lycoris", "old OFT", "unknown"),
     ):
-        found = find_family(shapes)
+        found = find(shapes)
         assert (found.kind, found.variant, found.family) == (kind, variant, family)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.errors import Note
 from pipelines.models.checkpoints import identify
 from pipelines.models.conversion import convert
 from tools.random_specs import SPECS
@@ -171,4 +172,6 @@ def test_the_command(arguments: list[str], expected: str, tmp_path: Path, capsys
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     path = tmp_path / "out" / expected
     assert capsys.readouterr().out.strip() == str(path)
-    assert identify(path).problem == (None if "lora" not in expected else "It is a LoRA for SDXL, not a checkpoint.")
+    assert identify(path).problem == (
+        None if "lora" not in expected else Note("no_checkpoint_for", what=Note("noun_lora"), families=("SDXL",))
+    )

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import InvalidRequest
-from pipelines.models.listing import BUILTIN, Listing
+from pipelines.families.builtin import FOLDER as BUILTIN
+from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.models.vocabulary import MARKS, Words, folder_vocabulary
 from pipelines.prompts.compel_parsing import compel_map, parts_of

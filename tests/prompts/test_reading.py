@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import ModelError
-from pipelines.models.listing import BUILTIN, Listing
+from pipelines.families.builtin import FOLDER as BUILTIN
+from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
 from pipelines.types import PromptReading

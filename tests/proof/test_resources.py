@@ -10,6 +10,7 @@ from pipelines.types import GenerationRequest, ModelInfo, Progress
 from webui.archive.store import ImageStore
 from webui.proof import sweep
 from webui.proof.resources import Named, match, matched, named_in, renamed
+from webui.words import say
 
 ONE, TWO = "1" * 64, "2" * 64
 CODES = {"model": "checkpoint", "lora": "lora", "vae": "vae", "embedding": "embedding"}
@@ -40,18 +41,21 @@ def test_odd_records_name_nothing(facts: dict[str, object]) -> None:
 def test_what_became_of_a_file(role: str) -> None:
     kind, named = CODES[role], Named(role=role, name="dream", sha256=ONE)
     unchanged = match(named, [file("dream", ONE, kind)])
-    assert (unchanged.note, unchanged.now, unchanged.gone) == ("", None, False)
+    assert (unchanged.note, unchanged.now, unchanged.gone) == (None, None, False)
     moved = match(named, [file("other", TWO, kind), file("night", ONE, kind)])
     assert (moved.now, moved.gone) == ("night", False)
-    assert "is now called night" in moved.note
+    assert moved.note is not None
+    assert (moved.note.code, moved.note.values["now"]) == ("file_renamed", "night")
     both = match(named, [file("dream", TWO, kind), file("night", ONE, kind)])
     assert both.now == "night"
     replaced = match(named, [file("dream", TWO, kind)])
     assert (replaced.now, replaced.gone) == (None, False)
-    assert "Another file bears the name" in replaced.note
+    assert replaced.note is not None
+    assert replaced.note.code == "file_replaced"
     gone = match(named, [file("other", TWO, kind)])
     assert gone.gone
-    assert "1111111111" in gone.note
+    assert gone.note is not None
+    assert (gone.note.code, gone.note.values["sha256"]) == ("file_not_found", "1111111111")
 
 
 def test_a_file_of_another_kind_is_no_match() -> None:
@@ -122,19 +126,20 @@ def test_with_real_files(made: tuple[Path, ImageStore, Path]) -> None:
     dream.rename(night)
     report = again(made)
     assert report.identical
-    assert report.notes == ("The model dream is now called night; it is the same file.",)
+    assert [say(note, "en") for note in report.notes] == ["The model dream is now called night; it is the same file."]
     RandomModel("sd15", tiny=True, seed=2).write_single(dream)
     report = again(made)
     assert report.identical, "the file of that name was used, not the one with the hash"
-    assert "is now called night" in report.notes[0]
+    assert report.notes[0].code == "file_renamed"
     kept = night.read_bytes()
     night.unlink()
     report = again(made)
     assert not report.identical
     assert report.cannot is None
-    assert report.notes[0].startswith("Another file bears the name of the model dream")
+    assert say(report.notes[0], "en").startswith("Another file bears the name of the model dream")
     dream.unlink()
     report = again(made)
-    assert (report.cannot or "").startswith("The model dream (")
+    assert report.cannot is not None
+    assert say(report.cannot, "en").startswith("The model dream (")
     night.write_bytes(kept)
     assert again(made).identical

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pipelines.errors import Note
 from pipelines.types import EngineState, ModelInfo
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
@@ -29,7 +30,7 @@ FILES = (
     ModelInfo(name="kl", family="sd1", path="kl.safetensors", kind="vae"),
     ModelInfo(name="ink", family="sd1", path="ink.safetensors", kind="lora"),
     ModelInfo(name="a:b", family="unknown", path="a:b.safetensors", kind="lora"),
-    ModelInfo(name="torn", family="unknown", path="torn.safetensors", kind="unknown", problem="It is cut short."),
+    ModelInfo(name="torn", family="unknown", path="torn.safetensors", kind="unknown", problem=Note("file_empty")),
     ModelInfo(name="bad-hands", family="sd1", path="bad-hands.pt", kind="embedding"),
 )
 

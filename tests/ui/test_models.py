@@ -73,11 +73,11 @@ def test_everything_is_listed_the_usable_first_the_unreadable_last(ui: Page) -> 
     ]  # fmt: skip
     assert (found["anime"]["title"], found["anime"]["family"]) == ("Model", "SD 1.x")
     assert (found["style"]["title"], found["style"]["problem"]) == ("LoRA", "")
-    assert found["soft"]["family"] == "SD 1.x / SD 2.x / SDXL"
+    assert found["soft"]["family"] == "SD 1.x / SD 2.x / SDXL / SDXL refiner"
     assert (found["image_encoder"]["title"], found["image_encoder"]["problem"]) == ("Image encoder", "")
     assert items(ui, "zh-CN")["image_encoder"]["title"] == "图像编码器"
     assert found["empty"]["problem"] == "The file is empty."
-    assert "not supported" in found["depth"]["problem"]
+    assert "cannot be run yet" in found["depth"]["problem"]
     assert items(ui, "zh-CN")["empty"]["problem"] == "文件为空。"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from pipelines.errors import InvalidRequest
+from pipelines.types import BUILTIN
 
 DEFAULT_PATTERN = "[number]-[seed]_[prompt]"
 NAME_LIMIT = 200  # bytes of UTF-8 a name may have, extension and room for ".part" counted in
@@ -264,7 +265,7 @@ EXAMPLE = NameFacts(
     seed=450910884,
     prompt="a red star on a blue field",
     date=date(2026, 1, 31),
-    model="builtin",
+    model=BUILTIN,
     sampler="DPM++ 2M",
     steps=20,
     guidance=7.5,

@@ -8,7 +8,6 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +17,7 @@ from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui import words
 from webui.commands import index as reindex
 from webui.commands import verify as verification
-from webui.commands.terminal import Answer, Bar, answers, complain
+from webui.commands.terminal import Answer, Bar, answers, complain, in_words
 from webui.jobs.defaults import form_defaults
 from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
 from webui.words import WORDS, label, translate
@@ -250,14 +249,15 @@ def _again(parts: Parts, file: Path, answer: Answer) -> int:
     if status.again is None:
         return _ending(status)
     report = status.again
-    line = asdict(report) | {"path": str(file)}
-    if report.cannot is not None:
-        answer(line, f"{file}: {report.cannot}")
-        complain(f"{file}: {report.cannot}")
+    line = in_words(report) | {"path": str(file)}
+    cannot = line["cannot"]
+    if cannot is not None:
+        answer(line, f"{file}: {cannot}")
+        complain(f"{file}: {cannot}")
         return BAD_INPUT
     del line["cannot"]
     told = "identical" if report.identical else _difference(report)
-    answer(line, " ".join([f"{file}: {told}", *report.notes]))
+    answer(line, " ".join([f"{file}: {told}", *line["notes"]]))
     return DONE
 
 

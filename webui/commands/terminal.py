@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import SeedprintError
-from webui.words import line
+from webui.words import line, say
 
 if TYPE_CHECKING:
     from pipelines.types import GenerationRequest
     from webui.jobs.status import JobStatus
+    from webui.proof.sweep import AgainReport
+
+
+def in_words(report: AgainReport) -> dict[str, Any]:
+    """A report as a line of JSON, with its notes in English: programs and people read it."""
+    notes = [say(note, "en") for note in report.notes]
+    return report.to_json() | {"cannot": None if report.cannot is None else say(report.cannot, "en"), "notes": notes}
 
 
 def complain(error: object) -> None:

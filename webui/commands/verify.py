@@ -9,12 +9,13 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
+from webui.commands.terminal import in_words
 from webui.kept.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ def run(options: argparse.Namespace, settings: Settings, engine: Engine, answer:
     seen = _Seen(known.values())
     with _kept(options.report) as report, _Bar(sum(len(files) for _, files in todo)) as bar:
         for found in _sweep(engine, todo):
-            line = found.to_json()
+            line = in_words(found)
             seen.add(line)
             if report is not None:
                 report.write(json.dumps({"key": _key(Path(found.path)), **line}, ensure_ascii=False) + "\n")
                 report.flush()
             bar.advance()
-            answer(line, _words(found))
+            answer(line, _words(found, line))
     sys.stderr.write(f"{seen.summary()}\n")
     if options.against:
         sys.stderr.writelines(f"  {fact}\n" for fact in seen.facts())
@@ -121,15 +122,15 @@ def _sweep(engine: Engine, sets: Iterable[tuple[Path, Sequence[Path]]]) -> Itera
         yield from sweep.sweep(engine, InputStore(inputs), files, lambda _: None)
 
 
-def _words(report: AgainReport) -> str:
-    return " ".join([_told(report), *(note for note in report.notes if note != report.cannot)])
+def _words(report: AgainReport, line: Mapping[str, Any]) -> str:
+    return " ".join([_told(report, line["cannot"]), *(note for note in line["notes"] if note != line["cannot"])])
 
 
-def _told(report: AgainReport) -> str:
+def _told(report: AgainReport, cannot: str | None) -> str:
     from webui.proof import sweep
 
-    if report.cannot is not None:
-        return f"{report.path}: cannot: {report.cannot}"
+    if cannot is not None:
+        return f"{report.path}: cannot: {cannot}"
     if report.identical:
         return f"{report.path}: identical"
     return f"{report.path}: {sweep.far_apart(report)}: {'; '.join(report.because)}"

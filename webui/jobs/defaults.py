@@ -17,7 +17,7 @@ FOUND = "found"  # beside the defaults a tab hides: the kept form has been shown
 def program_defaults(model: ModelInfo | None, task: Task = "txt2img") -> dict[str, Any]:
     """Of the fields that suit a model."""
     side = model.native_size if model else 512
-    small = model is not None and model.family == "builtin"
+    small = model is not None and model.builtin
     return {
         **_SETTLED,
         "width": side,

@@ -127,7 +127,7 @@ class GenerationService:
         if request.model not in known:
             raise InvalidRequest("model", "choice", choices=tuple(known), value=shown(request.model))
         if (problem := known[request.model].problem) is not None:
-            raise InvalidRequest("model", problem)
+            raise InvalidRequest("model", problem.code, **problem.values)
         self._engine.check(choices.drawn(self.planned(request), request.seed or 0, self._house.lists()))
 
     def cancel(self, job_id: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.errors import SeedprintError
-from pipelines.types import Facts, GenerationResult
+from pipelines.types import BUILTIN, Facts, GenerationResult
 from webui.archive import metadata, pictures
 from webui.archive.grids import Tile
 from webui.archive.history import History
@@ -83,7 +83,7 @@ def _facts(path: Path) -> Facts:
 def _of_family(facts: Iterable[Facts]) -> Mapping[str, Distance]:
     """The judge knows only what the built-in model draws."""
     families = {model.get("family") for one in facts if isinstance(model := one.get("model"), Mapping)}
-    return {"judge": judge_distance} if families == {"builtin"} else {}
+    return {"judge": judge_distance} if families == {BUILTIN} else {}
 
 
 def _setup(facts: Facts) -> str:

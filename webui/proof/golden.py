@@ -88,7 +88,7 @@ def _chosen(engine: Engine, names: list[str]) -> list[ModelInfo]:
         if name not in known:
             raise InvalidRequest("model", f"must be one of {', '.join(known)}, got {name!r}")
         if (problem := known[name].problem) is not None:
-            raise InvalidRequest("model", problem)
+            raise InvalidRequest("model", problem.code, **problem.values)
     return [model for model in known.values() if (model.name in names if names else model.problem is None)]
 
 

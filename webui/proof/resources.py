@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.engine import Engine
+from pipelines.errors import Note
 from pipelines.types import GenerationRequest, ModelInfo, OnProgress, Progress
 
 PATIENCE = 30.0  # seconds that a picture waits for hashes which are being computed
 PAUSE = 0.1
 SHORT = 10  # digits of a hash that people are shown
-_TITLES = {"model": "model", "vae": "VAE", "lora": "LoRA", "embedding": "textual inversion"}
 _KINDS = {"model": ("checkpoint", "unknown"), "lora": ("lora", "lycoris"), "vae": ("vae",), "embedding": ("embedding",)}
 
 
@@ -39,12 +39,12 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Match:
-    """`now`: what the file is called today, where that changed. `note`: one sentence when something is not as it was.
-    `gone`: neither the file nor one of its name is there."""
+    """`now`: what the file is called today, where that changed. `note`: what is not as it was. `gone`: neither the
+    file nor one of its name is there."""
 
     named: Named
     now: str | None = None
-    note: str = ""
+    note: Note | None = None
     gone: bool = False
 
 
@@ -66,14 +66,12 @@ def match(named: Named, files: Sequence[ModelInfo]) -> Match:
     if bearer is not None and bearer.sha256 in (None, named.sha256):
         return Match(named=named)
     same = next((info for info in files if named.may_be(info) and info.sha256 == named.sha256), None)
-    what, short = f"{_TITLES[named.role]} {named.name}", named.sha256[:SHORT]
+    what: dict[str, Any] = {"what": Note(f"role_{named.role}"), "name": named.name, "sha256": named.sha256[:SHORT]}
     if same is not None:
-        return Match(named=named, now=same.name, note=f"The {what} is now called {same.name}; it is the same file.")
+        return Match(named=named, now=same.name, note=Note("file_renamed", **what, now=same.name))
     if bearer is not None:
-        note = f"Another file bears the name of the {what}; the one that made this ({short}) is not there."
-        return Match(named=named, note=note)
-    note = f"The {what} ({short}) is not in the models folders, under this name or another."
-    return Match(named=named, note=note, gone=True)
+        return Match(named=named, note=Note("file_replaced", **what))
+    return Match(named=named, note=Note("file_not_found", **what), gone=True)
 
 
 def matched(facts: Mapping[str, Any], files: Sequence[ModelInfo]) -> list[Match]:

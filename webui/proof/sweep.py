@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,13 @@ import numpy as np
 from PIL import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import SeedprintError, Stopped
+from pipelines.errors import Note, SeedprintError, Stopped
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 from webui.archive.metadata import Record
 from webui.proof import measures
 from webui.proof.resources import Finder, renamed
-from webui.words import line
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
@@ -41,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgainReport:
-    """`cannot` is one sentence when the image could not be made; then nothing was compared."""
+    """`cannot`: why the image could not be made; then nothing was compared."""
 
     path: str
     identical: bool = False
@@ -52,16 +51,20 @@ class AgainReport:
     ssim: float | None = None  # 1 when equal; None when not compared
     because: tuple[str, ...] = ()  # why it differs
     changed: tuple[str, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
-    cannot: str | None = None
-    notes: tuple[str, ...] = ()  # one sentence for each file that was renamed, replaced or is gone
+    cannot: Note | None = None
+    notes: tuple[Note, ...] = ()  # one for each file that was renamed, replaced or is gone
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        cannot = None if self.cannot is None else self.cannot.to_json()
+        return values | {"cannot": cannot, "notes": [note.to_json() for note in self.notes]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
-        lists = {name: tuple(data[name]) for name in ("because", "changed", "notes") if name in data}
-        return cls(**{**data, **lists})
+        lists = {name: tuple(data[name]) for name in ("because", "changed") if name in data}
+        notes = tuple(map(Note.from_json, data.get("notes", ())))
+        cannot = data.get("cannot")
+        return cls(**{**data, **lists, "notes": notes, "cannot": None if cannot is None else Note.from_json(cannot)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +74,7 @@ class _Original:
     path: Path
     record: Record
     batch: Batch
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     lossy: bool  # JPEG or AVIF: the file no longer holds the pixels that were made
 
     @property
@@ -113,9 +116,9 @@ def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainRe
         back = metadata.read(path)
         record = back.record
         if record is None:
-            return AgainReport(path=str(path), cannot="The file does not hold the settings that made it.")
+            return AgainReport(path=str(path), cannot=Note("no_settings"))
         if record.kind != "image":
-            return AgainReport(path=str(path), cannot=f"This is a {record.kind}: make its single images again.")
+            return AgainReport(path=str(path), cannot=Note("is_a_grid"))
         files = finder.find(record.facts)
         notes = tuple(found.note for found in files if found.note)
         if any(found.gone for found in files):
@@ -124,7 +127,7 @@ def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainRe
         batch = Batch.around(renamed(request, files), record.position, record.facts.get("threads"))
         return _Original(path=path, record=record, batch=batch, notes=notes, lossy=back.lossy)
     except SeedprintError as error:
-        return AgainReport(path=str(path), cannot=line(error))
+        return AgainReport(path=str(path), cannot=error.told)
 
 
 def _make(
@@ -136,14 +139,14 @@ def _make(
         raise
     except SeedprintError as error:
         for original in originals:
-            yield AgainReport(path=str(original.path), cannot=line(error), notes=original.notes)
+            yield AgainReport(path=str(original.path), cannot=error.told, notes=original.notes)
         return
     for original in originals:
         result = results[original.record.position]
         try:
             before = pictures.read(original.path)
         except SeedprintError as error:
-            yield AgainReport(path=str(original.path), cannot=line(error))
+            yield AgainReport(path=str(original.path), cannot=error.told)
             continue
         report = replace(_compared(original, before, result), notes=original.notes)
         on_made(report, before, result.image)

@@ -1,9 +1,6 @@
-"""What the Models tab says: key -> (English, 简体中文)."""
+"""What the Models tab says, and why a file or a wish cannot be used: key or code -> (English, 简体中文)."""
 
 from __future__ import annotations
-
-import re
-from typing import Literal
 
 WORDS: dict[str, tuple[str, str]] = {
     "tab_models": ("Models", "模型"),
@@ -91,14 +88,6 @@ NAMES: dict[str, str] = {
     "kind_lycoris": "LyCORIS",
     "kind_vae": "VAE",
     "kind_controlnet": "ControlNet",
-    "family_sd1": "SD 1.x",
-    "family_sd2": "SD 2.x",
-    "family_sdxl": "SDXL",
-    "family_sdxl-refiner": "SDXL refiner",
-    "family_sd3": "SD 3",
-    "family_sd3.5-medium": "SD 3.5 medium",
-    "family_sd3.5-large": "SD 3.5 large",
-    "family_flux": "Flux",
 }
 
 # What the list's script says.
@@ -114,98 +103,169 @@ LIST_WORDS: dict[str, tuple[str, str]] = {
     "list": ("Files in the models folders", "models 文件夹中的文件"),
 }
 
-# What a model that diffusers' own pipeline runs cannot be told.
-WHOLE_RULES: tuple[tuple[str, str], ...] = (
-    (r"must be a multiple of (.+) with (.+), got (.+)", r"使用 \2 时必须是 \1 的倍数，现为 \3"),
-    (r"must be at most (.+) with (.+), which has none, got (.+)", r"\2 没有引导，最大为 \1，现为 \3"),
-    (r"must be original or fill with (.+), got (.+)", r"使用 \1 时必须是 original 或 fill，现为 \2"),
-    (r"must be left out with (.+), got (.+)", r"\1 不支持此项，现为 \2"),
-    (r"must be off with (.+), which does not tell where words look, got on", r"\1 无法显示词语的注意力"),
-    (r"must be empty with (.+), got (.+)", r"使用 \1 时必须为空，现为 \2"),
-    (r"must be (\S+) with ((?:SD 3|Flux).*), got (.+)", r"使用 \2 时必须是 \1，现为 \3"),
-    (r"must not name a LoRA with (.+), got (.+)", r"\1 在这里不能使用 LoRA：\2"),
-    (r"must not name a textual inversion with (.+), got (.+)", r"\1 在这里不能使用 Textual Inversion：\2"),
-    (
-        r"must be plain text with (.+), without weights, .+, got (.+)",
-        r"\1 只接受纯文本（无权重、AND、BREAK 或分步变化），现为 \2",
+SENTENCES: dict[str, tuple[str, str]] = {
+    # -- parts
+    "the_text_encoder": ("text encoder", "文本编码器"),
+    "the_vae": ("VAE", "VAE"),
+    # -- why it cannot be the model of a picture
+    "no_checkpoint": ("It is {what}, not a checkpoint.", "这是{what}，不是完整模型。"),
+    "no_checkpoint_for": (
+        "It is {what} for {families}, not a checkpoint.",
+        "这是用于 {families} 的{what}，不是完整模型。",
     ),
-    (r"must have at most (.+) tokens with (.+), got (.+)", r"\2 最多读取 \1 个词元，现有 \3 个"),
-)
-
-# The engine's reasons, in the order they are tried.
-_REASONS: tuple[tuple[str, str], ...] = (
-    (r"The file is empty\.", "文件为空。"),
-    (r"It is cut short: only (.+) are here, inside the header already\.", r"文件不完整：只有 \1，连文件头都不全。"),
-    (r"It is cut short: the file has only (.+) bytes\.", r"文件不完整：只有 \1 字节。"),
-    (r"It is cut short: (.+) of (.+) are here\.", r"文件不完整：\2 中只有 \1。"),
-    (r"It is damaged: (.+) too many follow its last tensor\.", r"文件损坏：末尾多出 \1。"),
-    (r"Its header is damaged: (.+)", r"文件头损坏：\1"),
-    (r"It is a Git LFS pointer.*", "这是 Git LFS 指针而不是模型：请下载真正的文件。"),
-    (r"It is a web page saved under a model's name.*", "这是以模型名保存的网页：下载失败。"),
-    (r"It is a GGUF file.*", "这是 GGUF 文件，Seedprint 无法读取。"),
-    (r"It is a JSON text, not a model\.", "这是 JSON 文本，不是模型。"),
-    (r"It is neither safetensors nor a torch checkpoint\.", "既不是 safetensors，也不是 torch 检查点。"),
-    (r"It is a pickle under a \.safetensors name.*", "这是改名为 .safetensors 的 pickle：需要转换请改名为 .ckpt。"),
-    (r"It cannot be read: (.+)", r"无法读取：\1"),
-    (r"It is no known model: (.+)", r"不是已知的模型：\1"),
-    (r"It is not a checkpoint\.", "不是完整模型。"),
-    (r"It is (?:a|an) LoRA for (.+), not a checkpoint\.", r"这是 \1 的 LoRA，不是完整模型。"),
-    (r"It is a LyCORIS adapter(?: for (.+))?, not a checkpoint\.", r"这是 LyCORIS（\1），不是完整模型。"),
-    (
-        r"It is a transformer alone, (?:.+)VAE(?: for (.+))?, not a checkpoint\.",
-        r"只有 Transformer（\1），不是完整模型。",
+    "not_run_yet": ("It is {what} of {family}, which cannot be run yet.", "这是 {family} 的{what}，暂时无法运行。"),
+    "variant_not_run": (
+        "It is a {variant} model of {family}, which cannot be run yet.",
+        "这是 {family} 的 {variant} 模型，暂时无法运行。",
     ),
-    (r"It is a UNet alone, (?:.+)VAE(?: for (.+))?, not a checkpoint\.", r"只有 UNet（\1），不是完整模型。"),
-    (r"It is a motion module, not a checkpoint\.", "这是运动模块，不是完整模型。"),
-    (r"It is an upscaler, not a checkpoint\.", "这是放大模型，不是完整模型。"),
-    (r"It is a text encoder, not a checkpoint\.", "这是文本编码器，不是完整模型。"),
-    (r"It is a tiny VAE for previews, not a checkpoint\.", "这是预览用的微型 VAE，不是完整模型。"),
-    (r"It is a model quantized by bitsandbytes, not a checkpoint\.", "这是 bitsandbytes 量化的模型，无法使用。"),
-    (r"It is (?:a|an) (.+) for (.+), not a checkpoint\.", r"这是用于 \2 的 \1，不是完整模型。"),
-    (r"It is (?:a|an) (.+), not a checkpoint\.", r"这是 \1，不是完整模型。"),
-    (r"It is a model of the family (.+), which is not supported yet\.", r"这是 \1 系列的模型，暂不支持。"),
-    (r"It is a (.+) model, which is not supported yet\.", r"这是 \1 模型，暂不支持。"),
-    (r"The checkpoint holds no text encoder and no VAE\.", "模型缺少文本编码器和 VAE。"),
-    (r"The checkpoint holds no text encoder\.", "模型缺少文本编码器。"),
-    (r"The checkpoint holds no VAE\.", "模型缺少 VAE。"),
-    (r"It is an old pickle: what is in it is known once it was used\.", "旧式 pickle：首次使用后才知道其内容。"),
-    (r"Its (.+) is missing\.", r"缺少 \1。"),
-    (r"Its (.+) is damaged: it is no JSON\.", r"\1 已损坏：不是 JSON。"),
-    (r"Its (.+) is damaged: (?:it holds|vision_config is) no table\.", r"\1 已损坏：内容不是表。"),
-    (
-        r"Its config\.json says model_type (.+), which is not supported: it must be (.+) or (.+)\.",
-        r"config.json 的 model_type 为 \1，暂不支持：须为 \2 或 \3。",
+    "folder_only": (
+        "{family} works as a diffusers folder: one file holds no tokenizer of its T5 text encoder.",
+        "{family} 需要 diffusers 文件夹：单个文件不含其 T5 文本编码器的分词器。",
     ),
-    (
-        r"Its config\.json belongs to other weights: it says width (.+) and patches of (.+) pixels\.",
-        r"config.json 与权重不符：其中宽度为 \1，图块为 \2 像素。",
+    "parts_missing": ("The checkpoint lacks: {parts}.", "模型缺少：{parts}。"),
+    "no_known_model": ("It is no known model: {reason}.", "不是已知的模型：{reason}。"),
+    "no_tensors": ("it holds no tensors", "其中没有张量"),
+    "no_known_tensor": ("no known model has a tensor named {name}", "没有已知模型含有名为 {name} 的张量"),
+    "no_known_width": (
+        "its UNet takes text of width {width}, which no known family does",
+        "其 UNet 的文本宽度为 {width}，不属于任何已知系列",
     ),
-    (r"The (\S+)'s weights file is missing\.", r"缺少 \1 的权重文件。"),
-    (r"Its model_index\.json names no (.+)\.", r"model_index.json 中没有 \1。"),
-    (r"Its scheduler is (.+); only (.+) is known for such a model\.", r"其调度器是 \1，此类模型只支持 \2。"),
-    (r"Its scheduler draws noise while it samples, which is not supported\.", "其调度器在采样时加入噪声，不支持。"),
-    (
-        r"(.+) works as a diffusers folder: one file holds no tokenizer of its T5 text encoder\.",
-        r"\1 需要 diffusers 文件夹：单个文件不含其 T5 文本编码器的分词器。",
+    "model_missing": (
+        "There is no model called {name} in the models folder.",
+        "models 文件夹中没有名为 {name} 的模型。",
     ),
-    # what became of the files of a picture (`webui.proof.resources`)
-    (r"The (\S+|textual inversion) (.+) is now called (.+); it is the same file\.", r"\2 现名 \3，是同一个文件。"),
-    (
-        r"Another file bears the name of the (\S+|textual inversion) (.+);"
-        r" the one that made this \((.+)\) is not there\.",
-        r"名为 \2 的是另一个文件；当时使用的文件（\3）已不在。",
+    "image_encoder_missing": (
+        "There is no image encoder called {name} in the models folder.",
+        "models 文件夹中没有名为 {name} 的图像编码器。",
     ),
-    (
-        r"The (\S+|textual inversion) (.+) \((.+)\) is not in the models folders, under this name or another\.",
-        r"models 文件夹中没有 \2（\3），也没有改名后的同一文件。",
+    "inside": ("{name}: {reason}", "{name}：{reason}"),
+    "file_gone": ("The file is gone: {path}.", "文件已不在：{path}。"),
+    "builtin_damaged": (
+        "The built-in model is damaged: {part}/config.json cannot be read ({reason}).",
+        "内置模型已损坏：无法读取 {part}/config.json（{reason}）。",
     ),
-)
-
-
-def reason(sentence: str, language: Literal["en", "zh"]) -> str:
-    """Why a file is of no use, in the visitor's language; one that is not known stays as it is."""
-    if language == "zh":
-        for pattern, replacement in _REASONS:
-            if re.fullmatch(pattern, sentence):
-                return re.sub(pattern, replacement, sentence)
-    return sentence
+    "no_room_in_memory": (
+        "Its weights take {needed} GB, and {free} GB of main memory are free.",
+        "其权重需要 {needed} GB，而内存只剩 {free} GB。",
+    ),
+    # -- what is wrong with a file
+    "no_file": ("It is no file.", "这不是文件。"),
+    "file_empty": ("The file is empty.", "文件为空。"),
+    "model_unreadable": ("It cannot be read.", "无法读取。"),
+    "file_unreadable_because": ("It cannot be read: {reason}.", "无法读取：{reason}。"),
+    "models_unreadable": ("The folder cannot be read: {reason}.", "无法读取文件夹：{reason}。"),
+    "dead_link": ("It is a link to {target}, which is not there.", "这是指向 {target} 的链接，目标不存在。"),
+    "file_lfs_pointer": (
+        "It is a Git LFS pointer, not the model: download the real file.",
+        "这是 Git LFS 指针而不是模型：请下载真正的文件。",
+    ),
+    "file_web_page": (
+        "It is a web page saved under a model's name: the download failed.",
+        "这是以模型名保存的网页：下载失败。",
+    ),
+    "file_gguf": ("It is a GGUF file, which Seedprint does not read.", "这是 GGUF 文件，Seedprint 无法读取。"),
+    "file_json": ("It is a JSON text, not a model.", "这是 JSON 文本，不是模型。"),
+    "file_foreign": ("It is neither safetensors nor a torch checkpoint.", "既不是 safetensors，也不是 torch 检查点。"),
+    "file_pickle": ("It is a pickle, not safetensors.", "这是 pickle，不是 safetensors。"),
+    "pickle_misnamed": (
+        "It is a pickle under a .safetensors name: rename it to .ckpt if it should be converted.",
+        "这是改名为 .safetensors 的 pickle：需要转换请改名为 .ckpt。",
+    ),
+    "no_pickle": ("It is no pickle and needs no conversion.", "这不是 pickle，无需转换。"),
+    "refused_before": ("It was refused when it was to be converted.", "转换时已被拒绝。"),
+    "pickle_unopened": (
+        "It is an old pickle: what is in it is known once it was used.",
+        "旧式 pickle：首次使用后才知道其内容。",
+    ),
+    "file_short": ("It is cut short: the file has only {size}.", "文件不完整：只有 {size}。"),
+    "header_short": (
+        "It is cut short: only {size} are here, inside the header already.",
+        "文件不完整：只有 {size}，连文件头都不全。",
+    ),
+    "file_cut": ("It is cut short: {size} of {whole} are here.", "文件不完整：{whole} 中只有 {size}。"),
+    "file_too_long": (
+        "It is damaged: {size} too many follow its last tensor.",
+        "文件损坏：末尾多出 {size}。",
+    ),
+    "header_no_json": ("Its header is damaged: it is no JSON.", "文件头损坏：不是 JSON。"),
+    "header_no_table": ("Its header is damaged: it lists no tensors.", "文件头损坏：没有列出张量。"),
+    "header_notes": ("Its header is damaged: its notes are no table.", "文件头损坏：说明不是表。"),
+    "header_entry": ("Its header is damaged: an entry is no tensor.", "文件头损坏：有一项不是张量。"),
+    "header_shape": (
+        "Its header is damaged: a tensor has an impossible shape.",
+        "文件头损坏：有张量的形状不可能存在。",
+    ),
+    "header_format": (
+        "Its header is damaged: {name} has the number format {value}.",
+        "文件头损坏：{name} 的数值格式为 {value}。",
+    ),
+    "header_place": (
+        "Its header is damaged: the place of {name} does not fit its shape.",
+        "文件头损坏：{name} 的位置与形状不符。",
+    ),
+    # -- what is wrong with a folder
+    "pipeline_unknown": (
+        "Its model_index.json names the pipeline {name}, which is not known.",
+        "model_index.json 中的管线 {name} 未知。",
+    ),
+    "weights_file_missing": ("The {part}'s weights file is missing.", "缺少 {part} 的权重文件。"),
+    "part_missing": ("Its {name} is missing.", "缺少 {name}。"),
+    "part_unreadable": ("Its {name} cannot be read: {reason}.", "无法读取其 {name}：{reason}。"),
+    "part_no_json": ("Its {name} is damaged: it is no JSON.", "{name} 已损坏：不是 JSON。"),
+    "part_no_table": ("Its {name} is damaged: it holds no table.", "{name} 已损坏：内容不是表。"),
+    "part_not_named": ("Its model_index.json names no {part}.", "model_index.json 中没有 {part}。"),
+    "scheduler_unknown": (
+        "Its scheduler is {name}; only {wanted} is known for such a model.",
+        "其调度器是 {name}，此类模型只支持 {wanted}。",
+    ),
+    "scheduler_noisy": (
+        "Its scheduler draws noise while it samples, which is not supported.",
+        "其调度器在采样时加入噪声，不支持。",
+    ),
+    "vision_type": (
+        "Its {name} says model_type {value}, which is not supported: it must be one of {choices}.",
+        "{name} 的 model_type 为 {value}，暂不支持：须为 {choices} 之一。",
+    ),
+    "vision_other_weights": (
+        "Its {name} belongs to other weights: it says width {width} and patches of {patch} pixels.",
+        "{name} 与权重不符：其中宽度为 {width}，图块为 {patch} 像素。",
+    ),
+    # -- what a model cannot be told
+    "only_with": (
+        "{field} must be {wanted} with {model}, got {value}.",
+        "使用 {model} 时{field}必须是 {wanted}，现为 {value}。",
+    ),
+    "not_with": ("{field} must be left out with {model}, got {value}.", "{model} 不支持{field}，现为 {value}。"),
+    "multiple_with": (
+        "{field} must be a multiple of {step} with {model}, got {value}.",
+        "使用 {model} 时{field}必须是 {step} 的倍数，现为 {value}。",
+    ),
+    "no_guidance": (
+        "{model} has no guidance: {field} must be at most {high}, got {value}.",
+        "{model} 没有引导：{field}最大为 {high}，现为 {value}。",
+    ),
+    "choice_with": (
+        "{field} must be one of {choices} with {model}, got {value}.",
+        "使用 {model} 时{field}必须是以下之一：{choices}，现为 {value}。",
+    ),
+    "no_lora_with": (
+        "{model} takes no LoRA here: take {name} out of {field}.",
+        "{model} 在这里不能使用 LoRA：请从{field}中去掉 {name}。",
+    ),
+    "plain_text_with": (
+        "{model} reads plain text: {field} must hold no weights, AND, BREAK or changes over the steps, got {value}.",
+        "{model} 只接受纯文本：{field}不能含权重、AND、BREAK 或分步变化，现为 {value}。",
+    ),
+    "empty_with": (
+        "{field} must be empty with {model}, got {value}.",
+        "使用 {model} 时{field}必须为空，现为 {value}。",
+    ),
+    "no_attention_with": (
+        "{model} does not tell where words look: {field} must be off.",
+        "{model} 无法显示词语的注意力：请关闭{field}。",
+    ),
+    "too_many_tokens": (
+        "{model} reads at most {high} tokens: {field} has {value}.",
+        "{model} 最多读取 {high} 个词元，{field}现有 {value} 个。",
+    ),
+}

@@ -13,5 +13,22 @@ PROOF_RULES: tuple[tuple[str, str], ...] = (
     (r"must be from (.+) to (.+) pictures, got (.+)", r"必须为 \1 到 \2 张，现为 \3 张"),
 )
 SENTENCES: dict[str, tuple[str, str]] = {
+    "role_model": ("model", "模型"),
+    "role_vae": ("VAE", "VAE"),
+    "role_lora": ("LoRA", "LoRA"),
+    "role_embedding": ("textual inversion", "Textual Inversion"),
+    "file_renamed": (
+        "The {what} {name} is now called {now}; it is the same file.",
+        "{what} {name} 现名 {now}，是同一个文件。",
+    ),
+    "file_replaced": (
+        "Another file bears the name of the {what} {name}; the one that made this ({sha256}) is not there.",
+        "名为 {name} 的{what}是另一个文件；当时使用的文件（{sha256}）已不在。",
+    ),
+    "file_not_found": (
+        "The {what} {name} ({sha256}) is not in the models folders, under this name or another.",
+        "models 文件夹中没有{what} {name}（{sha256}），也没有改名后的同一文件。",
+    ),
     "no_settings": ("The file does not hold the settings that made it.", "文件中没有生成它的设置。"),
+    "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
 }

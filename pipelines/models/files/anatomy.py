@@ -38,7 +38,7 @@ def parts_of(info: ModelInfo) -> tuple[ModelPart, ...]:
         found = path.stat()
         path = conversion.converted_path(path, found.st_size, found.st_mtime_ns)
         if not path.is_file():
-            raise ModelError("It is an old pickle: what is in it is known once it was used.")
+            raise ModelError("pickle_unopened")
     header = read_header(path)
     names: dict[str, list[str]] = {}
     for name in header.shapes:

@@ -1,4 +1,4 @@
-"""Whether a diffusers folder of SD 3 or Flux holds every part that its pipeline wants. Standard library only."""
+"""Whether a diffusers folder holds every part that its pipeline wants. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,19 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import ModelError
+from pipelines.families.base import Family
 
-_CLIP_TOKENIZER, _T5_TOKENIZER = ("tokenizer.json", "vocab.json"), ("tokenizer.json",)
-# Parts with weights, and the tokenizers with the files of which one must be there
-_WEIGHTS = {
-    "sd3": ("transformer", "vae", "text_encoder", "text_encoder_2"),
-    "flux": ("transformer", "vae", "text_encoder", "text_encoder_2"),
-}
-_TOKENIZERS = {
-    "sd3": {"tokenizer": _CLIP_TOKENIZER, "tokenizer_2": _CLIP_TOKENIZER, "tokenizer_3": _T5_TOKENIZER},
-    "flux": {"tokenizer": _CLIP_TOKENIZER, "tokenizer_2": _T5_TOKENIZER},
-}
 _SHARD = re.compile(r"(.*)-\d{5}-of-(\d{5})(\.\w+)$")
-SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 
 
 def is_named(index: Mapping[str, Any], part: str) -> bool:
@@ -29,23 +19,27 @@ def is_named(index: Mapping[str, Any], part: str) -> bool:
     return isinstance(value, list) and bool(value) and value[0] is not None
 
 
-def check_parts(folder: Path, index: Mapping[str, Any], family: str) -> None:
-    """`family`: sd3 or flux. SD 3 may come without its third text encoder. Raises `ModelError`."""
-    for part in _WEIGHTS[family]:
+def check_parts(folder: Path, index: Mapping[str, Any], family: Family) -> None:
+    """Raises `ModelError`."""
+    spec = family.folder
+    assert spec is not None
+    for part in spec.weights:
         if not is_named(index, part):
-            raise ModelError(f"Its model_index.json names no {part}.")
-    for part, names in _TOKENIZERS[family].items():
+            raise ModelError("part_not_named", part=part)
+    for part, names in spec.tokenizers.items():
         encoder = part.replace("tokenizer", "text_encoder")
         if is_named(index, encoder) and not any((folder / part / name).is_file() for name in names):
-            raise ModelError(f"Its {part}/{names[0]} is missing.")
+            raise ModelError("part_missing", name=f"{part}/{names[0]}")
 
 
-def check_scheduler(config: Mapping[str, Any]) -> None:
+def check_scheduler(config: Mapping[str, Any], family: Family) -> None:
     """Raises `ModelError` for one whose pictures could not be made again."""
-    if (name := str(config.get("_class_name", SCHEDULER))) != SCHEDULER:
-        raise ModelError(f"Its scheduler is {name[:60]}; only {SCHEDULER} is known for such a model.")
+    assert family.folder is not None
+    only = family.folder.scheduler
+    if (name := str(config.get("_class_name", only))) != only:
+        raise ModelError("scheduler_unknown", name=name[:60], wanted=only)
     if config.get("stochastic_sampling"):
-        raise ModelError("Its scheduler draws noise while it samples, which is not supported.")
+        raise ModelError("scheduler_noisy")
 
 
 def missing_shard(files: Iterable[Path]) -> str | None:

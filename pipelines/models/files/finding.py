@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.errors import Note
 from pipelines.models.files.folders import INDEX
 from pipelines.models.files.vision import CONFIG
 
@@ -25,7 +26,7 @@ class Found:
     sidecar: int = 0  # when the .yaml beside it changed, nanoseconds; 0: there is none
     config: int = 0  # the same of the config.json in its folder
     is_folder: bool = False
-    problem: str = ""
+    problem: Note | None = None
 
 
 def walk(roots: Sequence[Path]) -> Iterator[Found]:
@@ -50,7 +51,7 @@ def _walk_folder(folder: Path, below: str, seen: set[tuple[int, int]]) -> Iterat
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            problem = f"The folder cannot be read: {error.strerror or error}."
+            problem = Note("models_unreadable", reason=error.strerror or str(error))
             yield Found(path=folder, relative=below.rstrip("/") or folder.name, is_folder=True, problem=problem)
             continue
         if any(entry.name == INDEX for entry in entries):
@@ -77,8 +78,8 @@ def _look(entry: os.DirEntry[str], below: str, names: dict[str, os.DirEntry[str]
         found = entry.stat()
     except OSError:  # the target is gone, or the link points at itself
         if not entry.is_symlink():
-            return Found(path=path, relative=relative, problem="It cannot be read.") if wanted else False
-        problem = f"It is a link to {_target(path)}, which is not there."
+            return Found(path=path, relative=relative, problem=Note("model_unreadable")) if wanted else False
+        problem = Note("dead_link", target=_target(path))
         return Found(path=path, relative=relative, problem=problem)
     if stat_module.S_ISDIR(found.st_mode):
         return True
@@ -105,4 +106,4 @@ def _target(path: Path) -> str:
     try:
         return str(path.readlink())
     except OSError:
-        return "somewhere"
+        return "?"

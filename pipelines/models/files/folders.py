@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines import families
 from pipelines.errors import ModelError
-from pipelines.models import conversion, whole
+from pipelines.families.base import Family
+from pipelines.models import conversion
 from pipelines.models.files.complete import check_parts, check_scheduler, is_named, missing_shard
-from pipelines.models.files.families import FAMILY_OF_WIDTH, VARIANT_OF_CHANNELS
 from pipelines.models.files.headers import main_dtype, read_header
+from pipelines.models.files.kinds import VARIANT_OF_CHANNELS
 from pipelines.types import ModelInfo
 
 INDEX = "model_index.json"
@@ -20,12 +22,6 @@ CONFIG_LIMIT = 1024 * 1024  # bytes
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 # Parts that hold weights; schedulers, tokenizers and the safety checker do not count
 _PART_OF_FOLDER = {"unet": "unet", "transformer": "transformer", "vae": "vae", "text_encoder": "text_encoder"}
-_FAMILY_OF_CLASS = (
-    ("StableDiffusionXL", "sdxl"),
-    ("StableDiffusion3", "sd3"),
-    ("Flux", "flux"),
-    ("StableDiffusion", "sd1"),
-)
 
 
 def identify_folder(folder: Path) -> ModelInfo:
@@ -36,7 +32,7 @@ def identify_folder(folder: Path) -> ModelInfo:
         facts = _facts(folder, index)
         size, dtype, parts = _weights(folder, index)
     except ModelError as error:
-        return ModelInfo(**base, kind="unknown", family="unknown", bytes=folder_bytes(folder), problem=str(error))
+        return ModelInfo(**base, kind="unknown", family="unknown", bytes=folder_bytes(folder), problem=error.note)
     return ModelInfo(**base, **facts, bytes=size, dtype=dtype, parts=parts)
 
 
@@ -87,19 +83,20 @@ def stamp(folder: Path) -> tuple[int, int]:
 
 
 def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
-    class_name = str(index.get("_class_name", ""))
-    family = next((name for start, name in _FAMILY_OF_CLASS if class_name.startswith(start)), "unknown")
-    if family == "unknown":
-        raise ModelError(f"Its model_index.json names the pipeline {class_name[:60] or '(none)'}, which is not known.")
+    class_name = str(index.get("_class_name", ""))[:60]
+    akin = _families_of(class_name)
+    if not akin:
+        raise ModelError("pipeline_unknown", name=class_name)
+    if not akin[0].runs:
+        return {"kind": "checkpoint", "family": akin[0].name, "native_size": akin[0].native_size}
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
-    snr = bool(scheduler.get("rescale_betas_zero_snr", False))
-    if family in ("sd3", "flux"):
-        check_parts(folder, index, family)
-        check_scheduler(scheduler)
-        return _whole_facts(family, read_json(folder / "transformer" / "config.json"))
+    if akin[0].pipeline is not None:
+        check_parts(folder, index, akin[0])
+        check_scheduler(scheduler, akin[0])
+        return _pipeline_facts(akin, read_json(folder / "transformer" / "config.json"))
     unet = read_json(folder / "unet" / "config.json")
     width = unet.get("cross_attention_dim")
-    family = FAMILY_OF_WIDTH.get(width, "custom") if isinstance(width, int) else "custom"
+    family = families.BY_WIDTH.get(width, "custom") if isinstance(width, int) else "custom"
     channels = unet.get("in_channels", 4)
     variant = VARIANT_OF_CHANNELS.get(channels, f"{channels} input channels")
     return {
@@ -108,23 +105,24 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
         "variant": variant,
         "inpainting": variant == "inpaint",
         "prediction_type": str(scheduler.get("prediction_type", "epsilon")),
-        "zero_terminal_snr": snr,
+        "zero_terminal_snr": bool(scheduler.get("rescale_betas_zero_snr", False)),
         "native_size": _native_size(unet, read_json(folder / "vae" / "config.json")),
     }
 
 
-def _whole_facts(family: str, transformer: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a model that diffusers' own pipeline runs. Stability's cards: 38 layers are SD 3.5 large, and layers that
-    attend to the picture twice are SD 3.5 medium's."""
-    variant = ""
-    if family == "flux":
-        variant = "dev" if transformer.get("guidance_embeds") else "schnell"
-    elif transformer.get("num_layers") == 38:
-        family = "sd3.5-large"
-    elif transformer.get("dual_attention_layers"):
-        family = "sd3.5-medium"
-    facts = {"family": family, "variant": variant, "prediction_type": "flow", "native_size": 1024}
-    return {"kind": "checkpoint", **facts, **whole.suits(family, variant)}
+def _families_of(class_name: str) -> list[Family]:
+    """Those whose folders name such a class. The longest beginning that fits counts: Flux2Pipeline is not Flux's."""
+    fitting = [one for one in families.ALL.values() if one.folder and class_name.startswith(one.folder.pipeline)]
+    longest = max((len(one.folder.pipeline) for one in fitting if one.folder), default=0)
+    return [one for one in fitting if one.folder and len(one.folder.pipeline) == longest]
+
+
+def _pipeline_facts(akin: list[Family], transformer: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a model that diffusers' own pipeline runs: families that share it are told apart by their transformer."""
+    family = next(one for one in akin if one.of_config(transformer))
+    variant = family.variant_of_config(transformer)
+    facts = {"family": family.name, "variant": variant, "prediction_type": family.prediction}
+    return {"kind": "checkpoint", "native_size": family.native_size, **facts, **family.suits(variant)}
 
 
 def _native_size(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> int:
@@ -145,19 +143,19 @@ def _weights(folder: Path, index: Mapping[str, Any]) -> tuple[int, str, tuple[st
         pickles = pickles_of(folder / name)
         files = pickles or weight_files(folder / name)
         if not files:
-            raise ModelError(f"The {name}'s weights file is missing.")
+            raise ModelError("weights_file_missing", part=name)
         if (shard := missing_shard(files)) is not None:
-            raise ModelError(f"Its {name}/{shard} is missing.")
+            raise ModelError("part_missing", name=f"{name}/{shard}")
         total += sum(file.stat().st_size for file in files)
         for pickle in pickles:
             refusal = conversion.refusal_path(_copy_of(pickle))
             if refusal.is_file():
-                raise ModelError(f"{name}/{pickle.name}: {conversion.read_refusal(refusal)}")
+                raise ModelError("inside", name=f"{name}/{pickle.name}", reason=conversion.read_refusal(refusal))
         for file in weight_files(folder / name):
             try:
                 header = read_header(file)
             except ModelError as error:
-                raise ModelError(f"{name}/{file.name}: {error}") from error
+                raise ModelError("inside", name=f"{name}/{file.name}", reason=error.note) from error
             formats.extend(header.dtypes.values())
         if part not in parts:
             parts.append(part)
@@ -171,11 +169,11 @@ def read_json(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             found = json.loads(file.read(CONFIG_LIMIT).decode("utf-8-sig"))
     except FileNotFoundError as error:
-        raise ModelError(f"Its {label} is missing.") from error
+        raise ModelError("part_missing", name=label) from error
     except OSError as error:
-        raise ModelError(f"Its {label} cannot be read: {error.strerror or error}.") from error
+        raise ModelError("part_unreadable", name=label, reason=error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"Its {label} is damaged: it is no JSON.") from error
+        raise ModelError("part_no_json", name=label) from error
     if not isinstance(found, dict):
-        raise ModelError(f"Its {label} is damaged: it holds no table.")
+        raise ModelError("part_no_table", name=label)
     return found

@@ -42,25 +42,25 @@ class Header:
 def content_of(head: bytes, size: int) -> Content:
     """What a file that begins with `head` (64 bytes, or all of it) is. Raises `ModelError` for all but models."""
     if size == 0:
-        raise ModelError("The file is empty.")
+        raise ModelError("file_empty")
     length = struct.unpack("<Q", head[:8])[0] if len(head) >= 8 else None
     # First of all tests: a header of 640 bytes begins with the two bytes of a pickle, one of 19,280 with "PK"
     if length is not None and length <= HEADER_LIMIT and head[8:9] in (b"{", b""):
         return "safetensors"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"version https://git-lfs"[: len(head)]) and len(head) > 8:
-        raise ModelError("It is a Git LFS pointer, not the model: download the real file.")
+        raise ModelError("file_lfs_pointer")
     if start.startswith((b"<!doc", b"<html", b"<?xml", b"<head", b"<body")):
-        raise ModelError("It is a web page saved under a model's name: the download failed.")
+        raise ModelError("file_web_page")
     if head.startswith(b"PK\x03\x04") or (head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")):
         return "pickle"
     if head.startswith(b"GGUF"):
-        raise ModelError("It is a GGUF file, which Seedprint does not read.")
+        raise ModelError("file_gguf")
     if start.startswith((b"{", b"[")):
-        raise ModelError("It is a JSON text, not a model.")
+        raise ModelError("file_json")
     if len(head) < 9:
-        raise ModelError(f"It is cut short: the file has only {size} bytes.")
-    raise ModelError("It is neither safetensors nor a torch checkpoint.")
+        raise ModelError("file_short", size=_amount(size))
+    raise ModelError("file_foreign")
 
 
 def read_content(path: Path) -> Content:
@@ -69,7 +69,7 @@ def read_content(path: Path) -> Content:
         with path.open("rb") as file:
             return content_of(file.read(64), os.fstat(file.fileno()).st_size)
     except OSError as error:
-        raise ModelError(f"It cannot be read: {error.strerror or error}.") from error
+        raise ModelError("file_unreadable_because", reason=error.strerror or str(error)) from error
 
 
 def read_header(path: Path) -> Header:
@@ -79,14 +79,14 @@ def read_header(path: Path) -> Header:
             size = os.fstat(file.fileno()).st_size
             head = file.read(64)
             if content_of(head, size) != "safetensors":
-                raise ModelError("It is a pickle, not safetensors.")
+                raise ModelError("file_pickle")
             length = struct.unpack("<Q", head[:8])[0]
             if 8 + length > size:
-                raise ModelError(f"It is cut short: only {_amount(size)} are here, inside the header already.")
+                raise ModelError("header_short", size=_amount(size))
             file.seek(8)
             text = file.read(length)
     except OSError as error:
-        raise ModelError(f"It cannot be read: {error.strerror or error}.") from error
+        raise ModelError("file_unreadable_because", reason=error.strerror or str(error)) from error
     return _checked(_parsed(text), 8 + length, size)
 
 
@@ -94,9 +94,9 @@ def _parsed(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ModelError("Its header is damaged: it is no JSON.") from error
+        raise ModelError("header_no_json") from error
     if not isinstance(found, dict):
-        raise ModelError("Its header is damaged: it lists no tensors.")
+        raise ModelError("header_no_table")
     return found
 
 
@@ -104,18 +104,18 @@ def _checked(entries: dict[str, Any], start: int, size: int) -> Header:
     """Walks the tensors in the order of their bytes: no gap, no overlap, each as long as its shape says."""
     metadata = entries.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict):
-        raise ModelError("Its header is damaged: its notes are no table.")
+        raise ModelError("header_notes")
     try:
         offsets = {name: (*entry["data_offsets"],) for name, entry in entries.items()}
         shapes = {name: (*entry["shape"],) for name, entry in entries.items()}
         dtypes = {name: str(entry["dtype"]) for name, entry in entries.items()}
         end = _walk(sorted(offsets, key=offsets.__getitem__), offsets, shapes, dtypes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError("Its header is damaged: an entry is no tensor.") from error
+        raise ModelError("header_entry") from error
     if start + end > size:
-        raise ModelError(f"It is cut short: {_amount(size)} of {_amount(start + end)} are here.")
+        raise ModelError("file_cut", size=_amount(size), whole=_amount(start + end))
     if start + end < size:
-        raise ModelError(f"It is damaged: {_amount(size - start - end)} too many follow its last tensor.")
+        raise ModelError("file_too_long", size=_amount(size - start - end))
     notes = {str(key): value for key, value in metadata.items() if isinstance(value, str)}
     return Header(shapes=shapes, dtypes=dtypes, offsets=offsets, start=start, metadata=notes)
 
@@ -134,15 +134,15 @@ def _walk(
         or longest > 16
         or not 0 <= min(sides, default=0) <= max(sides, default=0) < 2**63
     ):
-        raise ModelError("Its header is damaged: a tensor has an impossible shape.")
+        raise ModelError("header_shape")
     end = 0
     for name in names:
         first, last = offsets[name]
         bits = BITS.get(dtypes[name])
         if bits is None:
-            raise ModelError(f"Its header is damaged: {_short(name)} has the number format {_short(dtypes[name])}.")
+            raise ModelError("header_format", name=_short(name), value=_short(dtypes[name]))
         if first != end or (last - first) * 8 != math.prod(shapes[name]) * bits:
-            raise ModelError(f"Its header is damaged: the place of {_short(name)} does not fit its shape.")
+            raise ModelError("header_place", name=_short(name))
         end = last
     return end
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
+from pipelines.errors import Note
 from pipelines.models.files.finding import Found
-from pipelines.types import ModelInfo
+from pipelines.types import BUILTIN, ModelInfo
 
-RESERVED = ("builtin",)
+RESERVED = (BUILTIN,)
 # Files that hubs name all alike: the folder says what they are
 _PLAIN_STEMS = re.compile(r"^(?:diffusion_pytorch_model|pytorch_model|model|pytorch_lora_weights)(?:\.fp16|\.bf16)?$")
 
@@ -37,7 +39,7 @@ def name_models(found: Sequence[tuple[ModelInfo, Found]]) -> tuple[ModelInfo, ..
             number += 1
             unique = f"{name} ({number})"
         taken.add(unique.casefold())
-        problem = clean(info.problem) if info.problem else info.problem  # may name a file, too
+        problem = info.problem and _clean_note(info.problem)  # may name a file, too
         named.append(replace(info, name=unique, problem=problem))
     return tuple(sorted(named, key=lambda info: info.name.casefold()))
 
@@ -58,6 +60,13 @@ def first_download(name: str) -> str | None:
     """What a file was called when it was downloaded first: browsers call the second `name (1)`."""
     match = _SECOND.fullmatch(name)
     return None if match is None else match[1]
+
+
+def _clean_note(note: Note) -> Note:
+    cleaners: dict[type, Callable[[Any], Any]] = {str: clean, Note: _clean_note}
+    return Note(
+        note.code, **{name: cleaners.get(type(one), lambda same: same)(one) for name, one in note.values.items()}
+    )
 
 
 def clean(text: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines import families
+
 SIDECAR_LIMIT = 256 * 1024  # bytes
 
 _PREDICTIONS = {
@@ -19,20 +21,10 @@ _PREDICTIONS = {
 }
 _TRUE = {"1", "true", "yes"}
 # modelspec.architecture and ss_base_model_version, by how they begin (the longest first)
-_FAMILIES = (
-    ("stable-diffusion-xl-v1-refiner", "sdxl-refiner"),
-    ("stable-diffusion-xl", "sdxl"),
-    ("stable-diffusion-v1", "sd1"),
-    ("stable-diffusion-v2", "sd2"),
-    ("stable-diffusion-3.5-medium", "sd3.5-medium"),
-    ("stable-diffusion-3.5-large", "sd3.5-large"),
-    ("stable-diffusion-3", "sd3"),
-    ("flux-1", "flux"),
-    ("sdxl_", "sdxl"),
-    ("sd_v1", "sd1"),
-    ("sd_v2", "sd2"),
-    ("sd3", "sd3"),
-    ("flux1", "flux"),
+_FAMILIES = sorted(
+    ((start, family.name) for family in families.ALL.values() for start in family.notes),
+    key=lambda item: len(item[0]),
+    reverse=True,
 )
 
 

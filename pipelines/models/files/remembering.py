@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import Note
 from pipelines.types import ModelInfo
 
-VERSION = 2  # raise it when a rule changes what is found
+VERSION = 3  # raise it when a rule changes what is found
 
 
 class Memory:
@@ -46,7 +47,7 @@ class Memory:
                 self._save(self._file)
 
     def _save(self, file: Path) -> None:
-        entries = {path: [list(stamp), asdict(info)] for path, (stamp, info) in self._entries.items()}
+        entries = {path: [list(stamp), _kept(info)] for path, (stamp, info) in self._entries.items()}
         text = json.dumps({"version": VERSION, "entries": entries}, separators=(",", ":"))
         part = file.with_name(f"{file.name}.{os.getpid()}.part")
         try:
@@ -66,7 +67,14 @@ def _load(file: Path) -> dict[str, tuple[tuple[int, ...], ModelInfo]]:
         return {}
 
 
+def _kept(info: ModelInfo) -> dict[str, Any]:
+    values = {field.name: getattr(info, field.name) for field in fields(ModelInfo)}
+    return values | {"problem": info.problem and info.problem.to_json()}
+
+
 def _info(values: dict[str, Any]) -> ModelInfo:
     if values.keys() != {field.name for field in fields(ModelInfo)}:
         raise ValueError("another version's entry")
-    return ModelInfo(**{**values, "parts": tuple(values["parts"])})
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    problem = values["problem"]
+    return ModelInfo(**values | lists | {"problem": None if problem is None else Note.from_json(problem)})

@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 from transformers import CLIPTextModelWithProjection
 
 from pipelines.errors import ModelError
+from pipelines.families.plain import SCHEDULER
 from pipelines.models import conversion
 from pipelines.models.device import Placement
-from pipelines.models.files.complete import SCHEDULER
 from pipelines.models.stages import OnPart, unheard
 from pipelines.models.weights import leftovers
 from pipelines.models.weights.filling import filled

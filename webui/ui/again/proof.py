@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipelines.errors import Note
 from webui.proof.remade import DIFFERENCE, NOW, Remade
 from webui.proof.sweep import AgainReport, amplification
 from webui.ui.generate.handlers import escaped
-from webui.words import Language, translate
-from webui.words.models import reason
+from webui.words import Language, say, translate
 
 BEFORE = "before"
 ROUTE = "/history/verify"
@@ -31,16 +31,16 @@ def pair_html(remade: Remade, job: str, place: int, report: AgainReport, languag
     return f'<div class="proof-pair">{figures}</div>'
 
 
-def notes_html(notes: Iterable[str], language: Language) -> str:
+def notes_html(notes: Iterable[Note], language: Language) -> str:
     """What became of the files a picture was made with."""
-    return "".join(f'<p class="again-note">{escaped(reason(note, language))}</p>' for note in notes)
+    return "".join(f'<p class="again-note">{escaped(say(note, language))}</p>' for note in notes)
 
 
 def report_html(report: AgainReport, language: Language, pair: str = "") -> str:
     """`identical`, or how far it differs and which recorded fact differs, with the `pair_html` of the two."""
     name = f'<p class="note">{escaped(Path(report.path).name)}</p>'
     if report.cannot is not None:
-        head, told = escaped(translate("again_cannot", language)), escaped(reason(report.cannot, language))
+        head, told = escaped(translate("again_cannot", language)), escaped(say(report.cannot, language))
         return f'<div class="report fault" data-result="cannot"><b>{head}</b><p>{told}</p>{name}</div>'
     note = notes_html(report.notes, language) + name
     if report.identical:

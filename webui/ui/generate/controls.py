@@ -168,7 +168,7 @@ def schedule_update(sampler: str, schedule: str) -> Any:
 def model_choices(models: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
     """(shown, name) of every model that can be loaded."""
     return [
-        (word("builtin_title") if model.family == "builtin" else model.name, model.name)
+        (word("builtin_title") if model.builtin else model.name, model.name)
         for model in models
         if model.problem is None
     ]

@@ -108,7 +108,7 @@ def build_prompts(task: Task, model: ModelInfo | None) -> dict[str, Component]:
 
 
 def prompt_placeholder(model: ModelInfo | None) -> Any:
-    builtin = model is not None and model.family == "builtin"
+    builtin = model is not None and model.builtin
     return word("prompt_placeholder_builtin" if builtin else "prompt_placeholder_real")
 
 
@@ -131,7 +131,7 @@ def build_settings(
         name = model.name if model else None
         made["model"] = control("model", task, name, choices=model_choices(models), min_width=200)
         refresh = _icon(task, "refresh", word("refresh"))
-    note = gr.Markdown(word("builtin_note"), visible=bool(model and model.family == "builtin"), elem_classes="note")
+    note = gr.Markdown(word("builtin_note"), visible=bool(model and model.builtin), elem_classes="note")
     made |= _build_sampling(task, start)
     sizes, swap = _build_sizes(task, start)
     made |= sizes

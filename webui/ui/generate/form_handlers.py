@@ -77,7 +77,7 @@ class FormHandlers:
         updates: Updates = {
             tab.extras.defaults: self._defaults(model),
             tab.form["prompt"]: gr.update(placeholder=prompt_placeholder(model)),
-            tab.extras.model_note: gr.update(visible=model is not None and model.family == "builtin"),
+            tab.extras.model_note: gr.update(visible=model is not None and model.builtin),
         }
         if "strength" in tab.form:
             updates[tab.form["image_guidance"]] = image_guidance_for(model)

@@ -40,7 +40,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 
 def examples_for(model: ModelInfo | None) -> tuple[str, ...]:
-    return EXAMPLES["builtin" if model is not None and model.family == "builtin" else "real"]
+    return EXAMPLES["builtin" if model is not None and model.builtin else "real"]
 
 
 class GenerateTab:
@@ -70,7 +70,7 @@ class GenerateTab:
         task, model = self.task, models[0] if models else None
         with gr.Column(elem_classes="card"):
             prompts = build_prompts(task, model)
-            builtin = model is not None and model.family == "builtin"
+            builtin = model is not None and model.builtin
             name = model.name if model is not None else ""
             self.reading = build_reading(task, self.house.service, self.house.library, name)
             self.composer = build_composer(task, self.house.library, builtin)

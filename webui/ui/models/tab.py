@@ -197,7 +197,7 @@ class ModelsHandlers:
         try:
             parts = self.shelf.parts(info)
         except ModelError as error:
-            told: Any = "" if info.problem else fault(error, language)
+            told: Any = () if info.problem else error.note
         else:
             told = parts
         state, used = self.house.service.engine_state(), self.shelf.uses().get(info.name)

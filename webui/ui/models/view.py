@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pipelines import families
+from pipelines.errors import Note
 from pipelines.models.memory import FAMILIES, GB, OVERHEAD, Size, Ways, peak, shape_of
-from pipelines.types import EngineState, ModelInfo, ModelPart
+from pipelines.types import BUILTIN, EngineState, ModelInfo, ModelPart
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.memory_line import told
-from webui.words import WORDS, Language, translate
-from webui.words.models import NAMES, reason
+from webui.words import WORDS, Language, say, translate
+from webui.words.models import NAMES
 
 SHORT_HASH = 10  # digits: what other programs call AutoV2
 
@@ -45,7 +46,7 @@ def listed(models: Iterable[ModelInfo], uses: Mapping[str, float], language: Lan
 
 
 def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, Any]:
-    builtin = info.family == "builtin"
+    builtin = info.builtin
     hashing = info.sha256 is None and not unreadable(info)
     return {
         "id": identity(info),
@@ -57,13 +58,15 @@ def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, 
         "hash": info.sha256[:SHORT_HASH] if info.sha256 else None,
         "hashing": hashing,
         "used": day(used),
-        "problem": reason(info.problem, language) if info.problem else "",
+        "problem": say(info.problem, language) if info.problem else "",
     }
 
 
 def family_title(info: ModelInfo, language: Language) -> str:
-    families = re.split(r", | or ", info.family)  # a VAE may be for several
-    title = " / ".join(_known("family", one, language) for one in families if one not in {"unknown", "custom"})
+    names = [name for name in info.fits or (info.family,) if name in families.ALL]  # a VAE may be for several
+    title = " / ".join(
+        translate("family_builtin", language) if name == BUILTIN else families.of(name).title for name in names
+    )
     return f"{title} · {info.variant}" if title and info.variant else title or info.variant
 
 
@@ -84,14 +87,11 @@ def day(used: float | None) -> str:
 
 
 def anatomy(
-    info: ModelInfo, parts: tuple[ModelPart, ...] | str, used: float | None, state: EngineState, language: Language
+    info: ModelInfo, parts: tuple[ModelPart, ...] | Note, used: float | None, state: EngineState, language: Language
 ) -> str:
     """A model as HTML. `parts`: what it is made of, or why that cannot be told."""
 
-    def say(key: str, **values: object) -> str:
-        return translate(key, language, **values)
-
-    rows = [("model_problem", reason(info.problem, language))] if info.problem else []
+    rows = [("model_problem", say(info.problem, language))] if info.problem else []
     rows += [
         ("model_kind", _known("kind", kind_of(info), language)),
         ("model_family", family_title(info, language)),
@@ -103,13 +103,15 @@ def anatomy(
     rows += [
         ("model_dtype", info.dtype),
         ("model_size", size_text(info.bytes)),
-        ("model_layout", say(f"layout_{info.layout}")),
-        ("model_used", day(used) or say("model_never")),
-        ("model_hash", info.sha256 or ("" if unreadable(info) else say("model_hashing"))),
-        ("model_path", "" if info.family == "builtin" else info.path),
+        ("model_layout", translate(f"layout_{info.layout}", language)),
+        ("model_used", day(used) or translate("model_never", language)),
+        ("model_hash", info.sha256 or ("" if unreadable(info) else translate("model_hashing", language))),
+        ("model_path", "" if info.builtin else info.path),
     ]
-    head = say("builtin_title") if info.family == "builtin" else info.name
-    table = "".join(f"<tr><th>{escaped(say(key))}</th><td>{escaped(text)}</td></tr>" for key, text in rows if text)
+    head = translate("builtin_title", language) if info.builtin else info.name
+    table = "".join(
+        f"<tr><th>{escaped(translate(key, language))}</th><td>{escaped(text)}</td></tr>" for key, text in rows if text
+    )
     return (
         f'<h3 class="model-name">{escaped(head)}</h3>{_parts(parts, language)}<table class="settings">{table}</table>'
     )
@@ -117,7 +119,7 @@ def anatomy(
 
 def _prediction(info: ModelInfo, language: Language) -> str:
     if info.prediction_type is None:
-        return "" if info.family == "builtin" else translate("prediction_type_unsaid", language)
+        return "" if info.builtin else translate("prediction_type_unsaid", language)
     text = _known("prediction_type", info.prediction_type, language)
     return f"{text}, {translate('zero_terminal_snr', language)}" if info.zero_terminal_snr else text
 
@@ -134,9 +136,9 @@ def _memory(info: ModelInfo, state: EngineState, language: Language) -> str:
     return " · ".join(text for text in (need, told(state, info, fields, language)) if text)
 
 
-def _parts(parts: tuple[ModelPart, ...] | str, language: Language) -> str:
-    if isinstance(parts, str):
-        return f'<p class="note">{escaped(reason(parts, language))}</p>'
+def _parts(parts: tuple[ModelPart, ...] | Note, language: Language) -> str:
+    if isinstance(parts, Note):
+        return f'<p class="note">{escaped(say(parts, language))}</p>'
     rows = [
         (
             _known("part" if f"part_{part.name}" in {*WORDS, *NAMES} else "kind", part.name, language),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pipelines.errors import Note, SeedprintError
 from pipelines.prompts.grammar import open_brackets, tag_fault
-from pipelines.types import PromptReading, Token, TokenChunk
+from pipelines.types import BUILTIN, PromptReading, Token, TokenChunk
 from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
 from webui.library.collection import Library
@@ -73,7 +73,7 @@ class Reading(Widget):
 
     folder = "reading"
     words = NAMES
-    empty: ClassVar[dict[str, Any]] = {"model": "builtin", "clip_skip": 1}
+    empty: ClassVar[dict[str, Any]] = {"model": BUILTIN, "clip_skip": 1}
 
 
 def build_reading(place: str, service: GenerationService, library: Library, model: str) -> Reading:
@@ -110,7 +110,7 @@ class Reader:
             answer[name]["warnings"] = [
                 [say(one, language, label(name, language)) for language in LANGUAGES] for one in notes
             ]
-            translation = self._dictionaries[answer[name]["family"] == "builtin"].translate(text)
+            translation = self._dictionaries[answer[name]["family"] == BUILTIN].translate(text)
             if translation is not None:
                 changed = translation.text if translation.text != text else ""
                 answer[name]["chinese"] = {"text": changed, "unknown": list(translation.unknown)}

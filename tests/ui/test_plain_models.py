@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from pipelines import families
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
-from pipelines.models.whole import check
 from pipelines.types import EngineState, GenerationRequest
-from tests.models.files import checkpoint, write_model, write_whole_folder
+from tests.models.files import checkpoint, write_model, write_pipeline_folder
 from webui.commands import main as cli
 from webui.kept.settings import Settings
 from webui.parts import build_parts
 from webui.proof import golden
 from webui.server import build_application, prepare_environment
 from webui.ui.generate import memory_line
-from webui.words import sentence
+from webui.words import fault
 
 from .conftest import Page
 
@@ -32,9 +32,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("page")
     models = folder / "models"
     write_model(models / "anime.safetensors", checkpoint())
-    write_whole_folder(models / "triple", num_layers=24)
-    write_whole_folder(models / "quick", flux=True, guidance_embeds=False)
-    (write_whole_folder(models / "torn", flux=True) / "vae/model.safetensors").unlink()
+    write_pipeline_folder(models / "triple", num_layers=24)
+    write_pipeline_folder(models / "quick", flux=True, guidance_embeds=False)
+    (write_pipeline_folder(models / "torn", flux=True) / "vae/model.safetensors").unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
         prepare_environment(folder)
@@ -92,11 +92,11 @@ def test_a_sampler_that_it_does_not_take_gives_way(ui: Page) -> None:
 
 def test_what_it_cannot_be_told_is_said_beside_its_field(ui: Page) -> None:
     answer = ui.call("txt2img_submit", {"txt2img_model": "triple", "txt2img_sampler": "DDIM"})
-    assert answer["txt2img_sampler"]["info"] == "must be Euler with SD 3, got 'DDIM'"
+    assert answer["txt2img_sampler"]["info"] == "Sampler must be Euler with SD 3, got DDIM."
 
 
 def test_how_it_reads_a_prompt_is_shown_as_far_as_it_is_known(ui: Page) -> None:
-    from pipelines.models.listing import BUILTIN
+    from pipelines.families.builtin import FOLDER as BUILTIN
 
     for model in ("triple", "quick"):
         place = Path(next(one.path for one in ui.parts.service.models() if one.name == model))
@@ -121,7 +121,7 @@ def test_the_golden_set_asks_nothing_that_it_refuses(ui: Page) -> None:
             wishes = list(golden.requests(model))
             assert {wish.task for wish in wishes} == {"txt2img", "img2img", "inpaint"}
             for wish in wishes:
-                check(model, wish)
+                families.of(model.family).check(model, wish)
 
 
 def test_the_command_line_takes_what_suits_it(ui: Page) -> None:
@@ -153,7 +153,7 @@ def test_every_refusal_is_told_in_chinese(ui: Page, model: str, changes: dict[st
     asked = {"model": model, "sampler": "Euler", "guidance": 1.0, "negative_prompt": ""} | changes
     with pytest.raises(InvalidRequest) as caught:
         ui.engine.check(GenerationRequest(**asked))
-    told = sentence(caught.value.field, caught.value.rule, "zh")
+    told = fault(caught.value, "zh")
     assert "must" not in told
     assert "with" not in told
     assert re.search(r"[\u4e00-\u9fff]", told)

@@ -1,0 +1,157 @@
+"""Models that are run part by part: the recipe from a batch to pictures with a UNet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from pipelines import families
+from pipelines.engines import running
+from pipelines.engines.ladder import RUNGS
+from pipelines.engines.passes import Pass, Run, brought, size_of_all
+from pipelines.engines.work import Work
+from pipelines.errors import InvalidRequest
+from pipelines.families.base import Made, Stamp
+from pipelines.models import device as devices
+from pipelines.models import extras
+from pipelines.models.adapters import Adapters
+from pipelines.models.device import Placement
+from pipelines.models.extras import Extras
+from pipelines.models.memory import Ways
+from pipelines.models.resident import Resident
+from pipelines.models.stages import OnPart, unheard
+from pipelines.models.vocabulary import Words
+from pipelines.models.weights.components import Components
+from pipelines.models.weights.loading import read
+from pipelines.prompts.encoding import WEIGHTINGS, PromptEncoder
+from pipelines.sampling import previews
+from pipelines.types import Batch, ModelInfo
+
+
+def load(info: ModelInfo, stamp: Stamp, placement: Placement, on_part: OnPart = unheard) -> UNetModel:
+    """In main memory. Raises `ModelError`."""
+    parts = read(info, placement, on_part)
+    factors = previews.published(families.of(info.family).preview)
+    if factors is None:
+        factors = previews.measured_factors(parts.vae, parts.vae_factor)
+    parts = replace(parts, tokenizers=tuple(Words(tokenizer) for tokenizer in parts.tokenizers))
+    prompts = PromptEncoder(parts.tokenizers, parts.text_encoders)
+    adapters = Adapters(parts, prompts)
+    return UNetModel(parts=parts, prompts=prompts, adapters=adapters, factors=factors, stamp=stamp)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UNetModel(Resident):
+    """A `LoadedModel`."""
+
+    def named(self, info: ModelInfo) -> UNetModel:
+        return replace(self, parts=replace(self.parts, info=info))
+
+    def make(self, work: Work) -> Made:
+        """Raises `InvalidRequest`, `ModelError`, `NotFinite` and what the device says when its memory runs out."""
+        batch = work.batch
+        passes = running.passes_of(batch)
+        # 1. plan how it fits, with the LoRAs and learned words that the prompts name and no others
+        wanted = extras.prepared(work.listing, batch.request, self.info.family)
+        _check_wish(self.parts, batch)
+        for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
+            work.hash_soon(info)
+        ways = self._ways(work, passes)
+        if not self.is_as_read and not (ways.narrow and self.adapters.are(wanted.loras)):
+            return work.reload().make(work)  # its weights have been rounded
+        self.adapters.apply(wanted.loras, wanted.embeddings)
+        parts = brought(self.separate_vae.over(self.parts, wanted.vae), passes)
+        work.set_threads(self)
+        run = Run(
+            model=self,
+            parts=parts,
+            batch=batch,
+            wish=wanted.wish,
+            ways=ways,
+            planner=work.planner,
+            pace=work.pace,
+            on_progress=work.on_progress,
+        )
+        # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when memory
+        # wants it so; 5. decode, one image at a time, and 6. check
+        pictures, outcome = run.made(passes)
+        facts = {**outcome.facts, **_extra_facts(wanted, work)}
+        facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
+        found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
+        return Made(pictures=found, scheduler=outcome.scheduler, ways=ways, looks=tuple(outcome.looks))
+
+    def largest(self, work: Work) -> tuple[int, int]:
+        return work.planner.largest(self.parts, work.batch.request)
+
+    def quickest_threads(self, all_threads: int) -> int:
+        """So small a model as the built-in one may lose more by sharing its work out than it wins."""
+        if not self.info.builtin or self.placement.device != "cpu":
+            return all_threads
+        return quickest_threads(self.parts, all_threads)
+
+    def _ways(self, work: Work, passes: Sequence[Pass]) -> Ways:
+        parts = brought(self.parts, passes)
+        ways = work.planner.ways(parts, size_of_all(parts, passes, len(work.batch.seeds)))
+        return replace(ways, singly=True) if self.placement.exact else ways
+
+
+def _check_wish(parts: Components, batch: Batch) -> None:
+    """What only the loaded model tells."""
+    request = batch.request
+    if parts.editing and request.init is None:
+        raise InvalidRequest("init_image", "picture_to_change_needed")
+    rows = len(batch.seeds) * (2 if request.guidance > 1 else 1)
+    if not parts.can_normalize(request.width, request.height, rows):
+        raise InvalidRequest("width", "too_small_alone", value=request.width)
+
+
+def _extra_facts(wanted: Extras, work: Work) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if wanted.loras:
+        facts["loras"] = [
+            {
+                "name": lora.info.name,
+                "sha256": work.hash_of(lora.info),
+                "text_weight": lora.text_weight,
+                "unet_weight": lora.unet_weight,
+            }
+            for lora in wanted.loras
+        ]
+    if wanted.embeddings:
+        facts["embeddings"] = [{"name": info.name, "sha256": work.hash_of(info)} for info in wanted.embeddings]
+    if wanted.vae is not None:
+        facts["vae"] = {"name": wanted.vae.name, "sha256": work.hash_of(wanted.vae)}
+    return facts
+
+
+def _with_rungs(facts: dict[str, Any], shared: Sequence[str]) -> dict[str, Any]:
+    """The rungs of the whole batch and those of one image's decoding together, each once; none: not a word."""
+    taken = list(dict.fromkeys([*shared, *facts.pop(RUNGS)]))
+    return facts | ({RUNGS: taken} if taken else {})
+
+
+def quickest_threads(parts: Components, all_threads: int) -> int:
+    """1 or `all_threads`: the best of three calls of the UNet each. All must win clearly, so that the choice, which
+    touches the last bits of a picture, does not change from start to start."""
+    if all_threads == 1 or parts.placement.device != "cpu":
+        return all_threads
+    unet = parts.unet.config
+    size = (2, unet.in_channels, unet.sample_size, unet.sample_size)
+    latents = torch.zeros(size, dtype=parts.placement.dtype)
+    embeddings = torch.zeros((2, 77, unet.cross_attention_dim), dtype=parts.placement.dtype)
+    seconds: dict[int, float] = {}
+    for threads in (1, all_threads):
+        devices.set_threads(threads)
+        times = []
+        for _ in range(3):  # the first call of a kind also sets things up
+            start = time.perf_counter()
+            parts.unet(latents, 1, encoder_hidden_states=embeddings)
+            times.append(time.perf_counter() - start)
+            if times[-1] > 10 * seconds.get(1, 10):
+                break  # a busy machine: threads that wait for each other
+        seconds[threads] = min(times)
+    return all_threads if seconds[all_threads] < 0.8 * seconds[1] else 1

@@ -1,0 +1,30 @@
+"""What an engine hands a loaded model: the batch, and what it has for making it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.engines.planning import Pace, Planner
+from pipelines.families.base import LoadedModel
+from pipelines.models.listing import Listing
+from pipelines.types import Batch, ModelInfo, OnProgress
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """`hash_of`: a file's SHA-256, waited for; `hash_soon` begins it. `reload`: the same model, read anew from its
+    file."""
+
+    batch: Batch
+    on_progress: OnProgress
+    listing: Listing
+    planner: Planner
+    pace: Pace
+    hash_of: Callable[[ModelInfo], str | None]
+    hash_soon: Callable[[ModelInfo], object]
+    set_threads: Callable[[Loaded], None]
+    reload: Callable[[], Loaded]
+
+
+Loaded = LoadedModel[Work]

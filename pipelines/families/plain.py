@@ -1,0 +1,73 @@
+"""What models that diffusers' own pipelines run cannot be told: the `check` of SD 3 and Flux.
+
+Such a pipeline takes plain text, has one sampler and keeps its parts to itself. Whatever else a request wants is
+refused at its field. No torch.
+"""
+
+from __future__ import annotations
+
+from pipelines.errors import InvalidRequest
+from pipelines.families.base import Nature
+from pipelines.prompts.grammar import Prompt, parse
+from pipelines.types import DIALECTS, GenerationRequest, ModelInfo
+
+SAMPLER = "Euler"  # from noise to picture along a straight line: FlowMatchEulerDiscreteScheduler
+SCHEDULER = "FlowMatchEulerDiscreteScheduler"
+MASKED_CONTENTS = ("original", "fill")  # what the masked part begins from is drawn by the pipeline itself
+SIDE_STEP = 16  # pixels: 8 a latent, and the transformer takes latents two by two
+LOADS = "pipelines.engines.diffusers_pipeline:load"
+
+
+def check(info: ModelInfo, request: GenerationRequest, nature: Nature, name: str) -> None:
+    """Raises `InvalidRequest` for the first wish that such a model cannot be told. `name`: what it is called."""
+    for field, wanted in (
+        ("sampler", SAMPLER),
+        ("schedule", "automatic"),
+        ("clip_skip", 1),
+        ("vae", "automatic"),
+        ("dialect", DIALECTS[0]),
+    ):
+        if (value := getattr(request, field)) != wanted:
+            raise InvalidRequest(field, "only_with", wanted=wanted, model=name, value=value)
+    for field in ("prediction_type", "zero_terminal_snr"):
+        if (value := getattr(request, field)) is not None:
+            raise InvalidRequest(field, "not_with", model=name, value=value)
+    for field in ("width", "height"):
+        if (value := getattr(request, field)) % SIDE_STEP:
+            raise InvalidRequest(field, "multiple_with", step=SIDE_STEP, model=name, value=value)
+    _check_picture(request, nature, name)
+    plain_text("prompt", request.prompt, name)
+    if plain_text("negative_prompt", request.negative_prompt, name) and not nature.negative:
+        raise InvalidRequest("negative_prompt", "empty_with", model=name, value=request.negative_prompt)
+
+
+def _check_picture(request: GenerationRequest, nature: Nature, name: str) -> None:
+    if request.guidance > 1 and not nature.guided:
+        raise InvalidRequest("guidance", "no_guidance", model=name, high=1, value=request.guidance)
+    if request.inpaint is not None and request.inpaint.masked_content not in MASKED_CONTENTS:
+        value = request.inpaint.masked_content
+        raise InvalidRequest("masked_content", "choice_with", choices=MASKED_CONTENTS, model=name, value=value)
+    if request.init is not None and request.init.image_guidance is not None:
+        raise InvalidRequest("image_guidance", "not_with", model=name, value=request.init.image_guidance)
+
+
+def plain_text(field: str, text: str, name: str) -> str:
+    """What the text encoders are given: brackets written with a backslash are letters. Raises `InvalidRequest` for
+    whatever weighs, composes or changes words."""
+    prompt = parse(text, composed=field == "prompt")
+    if prompt.loras:
+        raise InvalidRequest(field, "no_lora_with", model=name, name=prompt.loras[0].name)
+    found = _plain(prompt)
+    if found is None:
+        raise InvalidRequest(field, "plain_text_with", model=name, value=text)
+    return found
+
+
+def _plain(prompt: Prompt) -> str | None:
+    if len(prompt.parts) != 1 or prompt.changes:
+        return None
+    (part,) = prompt.at(1, 1)
+    pieces = [piece for section in part.sections for piece in section]
+    if len(part.sections) > 1 or any(piece.weight != 1 for piece in pieces):
+        return None
+    return "".join(piece.text for piece in pieces).strip()
