@@ -88,7 +88,7 @@ def listen(port: int) -> socket.socket:
             listener.close()
             continue
         return listener
-    raise StorageError(f"No port from {port} on is free; another one can be given with --port.")
+    raise StorageError("no_port", port=port)
 
 
 def prepare_environment(data_dir: Path) -> Path:

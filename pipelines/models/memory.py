@@ -9,11 +9,12 @@ one. What the driver itself takes (`OVERHEAD`) comes on top.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
 from pipelines import families
+from pipelines.errors import Note
 from pipelines.families.sd import SD1
 
 GB = 2**30
@@ -84,20 +85,24 @@ class Ways:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """For the record of a picture and the page: what is done to make it fit."""
-        names = {
-            "one image at a time": self.singly,
-            "text encoders off the card": self.text_off,
-            "each part alone on the card": self.parts_alone,
-            "layer by layer": self.streamed,
-            "8-bit weights": self.narrow,
-            "tiled decode": self.tiled,
-        }
-        return tuple(name for name, used in names.items() if used)
+        """For the record of a picture: what is done to make it fit."""
+        return tuple(name for field, (name, _) in _TOLD.items() if getattr(self, field))
 
     @property
-    def words(self) -> str:
-        return ", ".join(self.names)
+    def notes(self) -> tuple[Note, ...]:
+        """The same for people."""
+        return tuple(note for field, (_, note) in _TOLD.items() if getattr(self, field))
+
+
+# a way -> what a picture's record calls it, what people are told
+_TOLD: Mapping[str, tuple[str, Note]] = {
+    "singly": ("one image at a time", Note("way_singly")),
+    "text_off": ("text encoders off the card", Note("way_text_off")),
+    "parts_alone": ("each part alone on the card", Note("way_parts_alone")),
+    "streamed": ("layer by layer", Note("way_streamed")),
+    "narrow": ("8-bit weights", Note("way_narrow")),
+    "tiled": ("tiled decode", Note("way_tiled")),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,15 +158,19 @@ class Plan:
     size: Size
     largest: tuple[int, int]  # the most that fits in this shape of picture, (0, 0) when nothing does
 
-    def sentence(self, seconds: float | None = None) -> str:
-        """For the page; `seconds`: how long it is expected to take."""
+    def told(self, seconds: float | None = None) -> Note:
+        """For the page, in gigabytes; `seconds`: how long it is expected to take."""
+        width, height = self.largest
+        if self.ways is None and self.largest == (0, 0):
+            return Note("model_too_large", needed=_gb(self.bytes), free=_gb(self.free))
         if self.ways is None:
-            if self.largest == (0, 0):
-                return f"too large: the model alone takes {_gb(self.bytes)} of {_gb(self.free)} GB"
-            return f"too large: the most that fits is {self.largest[0]}×{self.largest[1]}"
-        way = f" with {self.ways.words}" if self.ways.words else f": {_gb(self.bytes)} of {_gb(self.free)} GB"
-        duration = "" if seconds is None else f", about {max(1, round(seconds))} s"
-        return f"fits{way}{duration} · at most {self.largest[0]}×{self.largest[1]}"
+            return Note("size_too_large", width=width, height=height)
+        way = Note("fits", needed=_gb(self.bytes), free=_gb(self.free))
+        if self.ways.notes:
+            way = Note("fits_with", ways=self.ways.notes)
+        if seconds is None:
+            return Note("fits_at_most", fits=way, width=width, height=height)
+        return Note("fits_in_seconds", fits=way, seconds=max(1, round(seconds)), width=width, height=height)
 
 
 def peak(shape: Shape, size: Size, ways: Ways) -> int:
@@ -263,5 +272,5 @@ def _sides(ratio: float, steps: int) -> tuple[int, int]:
     return (longer, shorter) if ratio >= 1 else (shorter, longer)
 
 
-def _gb(size: int) -> str:
-    return f"{size / GB:.1f}".removesuffix(".0")
+def _gb(size: int) -> float:
+    return round(size / GB, 1)

@@ -69,7 +69,7 @@ def made(engine: Any, wish: GenerationRequest = WISH, *seeds: int) -> Any:
         Ways(streamed=True, tiled=True),
         Ways(tiled=True, text_off=True),
     ],
-    ids=lambda ways: ways.words,
+    ids=lambda ways: ", ".join(ways.names),
 )
 def test_every_way_that_moves_parts_makes_the_same_picture(
     engine: Any, card: Any, ways: Ways, monkeypatch: pytest.MonkeyPatch

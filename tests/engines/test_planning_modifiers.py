@@ -54,7 +54,7 @@ def second(monkeypatch: pytest.MonkeyPatch) -> Second:
     return modifier
 
 
-@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: ways.words or "all of it")
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: ", ".join(ways.names) or "all of it")
 def test_it_is_there_when_it_works_by_every_way(
     engine: Any, card: Any, second: Second, ways: Ways, monkeypatch: pytest.MonkeyPatch
 ) -> None:

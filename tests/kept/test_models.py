@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.errors import InvalidRequest, StorageError
 from pipelines.types import GenerationRequest, ModelInfo
+from tests.refusals import failing
 from webui.kept.models import ModelSettings
 
 MODEL = ModelInfo(name="anime", family="sd1", path="/m/anime.safetensors", bytes=2000)
@@ -85,7 +86,7 @@ def test_a_damaged_file_is_as_none_and_is_kept_aside(text: str, tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be kept"):
+    with failing(StorageError, "model_settings_not_kept"):
         ModelSettings(tmp_path / "file" / "models.json").put(MODEL, {"steps": 30})
 
 

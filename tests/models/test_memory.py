@@ -10,6 +10,7 @@ import pytest
 from pipelines.models import memory
 from pipelines.models.memory import GB, Calibration, Means, Plan, Shape, Size, Ways, peak, plan, shape_of
 from pipelines.models.peaks import Measured, Peaks
+from webui.words import say
 
 SD1 = shape_of("sd1", bytes_per_number=2)
 SDXL = shape_of("sdxl", bytes_per_number=2)
@@ -131,6 +132,10 @@ def test_without_guidance_half_the_step() -> None:
     assert with_guidance == pytest.approx(2 * without, abs=2)
 
 
+def told(made: Plan, seconds: float | None = None) -> str:
+    return say(made.told(seconds), "en")
+
+
 def most(made: Plan) -> str:
     return f"at most {made.largest[0]}×{made.largest[1]}"
 
@@ -156,19 +161,19 @@ def test_the_refiner_as_counted_on_its_network() -> None:
 
 def test_the_sentences() -> None:
     fits = plan(SD1, square(512), 8 * GB)
-    assert fits.sentence() == f"fits: 2.9 of 8 GB · {most(fits)}"
-    assert fits.sentence(3.2) == f"fits: 2.9 of 8 GB, about 3 s · {most(fits)}"
-    assert "about 1 s" in fits.sentence(0.2)
+    assert told(fits) == f"fits: 2.9 of 8 GB · {most(fits)}"
+    assert told(fits, 3.2) == f"fits: 2.9 of 8 GB, about 3 s · {most(fits)}"
+    assert "about 1 s" in told(fits, 0.2)
     tiled = plan(SD1, square(2048), int(7.5 * GB))
-    assert tiled.sentence(70) == f"fits with tiled decode, about 70 s · {most(tiled)}"
+    assert told(tiled, 70) == f"fits with tiled decode, about 70 s · {most(tiled)}"
     off = plan(SDXL, square(1024), int(7.5 * GB))
-    assert off.sentence() == f"fits with text encoders off the card, tiled decode · {most(off)}"
+    assert told(off) == f"fits with text encoders off the card, tiled decode · {most(off)}"
     too_large = plan(SD1, square(4096), 4 * GB)
     side = too_large.largest[0]
-    assert too_large.sentence() == f"too large: the most that fits is {side}×{side}"
+    assert told(too_large) == f"too large: the most that fits is {side}×{side}"
     assert 1024 <= side < 4096
-    assert plan(SDXL, square(512), 2 * GB).sentence() == "too large: the model alone takes 2.1 of 2 GB"
-    assert plan(SDXL, square(1024), 3 * GB).sentence().startswith("fits with layer by layer, tiled decode · at most ")
+    assert told(plan(SDXL, square(512), 2 * GB)) == "too large: the model alone takes 2.1 of 2 GB"
+    assert told(plan(SDXL, square(1024), 3 * GB)).startswith("fits with layer by layer, tiled decode · at most ")
 
 
 FAMILY_OF_ROW = {"SD 1.5": "sd1", "SD 2.1": "sd2", "SDXL": "sdxl", "SDXL's refiner": "sdxl-refiner"}
@@ -187,7 +192,7 @@ def test_the_table_for_people_is_what_the_plan_does() -> None:
         for gigabytes, cell in zip(cards, cells, strict=True):
             made = plan(shape, square(side), int((gigabytes - 0.5) * GB))
             assert made.ways is not None
-            expected = f"{made.largest[0]}²" if what == "largest" else made.ways.words or "as it is"
+            expected = f"{made.largest[0]}²" if what == "largest" else ", ".join(made.ways.names) or "as it is"
             assert cell == expected, f"{name} on {gigabytes} GB"
 
 

@@ -147,7 +147,7 @@ def test_how_long_it_takes_is_told_from_the_pictures_made_lately(card: Page) -> 
     fields = {"width": 512, "height": 256, "batch_size": 2, "batches": 3, "guidance": 7.0, "steps": 20, "strength": 0.5}
     assert ", about 18 s · " in memory_line.told(CARD, SD1, fields, "en", durations)
     assert asked == [("dream", 10, 512 * 256)]
-    assert "，约 18 秒 · 最大 " in memory_line.told(CARD, SD1, fields, "zh-CN", durations)
+    assert "，约 18 秒 · 最大 " in memory_line.told(CARD, SD1, fields, "zh", durations)
     assert "about" not in memory_line.told(CARD, SD1, {**fields, "steps": None}, "en", durations)
 
 

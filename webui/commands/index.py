@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     default = Settings()
     root = (options.output_dir or default.output_dir).absolute()
     if not root.is_dir():
-        raise InvalidRequest("output-dir", f"must be a folder, got {str(root)!r}")
+        raise InvalidRequest("output-dir", "folder_wanted", value=str(root))
     history = History((options.data_dir or default.data_dir).absolute() / "history.sqlite", root)
     start = time.perf_counter()
     try:

@@ -21,7 +21,7 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from pipelines.errors import InvalidRequest, UnreadableImage
+from pipelines.errors import InvalidRequest, Note, UnreadableImage
 from webui.archive import export, metadata
 from webui.archive.entries import UNKNOWN_SEED, Entry
 from webui.archive.history import History
@@ -258,6 +258,6 @@ def _value(name: str, text: str) -> Any:
         if name in _DAYS:
             return date.fromisoformat(text)
     except ValueError as error:
-        kind = "a whole number" if name in _WHOLE else "a day as 2026-01-31"
-        raise InvalidRequest(name, f"must be {kind}, got {text[:40]!r}") from error
+        wanted = Note("type_int" if name in _WHOLE else "type_day")
+        raise InvalidRequest(name, "wrong_type", wanted=wanted, value=text[:40]) from error
     return text == "1" if name in _TRUTH else text

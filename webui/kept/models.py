@@ -88,7 +88,7 @@ class ModelSettings:
             part.write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
             part.replace(self._path)
         except OSError as error:
-            raise StorageError(f"The model's settings cannot be kept: {error.strerror or error}.") from error
+            raise StorageError("model_settings_not_kept", reason=error.strerror or str(error)) from error
 
 
 def _usable(settings: object) -> dict[str, Any]:

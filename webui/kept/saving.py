@@ -50,4 +50,4 @@ class SavingSettings:
             part.write_text(json.dumps(asdict(saving), ensure_ascii=False, indent=1), encoding="utf-8")
             part.replace(self._path)
         except OSError as error:
-            raise StorageError(f"How pictures are saved cannot be kept: {error.strerror or error}.") from error
+            raise StorageError("saving_not_kept", reason=error.strerror or str(error)) from error

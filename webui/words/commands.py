@@ -7,6 +7,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "group_inpaint": ("only part of it", "只重绘一部分"),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
+    "folder_wanted": ("{field} must be a folder, got {value}.", "{field}必须是文件夹，现为 {value}。"),
+    "no_port": (
+        "No port from {port} on is free; another one can be given with --port.",
+        "从 {port} 起没有可用端口；可用 --port 指定其他端口。",
+    ),
     "file_wanted": ("{field} must be a file, got {value}.", "{field}必须是文件，现为 {value}。"),
     "option_needs": ("{field} must be given with {option}, got none.", "使用 {option} 时必须给出{field}。"),
 }

@@ -56,6 +56,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "type_str": ("text", "文字"),
     "type_bool": ("true or false", "true 或 false"),
     "type_dict": ("an object", "对象"),
+    "type_day": ("a day as 2026-01-31", "2026-01-31 这样的日期"),
     "type_object": ("an object", "对象"),
     "number_too_large": ("{field} must be below 2^63, got {value}.", "{field}必须小于 2^63，现为 {value}。"),
     "not_json": ("{field} must be JSON, got {value}.", "{field}必须是 JSON，现为 {value}。"),

@@ -1,4 +1,4 @@
-"""What the settings of saving say: key -> (English, 简体中文)."""
+"""What the settings of saving and of models say: key or code -> (English, 简体中文)."""
 
 from __future__ import annotations
 
@@ -16,4 +16,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "saving_kept": ("Kept: the next picture is saved so.", "已保存：下一张图片将这样保存。"),
     "saving_unkept": ("Not kept yet.", "尚未保存。"),
     "saving_free": ("{free} GB are free on the disk of the pictures.", "图片所在磁盘剩余 {free} GB。"),
+}
+SENTENCES: dict[str, tuple[str, str]] = {
+    "saving_not_kept": ("How pictures are saved cannot be kept: {reason}.", "无法保存图片保存方式：{reason}。"),
+    "model_settings_not_kept": ("The model's settings cannot be kept: {reason}.", "无法保存模型的设置：{reason}。"),
 }

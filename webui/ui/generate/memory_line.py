@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.errors import Note
 from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
 from pipelines.prompts.grammar import prompts_in
 from pipelines.types import EngineState, ModelInfo, steps_at
 from webui.jobs.durations import Durations
-from webui.words import Language
-
-_CHINESE = (
-    (r"too large: the model alone takes (.+) of (.+) GB", r"太大：仅模型就需要 \1 GB，可用 \2 GB"),
-    (r"too large: the most that fits is (.+)", r"太大：最大可用 \1"),
-    (r"fits with (.+)", r"可以运行，方式：\1"),
-    (r"fits: (\S+) of (\S+) GB(.*)", r"内存足够：约需 \1 GB，可用 \2 GB\3"),
-)
-_ENDS = ((r", about (\d+) s", r"，约 \1 秒"), (r" · at most (\S+)$", r" · 最大 \1"))
-_UNKNOWN = (
-    "whether it fits is not known: what such a model takes was never measured; its parts leave the card as they must",
-    "是否放得下未知：此类模型的用量从未测量；放不下时其部件会轮流进出显存",
-)
-_WAYS = {
-    "one image at a time": "逐张生成",
-    "text encoders off the card": "文本编码器移出显存",
-    "each part alone on the card": "各部件轮流进入显存",
-    "layer by layer": "逐层进入显存",
-    "8-bit weights": "8 位权重",
-    "tiled decode": "分块解码",
-}
+from webui.words import Language, say
 
 
 def told(
@@ -45,7 +25,7 @@ def told(
     if free is None or model is None:
         return ""
     if model.sampler is not None:
-        return _UNKNOWN[language == "zh"]
+        return say(Note("fit_unknown"), language)
     if model.family not in FAMILIES:
         return ""
     width, height, batch = (_within(fields[name]) for name in ("width", "height", "batch_size"))
@@ -61,8 +41,7 @@ def told(
         calibration=Calibration(**state.memory_learned.get(model.family, {})),
         means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
     )
-    text = made.sentence(None if durations is None else _seconds(durations, model, fields))
-    return text if language == "en" else _chinese(text)
+    return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
 
 
 def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) -> float | None:
@@ -80,15 +59,3 @@ def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) 
 def _within(value: object) -> int:
     """0 for what is no size at all: the request says so when it is sent."""
     return value if isinstance(value, int) and 0 < value <= 4096 else 0
-
-
-def _chinese(text: str) -> str:
-    for pattern, replacement in _CHINESE:
-        if re.fullmatch(pattern, text):
-            text = re.sub(pattern, replacement, text)
-            break
-    for pattern, replacement in _ENDS:
-        text = re.sub(pattern, replacement, text)
-    for english, chinese in _WAYS.items():
-        text = text.replace(english, chinese)
-    return text.replace(", ", "、")
