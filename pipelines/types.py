@@ -52,7 +52,7 @@ class InitImage:
     strength: float = setting(0.75, number(0, 1, step=0.01), infotext="Denoising strength")
     resize_mode: ResizeMode = setting("crop", choice(*RESIZE_MODES))  # how it comes to width × height
     # how closely a model that edits keeps to the picture; None: IMAGE_GUIDANCE
-    image_guidance: float | None = setting(None, number(0, 30, step=0.1))
+    image_guidance: float | None = setting(None, number(0, 30, step=0.1), infotext="Image CFG scale")
 
     def __post_init__(self) -> None:
         check(self)

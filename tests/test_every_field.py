@@ -23,6 +23,7 @@ from pipelines.fields import Choice, Field, Flag, Name, Number, Text, Whole, bui
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
 from tests.archive.helpers import results
 from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here
+from tools import fields_table
 from webui.archive import metadata
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import request_from_json, request_to_json
@@ -228,3 +229,8 @@ def test_it_is_called_something_in_both_languages_and_told_in_the_docs(one: Fiel
     if isinstance(one.kind, Choice) and one.name != "sampler":
         assert [choice for choice in one.kind.choices if f"{one.name}_{choice}" not in WORDS] == []
     assert re.search(rf"`{one.attribute}`", DOCS.read_text(encoding="utf-8")), "docs/metadata.md does not name it"
+
+
+def test_the_table_of_the_docs_is_that_of_the_fields() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    assert fields_table.written(text) == text, "python -m tools.fields_table writes it"

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,26 +17,34 @@ from webui.archive.naming import DEFAULT_PATTERN, NAME_LIMIT, TOKENS, NameFacts,
 
 FACTS = NameFacts(
     number=42,
-    seed=450910884,
-    prompt="a red star on a blue field",
-    date=date(2026, 11, 20),
-    model="v1-5-pruned.safetensors",
-    sampler="DPM++ 2M",
-    steps=20,
-    guidance=7.5,
-    width=512,
-    height=768,
+    settings={
+        "seed": 450910884,
+        "prompt": "a red star on a blue field",
+        "model": "v1-5-pruned.safetensors",
+        "sampler": "DPM++ 2M",
+        "steps": 20,
+        "guidance": 7.5,
+        "width": 512,
+        "height": 768,
+        "negative_prompt": "blurry",
+        "schedule": "karras",
+        "strength": 0.75,
+        "clip_skip": 2,
+        "batch_size": 4,
+        "vae": "vae-ft-mse.safetensors",
+    },
     made_at=datetime(2026, 11, 20, 14, 5, 9),
-    negative_prompt="blurry",
-    schedule="karras",
-    strength=0.75,
-    clip_skip=2,
+    date=date(2026, 11, 20),
     batch_number=3,
-    batch_size=4,
     model_sha256="6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa",
     pixels_sha256="0123456789abcdef" * 4,
-    vae="vae-ft-mse.safetensors",
 )
+
+
+def facts_with(number: int = 42, **settings: Any) -> NameFacts:
+    return replace(FACTS, number=number, settings={**FACTS.settings, **settings})
+
+
 # docs.microsoft.com "Naming Files, Paths, and Namespaces", written out here and not taken from the code
 DEVICES = ["CON", "PRN", "AUX", "NUL"] + [f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³"]
 
@@ -102,11 +111,11 @@ def test_tokens_of_a1111(token: str, told: str) -> None:
 
 
 def test_prompt_words_are_eight_and_all_prompt_tokens_share_the_room() -> None:
-    facts = replace(FACTS, prompt="one two, three-four five! six seven (eight) nine")
+    facts = facts_with(prompt="one two, three-four five! six seven (eight) nine")
     assert NamePattern("[number] [prompt_words]").name(facts) == "00042 one two three four five six seven eight.png"
-    name = NamePattern("[number] [prompt] [prompt_spaces]").name(replace(FACTS, prompt="word " * 60))
+    name = NamePattern("[number] [prompt] [prompt_spaces]").name(facts_with(prompt="word " * 60))
     assert_legal_everywhere(name)
-    assert NamePattern("[number] [denoising]").name(replace(FACTS, strength=None)) == "00042.png"
+    assert NamePattern("[number] [denoising]").name(facts_with(strength=None)) == "00042.png"
 
 
 @pytest.mark.parametrize(
@@ -134,11 +143,11 @@ def test_slugs(prompt: str, expected: str) -> None:
 
 
 def test_a_prompt_without_letters_leaves_number_and_seed() -> None:
-    assert NamePattern().name(replace(FACTS, prompt="🙂!")) == "00042-450910884.png"
+    assert NamePattern().name(facts_with(prompt="🙂!")) == "00042-450910884.png"
 
 
 def test_long_prompts_are_cut_at_bytes_not_inside_a_character() -> None:
-    name = NamePattern().name(replace(FACTS, prompt="星" * 300))
+    name = NamePattern().name(facts_with(prompt="星" * 300))
     assert len(name.encode()) + len(".part") in range(198, 201)
     assert set(name.removeprefix("00042-450910884_").removesuffix(".png")) == {"星"}
     assert cut("é" * 3, 5) == "éé"
@@ -154,7 +163,7 @@ def test_device_names_are_known(name: str) -> None:
 
 
 def test_a_pattern_cannot_make_a_device_name() -> None:
-    assert NamePattern("[prompt].[number]").name(replace(FACTS, prompt="con")) == "_con.00042.png"
+    assert NamePattern("[prompt].[number]").name(facts_with(prompt="con")) == "_con.00042.png"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +227,7 @@ PATTERNS = st.one_of(
 def test_any_prompt_gives_a_legal_name(
     pattern: str, prompt: str, model: str, seed: int, number: int, prefix: str
 ) -> None:
-    facts = replace(FACTS, prompt=prompt, model=model, seed=seed, number=number)
+    facts = facts_with(prompt=prompt, model=model, seed=seed, number=number)
     parsed = NamePattern(pattern)
     name = parsed.name(facts, prefix=prefix)
     assert_legal_everywhere(name)
@@ -230,7 +239,7 @@ def test_any_prompt_gives_a_legal_name(
 @given(TEXTS, st.integers(0, 2**32 - 1), st.integers(1, 10**7))
 def test_the_number_of_any_default_name_is_found(prompt: str, seed: int, number: int) -> None:
     pattern = NamePattern()
-    assert pattern.number_in(pattern.name(replace(FACTS, prompt=prompt, seed=seed, number=number))) == number
+    assert pattern.number_in(pattern.name(facts_with(prompt=prompt, seed=seed, number=number))) == number
 
 
 @settings(max_examples=200, deadline=None)

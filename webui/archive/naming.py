@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import BUILTIN
+from pipelines.types import REQUEST_FIELDS
 
 DEFAULT_PATTERN = "[number]-[seed]_[prompt]"
 NAME_LIMIT = 200  # bytes of UTF-8 a name may have, extension and room for ".part" counted in
@@ -36,25 +37,12 @@ class NameFacts:
     """What a pattern may tell of one image."""
 
     number: int
-    seed: int
-    prompt: str
-    date: date
-    model: str
-    sampler: str
-    steps: int
-    guidance: float
-    width: int  # pixels
-    height: int  # pixels
-    made_at: datetime = datetime(2000, 1, 1)
-    negative_prompt: str = ""
-    schedule: str = "automatic"
-    strength: float | None = None  # of a picture made from another
-    clip_skip: int = 1
+    settings: Mapping[str, Any]  # the request as run: field name -> value, as `fields.flat` gives it
+    made_at: datetime
+    date: date  # of the run, which may have begun the day before
     batch_number: int = 1  # place in its batch, from 1
-    batch_size: int = 1
     model_sha256: str = ""
     pixels_sha256: str = ""
-    vae: str = ""
 
 
 def slug(text: str, limit: int = NAME_LIMIT) -> str:
@@ -113,11 +101,11 @@ class Token:
 
 
 def _text(field: str, room: int) -> Token:
-    return Token(tell=lambda facts, _: slug(getattr(facts, field), room), room=room)
+    return Token(tell=lambda facts, _: slug(str(facts.settings[field]), room), room=room)
 
 
 def _number(field: str, room: int) -> Token:
-    return Token(tell=lambda facts, _: str(getattr(facts, field)), room=room, shape=r"\d+")
+    return Token(tell=lambda facts, _: str(facts.settings[field]), room=room, shape=r"\d+")
 
 
 def _digits(of: Callable[[NameFacts], str]) -> Token:
@@ -144,7 +132,9 @@ def _time(facts: NameFacts, args: Args) -> str:
 def _has(facts: NameFacts, args: Args) -> str:
     """Each `<word|otherwise>`: the word when the prompt holds it."""
     pairs = (arg.partition("|") for arg in args)
-    return "".join(slug(word if word.casefold() in facts.prompt.casefold() else other, 12) for word, _, other in pairs)
+    return "".join(
+        slug(word if word.casefold() in facts.settings["prompt"].casefold() else other, 12) for word, _, other in pairs
+    )
 
 
 _PROMPTS: dict[str, Callable[[str], str]] = {
@@ -155,10 +145,14 @@ _PROMPTS: dict[str, Callable[[str], str]] = {
 
 
 def _prompt(change: Callable[[str], str]) -> Token:
-    return Token(tell=lambda facts, _: change(slug(facts.prompt)))
+    return Token(tell=lambda facts, _: change(slug(facts.settings["prompt"])))
 
 
-_GUIDANCE = Token(tell=lambda facts, _: f"{facts.guidance:g}", room=6)
+def _real(field: str) -> Token:
+    """Nothing for a field of a group that is not there."""
+    return Token(tell=lambda facts, _: "" if (value := facts.settings.get(field)) is None else f"{value:g}", room=6)
+
+
 # our own names, and those of A1111 that mean something here
 TOKENS: dict[str, Token] = {
     "number": Token(tell=lambda facts, _: f"{facts.number:05d}", room=8),
@@ -172,19 +166,21 @@ TOKENS: dict[str, Token] = {
     "vae_filename": _text("vae", 40),
     "sampler": _text("sampler", 24),
     "scheduler": _text("schedule", 24),
-    "sampler_scheduler": Token(tell=lambda facts, _: slug(f"{facts.sampler} {facts.schedule}", 40), room=40),
+    "sampler_scheduler": Token(
+        tell=lambda facts, _: slug("{sampler} {schedule}".format(**facts.settings), 40), room=40
+    ),
     "steps": _number("steps", 3),
-    "guidance": _GUIDANCE,
-    "cfg": _GUIDANCE,
-    "denoising": Token(tell=lambda facts, _: "" if facts.strength is None else f"{facts.strength:g}", room=6),
+    "guidance": _real("guidance"),
+    "cfg": _real("guidance"),
+    "denoising": _real("strength"),
     "clip_skip": _number("clip_skip", 2),
     "width": _number("width", 4),
     "height": _number("height", 4),
-    "batch_number": _number("batch_number", 3),
+    "batch_number": Token(tell=lambda facts, _: str(facts.batch_number), room=3, shape=r"\d+"),
     "batch_size": _number("batch_size", 3),
-    "prompt_hash": _digits(lambda facts: _sha256(facts.prompt)),
-    "negative_prompt_hash": _digits(lambda facts: _sha256(facts.negative_prompt)),
-    "full_prompt_hash": _digits(lambda facts: _sha256(f"{facts.prompt} {facts.negative_prompt}")),
+    "prompt_hash": _digits(lambda facts: _sha256(facts.settings["prompt"])),
+    "negative_prompt_hash": _digits(lambda facts: _sha256(facts.settings["negative_prompt"])),
+    "full_prompt_hash": _digits(lambda facts: _sha256("{prompt} {negative_prompt}".format(**facts.settings))),
     "image_hash": _digits(lambda facts: facts.pixels_sha256),
     "hasprompt": Token(tell=_has, room=36, args=(1, 3)),
 }
@@ -262,17 +258,10 @@ class NamePattern:
 
 EXAMPLE = NameFacts(
     number=42,
-    seed=450910884,
-    prompt="a red star on a blue field",
-    date=date(2026, 1, 31),
-    model=BUILTIN,
-    sampler="DPM++ 2M",
-    steps=20,
-    guidance=7.5,
-    width=512,
-    height=768,
+    settings={one.name: one.default for one in REQUEST_FIELDS}
+    | {"seed": 450910884, "prompt": "a red star on a blue field", "guidance": 7.5, "height": 768},
     made_at=datetime(2026, 1, 31, 14, 5, 9),
-    strength=0.75,
+    date=date(2026, 1, 31),
     model_sha256=_sha256("model"),
     pixels_sha256=_sha256("pixels"),
 )

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, StorageError
+from pipelines.fields import flat
 from pipelines.types import GenerationRequest, GenerationResult
 from webui.archive import formats
 from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
@@ -199,29 +200,16 @@ class ImageStore:
         if not self._prepared:
             self.prepare()
 
-    def _facts(self, record: Record, request: GenerationRequest) -> NameFacts:
-        assert request.seed is not None  # a result's request is as run
+    @staticmethod
+    def _facts(record: Record, request: GenerationRequest) -> NameFacts:
         return NameFacts(
             number=0,
-            seed=request.seed,
-            prompt=request.prompt,
-            date=record.made_at.date(),
-            model=request.model,
-            sampler=request.sampler,
-            steps=request.steps,
-            guidance=request.guidance,
-            width=request.width,
-            height=request.height,
+            settings=flat(request),
             made_at=record.made_at,
-            negative_prompt=request.negative_prompt,
-            schedule=request.schedule,
-            strength=None if request.init is None else request.init.strength,
-            clip_skip=request.clip_skip,
+            date=record.made_at.date(),
             batch_number=record.position + 1,
-            batch_size=request.batch_size,
             model_sha256=record.model_sha256 or "",
             pixels_sha256=record.pixels_sha256,
-            vae=request.vae,
         )
 
     def _saved(self, path: Path, record: Record, request: GenerationRequest, image: Image.Image) -> SavedImage:
