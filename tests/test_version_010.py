@@ -171,6 +171,19 @@ def test_the_index_lists_all_of_them(folder: Folder) -> None:
             assert parts.history.count(Query(trashed=True)) == 2
 
 
+def test_the_picture_that_0_1_0_could_not_index_is_listed(folder: Folder) -> None:
+    """It holds `image_guidance`, at which the History of 0.1.0 ended."""
+    settings = replace(folder.settings, output_dir=folder.root / "guided", data_dir=folder.root / "guided-data")
+    with build_parts(settings, FakeEngine(), settings.data_dir) as parts:
+        assert parts.history.refresh() == 1
+        (entry,) = parts.history.search(Query(), 10).entries
+        record = metadata.read(entry.saved.path).record
+        assert record is not None
+        request = record.request(parts.store.inputs)
+    assert request.init is not None
+    assert (entry.saved.seed, request.init.image_guidance) == (11, 2.0)
+
+
 def test_an_index_made_from_nothing_is_the_same(folder: Folder) -> None:
     def entries() -> dict[Path, Any]:
         with folder.opened() as parts:
