@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -36,19 +37,34 @@ def test_the_marks_of_a_file_are_read_from_its_text(tmp_path: Path, text: str, m
     assert marks_of(file) == marks
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_a_file_that_imports_torch_is_marked_so(file: Path) -> None:
-    """Else `--fast` would import it."""
+@functools.cache
+def heavy_imports(file: Path) -> frozenset[str]:
+    """What it imports of HEAVY_MODULES as soon as it is imported itself, through our own modules too."""
     names: set[str] = set()
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif "importorskip" in (text := ast.unparse(node)) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
             names |= {name for name in HEAVY_MODULES if f"'{name}" in text}
-    if {name.split(".")[0] for name in names} & HEAVY_MODULES:
+    own = [ROOT.joinpath(*name.split(".")) for name in names if name.split(".")[0] in {"pipelines", "tests", "tools"}]
+    files = [place.with_suffix(".py") for place in own] + [place / "__init__.py" for place in own]
+    found = {name.split(".")[0] for name in names} & HEAVY_MODULES
+    return frozenset(found).union(*(heavy_imports(one) for one in files if one.is_file() and one != file))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_a_file_that_imports_torch_is_marked_so(file: Path) -> None:
+    """Else `--fast` would import it."""
+    if heavy_imports(file):
         assert "torch" in marks_of(file)
+
+
+def test_torch_is_seen_through_other_modules() -> None:
+    assert "torch" in heavy_imports(ROOT / "pipelines" / "sampling" / "masks.py")
+    assert "torch" in heavy_imports(ROOT / "tests" / "sampling" / "common.py")
+    assert heavy_imports(ROOT / "pipelines" / "types.py") == frozenset()
 
 
 @pytest.mark.lengthy

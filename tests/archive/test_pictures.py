@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines.errors import UnreadableImage
-from pipelines.sampling import masks
 from pipelines.types import Inpaint
 from tests.archive.helpers import chunk, encoded, icc_profile, png
 from webui.archive import pictures
@@ -185,8 +184,11 @@ CASES = Path(__file__).parents[1] / "data" / "cases"
 
 
 @pytest.mark.parametrize("level", [1, 16])
+@pytest.mark.torch
 def test_nearly_black_is_black(level: int) -> None:
     """Else what is repainted is the whole picture (AUTOMATIC1111/stable-diffusion-webui, pull request 10644)."""
+    from pipelines.sampling import masks
+
     black = pictures.read_mask(CASES / "14" / "mask_black0.png")
     nearly = pictures.read_mask(CASES / "14" / f"mask_black{level}.png")
     assert nearly.tobytes() == black.tobytes()
