@@ -116,7 +116,7 @@ def convert(
                 refusal_path(target).write_text(json.dumps(error.note.to_json()), encoding="utf-8")
         raise ModelError("inside", name=path.name, reason=error.note) from error
     except OSError as error:
-        raise StorageError(f"The converted copy of {path.name} cannot be written: {error.strerror}.") from error
+        raise StorageError("conversion_unwritten", name=path.name, reason=error.strerror) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -135,9 +135,9 @@ def _prepare(folder: Path, size: int) -> None:
                 left_over.unlink(missing_ok=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise StorageError(f"The folder for converted models cannot be made: {error.strerror}.") from error
+        raise StorageError("conversion_folder", reason=error.strerror) from error
     if free < size * 1.05:
-        raise StorageError(f"Converting needs {size / 1e9:.1f} GB of room, but only {free / 1e9:.1f} GB are free.")
+        raise StorageError("conversion_room", needed=size / 1e9, free=free / 1e9)
 
 
 def _run_child(path: Path, part: Path, size: int, limits: Limits) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _run_child(path: Path, part: Path, size: int, limits: Limits) -> dict[str, A
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as error:
-            raise _Unfinished(f"Converting it took longer than {seconds} s and was stopped.") from error
+            raise _Unfinished("conversion_slow", seconds=seconds) from error
         finally:
             process.kill()
     return _answer(output, process.returncode)
@@ -174,11 +174,12 @@ def _answer(output: bytes, status: int) -> dict[str, Any]:
         answer = json.loads(output.splitlines()[-1])
         refused, tensors = answer.get("refused"), answer.get("tensors")
     except (ValueError, IndexError, AttributeError, RecursionError) as error:
-        raise _Unfinished(f"It could not be converted: the conversion ended with status {status}.") from error
-    if isinstance(refused, str):
-        raise ModelError(refused)
+        raise _Unfinished("conversion_status", status=status) from error
+    if refused is not None:
+        note = Note.from_json(refused)
+        raise ModelError(note.code, **note.values)
     if not isinstance(tensors, dict) or not tensors:
-        raise _Unfinished(f"It could not be converted: the conversion ended with status {status}.")
+        raise _Unfinished("conversion_status", status=status)
     return tensors
 
 
@@ -192,7 +193,7 @@ def _verify(part: Path, tensors: dict[str, Any]) -> None:
     """Reads the copy back by our own reader: the same names, formats, shapes and bytes. Raises `ModelError`."""
     header = read_header(part)
     if header.shapes.keys() != tensors.keys():
-        raise _Unfinished("It could not be converted: the copy does not hold the same tensors.")
+        raise _Unfinished("conversion_other")
     with part.open("rb") as file:
         for name, (first, last) in sorted(header.offsets.items(), key=lambda item: item[1]):
             file.seek(header.start + first)
@@ -202,4 +203,4 @@ def _verify(part: Path, tensors: dict[str, Any]) -> None:
                 left -= len(block)
             found = [header.dtypes[name], list(header.shapes[name]), digest.hexdigest()]
             if found != tensors[name]:
-                raise _Unfinished("It could not be converted: the copy does not hold the same tensors.")
+                raise _Unfinished("conversion_other")

@@ -2,7 +2,7 @@
 
 Started as `python -I -B conversion_child.py SOURCE TARGET PLAN`; imported by nobody. It gives up the network, sets its
 limits and forbids itself everything but reading before the first byte of the file is looked at. The last line it
-prints is JSON: `{"tensors": {name: [dtype, shape, sha256]}}` or `{"refused": sentence}`.
+prints is JSON: `{"tensors": {name: [dtype, shape, sha256]}}` or `{"refused": {"code": …, values}}`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,11 @@ FORBIDDEN = re.compile(
 
 
 class Refused(Exception):
-    """One sentence for a person."""
+    """Why, as a code with values: its words are in `webui/words/weights.py`."""
+
+    def __init__(self, code: str, **values: str) -> None:
+        super().__init__(code)
+        self.note = {"code": code, **values}
 
 
 class StandIn:
@@ -169,9 +173,9 @@ def forbid(event: str, arguments: tuple[Any, ...]) -> None:
         mode, flags = arguments[1], arguments[2]
         writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         if (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & writes):
-            raise Refused("It was refused: it tried to write a file.")
+            raise Refused("pickle_writes")
     elif FORBIDDEN.match(event):
-        raise Refused(f"It was refused: it tried to do what no model needs ({event}).")
+        raise Refused("pickle_event", event=event)
 
 
 def check_archive(source: Path) -> None:
@@ -181,16 +185,16 @@ def check_archive(source: Path) -> None:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        raise Refused("It is damaged: its zip archive has no end; it may be cut short.") from error
+        raise Refused("pickle_no_end") from error
     for entry in entries:
         if (
             entry.filename.startswith(("/", "\\"))
             or ".." in re.split(r"[/\\]", entry.filename)
             or ":" in entry.filename
         ):
-            raise Refused(f"It was refused: it holds a file named {shown(entry.filename)}.")
+            raise Refused("pickle_odd_file", name=shown(entry.filename))
     if sum(entry.file_size for entry in entries) > size:
-        raise Refused("It was refused: it would swell when unpacked.")
+        raise Refused("pickle_swells")
 
 
 def load(torch: Any, source: Path, zipped: bool) -> Any:
@@ -205,14 +209,14 @@ def load(torch: Any, source: Path, zipped: bool) -> Any:
         except Refused:
             raise
         except MemoryError as error:
-            raise Refused("It was refused: it asks for more memory than its size explains.") from error
+            raise Refused("pickle_memory") from error
         except Exception as error:  # whatever torch makes of hostile bytes: told apart by its words
             name = unknown_name(error)
             harmless = name.startswith(HARMLESS) or name in [f"builtins.{known}" for known in HARMLESS_BUILTINS]
             if name in allowed or "is blocked" in str(error) or not harmless:
-                raise Refused(f"It was refused: it would run code ({shown(name)}) when opened.") from error
+                raise Refused("pickle_code", name=shown(name)) from error
             allowed[name] = type(name.rpartition(".")[2], (STAND_INS.get(name, StandIn),), {})
-    raise Refused("It was refused: it holds too many objects of other programs.")
+    raise Refused("pickle_objects")
 
 
 def unknown_name(error: Exception) -> str:
@@ -222,10 +226,10 @@ def unknown_name(error: Exception) -> str:
     if found is not None:
         return found[1] if "." in found[1] else f"builtins.{found[1]}"  # torch leaves that word out
     if re.search(r"alloc|memory", text) and not isinstance(error, AssertionError):
-        raise Refused("It was refused: it asks for more memory than its size explains.") from error
+        raise Refused("pickle_memory") from error
     if "Unsupported" in text or "weights_only" in text.lower() or "Can only" in text:
-        raise Refused("It was refused: it holds more than weights, and opening it could run code.") from error
-    raise Refused(f"It is damaged: {shown(text.splitlines()[0] if text else type(error).__name__)}.") from error
+        raise Refused("pickle_more") from error
+    raise Refused("pickle_damaged", reason=shown(text.splitlines()[0] if text else type(error).__name__)) from error
 
 
 def tensors_in(torch: Any, content: Any) -> dict[str, Any]:
@@ -242,13 +246,13 @@ def tensors_in(torch: Any, content: Any) -> dict[str, Any]:
     if isinstance(content, (torch.Tensor, Array)):
         content = {"emb_params": content}
     if not isinstance(content, dict):
-        raise Refused("There are no weights in it.")
+        raise Refused("pickle_no_weights")
     found = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
     if not found:
         arrays = {str(key): of_array(torch, value) for key, value in content.items() if isinstance(value, Array)}
         found = {key: value for key, value in arrays.items() if value is not None}
     if not found:
-        raise Refused("There are no weights in it.")
+        raise Refused("pickle_no_weights")
     return found
 
 
@@ -297,11 +301,11 @@ def check_tensors(torch: Any, tensors: Mapping[str, Any], size: int) -> dict[str
     formats, total = {}, 0
     for name, tensor in tensors.items():
         if tensor.dtype not in names or tensor.layout is not torch.strided or tensor.device.type != "cpu":
-            raise Refused(f"It holds {shown(name)} in a form that safetensors cannot hold.")
+            raise Refused("pickle_form", name=shown(name))
         bytes_needed = tensor.numel() * tensor.element_size()
         total += bytes_needed
         if bytes_needed > tensor.untyped_storage().nbytes() or total > 2 * size + 2**20:
-            raise Refused("It was refused: its tensors claim to be larger than the file.")
+            raise Refused("pickle_larger")
         formats[name] = names[tensor.dtype]
     return formats
 
@@ -383,9 +387,9 @@ def main(arguments: list[str]) -> int:
     try:
         answer: dict[str, Any] = {"tensors": convert(source, target, plan)}
     except Refused as refusal:
-        answer = {"refused": str(refusal)}
+        answer = {"refused": refusal.note}
     except MemoryError:
-        answer = {"refused": "It was refused: it asks for more memory than its size explains."}
+        answer = {"refused": Refused("pickle_memory").note}
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
     sys.stdout.flush()
     return 0

@@ -44,7 +44,7 @@ def plan(request: GenerationRequest) -> Canvas:
         original, mask = images.fit(original, size, init.resize_mode), images.fit(mask, size, init.resize_mode)
     bounds = mask.getbbox()
     if bounds is None:
-        raise InvalidRequest("mask", "must mark a part that is left after growing and fitting, got an empty mask")
+        raise InvalidRequest("mask", "mask_gone")
     if not inpaint.only_masked:
         return Canvas(original=original, mask=mask, box=(0, 0, *size), picture=original, working_mask=mask)
     box = region(bounds, inpaint.padding, size, original.size)

@@ -49,7 +49,7 @@ def _model_options(config: Mapping[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {key: config[key] for key in MODEL_KEYS if config.get(key) is not None}
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
-        raise ModelError(f"This model predicts {prediction!r}; only {' and '.join(PREDICTIONS)} can be sampled.")
+        raise ModelError("prediction_unknown", value=str(prediction), known=tuple(PREDICTIONS))
     if config.get("rescale_betas_zero_snr"):
         # as betas, not as a flag: half of the schedulers do not know the flag
         options["trained_betas"] = _rescaled_betas(options)

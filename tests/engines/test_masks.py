@@ -134,7 +134,7 @@ def test_only_masked_keeps_the_pictures_own_size() -> None:
 
 def test_a_mask_that_is_cropped_away_is_refused_in_words() -> None:
     mask = square((200, 100), (0, 0, 10, 10))
-    with pytest.raises(InvalidRequest, match="mask: must mark a part that is left"):
+    with pytest.raises(InvalidRequest, match="mask: mask_gone"):
         masks.plan(request(noise((200, 100)), mask, (64, 64), mask_blur=0))
 
 

@@ -41,6 +41,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{steps} 步时{field}至少为 {least:g}，现为 {value}：一步都不会运行。",
     ),
     "mask_empty": ("Paint over what should change: the mask is empty.", "请涂抹需要改变的区域：蒙版为空。"),
+    "mask_gone": (
+        "Of the mask nothing is left after shrinking and fitting: paint more.",
+        "蒙版在收缩和适配之后已为空：请多涂一些。",
+    ),
     "mask_from_elsewhere": ("The mask must be drawn or uploaded on this page.", "蒙版必须在本页绘制或上传。"),
     "mask_size": (
         "The mask must be as large as the picture, {wanted}, got {value}.",

@@ -74,4 +74,70 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Its vectors have the shapes {found}; this model reads words of the width {widths}.",
         "其向量形状为 {found}，此模型的词宽度为 {widths}。",
     ),
+    # -- old pickles and their conversion
+    "pickle_writes": ("It was refused: it tried to write a file.", "已拒绝：它试图写入文件。"),
+    "pickle_event": (
+        "It was refused: it tried to do what no model needs ({event}).",
+        "已拒绝：它试图做任何模型都不需要的事（{event}）。",
+    ),
+    "pickle_no_end": (
+        "It is damaged: its zip archive has no end; it may be cut short.",
+        "文件损坏：其 zip 没有结尾，可能被截断。",
+    ),
+    "pickle_odd_file": ("It was refused: it holds a file named {name}.", "已拒绝：其中有名为 {name} 的文件。"),
+    "pickle_swells": ("It was refused: it would swell when unpacked.", "已拒绝：解包后会异常膨胀。"),
+    "pickle_memory": (
+        "It was refused: it asks for more memory than its size explains.",
+        "已拒绝：它要求的内存远超文件大小。",
+    ),
+    "pickle_code": (
+        "It was refused: it would run code ({name}) when opened.",
+        "已拒绝：打开时会运行代码（{name}）。",
+    ),
+    "pickle_objects": (
+        "It was refused: it holds too many objects of other programs.",
+        "已拒绝：其中有太多其他程序的对象。",
+    ),
+    "pickle_more": (
+        "It was refused: it holds more than weights, and opening it could run code.",
+        "已拒绝：除权重外还有其他内容，打开可能运行代码。",
+    ),
+    "pickle_damaged": ("It is damaged: {reason}.", "文件损坏：{reason}。"),
+    "pickle_no_weights": ("There are no weights in it.", "其中没有权重。"),
+    "pickle_form": (
+        "It holds {name} in a form that safetensors cannot hold.",
+        "其中 {name} 的形式无法存为 safetensors。",
+    ),
+    "pickle_larger": (
+        "It was refused: its tensors claim to be larger than the file.",
+        "已拒绝：其张量声称比文件还大。",
+    ),
+    "conversion_unwritten": (
+        "The converted copy of {name} cannot be written: {reason}.",
+        "无法写入 {name} 的转换副本：{reason}。",
+    ),
+    "conversion_folder": (
+        "The folder for converted models cannot be made: {reason}.",
+        "无法建立存放转换模型的文件夹：{reason}。",
+    ),
+    "conversion_room": (
+        "Converting needs {needed:.1f} GB of room, but only {free:.1f} GB are free.",
+        "转换需要 {needed:.1f} GB 空间，目前只剩 {free:.1f} GB。",
+    ),
+    "conversion_slow": (
+        "Converting it took longer than {seconds} s and was stopped.",
+        "转换超过 {seconds} 秒，已停止。",
+    ),
+    "conversion_status": (
+        "It could not be converted: the conversion ended with status {status}.",
+        "无法转换：转换进程以状态 {status} 结束。",
+    ),
+    "conversion_other": (
+        "It could not be converted: the copy does not hold the same tensors.",
+        "无法转换：副本与原文件的张量不一致。",
+    ),
+    "prediction_unknown": (
+        "This model predicts {value}; only {known} can be sampled.",
+        "该模型的预测类型为 {value}，只支持 {known}。",
+    ),
 }
