@@ -86,7 +86,7 @@ def test_a_changed_file_is_verified_anew(folder: Path, capfd: pytest.CaptureFixt
 def test_a_path_that_is_not_there_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, _, errors = run(tmp_path, capfd, "verify", str(tmp_path / "gone"))
     assert status == 2
-    assert errors.startswith("seedprint: path: must be an existing file or folder")
+    assert errors.startswith("seedprint: path must be an existing file or folder")
 
 
 class Upgraded(FakeEngine):
@@ -128,7 +128,7 @@ def test_the_golden_set_tells_what_an_upgrade_changes(
 
     status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, Upgraded())
     assert status == 0
-    assert errors == "5 identical, 0 differ, 0 cannot\n  torch: was None, is 9.9.9 (5 of 5)\n"
+    assert errors == "5 identical, 0 differ, 0 cannot\n  torch: was nothing, is 9.9.9 (5 of 5)\n"
 
     status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, Upgraded(pixels=True))
     assert status == 1
@@ -136,7 +136,7 @@ def test_the_golden_set_tells_what_an_upgrade_changes(
     assert "img2img" in differs["path"]
     assert differs["different_pixels"] == 1
     assert 0.9 < differs["ssim"] < 1
-    assert differs["because"] == ["torch: was None, is 9.9.9"]
+    assert differs["because"] == ["torch: was nothing, is 9.9.9"]
     assert errors.startswith("4 identical, 1 differ, 0 cannot\n")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import Cancelled, ModelError
+from pipelines.errors import PLAIN, Cancelled, ModelError, Note
 from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, Inpaint, OnProgress, Progress
 from webui.archive import pictures
 from webui.archive.inputs import InputStore
 from webui.archive.store import ImageStore, Saving
 from webui.proof import sweep
 from webui.proof.sweep import AgainReport
+from webui.words import say
 
 
 @pytest.fixture
@@ -83,8 +85,9 @@ def test_an_archive_that_was_moved_has_its_inputs_with_it(tmp_path: Path) -> Non
 
 def test_a_missing_model_is_a_sentence_for_each_image_of_the_batch(store: ImageStore) -> None:
     files = saved(store, batch_size=2)
-    engine = FakeEngine(fail_on={3: ModelError("The model is gone.")})
-    assert [report.cannot for report in sweep.sweep(engine, store.inputs, files, quiet)] == ["The model is gone."] * 2
+    engine = FakeEngine(fail_on={3: ModelError("model_missing", name="it")})
+    told = [report.cannot for report in sweep.sweep(engine, store.inputs, files, quiet)]
+    assert told == [Note("model_missing", name="it")] * 2
 
 
 @pytest.mark.parametrize("kind", ["webp", "jpeg", "avif"])
@@ -104,7 +107,7 @@ def test_every_format_is_judged_by_the_pixels_that_were_made(tmp_path: Path, kin
 
     (report,) = sweep.sweep(Other(), store.inputs, [file], quiet)
     assert not report.identical
-    assert ("lossy copy" in report.because[0]) == (kind != "webp")
+    assert (report.because[0].code == "lossy_copy") == (kind != "webp")
 
 
 def reported(store: ImageStore, file: Path, engine: FakeEngine) -> AgainReport:
@@ -146,9 +149,7 @@ def test_a_picture_that_differs_says_which_facts_changed(store: ImageStore) -> N
     report = reported(store, file, Changed(pixels=True, dtype="float32", seconds=7.0))
     assert (report.identical, report.different_pixels, report.max_difference) == (False, 1, 8)
     assert report.because == report.changed
-    assert len(report.because) == 1
-    assert "dtype" in report.because[0]
-    assert "float32" in report.because[0]
+    assert report.because == (Note("fact_changed", name="dtype", then=Note("nothing"), now="float32"),)
 
 
 def test_facts_that_changed_are_told_of_a_picture_that_is_the_same(store: ImageStore) -> None:
@@ -203,7 +204,7 @@ def test_a_lossy_copy_that_happens_to_be_equal_is_no_proof(tmp_path: Path) -> No
 
 def test_cancelling_ends_the_sweep(store: ImageStore) -> None:
     def cancel(_: Progress) -> None:
-        raise Cancelled("Stopped.")
+        raise Cancelled
 
     with pytest.raises(Cancelled):
         list(sweep.sweep(FakeEngine(), store.inputs, saved(store), cancel))
@@ -252,11 +253,13 @@ def test_the_difference_picture_shows_a_small_difference_strongly() -> None:
 def test_facts_that_differ_are_named_and_idle_ones_are_not() -> None:
     before = {"dtype": "bfloat16", "seconds": 1.0, "model": {"name": "a", "sha256": "1"}, "torch": "2.13.0"}
     now = {"dtype": "float32", "seconds": 2.0, "model": {"name": "a", "sha256": "2"}, "torch": "2.13.0", "tf32": True}
-    assert sweep.differences(before, now) == [
-        "dtype: was bfloat16, is float32",
-        "model.sha256: was 1, is 2",
-        "tf32: was None, is True",
+    found = sweep.differences(before, now)
+    assert found == [
+        Note("fact_changed", name="dtype", then="bfloat16", now="float32"),
+        Note("fact_changed", name="model.sha256", then="1", now="2"),
+        Note("fact_changed", name="tf32", then=Note("nothing"), now=True),
     ]
+    assert say(found[0], "en") == "dtype: was bfloat16, is float32"
 
 
 def test_folders_are_walked_without_grids_inputs_and_hidden_files(tmp_path: Path) -> None:
@@ -266,3 +269,25 @@ def test_folders_are_walked_without_grids_inputs_and_hidden_files(tmp_path: Path
         file.touch()
     names = [file.relative_to(tmp_path).as_posix() for file in sweep.files_in([tmp_path, tmp_path / "b.png"])]
     assert names == ["a/c.PNG", "b.png", "d.webp"]
+
+
+def test_a_report_is_kept_as_it_is(store: ImageStore) -> None:
+    (file,) = saved(store)
+    edited(file)
+    facts = {"model": {"name": "a", "layers": [1, 2]}, "dtype": "float32", "memory_plan": ["tiled decode"]}
+    report = replace(reported(store, file, Changed(pixels=True, **facts)), notes=(Note("no_settings"),))
+    assert {note.values["name"] for note in report.changed} >= {"dtype", "memory_plan", "model"}
+    assert AgainReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_a_report_of_version_010_reads_with_its_sentences() -> None:
+    """As its `to_json` wrote it: texts."""
+    kept = {
+        "path": "/a.png", "identical": False, "different_pixels": 3, "max_difference": 9, "mean_difference": 0.5,
+        "psnr": 40.0, "ssim": 0.9, "because": ["dtype: was bfloat16, is float32"], "cannot": None,
+        "changed": ["dtype: was bfloat16, is float32"], "notes": ["The model a is now called b; it is the same file."],
+    }  # fmt: skip
+    report = AgainReport.from_json(kept)
+    assert report.because == report.changed == (Note(PLAIN, text="dtype: was bfloat16, is float32"),)
+    assert say(report.notes[0], "zh") == "The model a is now called b; it is the same file."
+    assert AgainReport.from_json({"path": "/a.png", "cannot": "gone"}).cannot == Note(PLAIN, text="gone")

@@ -69,7 +69,7 @@ def test_a_selection_is_verified_with_a_result_for_each(ui: Page, job: str) -> N
 
 def test_it_is_told_in_chinese(ui: Page, job: str) -> None:
     told = " ".join(one["html"] for one in look(ui, job, "zh-CN")["results"])
-    for words in ("完全一致", "有 1 个像素不同", "无法重现", "现在生成", "差异（放大 15 倍）"):
+    for words in ("像素被修改过", "完全一致", "有 1 个像素不同", "无法重现", "现在生成", "差异（放大 15 倍）"):
         assert words in told
 
 

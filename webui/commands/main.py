@@ -256,15 +256,15 @@ def _again(parts: Parts, file: Path, answer: Answer) -> int:
         complain(f"{file}: {cannot}")
         return BAD_INPUT
     del line["cannot"]
-    told = "identical" if report.identical else _difference(report)
+    told = "identical" if report.identical else _difference(report, line["because"])
     answer(line, " ".join([f"{file}: {told}", *line["notes"]]))
     return DONE
 
 
-def _difference(report: AgainReport) -> str:
+def _difference(report: AgainReport, because: Sequence[str]) -> str:
     from webui.proof import sweep
 
-    return f"{sweep.far_apart(report)}: {'; '.join(report.because)}"
+    return f"{sweep.far_apart(report)}: {'; '.join(because)}"
 
 
 def run_verify(options: argparse.Namespace) -> int:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def in_words(report: AgainReport) -> dict[str, Any]:
     """A report as a line of JSON, with its notes in English: programs and people read it."""
-    notes = [say(note, "en") for note in report.notes]
-    return report.to_json() | {"cannot": None if report.cannot is None else say(report.cannot, "en"), "notes": notes}
+    return report.with_notes(lambda note: say(note, "en"))
 
 
 def complain(error: object) -> None:

@@ -84,7 +84,7 @@ def _wanted(paths: Sequence[Path], root: Path) -> list[Path]:
     wanted = [path.absolute() for path in paths] or [root]
     for path in wanted:
         if not path.exists():
-            raise InvalidRequest("path", f"must be an existing file or folder, got {str(path)!r}")
+            raise InvalidRequest("path", "path_wanted", value=str(path))
     return wanted
 
 
@@ -123,17 +123,17 @@ def _sweep(engine: Engine, sets: Iterable[tuple[Path, Sequence[Path]]]) -> Itera
 
 
 def _words(report: AgainReport, line: Mapping[str, Any]) -> str:
-    return " ".join([_told(report, line["cannot"]), *(note for note in line["notes"] if note != line["cannot"])])
+    return " ".join([_told(report, line), *(note for note in line["notes"] if note != line["cannot"])])
 
 
-def _told(report: AgainReport, cannot: str | None) -> str:
+def _told(report: AgainReport, line: Mapping[str, Any]) -> str:
     from webui.proof import sweep
 
-    if cannot is not None:
-        return f"{report.path}: cannot: {cannot}"
+    if line["cannot"] is not None:
+        return f"{report.path}: cannot: {line['cannot']}"
     if report.identical:
         return f"{report.path}: identical"
-    return f"{report.path}: {sweep.far_apart(report)}: {'; '.join(report.because)}"
+    return f"{report.path}: {sweep.far_apart(report)}: {'; '.join(line['because'])}"
 
 
 def _verdict(line: dict[str, Any]) -> str:

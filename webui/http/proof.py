@@ -15,7 +15,7 @@ from webui.http.answers import faults_as_answers
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.ui.again.proof import BEFORE, ROUTE, pair_html, report_html, verdict
-from webui.words import language_of
+from webui.words import Language, language_of, say
 
 RESULTS = 100  # in one answer
 _CACHE = "private, max-age=31536000, immutable"  # a job's pictures never change
@@ -68,7 +68,7 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
             }
             for place, report in enumerate(status.reports[start : start + RESULTS], start)
         ]
-        return _progress(status) | {"results": results}
+        return _progress(status, language) | {"results": results}
 
     @router.get("/{job}/{place}/{which}")
     def picture(job: str, place: int, which: str) -> FileResponse:
@@ -81,7 +81,7 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
         return FileResponse(file, headers={"cache-control": _CACHE})
 
 
-def _progress(status: JobStatus) -> dict[str, Any]:
+def _progress(status: JobStatus, language: Language) -> dict[str, Any]:
     found = [verdict(report) for report in status.reports]
     within = status.step / status.steps if status.steps and not status.finished else 0
     return {
@@ -90,7 +90,7 @@ def _progress(status: JobStatus) -> dict[str, Any]:
         "total": status.images,
         "share": min(1.0, (len(found) + within) / status.images),
         "counts": {name: found.count(name) for name in ("identical", "differs", "cannot")},
-        "error": status.error or "",
+        "error": "" if status.error is None else say(status.error, language),
     }
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
+from pipelines.fields import shown
 from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
 from webui.archive.inputs import INPUTS
 from webui.archive.store import ImageStore
@@ -86,7 +87,7 @@ def _chosen(engine: Engine, names: list[str]) -> list[ModelInfo]:
     known = {model.name: model for model in engine.models()}
     for name in names:
         if name not in known:
-            raise InvalidRequest("model", f"must be one of {', '.join(known)}, got {name!r}")
+            raise InvalidRequest("model", "choice", choices=tuple(known), value=shown(name))
         if (problem := known[name].problem) is not None:
             raise InvalidRequest("model", problem.code, **problem.values)
     return [model for model in known.values() if (model.name in names if names else model.problem is None)]
@@ -98,7 +99,7 @@ def folders(root: Path, names: Iterable[str] = ()) -> list[Path]:
     there = sorted(root.iterdir()) if root.is_dir() else []
     found = [place for place in there if place.suffix != ".new" and (not wanted or place.name in wanted)]
     if not found:
-        raise InvalidRequest("against", "must have a golden set, made before the upgrade by verify --make-golden")
+        raise InvalidRequest("against", "no_golden_set")
     return found
 
 

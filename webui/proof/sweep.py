@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipelines.engine import Engine
 from pipelines.errors import Note, SeedprintError, Stopped
+from pipelines.fields import shown
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
@@ -23,6 +24,7 @@ from webui.proof.resources import Finder, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
+_NOTES = ("because", "changed", "notes")  # of a report, besides `cannot`
 WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".avif"})
 
@@ -49,22 +51,26 @@ class AgainReport:
     mean_difference: float = 0.0  # 0 … 255, over all channels
     psnr: float | None = None  # decibels; None when equal or not compared
     ssim: float | None = None  # 1 when equal; None when not compared
-    because: tuple[str, ...] = ()  # why it differs
-    changed: tuple[str, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
+    because: tuple[Note, ...] = ()  # why it differs
+    changed: tuple[Note, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
     cannot: Note | None = None
     notes: tuple[Note, ...] = ()  # one for each file that was renamed, replaced or is gone
 
     def to_json(self) -> dict[str, Any]:
+        return self.with_notes(Note.to_json)
+
+    def with_notes(self, told: Callable[[Note], Any]) -> dict[str, Any]:
+        """Its values by name, with what `told` makes of each note."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        cannot = None if self.cannot is None else self.cannot.to_json()
-        return values | {"cannot": cannot, "notes": [note.to_json() for note in self.notes]}
+        lists = {name: [told(note) for note in values[name]] for name in _NOTES}
+        return values | lists | {"cannot": None if self.cannot is None else told(self.cannot)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
-        lists = {name: tuple(data[name]) for name in ("because", "changed") if name in data}
-        notes = tuple(map(Note.from_json, data.get("notes", ())))
+        """What a job kept; version 0.1.0 wrote sentences."""
+        lists = {name: tuple(map(Note.from_json, data.get(name, ()))) for name in _NOTES}
         cannot = data.get("cannot")
-        return cls(**{**data, **lists, "notes": notes, "cannot": None if cannot is None else Note.from_json(cannot)})
+        return cls(**{**data, **lists, "cannot": None if cannot is None else Note.from_json(cannot)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,14 +165,14 @@ def _compared(original: _Original, before: Image.Image, result: GenerationResult
         return AgainReport(path=str(original.path), identical=True, ssim=1.0, changed=changed)
     found = compare(before, result.image)
     identical = found.pixels == 0 and not original.lossy
-    because: tuple[str, ...] = ()
+    because: tuple[Note, ...] = ()
     if not identical:
         because = changed
         if original.lossy:
-            because = ("the file is JPEG or AVIF: pixels are counted against a lossy copy", *because)
+            because = (Note("lossy_copy"), *because)
         elif pixels_sha256(before) != original.record.pixels_sha256:
-            because = ("the file's pixels were changed after it was saved", *because)
-        because = because or ("no recorded fact differs",)
+            because = (Note("pixels_changed"), *because)
+        because = because or (Note("no_fact_differs"),)
     return AgainReport(
         path=str(original.path),
         identical=identical,
@@ -228,9 +234,9 @@ def amplification(largest: int) -> int:
     return max(1, 255 // max(1, largest))
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """One phrase for each recorded fact that is not the same now: `dtype: was bfloat16, is float32`."""
-    found: list[str] = []
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[Note]:
+    """One note for each recorded fact that is not the same now: `dtype`, then bfloat16, now float32."""
+    found: list[Note] = []
     for name in sorted(set(before) | set(now)):
         old, new = before.get(name), now.get(name)
         if name in _IDLE_FACTS or old == new:
@@ -238,8 +244,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, f"{prefix}{name}.")
         else:
-            found.append(f"{prefix}{name}: was {old}, is {new}")
+            found.append(Note("fact_changed", name=f"{prefix}{name}", then=_told(old), now=_told(new)))
     return found
+
+
+def _told(value: Any) -> Any:
+    """A fact as a note tells it."""
+    return tuple(map(shown, value)) if isinstance(value, (list, tuple)) and value else shown(value)
 
 
 def files_in(paths: Iterable[Path]) -> list[Path]:

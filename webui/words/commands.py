@@ -7,6 +7,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "group_inpaint": ("only part of it", "只重绘一部分"),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
+    "path_wanted": (
+        "{field} must be an existing file or folder, got {value}.",
+        "{field}必须是存在的文件或文件夹，现为 {value}。",
+    ),
+    "no_golden_set": (
+        "There is no golden set: one is made before an upgrade, by verify --make-golden.",
+        "没有基准图片：请在升级前用 verify --make-golden 生成。",
+    ),
     "folder_wanted": ("{field} must be a folder, got {value}.", "{field}必须是文件夹，现为 {value}。"),
     "no_port": (
         "No port from {port} on is free; another one can be given with --port.",

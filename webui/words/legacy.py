@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 
-from webui.words.proof import PROOF_RULES
-
 # Rules of `InvalidRequest`, in the order they are tried.
 RULES: tuple[tuple[str, str], ...] = (
-    *PROOF_RULES,
     (r"must be a whole number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的整数"),
     (r"must be a number from (.+) to (.+), got None", r"请填写 \1 到 \2 之间的数"),
     (r"must be a whole number from (.+) to (.+), got (.+)", r"必须是 \1 到 \2 之间的整数，现为 \3"),

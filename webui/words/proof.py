@@ -8,10 +8,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "proof_difference": ("difference, {factor} times as strong", "差异（放大 {factor} 倍）"),
     "files": ("Pictures", "图片"),
 }
-# Rules of `InvalidRequest`
-PROOF_RULES: tuple[tuple[str, str], ...] = (
-    (r"must be from (.+) to (.+) pictures, got (.+)", r"必须为 \1 到 \2 张，现为 \3 张"),
-)
 SENTENCES: dict[str, tuple[str, str]] = {
     "role_model": ("model", "模型"),
     "role_vae": ("VAE", "VAE"),
@@ -31,4 +27,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "no_settings": ("The file does not hold the settings that made it.", "文件中没有生成它的设置。"),
     "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
+    # -- why a picture differs
+    "fact_changed": ("{name}: was {then}, is {now}", "{name}：当时为 {then}，现为 {now}"),
+    "lossy_copy": (
+        "the file is JPEG or AVIF: pixels are counted against a lossy copy",
+        "文件是 JPEG 或 AVIF：与有损副本比较像素",
+    ),
+    "pixels_changed": ("the file's pixels were changed after it was saved", "文件保存后像素被修改过"),
+    "no_fact_differs": ("no recorded fact differs", "没有记录的条件发生变化"),
 }

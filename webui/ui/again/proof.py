@@ -47,7 +47,7 @@ def report_html(report: AgainReport, language: Language, pair: str = "") -> str:
         head, detail = (escaped(translate(key, language)) for key in ("again_identical", "again_identical_detail"))
         return f'<div class="report same" data-result="identical"><b>{head}</b><p>{detail}</p>{note}</div>'
     head = translate("again_differs", language, count=f"{report.different_pixels:,}", max=report.max_difference)
-    because = "".join(f"<li>{escaped(one)}</li>" for one in report.because)
+    because = "".join(f"<li>{escaped(say(one, language))}</li>" for one in report.because)
     title = escaped(translate("again_because", language))
     return (
         f'<div class="report other" data-result="differs"><b>{escaped(head)}</b><p>{_measures(report)}</p>'
