@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Locator, Page, expect
 
 from pipelines.types import GenerationRequest, InitImage
 from tests.archive.helpers import results
@@ -45,11 +45,13 @@ def page(visits: Visits, saved: list[SavedImage]) -> Page:
 
 def open_history(page: Page) -> None:
     name = re.compile("History|历史")
-    try:
-        page.get_by_role("tab", name=name).click(timeout=5000)
-    except TimeoutError:  # on a small screen, by the fonts there are, the later tabs are behind the three dots
-        page.locator(".overflow-menu > button").click()
+    menu = page.locator(".overflow-menu > button")
+    page.wait_for_timeout(1000)  # the tabs are laid out once more when their words are there
+    if menu.is_visible():  # on a small screen, by the fonts there are, the later tabs are behind the three dots
+        menu.click()
         page.locator(".overflow-dropdown button").filter(has_text=name).click()
+    else:
+        page.get_by_role("tab", name=name).click()
     expect(cells(page).first).to_be_visible()
 
 
