@@ -217,7 +217,7 @@ def test_inpaint_with_the_mouse(visits: Visits, served: Served, tmp_path: Path) 
     upload_picture(page, "inpaint", tmp_path)
     expect(page.locator("#inpaint_painter canvas")).to_be_visible()
     page.locator("#inpaint_generate").click()
-    expect(page.locator("#inpaint_source_error")).to_contain_text("at least one pixel")
+    expect(page.locator("#inpaint_source_error")).to_contain_text("the mask is empty")
     paint(page, (0.2, 0.5), (0.8, 0.5))
     generate(page, "inpaint", steps=4)
     mask = kept_mask(served, max(served.pictures(), key=lambda path: path.stat().st_mtime_ns))
@@ -225,6 +225,21 @@ def test_inpaint_with_the_mouse(visits: Visits, served: Served, tmp_path: Path) 
     assert mask.getpixel((80, 64)) == 255
     assert mask.getpixel((80, 10)) == 0
     assert mask.getpixel((80, 118)) == 0
+
+
+def test_a_picture_given_before_the_painter_is_ready_is_taken(visits: Visits, tmp_path: Path) -> None:
+    page = visits.open()
+    held: list[Route] = []
+    slow = True
+    page.route("**/painter/painter.js", lambda route: held.append(route) if slow else route.continue_())
+    with page.expect_request("**/painter/painter.js"):
+        open_tab(page, "Inpaint")
+    upload_picture(page, "inpaint", tmp_path)
+    assert held
+    slow = False
+    for one in held:
+        one.continue_()
+    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
 
 
 def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> None:
@@ -261,7 +276,7 @@ def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> N
     assert share() == pytest.approx(0.5, abs=0.02)
     press(page, "clear")
     page.locator("#inpaint_generate").click()
-    expect(page.locator("#inpaint_source_error")).to_contain_text("at least one pixel")
+    expect(page.locator("#inpaint_source_error")).to_contain_text("the mask is empty")
 
 
 def test_from_picture_to_inpaint_to_make_again(visits: Visits) -> None:

@@ -56,6 +56,7 @@ def test_the_page_begins_with_its_head(ui: Page) -> None:
     first = re.search(r"<script[^>]*>", page)
     assert first is not None
     assert first[0] == f'<script type="module" src="{address("page/head.js")}">'
+    assert set(re.findall(r'rel="prefetch" href="(/page/[^"]+)"', page)) == {address(one) for one in scripts()}
 
 
 @pytest.mark.parametrize(

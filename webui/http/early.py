@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.ui.widgets.sources import address
+from webui.ui.widgets.sources import address, scripts
 
 _TOP = b"<head>"
 
 
 class EarlyScript:
-    """ASGI middleware: puts `page/head.js` at the top of every HTML page; all else passes through untouched."""
+    """ASGI middleware: puts `page/head.js` at the top of every HTML page, and has the browser fetch the components'
+    modules once it is idle; all else passes through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         # modules run in the page's order, so it comes before Gradio's own
-        self._script = _TOP + f'<script type="module" src="{address("page/head.js")}"></script>'.encode()
+        head = f'<script type="module" src="{address("page/head.js")}"></script>'
+        later = [f'<link rel="prefetch" href="{address(place)}">' for place in scripts()]
+        self._script = _TOP + "".join([head, *later]).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":

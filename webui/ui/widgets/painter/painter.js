@@ -161,13 +161,16 @@ class Painter {
 
   #listenToFiles() {
     const { element, find, root } = this;
-    const chosen = (use) => (event) => {
-      const file = event.target.files[0];
-      event.target.value = ""; // the same file may be chosen again
-      if (file) use(file);
+    const listenTo = (input, use) => {
+      input.onchange = () => {
+        const file = input.files[0];
+        input.value = ""; // the same file may be chosen again
+        if (file) use(file);
+      };
+      input.onchange(); // where a person was quicker than this script
     };
-    find(".mask-file").onchange = chosen((file) => this.drawMask(URL.createObjectURL(file), true));
-    find(".picture-file").onchange = chosen((file) => this.take(file));
+    listenTo(find(".mask-file"), (file) => this.drawMask(URL.createObjectURL(file), true));
+    listenTo(find(".picture-file"), (file) => this.take(file));
     root.ondragover = (event) => {
       event.preventDefault();
       root.classList.add("over");
