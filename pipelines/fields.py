@@ -10,205 +10,21 @@ settings of a model and the table of docs/metadata.md are derived from it (`fiel
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from pipelines.errors import InvalidRequest, Note
+from pipelines.kinds import Kind, Picture, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 REQUIRED = MISSING  # as a default: it must be given
-TEXT_LIMIT = 20_000  # characters
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs
-_SHOWN = 80  # characters of a value that is no good
 _META = "setting"
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def shown(value: object) -> Any:
-    """A value as a note may tell it: a JSON value of bounded length."""
-    if value is None:
-        return Note("nothing")
-    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, int):  # too large to be written out
-        return "10^" + str(int(value.bit_length() * math.log10(2)))
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-# -- kinds ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
-    """What a field takes. `types`: of its JSON values."""
-
-    types: ClassVar[tuple[type, ...]]
-
-    def check(self, name: str, value: Any) -> None:
-        """Raises InvalidRequest."""
-        raise NotImplementedError
-
-    def read(self, text: str) -> Any:
-        """The value that a text stands for, not checked yet. Raises ValueError."""
-        raise NotImplementedError
-
-    def write(self, value: Any) -> str:
-        """The text that `read` takes back."""
-        return str(value)
-
-    def fits(self, value: object) -> bool:
-        """Whether it is a JSON value of this kind; true and false are no numbers."""
-        return isinstance(value, self.types) and (bool in self.types or not isinstance(value, bool))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Whole(Kind):
-    types = (int,)
-    low: int
-    high: int
-    step: int = 1
-
-    def check(self, name: str, value: Any) -> None:
-        if not self.fits(value) or not self.low <= value <= self.high:
-            raise InvalidRequest(name, "whole_number", low=self.low, high=self.high, value=shown(value))
-        if value % self.step:
-            raise InvalidRequest(name, "multiple", step=self.step, value=value)
-
-    def read(self, text: str) -> int:
-        return int(text)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Number(Kind):
-    types = (int, float)
-    low: float
-    high: float
-    step: float = 0.5  # of its slider
-
-    def check(self, name: str, value: Any) -> None:
-        # a whole number may be too large for a float; NaN is never between two numbers
-        if not self.fits(value) or not self.low <= value <= self.high:
-            raise InvalidRequest(name, "number", low=self.low, high=self.high, value=shown(value))
-
-    def read(self, text: str) -> float:
-        return float(text)
-
-    def write(self, value: Any) -> str:
-        """7.0 -> "7", 7.5 -> "7.5"; reads back to the same number."""
-        return str(int(value)) if value == int(value) else repr(value)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice(Kind):
-    types = (str,)
-    choices: tuple[str, ...]
-
-    def check(self, name: str, value: Any) -> None:
-        if not self.fits(value) or value not in self.choices:
-            raise InvalidRequest(name, "choice", choices=self.choices, value=shown(value))
-
-    def read(self, text: str) -> str:
-        found = {choice.lower(): choice for choice in self.choices}.get(text.lower())
-        if found is None:
-            raise ValueError(text)
-        return found
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Flag(Kind):
-    types = (bool,)
-
-    def check(self, name: str, value: Any) -> None:
-        if not self.fits(value):
-            raise InvalidRequest(name, "flag", value=shown(value))
-
-    def read(self, text: str) -> bool:
-        if text.lower() not in ("true", "false", "yes", "no"):
-            raise ValueError(text)
-        return text.lower() in ("true", "yes")
-
-    def write(self, value: Any) -> str:
-        return "true" if value else "false"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Text(Kind):
-    types = (str,)
-
-    def check(self, name: str, value: Any) -> None:
-        if not self.fits(value):
-            raise InvalidRequest(name, "text_wanted", value=shown(value))
-        if len(value) > TEXT_LIMIT:
-            raise InvalidRequest(name, "text_too_long", limit=TEXT_LIMIT, value=len(value))
-        if _NO_TEXT.search(value):
-            raise InvalidRequest(name, "text_not_unicode")
-
-    def read(self, text: str) -> str:
-        return text
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Name(Kind):
-    """What a file, or one of a few things beside files, is called."""
-
-    types = (str,)
-
-    def check(self, name: str, value: Any) -> None:
-        if not self.fits(value) or not value:
-            raise InvalidRequest(name, "name_wanted", value=shown(value))
-
-    def read(self, text: str) -> str:
-        return text
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Picture(Kind):
-    """An image in memory. In JSON it is whatever the keeper of pictures names it by."""
-
-    types = (object,)
-    mode: Literal["RGB", "L"]
-
-    def check(self, name: str, value: Any) -> None:
-        if getattr(value, "mode", None) != self.mode:
-            raise InvalidRequest(name, "picture_mode", mode=self.mode, value=shown(getattr(value, "mode", value)))
-
-
-def whole(low: int, high: int, *, step: int = 1) -> Whole:
-    return Whole(low=low, high=high, step=step)
-
-
-def number(low: float, high: float, *, step: float = 0.5) -> Number:
-    return Number(low=low, high=high, step=step)
-
-
-def choice(*choices: str) -> Choice:
-    return Choice(choices=choices)
-
-
-def flag() -> Flag:
-    return Flag()
-
-
-def text() -> Text:
-    return Text()
-
-
-def name() -> Name:
-    return Name()
-
-
-def picture(mode: Literal["RGB", "L"]) -> Picture:
-    return Picture(mode=mode)
 
 
 # -- how a dataclass says it ----------------------------------------------------------------------------------------

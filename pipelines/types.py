@@ -8,20 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import (
-    REQUIRED,
-    check,
-    choice,
-    fields_of,
-    flag,
-    group,
-    name,
-    number,
-    picture,
-    setting,
-    text,
-    whole,
-)
+from pipelines.fields import REQUIRED, check, fields_of, group, setting
+from pipelines.kinds import choice, flag, name, number, picture, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from PIL import Image
 
 from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
-from pipelines.fields import Choice, Field, Flag, Name, Number, Text, Whole, build, flat, packed
+from pipelines.fields import Field, build, flat, packed
+from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
 from tests.archive.helpers import results
 from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines import fields
-from pipelines.fields import Choice, Flag, Name, Number, Picture, Text, Whole, fields_of
+from pipelines import fields, kinds
+from pipelines.errors import InvalidRequest
+from pipelines.fields import fields_of
+from pipelines.kinds import Choice, Flag, Name, Number, Picture, Text, Whole
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from tests.refusals import refused
 
@@ -20,20 +22,20 @@ from tests.refusals import refused
 class Control:
     """Stands for what is to come: a group with a picture, of which there may be many."""
 
-    map: Image.Image = fields.setting(fields.REQUIRED, fields.picture("RGB"))
-    weight: float = fields.setting(1.0, fields.number(0, 2))
+    map: Image.Image = fields.setting(fields.REQUIRED, kinds.picture("RGB"))
+    weight: float = fields.setting(1.0, kinds.number(0, 2))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Second:
     """A group that needs nothing to be there."""
 
-    scale: float = fields.setting(2.0, fields.number(1, 4))
+    scale: float = fields.setting(2.0, kinds.number(1, 4))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    steps: int = fields.setting(20, fields.whole(1, 150, step=1))
+    steps: int = fields.setting(20, kinds.whole(1, 150, step=1))
     second: Second | None = fields.group(Second)
     controls: tuple[Control, ...] = fields.group(Control, many=True)
 
@@ -95,7 +97,7 @@ def test_a_group_that_needs_nothing_is_built_when_its_name_is_true() -> None:
 def test_two_fields_of_one_name_are_a_mistake() -> None:
     @dataclass(frozen=True, kw_only=True, slots=True)
     class Twice:
-        scale: int = fields.setting(1, fields.whole(1, 2))
+        scale: int = fields.setting(1, kinds.whole(1, 2))
         second: Second | None = fields.group(Second)
 
     with pytest.raises(TypeError, match="two fields of one name"):
@@ -116,7 +118,7 @@ OUTSIDE: dict[type, Any] = {
     Number: lambda kind: [kind.low - 0.01, kind.high + 0.01, math.nan, math.inf, -math.inf, "7", True, 10**400],
     Choice: lambda kind: ["", "nothing of the kind", kind.choices[0].upper() + " ", 3, None, []],
     Flag: lambda kind: [0, 1, "true", None],
-    Text: lambda kind: [None, 3, b"a", "\0", "\ud800", "x" * (fields.TEXT_LIMIT + 1)],
+    Text: lambda kind: [None, 3, b"a", "\0", "\ud800", "x" * (kinds.TEXT_LIMIT + 1)],
     Name: lambda kind: ["", None, 3],
     Picture: lambda kind: [None, "a.png", Image.new("RGBA", (1, 1))],
 }
@@ -128,7 +130,7 @@ def test_every_field_refuses_what_is_outside_and_names_itself(one: fields.Field)
         if value is None and one.optional:
             assert one.accepts(value)
             continue
-        with pytest.raises(fields.InvalidRequest) as caught:
+        with pytest.raises(InvalidRequest) as caught:
             one.check(value)
         assert caught.value.field == one.name
 

@@ -10,6 +10,7 @@ HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 TORCH_FREE_PIPELINES = (
     "pipelines/database.py",
     "pipelines/fields.py",
+    "pipelines/kinds.py",
     "pipelines/types.py",
     "pipelines/errors.py",
     "pipelines/engine.py",
@@ -38,6 +39,7 @@ TORCH_FREE_PIPELINES = (
 SEEN_FROM_WEBUI = {
     "pipelines.database",
     "pipelines.fields",
+    "pipelines.kinds",
     "pipelines.types",
     "pipelines.errors",
     "pipelines.engine",

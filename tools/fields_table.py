@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.fields import REQUIRED, Choice, Field, Number, Whole
+from pipelines.fields import REQUIRED, Field
+from pipelines.kinds import Choice, Number, Whole
 from pipelines.types import REQUEST_FIELDS
 from webui.words import label
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import Number, Whole
+from pipelines.kinds import Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, ModelInfo, Task
 from webui.jobs.defaults import program_defaults

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import check_json, flat_json, packed, shown, unknown_names, unpacked
+from pipelines.fields import check_json, flat_json, packed, unknown_names, unpacked
+from pipelines.kinds import shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, GenerationResult
 from webui.archive import VERSION
 from webui.archive.inputs import InputStore, pixels_sha256

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
-from pipelines.fields import Choice, Field, Flag, Number, Picture, Whole, build, shown
+from pipelines.fields import Field, build
+from pipelines.kinds import Choice, Flag, Number, Picture, Whole, shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui import words
 from webui.commands import index as reindex

@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, Skipped, Stopped
-from pipelines.fields import shown
+from pipelines.kinds import shown
 from pipelines.types import (
     DIALECTS,
     SEED_END,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.errors import InvalidRequest
-from pipelines.fields import Flag, Number, Text, Whole, changed, shown
+from pipelines.fields import changed
+from pipelines.kinds import Flag, Number, Text, Whole, shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from webui.lab.ranges import numbers, words
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import shown
+from pipelines.kinds import shown
 from pipelines.types import SEED_END, GenerationRequest
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import request_from_json, request_to_json

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.errors import InvalidRequest
-from pipelines.fields import shown
+from pipelines.kinds import shown
 
 PHRASES_LIMIT = 40
 _EDGES = re.compile(r"^[\s,;]+|[\s,;]+$")

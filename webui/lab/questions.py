@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipelines.errors import PLAIN, InvalidRequest, Note
-from pipelines.fields import shown
+from pipelines.kinds import shown
 from pipelines.types import GenerationRequest
 from webui.lab.axes import Axis
 from webui.lab.phrases import Phrased, tidy

@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 
 from pipelines.errors import InvalidRequest
-from pipelines.fields import shown
+from pipelines.kinds import shown
 
 VALUES_LIMIT = 1000  # of one axis
 _NUMBER = r"[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InvalidRequest
-from pipelines.fields import shown
+from pipelines.kinds import shown
 from pipelines.types import GenerationRequest
 from webui.lab.experiments import Experiment
 from webui.library.files import children, place, read_yaml

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import TEXT_LIMIT as PROMPT_LIMIT
+from pipelines.kinds import TEXT_LIMIT as PROMPT_LIMIT
 from webui.library.list_names import ListNames, Reference
 
 PICK_LIMIT = 2_000  # choices in one prompt; lists can double each other without end

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
-from pipelines.fields import shown
+from pipelines.kinds import shown
 from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
 from webui.archive.inputs import INPUTS
 from webui.archive.store import ImageStore

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipelines.engine import Engine
 from pipelines.errors import Note, SeedprintError, Stopped
-from pipelines.fields import shown
+from pipelines.kinds import shown
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputsAround, InputStore, pixels_sha256

@@ -11,7 +11,8 @@ from gradio.components import Component
 from PIL.Image import Image
 
 from pipelines.errors import Note
-from pipelines.fields import Choice, Field, Flag, Name, Number, Text, Whole, build, field_of, groups_of
+from pipelines.fields import Field, build, field_of, groups_of
+from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.ui.labels import word

@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest
 from pipelines.fields import build, flat
-from pipelines.fields import shown as shown_value
+from pipelines.kinds import shown as shown_value
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.lab.axes import AXIS_FIELDS, PROMPT_WORDS, Axis

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, ModelError, SeedprintError
-from pipelines.fields import Choice, Field, Flag, Number, Whole
+from pipelines.fields import Field
+from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.ui.again.send import LEAVES, Sender
