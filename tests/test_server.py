@@ -8,35 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
-from tests.conftest import ROOT, StartApp, started
+from tests.conftest import ROOT, StartApp
 from webui.archive.store import opaque_id
 from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts, claimed
 from webui.server import listen
-
-FIRST_PAGE = 6.0  # seconds on two cores, the worker process warming the model meanwhile
-EMPTY_PAGE = """
-import time
-import gradio
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
-with gradio.Blocks() as page:
-    gradio.Textbox()
-answer = TestClient(gradio.mount_gradio_app(FastAPI(), page, path="/")).get("/")
-assert answer.status_code == 200
-print(time.process_time())
-"""
 
 
 def get(url: str) -> tuple[int, dict[str, str], bytes]:
@@ -47,29 +32,6 @@ def get(url: str) -> tuple[int, dict[str, str], bytes]:
     body = answer.read()
     connection.close()
     return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
-
-
-@pytest.mark.torch  # its worker process imports torch
-def test_the_first_page_is_there_in_time(tmp_path: Path) -> None:
-    """Wall time on a quiet machine. On a busy one the page's own processor time is what this program can answer for:
-    with two cores the worker has the other, so wall time comes to the same. On a slow one it is to be as quick as an
-    empty page of gradio's."""
-    measured = []
-    for attempt in range(3):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        begun = time.perf_counter()
-        app = started(("--engine", "local"), folder)
-        assert get(app.url)[0] == 200
-        wall = time.perf_counter() - begun
-        times = psutil.Process(app.process.pid).cpu_times()
-        app.end()
-        measured.append((round(wall, 2), round(times.user + times.system, 2)))
-        if min(measured[-1]) <= FIRST_PAGE and (wall <= FIRST_PAGE or psutil.getloadavg()[0] > (os.cpu_count() or 1)):
-            return
-    empty = float(subprocess.run([sys.executable, "-c", EMPTY_PAGE], check=True, capture_output=True, text=True).stdout)
-    spent = min(processor for _, processor in measured)
-    assert spent <= empty, f"seconds to the first page, and of processor time: {measured}; an empty page: {empty}"
 
 
 @pytest.mark.lengthy

@@ -17,16 +17,19 @@ from tests.engines.conftest import batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
+SIDE = 128  # pixels: at 64 these networks magnify rounding, see tests/models/test_conditioning.py
 NAMES = {"edit": "sd15-pix2pix", "refiner": "sdxl-refiner"}
 
 
 def photo() -> Image.Image:
-    values = np.add.outer(np.arange(64), np.arange(64))[..., None] * np.array([1, 2, 3])
+    values = np.add.outer(np.arange(SIDE), np.arange(SIDE))[..., None] * np.array([1, 2, 3])
     return Image.fromarray((values % 256).astype("uint8"))
 
 
 INIT = InitImage(image=photo(), strength=1.0)
-WISH = GenerationRequest(prompt="make it snow", width=64, height=64, steps=3, guidance=5.0, sampler="DDIM", init=INIT)
+WISH = GenerationRequest(
+    prompt="make it snow", width=SIDE, height=SIDE, steps=3, guidance=5.0, sampler="DDIM", init=INIT
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +54,12 @@ def drawn(engine: Any, **changes: Any) -> Image.Image:
 
 
 def pipeline(kind: str, engine: Any, name: str) -> Any:
-    """diffusers' own on the folder, with our noise levels."""
+    """diffusers' own on the folder, with diffusers' own DDIM as the folder's file has it."""
     import diffusers
-
-    from pipelines.sampling.schedulers import make_scheduler
 
     path = next(info.path for info in engine.models() if info.name == f"{name}-folder")
     made = getattr(diffusers, kind).from_pretrained(path, dtype=torch.float32, local_files_only=True)
-    made.scheduler = make_scheduler("DDIM", "automatic", dict(made.scheduler.config), (7,))
+    assert type(made.scheduler) is diffusers.DDIMScheduler
     made.set_progress_bar_config(disable=True)
     return made
 
@@ -73,7 +74,7 @@ def test_editing_is_what_diffusers_computes(engine: Any, image_guidance: float |
 
     generators = noise.generators((7,))
     for _ in range(2):  # the first draw is the VAE's sample of the picture
-        start = noise.randn((4, 8, 8), generators, "cpu", torch.float32)
+        start = noise.randn((4, SIDE // 8, SIDE // 8), generators, "cpu", torch.float32)
     theirs = pipeline("StableDiffusionInstructPix2PixPipeline", engine, "edit")(
         "make it snow",
         image=photo(),
@@ -94,11 +95,11 @@ def test_editing_needs_a_picture_and_takes_strength_masks_and_batches(engine: An
     assert (caught.value.field, caught.value.note) == ("init_image", Note("picture_to_change_needed"))
     full, half = (drawn(engine, model="edit", init=replace(INIT, strength=part)) for part in (1.0, 0.67))
     assert levels_apart(full, half) > 2
-    assert drawn(engine, model="edit", guidance=1.0, width=72).size == (72, 64)
-    mask = Image.new("L", (64, 64))
-    mask.paste(255, (0, 0, 32, 64))
+    assert drawn(engine, model="edit", guidance=1.0, width=136).size == (136, SIDE)
+    mask = Image.new("L", (SIDE, SIDE))
+    mask.paste(255, (0, 0, SIDE // 2, SIDE))
     painted = drawn(engine, model="edit", inpaint=Inpaint(mask=mask, mask_blur=0))
-    assert levels_apart(painted.crop((32, 0, 64, 64)), photo().crop((32, 0, 64, 64))) == 0
+    assert levels_apart(*(image.crop((SIDE // 2, 0, SIDE, SIDE)) for image in (painted, photo()))) == 0
     assert levels_apart(painted, photo()) > 2
     several = engine.generate(batch_of(replace(WISH, model="edit", prompt="snow AND rain"), 7, 8), ignore)
     assert len({result.image.tobytes() for result in several}) == 2
@@ -115,13 +116,13 @@ def test_the_refiner_is_what_diffusers_computes(engine: Any, negative: str) -> N
         strength=0.67,
         num_inference_steps=3,
         guidance_scale=5.0,
-        original_size=(64, 64),
-        target_size=(64, 64),
+        original_size=(SIDE, SIDE),
+        target_size=(SIDE, SIDE),
         generator=torch.Generator().manual_seed(7),
     ).images[0]
     for name in ("refiner", "refiner-folder"):
         assert levels_apart(drawn(engine, model=name, negative_prompt=negative, init=init), theirs) <= 1
-    assert drawn(engine, model="refiner", init=None).size == (64, 64)
+    assert drawn(engine, model="refiner", init=None).size == (SIDE, SIDE)
 
 
 def test_image_guidance_is_checked_and_travels_to_the_worker() -> None:

@@ -34,7 +34,8 @@ def typed_engine(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def pipeline(kind: str, engine: Any, sampler: str) -> Any:
-    """diffusers' pipeline on the parts that the engine has loaded."""
+    """diffusers' pipeline on the parts that the engine has loaded. What is around the sampler is judged here, the
+    samplers themselves in `tests/sampling`."""
     import diffusers
 
     from pipelines.sampling.schedulers import make_scheduler

@@ -20,6 +20,7 @@ from pipelines.engines.modifiers.base import Added, Call, Modifier, arguments_of
 from pipelines.engines.modifiers.editing import PictureGuidance  # noqa: E402
 from pipelines.engines.modifiers.inpainting import Blending, MaskedPicture  # noqa: E402
 from pipelines.prompts.encoding import Encoded, PromptConditioning  # noqa: E402
+from tests.conditioning import conditioned  # noqa: E402
 
 IMAGES, STEPS, GUIDANCE = 2, 4, 3.0
 WIDTH = 24  # of the words
@@ -40,7 +41,8 @@ def network(channels: int = 4) -> Any:
         attention_head_dim=4,
         norm_num_groups=8,
     )
-    return made.eval().requires_grad_(False)
+    given = drawn(IMAGES, channels, 8, 8), torch.tensor([500.0]), drawn(IMAGES, 77, WIDTH, seed=2)
+    return conditioned(made.eval().requires_grad_(False), *given)
 
 
 def drawn(*shape: int, seed: int = 1) -> Any:

@@ -228,7 +228,7 @@ def test_progress_preview_and_eta_reach_the_page(harness: Harness) -> None:
     assert status.preview is not None
     assert status.preview.startswith(b"\xff\xd8")  # JPEG
     assert status.eta_seconds is not None
-    assert 0 < status.eta_seconds < 60
+    assert status.eta_seconds > 0
     service.cancel(job_id)
 
 

@@ -185,10 +185,8 @@ def test_a_changed_file_is_converted_anew(tmp_path: Path) -> None:
 def test_a_conversion_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
     write_checkpoint(path)
-    start = time.monotonic()
     with pytest.raises(ModelError, match=r"conversion_slow"):
         convert(path, limits=Limits(seconds=0))
-    assert time.monotonic() - start < 10
     target = converted_path(path, path.stat().st_size, path.stat().st_mtime_ns)
     assert not refusal_path(target).exists()  # the machine was slow: the file is tried again
     assert list(target.parent.iterdir()) == []

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from pipelines.models.vocabulary import Words  # noqa: E402
 from pipelines.prompts.encoding import PromptEncoder, encode, pair  # noqa: E402
+from tests.conditioning import conditioned  # noqa: E402
 from tests.prompts.conftest import BUILTIN  # noqa: E402
 
 LONG = " ".join(["a red star on the blue boat"] * 20)  # 140 words of one token each
@@ -223,7 +224,7 @@ def sdxl() -> Any:
             num_attention_heads=2,
             eos_token_id=tokenizers[0].eos_token_id,
         )
-        encoders.append(kind(config).eval())
+        encoders.append(conditioned(kind(config).eval(), torch.arange(77)[None] + 400))
     return StableDiffusionXLPipeline(
         vae=None,
         text_encoder=encoders[0],

@@ -3,7 +3,6 @@
 import json
 import shutil
 import struct
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
 from pipelines.types import PromptReading
+from tests.counting import at_most
 from tests.models.files import checkpoint, write_folder, write_model
 
 HARD = (
@@ -157,14 +157,10 @@ def test_an_unknown_model_is_told(tmp_path: Path) -> None:
         read(tmp_path, "nobody", "a")
 
 
-def test_it_is_quick_enough_for_every_key(tmp_path: Path) -> None:
+def test_a_long_prompt_is_little_work_at_every_key(tmp_path: Path) -> None:
     reader = PromptReader(Listing([tmp_path]))
     text = ", ".join(["a (red:1.2) star on the beach"] * 60)
     reader.read("builtin", text)
-    times = []
-    for _ in range(3):
-        start = time.thread_time()
+    with at_most(50_000):  # 16,000 were counted
         (chunks,) = reader.read("builtin", text).encoders
-        times.append(time.thread_time() - start)
-    assert min(times) < 0.05  # about 5 ms
     assert sum(len(chunk.tokens) for chunk in chunks) == 60 * 6 + 59

@@ -57,6 +57,7 @@ def test_what_was_made_while_the_archive_was_reached_otherwise_is_the_same_pictu
     assert real != saved.path
     assert opaque_id(linked.outputs, real) == opaque_id(linked.outputs, saved.path) == saved.id
     assert opaque_id(linked.outputs.resolve(), saved.path) == saved.id
+    assert opaque_id(linked.outputs, saved.path.parent / ".." / saved.path.parent.name / saved.path.name) == saved.id
     assert house_of(linked).readable(str(real)).samefile(real)
     with pytest.raises(ValueError, match="not below"):
         opaque_id(linked.outputs, linked.outputs.parent / "x.png")
@@ -94,7 +95,7 @@ def test_a_linked_file_is_neither_listed_nor_served_nor_sent(linked: Page) -> No
     house = house_of(linked)
     assert house.output_file("link.png") is None
     assert house.chosen({"items": [{"id": "link.png"}], "selected": 0}) is None
-    for path in (link, secret, linked.outputs / "x" / ".." / ".." / "secrets" / "secret.png"):
+    for path in (link, secret, linked.outputs / "x" / ".." / ".." / "secrets" / "secret.png", f"{link}\0"):
         with pytest.raises(InvalidRequest):
             house.readable(str(path))
     answer = linked.call("history_send", {"history_view": {"send": "again", "place": "link.png"}})
