@@ -12,7 +12,7 @@ import transformers
 
 from tests.conditioning import CLOSE, conditioned, rounding
 from tests.models.clip import SIDE, write_tiny
-from tests.models.whole import WIDTH, write_flux, write_sd3
+from tests.models.pipeline_folders import WIDTH, write_flux, write_sd3
 from tools.make_random_checkpoint import RandomModel
 
 pytestmark = pytest.mark.torch
