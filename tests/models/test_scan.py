@@ -274,3 +274,15 @@ def test_the_page_may_ask_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint({"torch", "numpy", "safetensors", "diffusers", "transformers", "PIL"})
+
+
+def test_what_is_wrong_is_remembered_too(tmp_path: Path) -> None:
+    """A problem is a code with values: it comes back as it was, and with what a VAE is for."""
+    root, file = tmp_path / "models", tmp_path / "seen.json"
+    write_model(root / "soft.safetensors", KINDS["vae"])
+    write_model(root / "ink.safetensors", KINDS["lora-flux"])
+    first = scan([root], Memory(file))
+    assert [info.problem is not None for info in first] == [True, True]
+    kept = Memory(file)
+    assert kept._entries
+    assert scan([root], kept) == first
