@@ -95,7 +95,13 @@ def test_a_linked_file_is_neither_listed_nor_served_nor_sent(linked: Page) -> No
     house = house_of(linked)
     assert house.output_file("link.png") is None
     assert house.chosen({"items": [{"id": "link.png"}], "selected": 0}) is None
-    for path in (link, secret, linked.outputs / "x" / ".." / ".." / "secrets" / "secret.png", f"{link}\0"):
+    for path in (
+        link,
+        secret,
+        linked.outputs / "x" / ".." / ".." / "secrets" / "secret.png",
+        f"{link}\0",
+        "/elsewhere\0/a.png",
+    ):
         with pytest.raises(InvalidRequest):
             house.readable(str(path))
     answer = linked.call("history_send", {"history_view": {"send": "again", "place": "link.png"}})
