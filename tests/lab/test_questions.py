@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import PLAIN, InvalidRequest, Note
-from pipelines.types import GenerationRequest, InitImage
+from pipelines.fields import REQUIRED, fields_of
+from pipelines.types import GenerationRequest, InitImage, Inpaint
 from tests.refusals import refused
 from webui.archive.inputs import InputStore
+from webui.lab import experiments
 from webui.lab.axes import Axis
 from webui.lab.experiments import Experiment, canonical
 from webui.lab.phrases import Phrased
@@ -259,3 +261,22 @@ def test_canonical_knows_no_order_and_no_kinds_of_number() -> None:
     assert canonical({"a": 7, "b": {"c": True}}) == canonical({"b": {"c": True}, "a": 7.0})
     assert canonical({"a": 7}) != canonical({"a": 7.5})
     assert canonical({"a": True}) != canonical({"a": 1})
+
+
+@pytest.mark.parametrize("of", [GenerationRequest, InitImage, Inpaint])
+def test_a_field_that_is_new_changes_nothing_of_what_was_made_before(of: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each field in turn, as though it had come after 0.1.0."""
+    place = {InitImage: "init", Inpaint: "inpaint"}.get(of)
+    for one in fields_of(of):
+        if one.group or one.default is REQUIRED or one.default is None:
+            continue
+        monkeypatch.setitem(experiments.ALWAYS, of, experiments.ALWAYS[of] - {one.attribute})
+        before, now, other = ({}, {one.attribute: one.default}, {one.attribute: "another"})
+        forms = [canonical({"a": 1, place: data} if place else {"a": 1, **data}) for data in (before, now, other)]
+        assert forms[0] == forms[1] != forms[2]
+        monkeypatch.undo()
+
+
+def test_a_group_of_any_number_that_holds_none_is_no_change() -> None:
+    assert canonical({"a": 1, "controls": []}) == canonical({"a": 1})
+    assert canonical({"controls": [{"weight": 1}]}) != canonical({})

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.errors import InvalidRequest, Note
+from pipelines.fields import fields_of, groups_of
 from pipelines.kinds import shown
-from pipelines.types import SEED_END, GenerationRequest
+from pipelines.types import SEED_END, GenerationRequest, InitImage, Inpaint
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import request_from_json, request_to_json
 from webui.lab.questions import Grid, Question, Variant, beside, level_of, question_from_json, question_to_json
@@ -137,12 +138,38 @@ def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
+# Version 0.1.0 wrote these into what it noted of a picture, also at their defaults. It never changes: what is new is
+# left out at its default, so that a picture made before there was such a field is still found.
+ALWAYS: Mapping[type, frozenset[str]] = {
+    GenerationRequest: frozenset(
+        {
+            *("prompt", "negative_prompt", "steps", "sampler", "schedule", "guidance", "seed", "width", "height"),
+            *("model", "clip_skip", "dialect", "batch_size", "batches", "vae"),
+        }
+    ),
+    InitImage: frozenset({"image", "strength", "resize_mode"}),
+    Inpaint: frozenset({"mask", "invert", "mask_blur", "mask_grow", "only_masked", "padding", "masked_content"}),
+}
+
+
 def canonical(data: Mapping[str, Any]) -> str:
-    """A request's JSON in the one form that is compared: sorted, 7 the same as 7.0, and null as if it were absent."""
-    return json.dumps(_levelled(data), ensure_ascii=False, sort_keys=True)
+    """A request's JSON in the one form that is compared: sorted, 7 the same as 7.0, and null, an empty list and the
+    default of a field that 0.1.0 had not as if they were absent."""
+    return json.dumps(_levelled(GenerationRequest, data), ensure_ascii=False, sort_keys=True)
 
 
-def _levelled(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _levelled(item) for key, item in value.items() if item is not None}
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _levelled(of: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    always, groups = ALWAYS.get(of, frozenset()), groups_of(of)
+    defaults = {one.attribute: one.default for one in fields_of(of) if not one.group and one.attribute not in always}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        if value is None or value == [] or (key in defaults and value == defaults[key]):
+            continue
+        inner, many = groups.get(key, (of, False))
+        if many and isinstance(value, list):
+            found[key] = [_levelled(inner, item) for item in value]
+        elif isinstance(value, Mapping):
+            found[key] = _levelled(inner, value)
+        else:
+            found[key] = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return found
