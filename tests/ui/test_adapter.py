@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.kinds import Number, Whole
+from pipelines.fields import Field
+from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, ModelInfo, Task
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, Inpaint, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.controls import Form, schedule_update
-from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for
+from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for, rest_of
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)
@@ -41,6 +42,14 @@ def test_every_field_of_the_page_has_a_control_and_no_other(task: Task, groups: 
     assert set(form(task).named) == wanted
 
 
+@pytest.mark.parametrize("group", ["init", "inpaint"])
+def test_a_field_without_a_place_of_its_own_has_a_control(group: str) -> None:
+    wanted = {one.name for one in REQUEST_FIELDS if one.group == group and one.setting.page and not one.is_picture}
+    with gr.Blocks():
+        last = wanted.pop()
+        assert set(rest_of("inpaint", group, dict.fromkeys(wanted, gr.Textbox()))) == {last}
+
+
 def test_a_slider_ends_where_the_field_ends() -> None:
     for name, component in form("inpaint").named.items():
         kind = next(one.kind for one in REQUEST_FIELDS if one.name == name)
@@ -55,7 +64,26 @@ def test_the_untouched_form_is_a_valid_request_that_fits_the_model() -> None:
     assert (request.width, request.height, request.model, request.seed) == (128, 128, "builtin", None)
 
 
-CHANGED: dict[str, Any] = {
+def unlike(one: Field) -> Any:
+    """A value that is not the field's default."""
+    match one.kind:
+        case Flag():
+            return not one.default
+        case Choice(choices=choices):
+            return next(choice for choice in choices if choice != one.default)
+        case Whole(low=low, high=high) | Number(low=low, high=high):
+            return low if one.default == high else high
+        case _:
+            return f"another {one.name}"
+
+
+def changed(group: str, **given: Any) -> dict[str, Any]:
+    """Every field of the page in a group: as `given`, else unlike its default."""
+    own = [one for one in REQUEST_FIELDS if one.group == group and one.setting.page and not one.is_picture]
+    return {one.name: unlike(one) for one in own} | given
+
+
+GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "prompt": "a red star",
     "negative_prompt": "blurry",
     "model": "dream.safetensors",
@@ -72,6 +100,7 @@ CHANGED: dict[str, Any] = {
     "vae": "kl.safetensors",
     "dialect": "compel",
 }
+CHANGED = changed("", **GIVEN)
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -84,20 +113,11 @@ def test_each_value_arrives_under_its_own_name(name: str) -> None:
 def test_pictures_and_their_settings_arrive() -> None:
     shown = form("inpaint")
     image, mask = Image.new("RGB", (64, 64)), Image.new("L", (64, 64), 255)
-    given = {
-        "strength": 0.5,
-        "resize_mode": "pad",
-        "image_guidance": 2.5,
-        "mask_blur": 7,
-        "mask_grow": -3,
-        "invert": False,
-    }
-    given |= {"masked_content": "latent noise", "only_masked": True, "padding": 16}
-    request = shown.request(values(shown, **given), image, mask)
-    assert request.init == InitImage(image=image, strength=0.5, resize_mode="pad", image_guidance=2.5)
-    assert request.inpaint is not None
-    of_mask = [one.name for one in REQUEST_FIELDS if one.group == "inpaint" and not one.is_picture]
-    assert {name: getattr(request.inpaint, name) for name in of_mask} == {name: given[name] for name in of_mask}
+    start = changed("init", strength=0.5, resize_mode="pad", image_guidance=2.5)
+    area = changed("inpaint", mask_blur=7, mask_grow=-3, invert=False, masked_content="latent noise", padding=16)
+    request = shown.request(values(shown, **start, **area), image, mask)
+    assert request.init == InitImage(image=image, **start)
+    assert request.inpaint == Inpaint(mask=mask, **area)
 
 
 def test_the_picture_guidance_shows_for_models_that_edit_and_counts_for_no_other() -> None:

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import IMAGE_GUIDANCE, ModelInfo, Task
+from pipelines.types import IMAGE_GUIDANCE, REQUEST_FIELDS, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.adapters import lora_choices, vae_choices
 from webui.ui.generate.controls import (
@@ -43,11 +43,12 @@ def build_start(place: str) -> dict[str, Component]:
     """Strength, resize mode and what some models want besides. Call inside a Blocks context."""
     with gr.Row(elem_classes="tight"):
         shown: dict[str, Any] = {"placeholder": str(IMAGE_GUIDANCE), "visible": False}
-        return {
+        made = {
             "strength": control("strength", place, min_width=150),
             "resize_mode": control("resize_mode", place),
             "image_guidance": control("image_guidance", place, **shown),
         }
+    return made | rest_of(place, "init", made)
 
 
 def image_guidance_for(model: ModelInfo | None) -> dict[str, Any]:
@@ -58,7 +59,14 @@ def image_guidance_for(model: ModelInfo | None) -> dict[str, Any]:
 
 def build_mask(place: str) -> dict[str, Component]:
     """How the mask is used. Call inside a Blocks context."""
-    return _rows(place, ("mask_blur", "mask_grow"), ("masked_content", "padding"), ("only_masked", "invert"))
+    made = _rows(place, ("mask_blur", "mask_grow"), ("masked_content", "padding"), ("only_masked", "invert"))
+    return made | rest_of(place, "inpaint", made)
+
+
+def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
+    """Every field of the group that has no control yet, a row each: a new one lands here by itself."""
+    own = [one for one in REQUEST_FIELDS if one.group == group and one.setting.page and not one.is_picture]
+    return _rows(place, *((one.name,) for one in own if one.name not in made))
 
 
 def _rows(place: str, *rows: tuple[str, ...]) -> dict[str, Component]:
