@@ -18,6 +18,7 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
 from tests.conftest import ROOT, StartApp
+from tests.refusals import failing
 from webui.archive.store import opaque_id
 from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts, claimed
@@ -80,7 +81,7 @@ def test_no_free_port_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(StorageError, match="--port"):
+        with failing(StorageError, "no_port", port=other.getsockname()[1]):
             listen(other.getsockname()[1])
 
 

@@ -17,6 +17,7 @@ from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, fold
 from pipelines.types import PromptReading
 from tests.counting import at_most
 from tests.models.files import checkpoint, write_folder, write_model
+from tests.refusals import failing
 
 HARD = (
     "A big Blue, boat; at night!! 中文 😀",
@@ -153,7 +154,7 @@ def test_learned_words_have_names_among_others(clip: Vocabulary) -> None:
 
 
 def test_an_unknown_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no model called 'nobody'"):
+    with failing(ModelError, "model_missing", name="nobody"):
         read(tmp_path, "nobody", "a")
 
 

@@ -20,7 +20,7 @@ from tests.archive.helpers import NOON, encoded, results, tiles
 from webui.archive import files, formats, metadata, pictures, store, xmp
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import Record
-from webui.archive.store import ImageStore
+from webui.archive.store import ImageStore, Saving
 
 NOISE = Image.effect_noise((64, 72), 80).convert("RGB")
 REQUEST = GenerationRequest(
@@ -31,7 +31,7 @@ SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "avif": ".avif"}
 
 
 def make_store(root: Path, **options: object) -> ImageStore:
-    return ImageStore(root, clock=lambda: NOON, **options)
+    return ImageStore(root, clock=lambda: NOON, saving=Saving(**options))
 
 
 def result(request: GenerationRequest = REQUEST, image: Image.Image = NOISE) -> GenerationResult:
@@ -100,7 +100,7 @@ def test_settings_that_there_are_not() -> None:
         ({"sidecars": ("xml",)}, "sidecars", {"choices": ("txt", "json"), "value": ("xml",)}),
     ):
         with pytest.raises(InvalidRequest) as error:
-            ImageStore(Path("x"), **options)
+            Saving(**options)
         assert (error.value.field, error.value.note) == (field, Note("choice", **values))
 
 
