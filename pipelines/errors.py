@@ -72,9 +72,7 @@ def _unpacked(value: Any) -> Any:
 class SeedprintError(Exception):
     """Base of every failure with one sentence for a person: `note` is what it tells."""
 
-    def __init__(self, code: str = PLAIN, /, **values: Any) -> None:
-        if " " in code:  # TODO a sentence of old: gone when every room is converted
-            code, values = PLAIN, {"text": code}
+    def __init__(self, code: str, /, **values: Any) -> None:
         self.note = Note(code, **values)
         super().__init__(code)
 
@@ -84,7 +82,7 @@ class SeedprintError(Exception):
         return self.note
 
     def __str__(self) -> str:
-        return self.note.values["text"] if self.note.code == PLAIN and self.note.values else str(self.note)
+        return str(self.note)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuilt, (type(self), self.note)
@@ -100,10 +98,6 @@ class InvalidRequest(SeedprintError):
     @property
     def told(self) -> Note:
         return Note(self.note.code, **{**self.note.values, "field": self.field})
-
-    @property
-    def rule(self) -> str:  # TODO gone when every room is converted
-        return super().__str__()
 
     def __str__(self) -> str:
         return f"{self.field}: {super().__str__()}"

@@ -147,7 +147,7 @@ def test_a_golden_set_is_of_each_model_and_made_anew_as_a_whole(
     before = {path for path in (tmp_path / "data" / "golden").rglob("*.png")}
     assert run(tmp_path, capfd, "verify", "--make-golden", "--model", "no such")[0] == 2
     assert run(tmp_path, capfd, "verify", "--against", "golden", "--model", "no such")[0] == 2
-    failing = FakeEngine(fail_on={golden.SEED: ModelError("The model is broken.")})
+    failing = FakeEngine(fail_on={golden.SEED: ModelError("model_gone", path="x")})
     monkeypatch.setattr("webui.server.make_engine", lambda _: failing)
     assert run(tmp_path, capfd, "verify", "--make-golden")[0] == 1
     assert {path for path in (tmp_path / "data" / "golden" / "builtin").rglob("*.png")} == before

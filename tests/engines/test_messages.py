@@ -73,7 +73,9 @@ def test_results_come_back_with_the_request_as_run() -> None:
 def every_error() -> list[errors.SeedprintError]:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = [kind for kind in kinds if issubclass(kind, errors.SeedprintError)]
-    return [kind("width", "must be 8") if kind is errors.InvalidRequest else kind("words") for kind in ours]
+    return [
+        kind("width", "multiple", step=8, value=9) if kind is errors.InvalidRequest else kind("words") for kind in ours
+    ]
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)

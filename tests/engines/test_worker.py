@@ -76,7 +76,7 @@ def test_who_waits_for_a_batch_to_embed_pictures_may_stop(worker: WorkerEngine) 
         if progress.step:
             begun.set()
         if over.is_set():
-            raise Cancelled("The test is over.")
+            raise Cancelled("stopped")
 
     def generate() -> None:
         with contextlib.suppress(Cancelled):

@@ -177,7 +177,7 @@ def test_a_bug_ends_the_job_and_not_the_queue(harness: Harness, caplog: pytest.L
 
 
 def test_a_lost_engine_fails_one_job_only(harness: Harness) -> None:
-    service = harness.start(FakeEngine(fail_on={7: EngineLost("The worker ended.")}))
+    service = harness.start(FakeEngine(fail_on={7: EngineLost("engine_closed")}))
     assert done(service, service.submit(request(seed=7))).state == "failed"
     assert done(service, service.submit(request(seed=8))).state == "done"
 
@@ -271,7 +271,7 @@ def test_a_killed_run_goes_on_and_saves_no_image_twice(harness: Harness, monkeyp
         if result.request.seed == 8 and not dying.is_set():
             dying.set()
             dead.wait(PATIENCE)
-            raise StorageError("The program is gone.")
+            raise StorageError("folder_gone", folder="x")
         return save(self, result)
 
     monkeypatch.setattr(ImageStore, "save", saving)
@@ -453,13 +453,13 @@ def test_a_lora_that_the_engine_has_is_taken(harness: Harness) -> None:
     class WithLora(FakeEngine):
         def check(self, request: GenerationRequest) -> None:
             if "<lora:other:" in request.prompt:
-                raise InvalidRequest("prompt", "must fit the model, got 'other'")
+                raise InvalidRequest("prompt", "lora_unfit", name="other", problem="no")
 
     engine = WithLora()
     service = harness.start(engine)
     assert done(service, service.submit(request(prompt="a cat <lora:pixel:0.8>"))).state == "done"
     assert engine.batches[0].request.prompt == "a cat <lora:pixel:0.8>"
-    with pytest.raises(InvalidRequest, match="'other'"):
+    with refused("prompt", "lora_unfit", name="other"):
         service.submit_many([request(), request(prompt="<lora:other:1>")])
     assert service.unfinished() == []
 
@@ -532,7 +532,7 @@ def test_again_counts_what_differs_and_names_the_fact(harness: Harness) -> None:
     report = done(other, other.submit_again(saved.path)).again
     assert report is not None
     assert (report.identical, report.different_pixels, report.max_difference) == (False, 1, 16)
-    assert report.because == ("dtype: was None, is float32",)
+    assert report.because == (Note("fact_changed", name="dtype", then=Note("nothing"), now="float32"),)
 
 
 def test_again_says_when_the_file_was_edited(harness: Harness) -> None:
@@ -550,7 +550,7 @@ def test_again_says_when_the_file_was_edited(harness: Harness) -> None:
     report = done(service, service.submit_again(saved.path)).again
     assert report is not None
     assert report.different_pixels == 1
-    assert report.because[0] == "the file's pixels were changed after it was saved"
+    assert report.because[0] == Note("pixels_changed")
 
 
 def test_again_of_a_picture_without_settings_says_so(harness: Harness, tmp_path: Path) -> None:
@@ -558,7 +558,7 @@ def test_again_of_a_picture_without_settings_says_so(harness: Harness, tmp_path:
     Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
     report = done(service, service.submit_again(tmp_path / "plain.png")).again
     assert report is not None
-    assert report.cannot == "The file does not hold the settings that made it."
+    assert report.cannot == Note("no_settings")
 
 
 def test_again_of_a_grid_says_so(harness: Harness) -> None:
@@ -567,7 +567,7 @@ def test_again_of_a_grid_says_so(harness: Harness) -> None:
     assert grid is not None
     report = done(service, service.submit_again(grid.path)).again
     assert report is not None
-    assert report.cannot == "This is a grid: make its single images again."
+    assert report.cannot == Note("is_a_grid")
 
 
 def test_too_little_space_refuses_before_the_run(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def test_every_part_is_told_once_and_may_be_cancelled(layout: str, tmp_path: Pat
 
     def until_vae(progress: Progress) -> None:
         if progress.stage == "loading vae":
-            raise Cancelled("Stopped.")
+            raise Cancelled("stopped")
 
     try:
         with pytest.raises(Cancelled):

@@ -204,7 +204,7 @@ def test_a_lossy_copy_that_happens_to_be_equal_is_no_proof(tmp_path: Path) -> No
 
 def test_cancelling_ends_the_sweep(store: ImageStore) -> None:
     def cancel(_: Progress) -> None:
-        raise Cancelled
+        raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
         list(sweep.sweep(FakeEngine(), store.inputs, saved(store), cancel))

@@ -63,7 +63,10 @@ def test_a_vae_that_is_gone_is_told_beside_its_field(ui: Page) -> None:
 
 def test_a_vae_that_is_gone_is_told_in_chinese(ui: Page) -> None:
     answer = ui.call("txt2img_submit", small("txt2img", vae="kl"), language="zh-CN")
-    assert answer["txt2img_vae"]["info"] == "模型文件夹中没有这个 VAE：kl。也没有名称相近的文件。"
+    assert (
+        answer["txt2img_vae"]["info"]
+        == "VAE 模型必须是 automatic 或模型文件夹中的 VAE，现为 kl。也没有名称相近的文件。"
+    )
 
 
 def memory(ui: Page, model: str, side: int, batch: int = 1, language: str = "en") -> dict[str, Any]:

@@ -41,10 +41,10 @@ def test_the_room_on_the_disk_is_shown(ui: Page, monkeypatch: pytest.MonkeyPatch
 
 def test_a_lost_disk_is_told(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(store: ImageStore) -> int:
-        raise StorageError("The disk is gone.")
+        raise StorageError("folder_gone", folder="x")
 
     monkeypatch.setattr(ImageStore, "free_bytes", lost)
-    assert example(ui, "[number]") == '<p class="error-line">The disk is gone.</p>'
+    assert example(ui, "[number]") == '<p class="error-line">The output folder is gone: x.</p>'
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
 from pipelines.types import GenerationRequest
 from webui.ui.labels import translations, word
 from webui.ui.widgets import composer, reading
-from webui.words import COOKIE, SCRIPT_WORDS, WORDS, language_of, sentence, translate
+from webui.words import COOKIE, SCRIPT_WORDS, WORDS, fault, language_of, say, translate
 
 TABLES = [
     (f"{name}:{key}", words)
@@ -103,12 +103,22 @@ BROKEN: list[dict[str, Any]] = [
 def test_every_broken_rule_is_told_in_chinese(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         GenerationRequest(**given)
-    told = sentence(caught.value.field, caught.value.rule, "zh")
+    told = fault(caught.value, "zh")
     assert "must" not in told
     assert re.search(r"[\u4e00-\u9fff]", told)
 
 
 def test_a_sentence_names_the_field() -> None:
-    assert sentence("width", "must be a multiple of 8, got 513", "en") == "Width: must be a multiple of 8, got 513"
-    assert sentence("width", "must be a multiple of 8, got 513", "zh") == "宽度：必须是 8 的倍数，现为 513"
+    error = InvalidRequest("width", "multiple", step=8, value=513)
+    assert fault(error, "en") == "Width must be a multiple of 8, got 513."
+    assert fault(error, "zh") == "宽度必须是 8 的倍数，现为 513。"
     assert translate("steps_run", "zh", run=3, steps=4) == "4 步中实际运行 3 步。"
+
+
+@pytest.mark.parametrize("values", [{}, {"step": 8}, {"step": 8, "value": Note("of_tomorrow", a=1)}], ids=str)
+def test_a_note_that_another_version_kept_is_shown_as_it_is(values: dict[str, Any]) -> None:
+    told = say(Note("multiple", **values), "zh", "宽度")
+    assert told == (
+        str(Note("multiple", **values)) if "value" not in values else "宽度必须是 8 的倍数，现为 of_tomorrow(a=1)。"
+    )
+    assert say(Note("whole_number", low="a", high=2, value=3), "en") == "whole_number(low='a', high=2, value=3)"

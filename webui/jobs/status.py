@@ -65,7 +65,7 @@ class Running:
     def hear(self, progress: Progress, pace: Pace) -> None:
         """Takes a report of the engine. Raises what the job is to stop with."""
         if self.stop is not None:
-            raise self.stop("Stopped.")
+            raise self.stop("stopped")
         self.progress = progress
         self.preview = progress.preview or self.preview
         if progress.stage == "denoising" and progress.step:

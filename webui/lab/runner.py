@@ -290,7 +290,7 @@ class Lab:
 
         def on_progress(progress: Progress) -> None:
             if self._closing:
-                raise Cancelled
+                raise Cancelled("stopped")
             if progress.stage == "embedding":
                 self._seen = before + progress.step
                 self._touch(self._counted)

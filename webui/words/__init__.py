@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
-from webui.words import legacy
 from webui.words.frame import SCRIPT_WORDS
 
 Language = Literal["en", "zh"]
@@ -60,17 +59,19 @@ def label(field: str, language: Language) -> str:
 
 def say(note: Note, language: Language, field: str = "") -> str:
     """The sentence of a note. `field`: what its `{field}` is called, where the note does not name it. A code without
-    words, which a newer version may have kept, is shown as it is."""
+    words, or with other values, which another version may have kept, is shown as it is."""
     if note.code == PLAIN:
-        told = str(note.values.get("text", ""))
-        return legacy.in_chinese(told) if language == "zh" else told
+        return str(note.values.get("text", ""))
     words = SENTENCES.get(note.code)
     if words is None:
         return str(note)
     values = {name: _said(value, language) for name, value in note.values.items()}
     if "field" in values:
         field = label(str(values.pop("field")), language)
-    return words[language == "zh"].format(**values, field=field)
+    try:
+        return words[language == "zh"].format(**values, field=field)
+    except (KeyError, ValueError, TypeError):  # another version gave this code other values
+        return str(note)
 
 
 def _said(value: Any, language: Language) -> Any:
@@ -84,8 +85,6 @@ def _said(value: Any, language: Language) -> Any:
 def fault(error: SeedprintError, language: Language) -> str:
     """One sentence for the page."""
     if isinstance(error, InvalidRequest):
-        if error.note.code == PLAIN:  # not converted yet
-            return sentence(error.field, error.rule, language)
         return say(error.note, language, label(error.field, language))
     return say(error.note, language)
 
@@ -97,13 +96,6 @@ def line(error: SeedprintError) -> str:
     told = say(error.note, "en", error.field)
     named = "{field}" in SENTENCES.get(error.note.code, ("",))[0]
     return told if named else f"{error.field}: {told}"
-
-
-def sentence(field: str | None, rule: str, language: Language) -> str:
-    """A rule that is a sentence still. Goes away with `legacy`."""
-    chinese = language == "zh"
-    told, name = legacy.in_chinese(rule) if chinese else rule, label(field, language) if field else ""
-    return f"{name}{'：' if chinese else ': '}{told}" if name else told
 
 
 def language_of(request: Visitor | None) -> Language:
@@ -129,6 +121,5 @@ __all__ = [
     "language_of",
     "line",
     "say",
-    "sentence",
     "translate",
 ]

@@ -39,7 +39,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "library_words": ("{at}: words must be a list with at least one word", "{at}：words 必须是至少含一个词的列表"),
     "library_large": ("{at}: must have at most {high:,} kB", "{at}：最大 {high:,} kB"),
     "library_yaml": ("{at}: is not YAML: {problem}", "{at}：不是 YAML：{problem}"),
-    "library_unread": ("{at}: cannot be read as {form} in UTF-8 ({problem})", "{at}：无法读取（{problem}）"),
+    "library_unread": (
+        "{at}: cannot be read as {form} in UTF-8 ({problem})",
+        "{at}：无法按 UTF-8 {form} 读取（{problem}）",
+    ),
     "library_aliases": ("{at}: must not use aliases", "{at}：不能使用别名"),
     "library_deep": ("{at}: must not nest deeper than {high}", "{at}：嵌套不能超过 {high} 层"),
     "library_key_twice": ("{at}: {key} is given twice", "{at}：{key} 重复"),
@@ -54,7 +57,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "library_json": ("{at}: is not JSON", "{at}：不是 JSON"),
     "library_styles": ("{at}: must be a list of styles, got {value}", "{at}：必须是风格的列表，现为 {value}"),
-    "library_utf8": ("{at}: must be UTF-8 ({problem} at byte {byte})", "{at}：必须是 UTF-8（第 {byte} 字节）"),
+    "library_utf8": (
+        "{at}: must be UTF-8 ({problem} at byte {byte})",
+        "{at}：必须是 UTF-8（第 {byte} 字节：{problem}）",
+    ),
     "library_style": (
         "{at}: style {place} must be a mapping with name and prompt, got {value}",
         "{at}：第 {place} 个风格必须是含名称与提示词的映射，现为 {value}",

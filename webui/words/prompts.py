@@ -52,7 +52,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "vae_missing": (
         "{field} must be {automatic} or a VAE in the models folder, got {name}. {hint}",
-        "模型文件夹中没有这个 VAE：{name}。{hint}",
+        "{field}必须是 {automatic} 或模型文件夹中的 VAE，现为 {name}。{hint}",
     ),
     "vae_family": (
         "{field} must be made for {family}: {name} is for {theirs}.",
