@@ -200,7 +200,7 @@ def test_img2img(visits: Visits, tmp_path: Path) -> None:
     page = visits.open()
     open_tab(page, "img2img")
     page.locator("#img2img_generate").click()
-    expect(page.locator("#img2img_source_error")).to_contain_text("must be given")
+    expect(page.locator("#img2img_source_error")).to_contain_text("Choose a picture to start from.")
     upload_picture(page, "img2img", tmp_path)
     expect(page.locator("#img2img_image img")).to_be_visible()
     expect(page.locator("#img2img_steps_run")).to_have_text("15 of 20 steps really run.")
