@@ -58,7 +58,7 @@ def test_a_wrong_pattern_is_one_sentence_and_stays_as_it_was_typed(visits: Visit
     box, told = open_form(page)
     kept = box.input_value()
     box.fill("[seed]")
-    expect(told).to_have_text("文件名：必须包含 [number] 以区分文件名，现为 '[seed]'")
+    expect(told).to_have_text("文件名必须包含 [number] 以区分文件，现为 [seed]。")
     page.locator("#saving_save").click()
     expect(told.locator(".error-line")).to_have_count(1)
     expect(box).to_have_value("[seed]")
