@@ -25,6 +25,7 @@ def shown(value: object) -> Any:
     if isinstance(value, int):  # too large to be written out
         return "10^" + str(int(value.bit_length() * math.log10(2)))
     text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be sent to a page
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 

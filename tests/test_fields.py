@@ -149,3 +149,8 @@ def test_the_request_has_every_attribute_as_a_field_or_a_group() -> None:
     for of in (GenerationRequest, *(inner for inner, _ in fields.groups_of(GenerationRequest).values())):
         told = {one.attribute for one in fields_of(of) if not one.group} | set(fields.groups_of(of))
         assert {item.name for item in dataclasses.fields(of)} == told
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\udfff" * 100, ["\ud800"]], ids=ascii)
+def test_a_value_that_is_told_can_be_sent(value: object) -> None:
+    assert kinds.shown(value).encode()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
+from pipelines.kinds import shown
 from pipelines.models import conversion
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
@@ -158,7 +159,7 @@ def _find_vae(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     vaes = [info for info in files if info.kind == "vae" and _is_called(info, name)]
     if not vaes:
         names = [info.name for info in files if info.kind == "vae"]
-        raise InvalidRequest("vae", "vae_missing", name=name, automatic=AUTOMATIC, hint=_hint(name, names))
+        raise InvalidRequest("vae", "vae_missing", name=shown(name), automatic=AUTOMATIC, hint=_hint(name, names))
     fitting = [info for info in vaes if family in info.fits]
     if not fitting:
         theirs = families.titles_of(vaes[0].family, vaes[0].fits)

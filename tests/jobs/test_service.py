@@ -1,4 +1,5 @@
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -659,3 +660,57 @@ def test_a_cancelled_selection_keeps_what_was_found(harness: Harness) -> None:
     assert [one.identical for one in status.reports] == [True]
     with refused("files", "pictures_count", limit=2000, value=0):
         service.submit_again()
+
+
+def changed_row(harness: Harness, job_id: str, column: str, text: str) -> None:
+    with sqlite3.connect(harness.folder / "jobs.sqlite3") as connection:
+        connection.execute(f"UPDATE jobs SET {column} = ? WHERE id = ?", (text, job_id))
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "field"),
+    [
+        ("generate", "{", "seed"),
+        ("again", "{", "files"),
+        ("again", '{"paths": [3]}', "files"),
+        ("again", '{"paths": "/a.png"}', "files"),
+    ],
+)
+def test_a_damaged_job_fails_and_the_next_one_runs(harness: Harness, kind: str, payload: str, field: str) -> None:
+    service = harness.start(run=False)
+    broken, whole = service.submit(request()), service.submit(request())
+    changed_row(harness, broken, "payload", payload)
+    changed_row(harness, broken, "kind", kind)
+    harness.services.append(service)
+    service.start()
+    assert done(service, whole).state == "done"
+    status = done(service, broken)
+    assert status.state == "failed"
+    assert status.error == Note("missing", field=field)
+
+
+@pytest.mark.parametrize(
+    "outcome", ["{", "[1]", '{"reports": 3}', '{"reports": [3]}', '{"reports": [{"identical": true}]}']
+)
+def test_reports_that_cannot_be_read_are_none(harness: Harness, outcome: str) -> None:
+    service = harness.start()
+    job = service.submit(request())
+    done(service, job)
+    changed_row(harness, job, "outcome", outcome)
+    assert done(service, job).reports == ()
+
+
+def test_what_a_later_version_wrote_of_a_picture_or_report_is_left_out(harness: Harness) -> None:
+    service = harness.start()
+    job = service.submit(request())
+    before = done(service, job)
+    changed_row(harness, job, "outcome", '{"reports": [{"path": "a.png", "identical": true, "later": 1}]}')
+    with sqlite3.connect(harness.folder / "jobs.sqlite3") as connection:
+        connection.execute("UPDATE job_images SET saved = json_set(saved, '$.later', 1)")
+    now = done(service, job)
+    assert now.saved == before.saved
+    assert now.again is not None
+    assert now.again.identical
+    with sqlite3.connect(harness.folder / "jobs.sqlite3") as connection:
+        connection.execute("UPDATE job_images SET saved = '{}'")
+    assert done(service, job).saved == ()

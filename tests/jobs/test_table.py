@@ -163,3 +163,24 @@ def test_old_finished_jobs_are_forgotten_and_nothing_else(jobs: JobTable, tmp_pa
     assert jobs.images(ids[1]) == {}
     assert len(jobs.images(ids[2])) == 1
     assert jobs.prune(kept=100) == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "null", "3", '"a"', ""])
+@pytest.mark.parametrize("column", ["payload", "outcome"])
+def test_a_damaged_row_is_an_empty_one(jobs: JobTable, tmp_path: Path, column: str, text: str) -> None:
+    job_id = add(jobs, "a")
+    with sqlite3.connect(tmp_path / "jobs.sqlite3") as connection:
+        connection.execute(f"UPDATE jobs SET {column} = ?", (text,))
+    taken = jobs.take()
+    assert taken is not None
+    assert taken.id == job_id
+    assert not getattr(taken, column)
+
+
+def test_a_damaged_error_is_told_as_it_stands(jobs: JobTable, tmp_path: Path) -> None:
+    job_id = add(jobs, "a")
+    with sqlite3.connect(tmp_path / "jobs.sqlite3") as connection:
+        connection.execute("UPDATE jobs SET error = '{broken'")
+    job = jobs.get(job_id)
+    assert job is not None
+    assert job.error == Note("text", text="{broken")

@@ -128,3 +128,14 @@ def test_a_change_that_fails_leaves_the_form_as_it_was(forms: Forms, clock: Cloc
     forms._database._writer.execute("DROP TRIGGER full")
     assert forms.current("txt2img") == {"steps": STEPS}
     assert forms.undo("txt2img") == {"steps": STEPS - 1}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", "null", "[[1]]"])
+def test_a_damaged_form_is_an_empty_one(forms: Forms, clock: Clock, tmp_path: Path, text: str) -> None:
+    forms.keep("txt2img", {"steps": 20})
+    with sqlite3.connect(tmp_path / "jobs.sqlite") as connection:
+        connection.execute("UPDATE forms SET fields = ?", (text,))
+    assert forms.current("txt2img") == {}
+    clock.now += 10 * BURST
+    forms.keep("txt2img", {"steps": 30})
+    assert forms.undo("txt2img") == {}

@@ -11,8 +11,11 @@ from PIL import Image
 
 from webui.archive import metadata
 from webui.jobs.status import JobStatus
+from webui.ui.generate.controls import shown_in
 
 from .conftest import Page
+
+SHOWN = [one.name for one in shown_in("txt2img")]
 
 TASKS = ("txt2img", "img2img", "inpaint")
 SMALL = {"steps": 4, "width": 64, "height": 64, "batch_size": 1}
@@ -341,3 +344,19 @@ def test_a_dropped_file_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
     answer = ui.call("drop_taken", {"drop_anywhere": {"uploaded": path}})
     assert "Choose a picture" in answer["drop_anywhere"]["error"]
     assert "path" not in json.dumps(answer["again_image"])
+
+
+@pytest.mark.parametrize("name", [name for name in SHOWN if name not in ("prompt", "negative_prompt")])
+def test_half_a_character_in_any_field_is_told_beside_it(ui: Page, name: str) -> None:
+    told = ui.call("txt2img_submit", {f"txt2img_{name}": "\ud800"})[f"txt2img_{name}"]
+    assert told["elem_classes"] == ["field-error"]
+    assert r"\ud800" in told["info"]
+
+
+@pytest.mark.parametrize("value", [None, "abc", [1], {"a": 1}], ids=repr)
+def test_a_form_that_was_kept_damaged_is_shown(ui: Page, value: object) -> None:
+    forms = ui.parts.forms
+    for name in SHOWN:
+        forms.keep("txt2img", {"prompt": "kept", "steps": 33, name: value})
+        shown = ui.call("txt2img_find")
+        assert name == "steps" or shown["txt2img_steps"]["value"] == 33

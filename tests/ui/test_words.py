@@ -13,7 +13,7 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.types import GenerationRequest
 from webui.ui.labels import translations, word
 from webui.ui.widgets import composer, reading
-from webui.words import COOKIE, SCRIPT_WORDS, WORDS, fault, language_of, say, translate
+from webui.words import COOKIE, SCRIPT_WORDS, SENTENCES, WORDS, Language, fault, language_of, say, translate
 
 TABLES = [
     (f"{name}:{key}", words)
@@ -122,3 +122,12 @@ def test_a_note_that_another_version_kept_is_shown_as_it_is(values: dict[str, An
         str(Note("multiple", **values)) if "value" not in values else "宽度必须是 8 的倍数，现为 of_tomorrow(a=1)。"
     )
     assert say(Note("whole_number", low="a", high=2, value=3), "en") == "whole_number(low='a', high=2, value=3)"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("value", [None, True, -1, 10**400, float("nan"), "x", [], {}, [1, [2]], {"code": 3}], ids=repr)
+def test_a_note_that_lacks_its_values_is_told_all_the_same(value: Any, language: Language) -> None:
+    for code, (english, _) in SENTENCES.items():
+        slots = {name for _, name, _, _ in string.Formatter().parse(english) if name}
+        for data in ({"code": code}, {"code": code, "field": value}, {"code": code, **dict.fromkeys(slots, value)}):
+            assert isinstance(say(Note.from_json(data), language), str)

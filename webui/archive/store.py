@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -54,7 +54,9 @@ class SavedImage:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SavedImage:
-        return cls(**{**data, "path": Path(data["path"]), "made_at": datetime.fromisoformat(data["made_at"])})
+        """What a later version wrote besides is left out. Raises LookupError, TypeError, ValueError."""
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        return cls(**{**known, "path": Path(data["path"]), "made_at": datetime.fromisoformat(data["made_at"])})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,10 +17,10 @@ from webui.archive import metadata, pictures
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json
-from webui.archive.store import ImageStore, SavedImage
+from webui.archive.store import ImageStore
 from webui.jobs import choices
 from webui.jobs.board import Board
-from webui.jobs.status import Pace, Running
+from webui.jobs.status import Pace, Running, saved_of
 from webui.jobs.table import GRID, Job, JobTable
 from webui.library.wildcards import Lists
 from webui.proof import sweep
@@ -87,7 +87,7 @@ def generate(work: Work) -> None:
     request = request_from_json(job.payload, house.store.inputs)
     if request.seed is None:
         raise InvalidRequest("seed", "missing")
-    done = house.jobs.images(job.id)
+    done = saved_of(house.jobs.images(job.id))
     writes: list[Future[None]] = []
     try:
         for number, batch in enumerate(request.batches_from(request.seed)):
@@ -111,10 +111,10 @@ def generate(work: Work) -> None:
 def _save_grid(work: Work) -> None:
     """From the files and not from memory, so that a resumed run has its whole grid too."""
     house, job_id = work.house, work.job.id
-    images = house.jobs.images(job_id)
+    images = saved_of(house.jobs.images(job_id))
     if len(images) < 2 or GRID in images:
         return
-    saved = [SavedImage.from_json(data) for data in images.values()]
+    saved = list(images.values())
     there = [image for image in saved if image.path.is_file()]
     if len(there) < 2:
         return
@@ -149,11 +149,18 @@ def again(work: Work) -> None:
         if not report.identical:
             house.remade.put(work.job.id, len(reports), before, now)
 
-    paths = [Path(path) for path in work.job.payload["paths"]]
+    paths = _paths(work.job)
     for report in sweep.sweep(work.engine, house.store.inputs, paths, work.reporter(), keep):
         with house.board.changed:
             reports.append(report)
         house.board.touch(work.job.id)
+
+
+def _paths(job: Job) -> list[Path]:
+    paths = job.payload.get("paths")
+    if not isinstance(paths, list) or not all(isinstance(path, str) and "\0" not in path for path in paths):
+        raise InvalidRequest("files", "missing")
+    return [Path(path) for path in paths]
 
 
 KINDS: Mapping[str, Callable[[Work], None]] = {"generate": generate, "again": again}

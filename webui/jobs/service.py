@@ -33,7 +33,7 @@ from webui.jobs import choices
 from webui.jobs.kinds import House
 from webui.jobs.runner import Runner
 from webui.jobs.shelf import Shelf
-from webui.jobs.status import JobStatus, reports_of
+from webui.jobs.status import JobStatus, reports_of, saved_of
 from webui.jobs.table import GRID, Job
 from webui.kept.models import ModelSettings
 from webui.proof.remade import Remade
@@ -192,7 +192,7 @@ class GenerationService:
         return self.status(job_id)
 
     def _status(self, job: Job, version: int) -> JobStatus:
-        images = {place: SavedImage.from_json(saved) for place, saved in self._jobs.images(job.id).items()}
+        images = saved_of(self._jobs.images(job.id))
         grid = images.pop(GRID, None)
         before = self._jobs.queue_position(job) if job.state == "queued" else 0
         with self._board.changed:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,5 +95,17 @@ class Pace:
 
 
 def reports_of(job: Job) -> tuple[AgainReport, ...]:
-    """Of a job that has ended."""
-    return tuple(map(AgainReport.from_json, job.outcome["reports"])) if job.outcome else ()
+    """Of a job that has ended; none where they cannot be read."""
+    try:
+        return tuple(map(AgainReport.from_json, (job.outcome or {}).get("reports", ())))
+    except (AttributeError, TypeError):
+        return ()
+
+
+def saved_of(images: Mapping[int, Mapping[str, Any]]) -> dict[int, SavedImage]:
+    """Place -> picture, without those that cannot be read."""
+    found = {}
+    for place, saved in images.items():
+        with contextlib.suppress(LookupError, TypeError, ValueError):
+            found[place] = SavedImage.from_json(saved)
+    return found

@@ -51,18 +51,28 @@ class Job:
 def _job(row: sqlite3.Row) -> Job:
     unused = ("made_at", "error_field")
     values = {name: row[name] for name in row.keys() if name not in unused}  # noqa: SIM118  (a Row is no mapping)
-    values["payload"] = json.loads(row["payload"])
-    values["outcome"] = json.loads(row["outcome"]) if row["outcome"] else None
+    values["payload"] = _object(row["payload"])
+    values["outcome"] = _object(row["outcome"]) if row["outcome"] else None
     values["error"] = _note(row["error"], row["error_field"])
     return Job(**values)
+
+
+def _object(text: str) -> dict[str, Any]:
+    """What a row holds. A damaged one must end neither the queue nor the page: it is empty, and what it lacks is told
+    when the job runs."""
+    try:
+        data = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _note(text: str | None, field: str | None) -> Note | None:
     """What a row tells; version 0.1.0 wrote a sentence, and the field that it begins with."""
     if text is None:
         return None
-    if text.startswith("{"):
-        return Note.from_json(json.loads(text))
+    if data := _object(text):
+        return Note.from_json(data)
     return Note(PLAIN, text=text, **({"field": field} if field else {}))
 
 
@@ -147,7 +157,7 @@ class JobTable:
         """What is saved of this job: place (or GRID) -> JSON of SavedImage."""
         with self._database.reading() as connection:
             rows = connection.execute("SELECT place, saved FROM job_images WHERE job_id = ? ORDER BY place", (job_id,))
-            return {row["place"]: json.loads(row["saved"]) for row in rows}
+            return {row["place"]: saved for row in rows if (saved := _object(row["saved"]))}
 
     def model_uses(self) -> dict[str, float]:
         """Model -> when it last made a picture, seconds since 1970."""

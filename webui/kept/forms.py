@@ -66,7 +66,16 @@ def _newest(connection: sqlite3.Connection, tab: str, count: int) -> list[_State
     rows = connection.execute(
         "SELECT number, fields, kept FROM forms WHERE tab = ? ORDER BY number DESC LIMIT ?", (tab, count)
     )
-    return [_State(row["number"], json.loads(row["fields"]), row["kept"]) for row in rows]
+    return [_State(row["number"], _fields(row["fields"]), row["kept"]) for row in rows]
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """A damaged form is an empty one."""
+    try:
+        data = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:

@@ -67,10 +67,12 @@ class AgainReport:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
-        """What a job kept; version 0.1.0 wrote sentences."""
+        """What a job kept; version 0.1.0 wrote sentences, and what a later one wrote besides is left out. Raises
+        AttributeError, TypeError."""
+        known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
         lists = {name: tuple(map(Note.from_json, data.get(name, ()))) for name in _NOTES}
         cannot = data.get("cannot")
-        return cls(**{**data, **lists, "cannot": None if cannot is None else Note.from_json(cannot)})
+        return cls(**{**known, **lists, "cannot": None if cannot is None else Note.from_json(cannot)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

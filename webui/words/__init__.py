@@ -69,8 +69,8 @@ def say(note: Note, language: Language, field: str = "") -> str:
     if "field" in values:
         field = label(str(values.pop("field")), language)
     try:
-        return words[language == "zh"].format(**values, field=field)
-    except (KeyError, ValueError, TypeError):  # another version gave this code other values
+        return words[language == "zh"].format(**{**values, "field": field})
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError):  # another version gave other values
         return str(note)
 
 
