@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 
 from pipelines.database import Database
 from pipelines.engines.worker import WorkerEngine
+from pipelines.families.builtin import FOLDER
 from pipelines.models.files.headers import read_header
-from pipelines.models.listing import BUILTIN
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task
 from webui.archive.history import History
@@ -65,7 +65,7 @@ def write_loras(folder: Path) -> None:
             ("unet", "diffusion_pytorch_model.safetensors", "lora_unet_"),
             ("text_encoder", "model.safetensors", "lora_te_text_model_"),
         ):
-            for key, shape in read_header(BUILTIN / part / file).shapes.items():
+            for key, shape in read_header(FOLDER / part / file).shapes.items():
                 layer = key.removesuffix(".weight")
                 if len(shape) != 2 or "attn" not in layer or not layer.endswith(_ADAPTED):
                     continue

@@ -157,7 +157,8 @@ FAMILIES = (
         _with("condition_embedder.time_proj.weight", "blocks.0.attn1.to_q.weight"),
         pipeline="Wan",
         adapters=(
-            r"blocks[._]\d+[._](?:self|cross)_attn[._][qkvo][._]|[\n._](?:unet_)?blocks[._]\d+[._]attn[12][._]to_",
+            r"blocks[._]\d+[._](?:self|cross)_attn[._][qkvo][._]",
+            r"(?:^|[\n.]|lora_(?:unet|transformer)_)blocks[._]\d+[._]attn[12][._]to_",  # not `transformer_blocks`
         ),
         notes=("wan",),
     ),

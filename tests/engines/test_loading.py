@@ -333,18 +333,20 @@ def test_a_folder_without_its_vocabulary_is_refused(folder: Path, tmp_path: Path
 def test_what_cannot_run_is_said_before_it_is_tried() -> None:
     good = builtin.info()
     assert why_not(good) is None or good.family == "builtin"
-    assert why_not(replace(good, family="pony")) == "It is a model of the family pony, which is not supported yet."
-    assert why_not(replace(good, family="flux", layout="folder")) is None
-    one_file = why_not(replace(good, family="flux", layout="single"))
-    assert one_file == "Flux works as a diffusers folder: one file holds no tokenizer of its T5 text encoder."
+    assert why_not(replace(good, family="pony")) == Note("not_run_yet", what=Note("noun_checkpoint"), family="pony")
+    assert why_not(replace(good, family="flux", variant="dev", layout="folder")) is None
+    one_file = why_not(replace(good, family="flux", variant="dev", layout="single"))
+    assert one_file is not None
+    assert one_file.code == "folder_only"
     unknown = replace(good, family="unknown", kind="unknown")
     assert why_not(replace(unknown, layout="pickle")) is None  # it is converted when it is first used
-    assert why_not(unknown) == "It is not a checkpoint."
-    assert why_not(replace(good, family="sd1", layout="pickle", kind="lora")) == "It is not a checkpoint."
+    assert why_not(unknown) == Note("no_checkpoint", what=Note("noun_unknown"))
+    lora = Note("no_checkpoint", what=Note("noun_lora"))
+    assert why_not(replace(good, family="sd1", layout="pickle", kind="lora")) == lora
     assert "depth" in str(why_not(replace(good, family="sd1", variant="depth")))
     for family, variant in (("sd1", "pix2pix"), ("sdxl-refiner", ""), ("sdxl", "inpaint")):
         assert why_not(replace(good, family=family, variant=variant)) is None
-    assert why_not(replace(good, family="sd1", kind="lora")) == "It is not a checkpoint."
+    assert why_not(replace(good, family="sd1", kind="lora")) == lora
 
 
 def test_the_builtin_model_is_described_by_its_own_configs() -> None:

@@ -11,6 +11,7 @@ from pipelines.errors import ModelError
 from pipelines.sampling.noise import generators, randn
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.sampling.schedulers import make_scheduler, resolved, step, timesteps_for
+from tests.refusals import failing
 from tests.sampling.common import OLD_NUMPY, PAIRS, meant, run
 from tests.sampling.reference import SD_CONFIG
 
@@ -84,7 +85,7 @@ def test_solver_settings_of_the_models_file_do_not_leak_in() -> None:
 
 @pytest.mark.parametrize("prediction", ["sample", "flow_prediction"])
 def test_models_that_predict_something_else_are_refused(prediction: str) -> None:
-    with pytest.raises(ModelError, match=f"predicts '{prediction}'"):
+    with failing(ModelError, "prediction_unknown", value=prediction):
         make_scheduler("Euler", "automatic", {**SD_CONFIG, "prediction_type": prediction})
 
 
