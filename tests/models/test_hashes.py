@@ -73,7 +73,7 @@ def test_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     second = Hashes(cache)
     assert second.get(path) == expected  # at once: from the cache file
     second.close()
-    assert read == [path]
+    assert read.count(path) == 1  # what other tests of this process began may still be read beside it
 
 
 def test_a_changed_file_is_read_again(hashes: Hashes, tmp_path: Path) -> None:
