@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -360,3 +361,16 @@ def test_a_form_that_was_kept_damaged_is_shown(ui: Page, value: object) -> None:
         forms.keep("txt2img", {"prompt": "kept", "steps": 33, name: value})
         shown = ui.call("txt2img_find")
         assert name == "steps" or shown["txt2img_steps"]["value"] == 33
+
+
+def test_no_file_that_a_request_names_is_copied_to_where_files_are_served(ui: Page, tmp_path: Path) -> None:
+    """Gradio does that before any handler is called, for a value of any control."""
+    outside = tmp_path / "secret of the house.png"
+    Image.new("RGB", (64, 64)).save(outside)
+    served = Path(os.environ["GRADIO_TEMP_DIR"])
+    for event, control in (("img2img_submit", "img2img_image"), ("txt2img_told", "seedprint-jobs-txt2img")):
+        known = ui.events[event]["inputs"]
+        data = [picture(str(outside)) if ui.name_of(one) == control else None for one in known]
+        answer = ui.client.post(f"/gradio_api/run/{event}", json={"data": data})
+        assert answer.status_code == 500
+        assert not list(served.rglob(outside.name))
