@@ -41,6 +41,7 @@ def test_a_bad_chunk_costs_itself(name: str) -> None:
         assert metadata.read(data).fields["seed"] == 1
 
 
+@pytest.mark.lengthy
 def test_nothing_is_unpacked_without_bound() -> None:
     data = png((1, 1), 8, 2, PIXELS, [chunk(b"zTXt", b"a\0\0" + BOMB)] * 60)
     tracemalloc.start()

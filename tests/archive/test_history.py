@@ -187,6 +187,7 @@ def test_the_databases_own_troubles_are_storage_errors(root: Path, history: Hist
         history.add(saved[0])
 
 
+@pytest.mark.lengthy
 def test_a_page_of_a_large_index_looks_at_its_own_rows_alone(root: Path, history: History) -> None:
     saved = fill(root, history)
     entry = history.entry(saved[0].id)

@@ -62,6 +62,7 @@ ODD = JSON_VALUES | st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.lengthy
 @settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_no_record_ends_the_index(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

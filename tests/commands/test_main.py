@@ -141,7 +141,7 @@ def test_a_preset_fills_in_and_options_win(run: Run) -> None:
     fields = record.to_json()
     assert preset.apply("a star")["prompt"] in json.dumps(fields, ensure_ascii=False)
     assert read(Path(line["path"])).fields["steps"] == 3
-    assert "got Nothing" in complaint(run("generate", "a", "--preset", "Nothing"))
+    assert "no preset Nothing" in complaint(run("generate", "a", "--preset", "Nothing"))
 
 
 def test_a_style_is_a_preset_too(run: Run) -> None:

@@ -647,6 +647,7 @@ def test_a_selection_is_made_again_with_its_batches_together_and_what_differs_is
     assert service.remade.find(job, 1, "now") is None
 
 
+@pytest.mark.lengthy
 def test_a_cancelled_selection_keeps_what_was_found(harness: Harness) -> None:
     engine = FakeEngine()
     service = harness.start(engine)

@@ -183,6 +183,7 @@ def test_what_grows_without_end_is_refused_soon(template: str, lists: dict[str, 
     assert caught.value.field == "prompt"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "text", ["{" * 10_000 + "}" * 10_000, "{[" * 5_000, "_" * 20_000, "{a|" * 6_000, "\\" * 20_000]
 )

@@ -330,6 +330,7 @@ def test_a_folder_of_a_family_that_does_not_run_says_so(pipeline: str, title: st
     assert info.problem == Note("not_run_yet", what=Note("noun_checkpoint"), family=title)
 
 
+@pytest.mark.torch
 def test_every_family_that_runs_names_what_loads_it() -> None:
     pytest.importorskip("torch")
     from pkgutil import resolve_name

@@ -16,6 +16,8 @@ from webui.ui.generate.controls import shown_in
 
 from .conftest import Page
 
+pytestmark = pytest.mark.lengthy
+
 SHOWN = [one.name for one in shown_in("txt2img")]
 
 TASKS = ("txt2img", "img2img", "inpaint")

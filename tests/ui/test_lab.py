@@ -19,6 +19,8 @@ from webui.ui.lab.tab import LabHandlers
 from .conftest import Page
 from .test_events import picture, uploaded
 
+pytestmark = pytest.mark.lengthy
+
 SMALL = {"lab_steps": 3, "lab_width": 64, "lab_height": 64, "lab_seeds": "1-3"}
 PROMPT = "a red star and a blue heart"
 BOTH = "a red star\na blue heart"

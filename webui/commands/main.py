@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
 import signal
 import tempfile
@@ -131,6 +132,7 @@ def _add_generate(commands: Commands) -> None:
 def _option(one: Field) -> dict[str, Any]:
     """How argparse reads a field: by its kind, told by its words and bounds."""
     told = label(one.name, "en") + (f". {translate(key, 'en')}" if (key := f"{one.name}_info") in WORDS else "")
+    told = translate(key, "en") if (key := f"{one.name}_help") in WORDS else told
     told = told.replace("%", "%%")
     match one.kind:
         case Whole(low=low, high=high, step=step):
@@ -160,7 +162,10 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("where and with what")
     group.add_argument("--output-dir", type=Path, help="where pictures land; default: outputs beside app.py")
     group.add_argument(
-        "--models-dir", type=Path, action="append", help="where checkpoints lie (may be repeated); default: models"
+        "--models-dir",
+        type=Path,
+        action="append",
+        help="where checkpoints lie (may be repeated); default: models beside app.py",
     )
     group.add_argument(
         "--name-pattern",
@@ -320,12 +325,14 @@ def _pictures(given: Mapping[str, Any], inputs: InputStore) -> dict[str, Image]:
     """The pictures of the files that were named. Raises InvalidRequest, also for an option that wants one."""
     from webui.archive import metadata, pictures
 
+    known = {one.name: one for one in REQUEST_FIELDS}
     for name in given:
-        group = next(one.group for one in REQUEST_FIELDS if one.name == name)
-        needed = [_PICTURE_OF[group]] if group in _PICTURE_OF else []
-        for picture in [*needed, *(["init_image"] if group == "inpaint" else [])]:
+        group = known[name].group
+        wanted = [_PICTURE_OF[group]] if group in _PICTURE_OF else []
+        for picture in [*wanted, *(["init_image"] if group == "inpaint" else [])]:
             if picture not in given:
-                raise InvalidRequest(picture, "option_needs", option=name)
+                needed, option = known[picture].option, known[name].option
+                raise InvalidRequest(picture, "option_needs", option=option, needed=needed)
     found: dict[str, Image] = {}
     for one in REQUEST_FIELDS:
         if one.is_picture and one.name in given:
@@ -341,7 +348,9 @@ def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
     known = (*parts.presets, *parts.library.styles)
     chosen = next((preset for preset in known if name in (preset.name, preset.name_zh)), None)
     if chosen is None:
-        raise InvalidRequest("preset", "choice", choices=tuple(preset.name for preset in known), value=shown(name))
+        names = [preset.name for preset in known]
+        nearest = tuple(difflib.get_close_matches(name, names, n=3, cutoff=0))
+        raise InvalidRequest("preset", "preset_not_there", value=shown(name), nearest=nearest, count=len(names))
     return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
 
 
@@ -350,7 +359,7 @@ def _model(service: GenerationService, name: str | None) -> ModelInfo:
     for model in models:
         if name in (None, model.name):
             return model
-    raise InvalidRequest("model", "choice", choices=tuple(model.name for model in models), value=shown(name))
+    raise InvalidRequest("model", "model_unknown", known=tuple(model.name for model in models), value=shown(name))
 
 
 def _file(path: Path, field: str) -> Path:

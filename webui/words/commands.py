@@ -5,6 +5,15 @@ from __future__ import annotations
 WORDS: dict[str, tuple[str, str]] = {
     "group_init": ("from a picture", "以图片为起点"),
     "group_inpaint": ("only part of it", "只重绘一部分"),
+    # -- what `--help` says where the page's label is too short
+    "model_help": (
+        "A model's name, as the Models tab has it; left out: the first",
+        "模型名称，见“模型”标签页；省略则用第一个",
+    ),
+    "vae_help": ("A VAE's name; left out: the model's own", "VAE 名称；省略则用模型自带的"),
+    "seed_help": ("Seed of the first picture; -1 or left out: drawn", "第一张图片的种子；-1 或省略则随机"),
+    "init_image_help": ("The picture to start from", "作为起点的图片"),
+    "mask_help": ("White is painted anew; as large as the picture", "白色部分将重绘；尺寸与图片相同"),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
     "path_wanted": (
@@ -20,6 +29,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No port from {port} on is free; another one can be given with --port.",
         "从 {port} 起没有可用端口；可用 --port 指定其他端口。",
     ),
-    "file_wanted": ("{field} must be a file, got {value}.", "{field}必须是文件，现为 {value}。"),
-    "option_needs": ("{field} must be given with {option}, got none.", "使用 {option} 时必须给出{field}。"),
+    "file_wanted": ("There is no file {value}.", "没有文件 {value}。"),
+    "option_needs": ("--{option} needs --{needed} beside it.", "--{option} 需要同时给出 --{needed}。"),
+    "preset_not_there": (
+        "There is no preset {value}. The nearest: {nearest}; the page shows all {count}.",
+        "没有预设 {value}。相近的有：{nearest}；页面上可见全部 {count} 个。",
+    ),
+    "model_unknown": (
+        "There is no model {value}; there is {known}. More go into the models folder.",
+        "没有模型 {value}；现有 {known}。其他模型请放入 models 文件夹。",
+    ),
 }
