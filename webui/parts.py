@@ -88,7 +88,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             remade=Remade(data_dir / "remade"),
             lists=lambda: library.wildcards.lists().lists,
         )
-        service = GenerationService(engine, house, ModelSettings(shared / MODEL_SETTINGS))
+        service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)
         ahead = Ahead(history, thumbnails, lambda: engine.describe().state != "warming" and jobs.idle())
         stack.callback(ahead.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from webui.archive.inputs import InputStore
 from webui.archive.metadata import read
 from webui.commands import main as cli
 from webui.commands import terminal
+from webui.kept.models import ModelSettings
 from webui.library.presets import load
 from webui.library.wildcards import resolve
 from webui.parts import HERE, all_presets
@@ -36,7 +38,8 @@ def run(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.M
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         try:
-            status = cli.main([*arguments, "--engine", "fake", "--output-dir", str(tmp_path / "outputs")])
+            folders = ["--output-dir", str(tmp_path / "outputs"), "--data-dir", str(tmp_path / "data")]
+            status = cli.main([*arguments, "--engine", "fake", *folders])
         except SystemExit as ended:
             status = int(ended.code or 0)
         out, errors = capfd.readouterr()
@@ -87,6 +90,16 @@ def test_words_without_json_and_no_bar_without_a_terminal(run: Run) -> None:
     assert done.stderr == ""
     (line,) = done.stdout.splitlines()
     assert Path(line).is_file()
+
+
+def test_what_is_settled_for_a_model_is_where_a_command_begins(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with contextlib.closing(FakeEngine()) as engine:
+        ModelSettings(tmp_path / "data" / "models.json").put(engine.models()[0], {"steps": 7, "clip_skip": 2})
+    (line,) = lines(run("generate", "a", "--clip-skip", "3", "--json"))
+    record = read(Path(line["path"])).record
+    assert record is not None
+    assert (record.settings["steps"], record.settings["clip_skip"]) == (7, 3)
 
 
 def test_the_models_own_size_is_the_default(run: Run) -> None:
