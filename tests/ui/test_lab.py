@@ -222,3 +222,9 @@ def test_a_page_that_looks_at_another_experiment_is_told_of_that_one_only() -> N
     assert list(first) == []
     assert "live" in next(second)
     assert "live" in next(elsewhere)
+
+
+def test_an_axis_offers_every_field_once(ui: Page) -> None:
+    (axis,) = (one for one in ui.components.values() if one["props"].get("elem_id") == "lab_x_field")
+    offered = [value for _, value in axis["props"]["choices"]]
+    assert len(set(offered)) == len(offered) > 10

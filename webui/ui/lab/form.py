@@ -42,7 +42,7 @@ _PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", 
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
 _HERE = {one.name for one in shown_in("img2img")}
-_OFFERED = tuple(name for name in AXIS_FIELDS if name == PROMPT_WORDS or name in _HERE)  # the form has no mask
+_OFFERED = tuple(name for name in AXIS_FIELDS if name in _HERE)  # the form has no mask
 
 # which fields each question shows
 SHOWN: Mapping[str, tuple[str, ...]] = {
@@ -221,7 +221,7 @@ def _build_question() -> dict[str, Any]:
         list(SEPARATORS), value=[";", ",", "."], label=word("lab_separators"), elem_id="lab_separators"
     )
     made["alone"] = gr.Checkbox(True, label=word("lab_alone"), elem_id="lab_alone")
-    choices: list[Any] = [(word("lab_axis_none"), ""), (word("axis_prompt_words"), "prompt_words")]
+    choices: list[Any] = [(word("lab_axis_none"), ""), (word("axis_prompt_words"), PROMPT_WORDS)]
     choices += [(word(name), name) for name in _OFFERED if name in WORDS]
     for axis, (field, values) in zip(AXES, (("steps", "6-12 (+6)"), ("guidance", "2, 5, 8"), ("", "")), strict=True):
         with gr.Row(elem_classes="tight"):
