@@ -1,6 +1,6 @@
 """`python -m tests`: sets up the environment with the test tools, gets a browser where there is none, runs every test.
 
-    python -m tests --fast         what needs neither torch nor a browser, three minutes of one core
+    python -m tests --fast         what needs neither torch nor the page, within a minute on two cores
     python -m tests --coverage     the same tests, and how much of the program they run
 
 Other arguments go to pytest: `python -m tests tests/commands/test_main.py -k seed`. With `--no-bootstrap` the

@@ -56,7 +56,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Files that `--fast` leaves out are not even imported."""
     name = collection_path.name
     if config.option.fast and name.startswith("test_") and name.endswith(".py"):
-        return bool(marks_of(collection_path) & HEAVY) or None
+        of_the_page = collection_path.parent == ROOT / "tests" / "ui"  # gradio, and a page for each file
+        return of_the_page or bool(marks_of(collection_path) & HEAVY) or None
     return None
 
 
