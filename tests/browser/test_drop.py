@@ -71,6 +71,7 @@ def test_dropped_from_any_tab_and_a_second_one_takes_its_place(visits: Visits, f
 def test_a_place_that_takes_files_itself_keeps_them(visits: Visits, foreign: Path) -> None:
     page = visits.open()
     page.get_by_role("tab", name="Inpaint").click()
+    expect(page.locator("#inpaint_painter")).to_contain_text("Drop a picture here")  # its script is there
     drop(page, foreign, "#inpaint_painter .painter")
     expect(page.locator("#inpaint_painter canvas")).to_be_visible()
     expect(page.get_by_role("tab", name="Inpaint")).to_have_attribute("aria-selected", "true")
