@@ -19,7 +19,7 @@ from PIL import Image
 from pipelines.errors import InvalidRequest, StorageError
 from pipelines.fields import flat
 from pipelines.types import GenerationRequest, GenerationResult
-from webui.archive import formats
+from webui.archive import formats, metadata, pictures
 from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
 from webui.archive.grids import Tile, make_grid
 from webui.archive.inputs import INPUTS, InputStore, pixels_sha256
@@ -197,6 +197,19 @@ class ImageStore:
         facts = replace(self._facts(record, first.request), date=day)
         path = self._write(relative, facts, file, grid_of=number or 0)
         return replace(self._saved(path, record, first.request, image), kind="grid")
+
+    def result(self, path: Path) -> GenerationResult:
+        """A saved image as the engine gave it. Raises UnreadableImage, InvalidRequest, StorageError."""
+        record = metadata.read(path).record
+        if record is None:
+            raise StorageError("settings_lost", name=path.name)
+        return GenerationResult(
+            image=pictures.read(path),
+            request=record.request(self.inputs),
+            position=record.position,
+            seconds=record.seconds,
+            facts=record.facts,
+        )
 
     def _ready(self) -> None:
         if not self._prepared:

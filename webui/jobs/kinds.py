@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import InvalidRequest, Skipped, StorageError
+from pipelines.errors import InvalidRequest, Skipped
 from pipelines.types import Batch, GenerationResult, Progress
-from webui.archive import metadata, pictures
+from webui.archive import pictures
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json
@@ -122,23 +122,10 @@ def _save_grid(work: Work) -> None:
         Tile(size=(one.width, one.height), read=partial(pictures.read, one.path), caption=str(one.seed))
         for one in there
     ]
-    grid = house.store.save_grid(_result(house.store, there[0].path), tiles, beside=saved[0])
+    grid = house.store.save_grid(house.store.result(there[0].path), tiles, beside=saved[0])
     if grid is not None:
         house.history.add(grid)
         house.jobs.add_image(job_id, GRID, grid.to_json())
-
-
-def _result(store: ImageStore, path: Path) -> GenerationResult:
-    record = metadata.read(path).record
-    if record is None:
-        raise StorageError("settings_lost", name=path.name)
-    return GenerationResult(
-        image=pictures.read(path),
-        request=record.request(store.inputs),
-        position=record.position,
-        seconds=record.seconds,
-        facts=record.facts,
-    )
 
 
 def again(work: Work) -> None:

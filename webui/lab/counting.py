@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import SeedprintError
-from pipelines.types import BUILTIN, Facts, GenerationResult
+from pipelines.types import BUILTIN, Facts
 from webui.archive import metadata, pictures
 from webui.archive.grids import Tile
 from webui.archive.history import History
@@ -37,22 +36,9 @@ def save_sheet(
     tiles = [Tile(size=metadata.read(path).size, read=partial(pictures.read, path)) for _, path in made]
     labels = [(say(cell.row, "en"), say(cell.column, "en")) for cell, _ in made]
     sheet = draw_sheet([(*label, tile) for label, tile in zip(labels, tiles, strict=True)])
-    saved = store.save_sheet(sheet, _result(store, made[0][1]))
+    saved = store.save_sheet(sheet, store.result(made[0][1]))
     history.add(saved)
     return saved.to_json()
-
-
-def _result(store: ImageStore, path: Path) -> GenerationResult:
-    record = metadata.read(path).record
-    if record is None:
-        raise SeedprintError("settings_lost", name=path.name)
-    return GenerationResult(
-        image=pictures.read(path),
-        request=record.request(store.inputs),
-        position=record.position,
-        seconds=record.seconds,
-        facts=record.facts,
-    )
 
 
 def count(
