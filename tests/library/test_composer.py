@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from webui.library.presets import load
 from webui.ui.widgets.sources import address
@@ -57,6 +57,11 @@ def tab(browser: Any, served: tuple[str, Path]) -> Iterator[Page]:
 
 def prompt(page: Page) -> Locator:
     return page.locator("#txt2img_prompt textarea")
+
+
+def is_refresh(route: Route) -> bool:
+    """Whether it asks for the lists of presets after one was deleted."""
+    return '"value":"delete"' in (route.request.post_data or "")
 
 
 def button(page: Page, name: str) -> Locator:
@@ -168,6 +173,26 @@ def test_the_form_is_kept_renamed_and_deleted(tab: Page, served: tuple[str, Path
     assert [one.name for one in load(served[1])] == ["Night work 2"]
     preset.click()
     expect(tab.get_by_role("option", name="Night work")).to_have_count(1)
+    tab.keyboard.press("Escape")
+
+
+def test_a_list_cannot_be_opened_while_its_choices_change(tab: Page, served: tuple[str, Path]) -> None:
+    held: list[Route] = []
+    button(tab, "Mine").click()
+    preset = tab.locator("#txt2img_preset input")
+    tab.route("**/gradio_api/**", lambda route: held.append(route) if is_refresh(route) else route.continue_())
+    button(tab, "Delete; it stays in the history Night work 2").click()
+    expect(tab.locator("#txt2img_composer .own")).to_have_count(0)
+    while not held:
+        tab.wait_for_timeout(20)
+    preset.evaluate("box => box.focus()")
+    expect(tab.get_by_role("option")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    tab.unroute_all()
+    preset.click()
+    expect(tab.get_by_role("option").first).to_be_visible()
+    expect(tab.get_by_role("option", name="Night work")).to_have_count(0)
     tab.keyboard.press("Escape")
 
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { lookOf } from "../../webui/ui/widgets/live/view.js";
 import { factsOf, found, kindsOf } from "../../webui/ui/widgets/models/listing.js";
-import { Travels, isChinese } from "../../webui/ui/widgets/page/early.js";
+import { Holds, Travels, isChinese } from "../../webui/ui/widgets/page/early.js";
 import { fill, speaker } from "../../webui/ui/widgets/shared/words.js";
 
 const WORDS = { used: ["used {n}", "使用于 {n}"], hashing: ["hash …", "哈希……"] };
@@ -32,6 +32,21 @@ test("a late answer opens no tab when the person chose one meanwhile", () => {
   travels.leave();
   assert.deepEqual(travels.arrive("again"), [{ __type__: "update", selected: "again" }, ""]);
   assert.deepEqual(travels.arrive(""), [{ __type__: "update" }, ""]);
+});
+
+test("a list stays shut until the last of its new choices has come", () => {
+  const shut = new Set();
+  const holds = new Holds((name, isStill) => (isStill ? shut.add(name) : shut.delete(name)));
+  holds.hold(["one", "two"]);
+  holds.hold(["one"]);
+  assert.deepEqual([...shut], ["one", "two"]);
+  holds.release(["one", "two"]);
+  assert.deepEqual([...shut], ["one"]);
+  holds.release(["one"]);
+  holds.release(["one"]);
+  assert.equal(shut.size, 0);
+  holds.hold(["one"]);
+  assert.deepEqual([...shut], ["one"]);
 });
 
 test("how a run looks", () => {

@@ -15,6 +15,7 @@ from webui.ui.again.tab import AgainTab
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.tab import GenerateTab
+from webui.ui.lists import offer
 from webui.words import fault, language_of, translate
 
 # brings the field a fault concerns into view
@@ -83,7 +84,7 @@ def wire_memory(tab: GenerateTab, handlers: GenerateHandlers, warm: Any) -> None
 
 def _wire_files(tab: GenerateTab, handlers: GenerateHandlers) -> None:
     form, extras = tab.form, tab.extras
-    extras.refresh.click(handlers.offered, None, _offered(tab), api_name=f"{tab.task}_refresh", **_QUIET)
+    offer(extras.refresh.click, handlers.offered, None, _offered(tab), api_name=f"{tab.task}_refresh", **_QUIET)
     extras.lora.input(
         None,
         [extras.lora, form["prompt"]],

@@ -22,6 +22,7 @@ from webui.library.words import Category
 from webui.ui.generate.controls import Dropdown, Form, Updates
 from webui.ui.house import uploaded_file
 from webui.ui.labels import word
+from webui.ui.lists import offer
 from webui.ui.widgets.widget import Widget
 from webui.words import LANGUAGES, Language, fault, language_of, say
 
@@ -298,8 +299,8 @@ def wire_composer(composer: Composer, form: Form, library: Library, lists: Prese
     keeper = PresetKeeper(form, composer, library)
     inputs: set[Any] = {composer, *form.components()}
     kept: Any = composer.submit(keeper.keep, inputs, [composer], api_name=f"{task}_keep_preset", **quiet)
-    kept.then(lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_kept", **quiet)
-    composer.select(lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_changed", **quiet)
+    offer(kept.then, lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_kept", **quiet)
+    offer(composer.select, lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_changed", **quiet)
 
 
 class PresetLists:

@@ -25,3 +25,28 @@ export class Travels {
     return [{ __type__: "update", ...opened }, ""];
   }
 }
+
+/** Lists that cannot be opened while their new choices are on their way: gradio's script fails on one that is open while
+ * its choices become fewer. `still(name, isStill)` does it. */
+export class Holds {
+  #count = new Map();
+
+  constructor(still) {
+    this.still = still;
+  }
+
+  hold(names) {
+    for (const name of names) {
+      this.#count.set(name, (this.#count.get(name) ?? 0) + 1);
+      this.still(name, true);
+    }
+  }
+
+  release(names) {
+    for (const name of names) {
+      const left = Math.max((this.#count.get(name) ?? 0) - 1, 0);
+      this.#count.set(name, left);
+      if (!left) this.still(name, false);
+    }
+  }
+}

@@ -1,6 +1,6 @@
 // Runs before the page's own code. Gradio knows only whole language tags, so every kind of Chinese is made zh-CN here;
 // a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
-import { Travels, isChinese } from "./early.js";
+import { Holds, Travels, isChinese } from "./early.js";
 
 const LANGUAGE = "seedprint-language";
 const THEME = "seedprint-theme";
@@ -36,6 +36,13 @@ window.seedprintSwitchTheme = () => {
 const travels = new Travels();
 window.seedprintLeave = (value) => travels.leave(value);
 window.seedprintArrive = (tab) => travels.arrive(tab);
+
+const holds = new Holds((id, isStill) => {
+  const list = document.getElementById(id);
+  if (list) list.inert = isStill;
+});
+window.seedprintHold = (ids) => holds.hold(ids);
+window.seedprintRelease = (ids) => holds.release(ids);
 
 function clicked(event) {
   if (event.target.closest?.("#frame .tab-wrapper, #frame .overflow-menu")) travels.turned();
