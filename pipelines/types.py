@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SEED_END = 2**32  # seeds are 0 … SEED_END - 1
 SIDE_STEP = 8  # pixels
+PROMPT_RULES = 2  # by which prompts are read, kept with each picture
+FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
 
 Task = Literal["txt2img", "img2img", "inpaint"]
@@ -164,16 +166,19 @@ class Batch:
     request: GenerationRequest
     seeds: tuple[int, ...]
     threads: int | None = None  # CPU threads to compute with; None: the engine's choice
+    prompt_rules: int = PROMPT_RULES  # by which its prompts are read
     attention: bool = False  # whether each result tells where words look; changes no pixel
 
     @classmethod
-    def around(cls, request: GenerationRequest, position: int, threads: int | None = None) -> Batch:
+    def around(
+        cls, request: GenerationRequest, position: int, threads: int | None = None, prompt_rules: int = PROMPT_RULES
+    ) -> Batch:
         """The batch that made the image of `request` (as run, so with its own seed) at `position`."""
         if request.seed is None or not 0 <= position < request.batch_size:
             raise InvalidRequest("position", "whole_number", low=0, high=request.batch_size - 1, value=position)
         first = request.seed - position
         seeds = tuple((first + n) % SEED_END for n in range(request.batch_size))
-        return cls(request=request, seeds=seeds, threads=threads)
+        return cls(request=request, seeds=seeds, threads=threads, prompt_rules=prompt_rules)
 
     def as_run(self, position: int) -> GenerationRequest:
         """The request of one image of this batch: its own seed, one batch of the same size."""

@@ -20,6 +20,7 @@ from PIL import Image
 
 from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
+from pipelines.errors import Note
 from pipelines.types import ModelInfo, Progress
 from tests.conftest import ROOT
 from webui.archive import metadata
@@ -342,21 +343,50 @@ def test_small_pictures_are_there(folder: Folder) -> None:
 # -- made again -----------------------------------------------------------------------------------------------------
 
 
+def test_what_cannot_be_made_again_lacks_its_model(folder: Folder) -> None:
+    """The fixture is kept without the tiny model's 90 MB."""
+    made_with = {path for path in folder.pictures() if '"model": {"name": "base"' in record_of(path)}
+    engine = Hashed(folders=[folder.root / "models"])
+    files = sweep.files_in([folder.outputs])
+    reports = list(sweep.sweep(engine, InputStore(folder.outputs / "inputs"), files, ignore))
+    lost = {Path(report.path): report.cannot for report in reports if report.cannot is not None}
+    assert set(lost) == made_with
+    assert len(lost) == 5
+    for why in lost.values():
+        assert why is not None
+        assert (why.code, why.values["name"], why.values["what"]) == ("file_not_found", "base", Note("role_model"))
+
+
+def record_of(path: Path) -> str:
+    record = metadata.read(path).record
+    return "" if record is None else record.to_json()
+
+
+class Hashed(FakeEngine):
+    """All of whose files have been hashed."""
+
+    def shelf(self) -> tuple[ModelInfo, ...]:
+        return tuple(replace(info, sha256=info.sha256 or "0" * 64) for info in super().shelf())
+
+
 @pytest.mark.torch
 def test_every_picture_is_made_again(folder: Folder) -> None:
     """The built-in model's, and those of a tiny model that its tool makes anew, with a LoRA and a learned word. On
-    another processor, or with other libraries, pixels may differ: then the record must name what is another one."""
+    another processor, or with other libraries, pixels may differ: then the record must name what is another one. What
+    lies in `prompts` is read by the rules of then."""
     from pipelines.engines.local import LocalEngine
     from tools.make_random_checkpoint import RandomModel
 
     models = folder.root / "models"
     RandomModel("sd15", tiny=True).write_single(models / "base.safetensors")
+    shutil.copyfile(models / "my-word.safetensors", models / "odd (1).safetensors")
     engine = LocalEngine([models], device="cpu")
-    sets = [(folder.outputs / "inputs", sweep.files_in([folder.outputs]))]
+    sets = [(folder.root / "prompts" / "inputs", sweep.files_in([folder.root / "prompts"]))]
+    sets += [(folder.outputs / "inputs", sweep.files_in([folder.outputs]))]
     sets += [golden.files(place) for place in golden.folders(folder.data / golden.FOLDER)]
     with contextlib.closing(engine):
         reports = [found for inputs, files in sets for found in sweep.sweep(engine, InputStore(inputs), files, ignore)]
-    assert len(reports) == sum(len(files) for _, files in sets) > 60
+    assert len(reports) == sum(len(files) for _, files in sets) > 70
     assert [(report.path, report.cannot) for report in reports if report.cannot is not None] == []
     differing = [report for report in reports if not report.identical]
     assert [report for report in differing if not report.changed and Path(report.path).name != "changed.png"] == []

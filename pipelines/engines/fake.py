@@ -69,7 +69,7 @@ class FakeEngine(Catalogue):
                 request=batch.as_run(position),
                 position=position,
                 seconds=seconds,
-                facts={"engine": "fake"},
+                facts={"engine": "fake", "prompt_rules": batch.prompt_rules},
                 attention=_looks(batch.request.prompt) if batch.attention else None,
             )
             for position in range(len(batch.seeds))

@@ -84,7 +84,7 @@ class LocalEngine(Catalogue):
             on_progress(Progress(stage="loading"))
             model = self._load(request.model, _teller(on_progress))
             made = model.make(work)
-            facts = _facts(model, made, self._hash(model.info))
+            facts = _facts(model, made, self._hash(model.info)) | {"prompt_rules": batch.prompt_rules}
         return _results(batch, [(picture, facts | own) for picture, own in made.pictures], start, made.looks)
 
     def warm_up(self) -> None:

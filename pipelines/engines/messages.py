@@ -84,6 +84,7 @@ def from_batch(batch: Batch, job: int) -> Message:
         "request": packed(batch.request, put),
         "seeds": batch.seeds,
         "threads": batch.threads,
+        "prompt_rules": batch.prompt_rules,
         "attention": batch.attention,
         "sizes": [image.size for image in images],
     }
@@ -98,7 +99,7 @@ def to_batch(message: Message) -> Batch:
         return _picture(mode, sizes[place], message.blobs[place])
 
     request = unpacked(GenerationRequest, message.header["request"], get)
-    options = {name: message.header[name] for name in ("threads", "attention")}
+    options = {name: message.header[name] for name in ("threads", "prompt_rules", "attention")}
     return Batch(request=request, seeds=tuple(message.header["seeds"]), **options)
 
 

@@ -56,7 +56,7 @@ class UNetModel(Resident):
         batch = work.batch
         passes = running.passes_of(batch)
         # 1. plan how it fits, with the LoRAs and learned words that the prompts name and no others
-        wanted = extras.prepared(work.listing, batch.request, self.info.family)
+        wanted = extras.prepared(work.listing, batch, self.info.family)
         _check_wish(self.parts, batch)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
             work.hash_soon(info)

@@ -17,9 +17,10 @@ from pipelines.models import conversion
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
+from pipelines.prompts import first_rules
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.wish import Wish, wish_of
-from pipelines.types import BUILTIN, GenerationRequest, ModelInfo
+from pipelines.types import BUILTIN, FIRST_RULES, Batch, GenerationRequest, ModelInfo
 
 AUTOMATIC = "automatic"
 NEAREST = 3  # names told when one is not there
@@ -48,15 +49,23 @@ class Extras:
     vae: ModelInfo | None = None
 
 
-def prepared(listing: Listing, request: GenerationRequest, family: str) -> Extras:
+def prepared(listing: Listing, batch: Batch, family: str) -> Extras:
     """What to load for a model of `family`; old pickles among it are converted now. Raises `InvalidRequest`,
     `ModelError` for a pickle that was refused."""
-    files = listing.everything()
-    wish = wish_of(request, _names(files))
+    request, files = batch.request, _files(listing, batch.prompt_rules)
+    wish = wish_of(request, _names(files), batch.prompt_rules)
     pickles = _pickles(files, request, wish)
     for info in pickles:
         conversion.loadable(info)
-    return _resolved(listing.everything() if pickles else files, request, wish, family)
+    return _resolved(_files(listing, batch.prompt_rules) if pickles else files, request, wish, family)
+
+
+def _files(listing: Listing, rules: int) -> Sequence[ModelInfo]:
+    """Without the learned words that these rules do not find."""
+    files = listing.everything()
+    if rules != FIRST_RULES:
+        return files
+    return [info for info in files if not _is_word(info) or first_rules.finds(_stem(info))]
 
 
 def usable(listing: Listing) -> tuple[ModelInfo, ...]:
@@ -105,7 +114,11 @@ def _resolved(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish
 
 def _names(files: Sequence[ModelInfo]) -> list[str]:
     """Of what is a learned word, or may turn out to be one."""
-    return [_stem(info) for info in files if info.kind == "embedding" or _may_be_a_word(info)]
+    return [_stem(info) for info in files if _is_word(info)]
+
+
+def _is_word(info: ModelInfo) -> bool:
+    return info.kind == "embedding" or _may_be_a_word(info)
 
 
 def _may_be_a_word(info: ModelInfo) -> bool:

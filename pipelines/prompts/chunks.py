@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.prompts.schedule import MOST_STEPS
 from pipelines.prompts.weights import Sections
+from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
 from pipelines.types import Token as ShownToken
-from pipelines.types import TokenChunk
 
 if TYPE_CHECKING:
     from pipelines.prompts.grammar import Prompt
@@ -34,10 +34,10 @@ class Chunk:
     weights: tuple[float, ...]
 
 
-def chunks_of(tokenizer: Any, sections: Sections) -> list[Chunk]:
+def chunks_of(tokenizer: Any, sections: Sections, rules: int = PROMPT_RULES) -> list[Chunk]:
     """At least one chunk; every token of the text is in one of them."""
     length = tokenizer.model_max_length
-    return [_framed(tokenizer, tokens, length) for tokens in _cut(tokenizer, sections, length - 2)]
+    return [_framed(tokenizer, tokens, length) for tokens in _cut(tokenizer, sections, length - 2, rules)]
 
 
 def token_map(tokenizer: Any, prompt: Prompt, *, step: int = 1, steps: int = MOST_STEPS) -> tuple[TokenChunk, ...]:
@@ -45,7 +45,7 @@ def token_map(tokenizer: Any, prompt: Prompt, *, step: int = 1, steps: int = MOS
     room = tokenizer.model_max_length - 2
     chunks = []
     for number, part in enumerate(prompt.at(step, steps)):
-        for tokens in _cut(tokenizer, part.sections, room):
+        for tokens in _cut(tokenizer, part.sections, room, prompt.rules):
             chunks.append(TokenChunk(tokens=shown_tokens(tokenizer, tokens), room=room, part=number))
     return tuple(chunks)
 
@@ -65,11 +65,12 @@ def shown_tokens(tokenizer: Any, tokens: Sequence[Token]) -> tuple[ShownToken, .
     )
 
 
-def _cut(tokenizer: Any, sections: Sections, size: int) -> list[list[Token]]:
+def _cut(tokenizer: Any, sections: Sections, size: int, rules: int) -> list[list[Token]]:
     comma = tokenizer.convert_tokens_to_ids(COMMA)
     chunks: list[list[Token]] = []
     for section in _tokenized(tokenizer, sections):
-        chunks += _cut_section(_together(tokenizer, section, size), size, comma)
+        units = [[token] for token in section] if rules == FIRST_RULES else _together(tokenizer, section, size)
+        chunks += _cut_section(units, size, comma)
     if len(chunks) > 1 and not chunks[-1]:
         chunks.pop()  # a BREAK at the very end
     return chunks

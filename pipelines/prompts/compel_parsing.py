@@ -17,9 +17,10 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.chunks import WORD_END, Token, shown_tokens
+from pipelines.prompts.grammar import tags_of
 from pipelines.prompts.learned import masked, unmasked
-from pipelines.prompts.tags import Lora, tag_in, take_tags
-from pipelines.types import TokenChunk
+from pipelines.prompts.tags import Lora, tag_in
+from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
 
 REMEMBERED = 4096  # words and brackets
 _ONE_AT_A_TIME = Lock()
@@ -70,6 +71,7 @@ class CompelPrompt:
     loras: tuple[Lora, ...] = ()
     unread: tuple[Note, ...] = ()
     changes: bool = False
+    rules: int = PROMPT_RULES  # by which it was read
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -85,6 +87,8 @@ class CompelPrompt:
         return "\n".join(words for part in self.parts for words, _ in part.fragments)
 
     def fault(self, steps: int) -> Note | None:
+        if self.rules == FIRST_RULES:
+            return None
         found = (*self.unread, *map(tag_in, (part.text for part in self.parts)))
         return next(filter(None, found), None)
 
@@ -92,12 +96,12 @@ class CompelPrompt:
         return compel_map(tokenizer, self.parts)
 
 
-def read_compel(text: str, name: str = "prompt", names: Sequence[str] = ()) -> CompelPrompt:
+def read_compel(text: str, name: str = "prompt", names: Sequence[str] = (), rules: int = PROMPT_RULES) -> CompelPrompt:
     """What compel reads in a text. `names`: of learned words, whose own signs are letters. Raises `InvalidRequest` for
     the field `name`, as `parsed` does."""
-    taken = take_tags(text)
+    taken = tags_of(text, rules)
     groups = _groups(masked(taken.text, names), name)
-    return CompelPrompt(source=text, groups=groups, loras=taken.loras, unread=taken.problems)
+    return CompelPrompt(source=text, groups=groups, loras=taken.loras, unread=taken.problems, rules=rules)
 
 
 def parts_of(text: str, name: str = "prompt", names: Sequence[str] = ()) -> tuple[Part, ...]:

@@ -23,6 +23,7 @@ from pipelines.prompts.compel_parsing import CompelPrompt, read_compel
 from pipelines.prompts.grammar import Part, Prompt, parse
 from pipelines.prompts.weights import Sections
 from pipelines.prompts.wish import Spoken
+from pipelines.types import PROMPT_RULES
 
 WEIGHTINGS = {"a1111": "a1111 mean", "compel": compel_dialect.WEIGHTING}
 
@@ -119,7 +120,7 @@ class PromptEncoder:
         self._check(clip_skip)
         prompt = parse(prompt, names=self._names) if isinstance(prompt, str) else prompt
         moments = tuple(
-            tuple(self._encode_part(part, clip_skip) for part in prompt.at(step, steps))
+            tuple(self._encode_part(part, clip_skip, prompt.rules) for part in prompt.at(step, steps))
             for step in range(1, (steps if prompt.changes else 1) + 1)
         )
         return PromptConditioning(moments=moments, empty=self._encode_sections(((),), clip_skip))
@@ -161,11 +162,11 @@ class PromptEncoder:
         if clip_skip > layers:
             raise InvalidRequest("clip_skip", "clip_skip_model", high=layers, value=clip_skip)
 
-    def _encode_part(self, part: Part, clip_skip: int) -> Encoded:
-        return replace(self._encode_sections(part.sections, clip_skip), weight=part.weight)
+    def _encode_part(self, part: Part, clip_skip: int, rules: int) -> Encoded:
+        return replace(self._encode_sections(part.sections, clip_skip, rules), weight=part.weight)
 
-    def _encode_sections(self, sections: Sections, clip_skip: int) -> Encoded:
-        return self._kept((sections, clip_skip), lambda: self._compute(sections, clip_skip))
+    def _encode_sections(self, sections: Sections, clip_skip: int, rules: int = PROMPT_RULES) -> Encoded:
+        return self._kept((sections, clip_skip, rules), lambda: self._compute(sections, clip_skip, rules))
 
     def _kept(self, what: tuple[Any, ...], compute: Callable[[], Encoded]) -> Encoded:
         """From the memory if it is there."""
@@ -183,10 +184,10 @@ class PromptEncoder:
         return Encoded(embedding=embedding, pooled=pooled)
 
     @torch.no_grad()
-    def _compute(self, sections: Sections, clip_skip: int) -> Encoded:
+    def _compute(self, sections: Sections, clip_skip: int, rules: int) -> Encoded:
         embeddings, pooled = [], None
         for tokenizer, encoder in zip(self._tokenizers, self._encoders, strict=True):
-            outputs = [self._run(encoder, chunk, clip_skip) for chunk in chunks_of(tokenizer, sections)]
+            outputs = [self._run(encoder, chunk, clip_skip) for chunk in chunks_of(tokenizer, sections, rules)]
             embeddings.append(torch.cat([embedding for embedding, _ in outputs], dim=1))
             pooled = outputs[0][1]  # SDXL: of the last encoder's first chunk
         # the encoders of SDXL stand side by side: (1, tokens, 768 + 1280)

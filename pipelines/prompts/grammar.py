@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.errors import Note
+from pipelines.prompts import first_rules
 from pipelines.prompts.chunks import token_map
 from pipelines.prompts.learned import escaped
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
-from pipelines.prompts.tags import SHOWN, TAG_SIGNS, Lora, tag_in, tag_spans, take_tags
+from pipelines.prompts.tags import SHOWN, TAG_SIGNS, Lora, Taken, tag_in, tag_spans, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
-from pipelines.types import TokenChunk
+from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
 
 __all__ = [
     "Lora",
@@ -78,6 +79,7 @@ class Prompt:
     loras: tuple[Lora, ...] = ()
     unread: tuple[Note, ...] = field(default=(), compare=False)
     source: str = field(default="", compare=False)  # as it was typed
+    rules: int = PROMPT_RULES  # by which it was read
 
     @property
     def changes(self) -> bool:
@@ -103,21 +105,26 @@ class Prompt:
         """The first tag that cannot be read, also one that its words only come to be at one of the steps."""
         if self.unread:
             return self.unread[0]
-        if not any(sign in self.words for sign in TAG_SIGNS):
+        if self.rules == FIRST_RULES or not any(sign in self.words for sign in TAG_SIGNS):
             return None
         texts = (text_of(part) for step in range(1, steps + 1) for part in self.at(step, steps))
         return next(filter(None, map(tag_in, texts)), None)
 
 
-def parse(text: str, *, composed: bool = True, names: Sequence[str] = ()) -> Prompt:
+def parse(text: str, *, composed: bool = True, names: Sequence[str] = (), rules: int = PROMPT_RULES) -> Prompt:
     """Reads any text, never fails. `composed=False` leaves AND a word, as in a negative prompt. `names`: of learned
     words, whose own brackets are letters."""
-    taken = take_tags(_COMMENT.sub("", text))
+    taken = tags_of(_COMMENT.sub("", text), rules)
     taken = replace(taken, text=escaped(taken.text, names))
     texts = _AND.split(taken.text) if composed else [taken.text]
     several = len(texts) > 1
     parts = tuple(_weighted_part(one) if several else TimedPart(nodes=_nodes(one)) for one in texts)
-    return Prompt(parts=parts, loras=taken.loras, unread=taken.problems, source=text)
+    return Prompt(parts=parts, loras=taken.loras, unread=taken.problems, source=text, rules=rules)
+
+
+def tags_of(text: str, rules: int) -> Taken:
+    """Without its tags, in any dialect, by these rules."""
+    return first_rules.take_tags(text) if rules == FIRST_RULES else take_tags(text)
 
 
 def prompts_in(text: str, dialect: str) -> int:

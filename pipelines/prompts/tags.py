@@ -17,7 +17,7 @@ TAG_SIGNS = ("<", "＜")  # one of them begins every tag
 _TAG = re.compile(r"[<＜]\s*(lora|lyco|hypernet)(?!\w)([^<>＜＞]*)([>＞]?)", re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d*,\d+")
 _WEIGHTS = ("te", "unet")
-_PLACES = (*_WEIGHTS, "dyn")  # what A1111 calls the items behind the name
+PLACES = (*_WEIGHTS, "dyn")  # what A1111 calls the items behind the name
 SHOWN = 60  # characters of a tag, when it is told
 
 
@@ -82,7 +82,7 @@ def _read(match: re.Match[str]) -> Lora | Note:
         return Note("tag_without_name", tag=tag)
     weights: dict[str, float] = {}
     for place, item in enumerate(items):
-        found = _weight(item.strip(), _PLACES[place] if place < len(_PLACES) else item.strip(), tag)
+        found = _weight(item.strip(), PLACES[place] if place < len(PLACES) else item.strip(), tag)
         if isinstance(found, Note):
             return found
         weights |= found

@@ -12,7 +12,7 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.compel_parsing import read_compel
 from pipelines.prompts.grammar import parse
 from pipelines.prompts.tags import Lora
-from pipelines.types import GenerationRequest, TokenChunk
+from pipelines.types import FIRST_RULES, PROMPT_RULES, GenerationRequest, TokenChunk
 
 COMPEL = "compel"
 
@@ -58,12 +58,12 @@ class Wish:
         return ("prompt", self.prompt), ("negative_prompt", self.negative_prompt)
 
 
-def wish_of(request: GenerationRequest, names: Sequence[str] = ()) -> Wish:
-    """`names`: of learned words, whose own signs are letters. Raises `InvalidRequest` for what Compel cannot read, and
-    for a tag that cannot be read."""
+def wish_of(request: GenerationRequest, names: Sequence[str] = (), rules: int = PROMPT_RULES) -> Wish:
+    """`names`: of learned words, whose own signs are letters; `rules`: to read by. Raises `InvalidRequest` for
+    what Compel cannot read, and for a tag that cannot be read."""
     wish = Wish(
-        prompt=read(request.prompt, request.dialect, "prompt", names),
-        negative_prompt=read(request.negative_prompt, request.dialect, "negative_prompt", names),
+        prompt=read(request.prompt, request.dialect, "prompt", names, rules),
+        negative_prompt=read(request.negative_prompt, request.dialect, "negative_prompt", names, rules),
         dialect=request.dialect,
     )
     for field, spoken in wish.spoken():
@@ -72,8 +72,10 @@ def wish_of(request: GenerationRequest, names: Sequence[str] = ()) -> Wish:
     return wish
 
 
-def read(text: str, dialect: str, field: str, names: Sequence[str] = ()) -> Spoken:
+def read(text: str, dialect: str, field: str, names: Sequence[str] = (), rules: int = PROMPT_RULES) -> Spoken:
     """One prompt. AND is a word in the negative one. Raises `InvalidRequest` for what Compel cannot read."""
+    if rules == FIRST_RULES:
+        names = ()
     if dialect == COMPEL:
-        return read_compel(text, field, names)
-    return parse(text, composed=field == "prompt", names=names)
+        return read_compel(text, field, names, rules)
+    return parse(text, composed=field == "prompt", names=names, rules=rules)

@@ -23,7 +23,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 def test_a_plain_batch() -> None:
     request = GenerationRequest(prompt='é "quoted" \n 星 {"a": 1}', seed=2**32 - 1, batch_size=3, guidance=7.123456789)
-    batch = Batch(request=request, seeds=(2**32 - 1, 0, 1), threads=2)
+    batch = Batch(request=request, seeds=(2**32 - 1, 0, 1), threads=2, prompt_rules=1)
     assert messages.to_batch(sent(messages.from_batch(batch, 5))) == batch
     assert sent(messages.from_batch(batch, 5)).job == 5
 

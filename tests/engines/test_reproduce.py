@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import Batch, GenerationRequest, InitImage
+from pipelines.types import PROMPT_RULES, Batch, GenerationRequest, InitImage
 from tests.engines.conftest import SMALL, batch_of, ignore
 
 pytestmark = [
@@ -60,7 +60,7 @@ def test_every_position_of_a_batch_is_made_again(engine: Any, sampler: str, task
     again = engine.generate(batches[1], ignore)
     for result, second in zip(first, again, strict=True):
         assert result.request.seed == 1000 + result.position
-        assert result.facts["threads"] == 1
+        assert (result.facts["threads"], result.facts["prompt_rules"]) == (1, PROMPT_RULES)
         assert second.image.tobytes() == result.image.tobytes()
 
 

@@ -10,8 +10,18 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import PLAIN, Cancelled, ModelError, Note
-from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, Inpaint, OnProgress, Progress
-from webui.archive import pictures
+from pipelines.types import (
+    PROMPT_RULES,
+    Batch,
+    GenerationRequest,
+    GenerationResult,
+    InitImage,
+    Inpaint,
+    OnProgress,
+    Progress,
+)
+from tests.conftest import ROOT
+from webui.archive import VERSION, metadata, pictures
 from webui.archive.inputs import InputStore
 from webui.archive.store import ImageStore, Saving
 from webui.proof import sweep
@@ -95,6 +105,9 @@ def test_every_format_is_judged_by_the_pixels_that_were_made(tmp_path: Path, kin
     store = ImageStore(tmp_path / "outputs", saving=Saving(format=kind))
     store.prepare()
     (file,) = saved(store)
+    record = metadata.read(file).record
+    assert record is not None
+    assert record.facts["prompt_rules"] == PROMPT_RULES
     (report,) = sweep.sweep(FakeEngine(), store.inputs, [file], quiet)
     assert report.identical, report
 
@@ -150,6 +163,64 @@ def test_a_picture_that_differs_says_which_facts_changed(store: ImageStore) -> N
     assert (report.identical, report.different_pixels, report.max_difference) == (False, 1, 8)
     assert report.because == report.changed
     assert report.because == (Note("fact_changed", name="dtype", then=Note("nothing"), now="float32"),)
+
+
+def with_facts(store: ImageStore, **facts: object) -> Path:
+    """A picture whose record says so much and no more."""
+    request = GenerationRequest(prompt="a star", width=64, height=64, steps=2, seed=3)
+    (result,) = FakeEngine().generate(Batch(request=request, seeds=(3,)), quiet)
+    return store.save(replace(result, facts={"engine": "fake", **facts})).path
+
+
+@pytest.mark.parametrize(
+    ("recorded", "read_by", "because"),
+    [
+        ({}, 1, ()),  # version 0.1.0 did not say
+        ({"prompt_rules": 1}, 1, ()),
+        ({"prompt_rules": 2}, 2, ()),
+        ({"prompt_rules": 3}, 2, (Note("prompt_rules_changed", then=3, now=2),)),
+        ({"prompt_rules": "x"}, 2, (Note("prompt_rules_changed", then="x", now=2),)),
+    ],
+)
+def test_prompts_are_read_by_the_rules_of_then(
+    store: ImageStore, recorded: dict[str, object], read_by: int, because: tuple[Note, ...]
+) -> None:
+    """Rules that this version does not know are named."""
+    engine = Changed(pixels=True)
+    report = reported(store, with_facts(store, **recorded), engine)
+    assert [batch.prompt_rules for batch in engine.batches] == [read_by]
+    assert report.because == (because or (Note("no_fact_differs"),))
+
+
+def test_pictures_of_other_rules_are_other_batches(store: ImageStore) -> None:
+    engine = FakeEngine()
+    files = [with_facts(store), with_facts(store, prompt_rules=1), with_facts(store, prompt_rules=2)]
+    assert all(report.identical for report in sweep.sweep(engine, store.inputs, files, quiet))
+    assert [batch.prompt_rules for batch in engine.batches] == [1, 2]
+
+
+@pytest.mark.parametrize("threads", ["x", 0, -1, 2.5, True, 10**9, [1]])
+def test_a_record_cannot_ask_for_any_threads(store: ImageStore, threads: object) -> None:
+    engine = FakeEngine()
+    list(sweep.sweep(engine, store.inputs, [with_facts(store, threads=threads), with_facts(store, threads=3)], quiet))
+    assert [batch.threads for batch in engine.batches] == [None, 3]
+
+
+def test_another_version_of_the_program_is_named_where_its_picture_differs(store: ImageStore) -> None:
+    file = next((ROOT / "tests" / "data" / "v0.1.0" / "outputs" / "txt2img").glob("*/00001-*.png"))
+    report = reported(store, file, FakeEngine())
+    assert report.because[-1] == Note(
+        "fact_changed", name="program", then="seedprint 0.1.0", now=f"seedprint {VERSION}"
+    )
+    (own,) = saved(store)
+    assert all(note.values.get("name") != "program" for note in reported(store, own, Changed(pixels=True)).because)
+
+
+def test_who_paints_over_an_old_picture_is_no_other_version(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = saved(store)
+    edited(file)
+    monkeypatch.setattr(sweep, "PROGRAM", "seedprint 9")
+    assert [note.code for note in reported(store, file, FakeEngine()).because] == ["pixels_changed"]
 
 
 def test_facts_that_changed_are_told_of_a_picture_that_is_the_same(store: ImageStore) -> None:

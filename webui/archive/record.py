@@ -15,15 +15,17 @@ from typing import Any
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import check_json, flat_json, packed, unknown_names, unpacked
 from pipelines.kinds import shown
-from pipelines.types import REQUEST_FIELDS, GenerationRequest, GenerationResult
+from pipelines.types import FIRST_RULES, PROMPT_RULES, REQUEST_FIELDS, Batch, GenerationRequest, GenerationResult
 from webui.archive import VERSION
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.readers.values import check_depth
 
 SCHEMA = 1
+PROGRAM = f"seedprint {VERSION}"
 KINDS = ("image", "grid")
 JSON_LIMIT = 1024 * 1024  # bytes of UTF-8
 DEPTH_LIMIT = 40  # objects within objects
+MOST_THREADS = 1024  # CPU threads that a record may ask for
 ORIGIN_TEXT_LIMIT = 64 * 1024  # characters of a first picture's own text; longer ones stay in the note
 
 # of every picture, its own and those of another program: what goes with the request as it was drawn and settled
@@ -56,7 +58,7 @@ class Record:
     made_at: datetime  # with its UTC offset
     kind: str = "image"  # or "grid": `settings` are then those of its first image
     facts: Mapping[str, Any] = field(default_factory=dict)
-    program: str = f"seedprint {VERSION}"
+    program: str = PROGRAM
     schema: int = SCHEMA
     parent: Mapping[str, Any] | None = None  # what it was made from: pixels_sha256 and kind; `first_text` of the line
     extra: Mapping[str, Any] = field(default_factory=dict)  # fields of a later schema, kept as they are
@@ -76,10 +78,25 @@ class Record:
         )
 
     def request(self, inputs: InputStore) -> GenerationRequest:
-        """The request as run: build its batch with `Batch.around(request, record.position)`.
+        """The request as run; `batch` makes it again.
 
         Raises InvalidRequest when this version cannot run it, StorageError when an input picture is missing."""
         return request_from_json(self.settings, inputs)
+
+    def batch(self, request: GenerationRequest) -> Batch:
+        """What made this image: `request`, as it was run, computed and read as then."""
+        rules, threads = self.prompt_rules, self.facts.get("threads")
+        return Batch.around(
+            request,
+            self.position,
+            threads=threads if type(threads) is int and 0 < threads <= MOST_THREADS else None,
+            prompt_rules=rules if type(rules) is int and 0 < rules <= PROMPT_RULES else PROMPT_RULES,
+        )
+
+    @property
+    def prompt_rules(self) -> Any:
+        """By which its prompts were read, as the record says; version 0.1.0 did not know of others."""
+        return self.facts.get("prompt_rules", FIRST_RULES)
 
     @property
     def unknown(self) -> tuple[str, ...]:

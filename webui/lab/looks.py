@@ -42,7 +42,7 @@ def look(path: Path, inputs: InputStore, generate: Generate) -> Looks:
     record = metadata.read(path).record
     if record is None or record.kind != "image":
         raise InvalidRequest("file", "no_settings")
-    batch = Batch.around(record.request(InputsAround(path, inputs)), record.position, record.facts.get("threads"))
+    batch = record.batch(record.request(InputsAround(path, inputs)))
     result = generate(replace(batch, attention=True))[record.position]
     if result.attention is None:
         raise InvalidRequest("file", "not_watched")

@@ -19,6 +19,7 @@ from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 from webui.archive.metadata import Record
+from webui.archive.record import PROGRAM
 from webui.proof import measures
 from webui.proof.resources import Finder, renamed
 
@@ -91,7 +92,9 @@ class _Original:
         settings = {name: value for name, value in self.record.settings.items() if name != "seed"}
         request = self.batch.request  # with the names that its files have today
         names = request.model, request.vae, request.prompt, request.negative_prompt
-        return json.dumps([settings, names, self.batch.seeds, self.batch.threads], sort_keys=True)
+        return json.dumps(
+            [settings, names, self.batch.seeds, self.batch.threads, self.batch.prompt_rules], sort_keys=True
+        )
 
 
 OnMade = Callable[[AgainReport, Image.Image, Image.Image], None]  # what was found, the file's picture, the new one
@@ -132,7 +135,7 @@ def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainRe
         if any(found.gone for found in files):
             return AgainReport(path=str(path), cannot=next(found.note for found in files if found.gone), notes=notes)
         request = record.request(InputsAround(path, inputs))
-        batch = Batch.around(renamed(request, files), record.position, record.facts.get("threads"))
+        batch = record.batch(renamed(request, files))
         return _Original(path=path, record=record, batch=batch, notes=notes, lossy=back.lossy)
     except SeedprintError as error:
         return AgainReport(path=str(path), cannot=error.told)
@@ -162,17 +165,21 @@ def _make(
 
 
 def _compared(original: _Original, before: Image.Image, result: GenerationResult) -> AgainReport:
-    changed = tuple(differences(original.record.facts, result.facts))
-    if original.lossy and pixels_sha256(result.image) == original.record.pixels_sha256:
+    record = original.record
+    changed = tuple(differences({**record.facts, "prompt_rules": record.prompt_rules}, result.facts))
+    as_recorded = pixels_sha256(result.image) == record.pixels_sha256
+    if original.lossy and as_recorded:
         return AgainReport(path=str(original.path), identical=True, ssim=1.0, changed=changed)
     found = compare(before, result.image)
     identical = found.pixels == 0 and not original.lossy
     because: tuple[Note, ...] = ()
     if not identical:
         because = changed
+        if not as_recorded and record.program != PROGRAM:
+            because = (*because, Note("fact_changed", name="program", then=shown(record.program), now=PROGRAM))
         if original.lossy:
             because = (Note("lossy_copy"), *because)
-        elif pixels_sha256(before) != original.record.pixels_sha256:
+        elif pixels_sha256(before) != record.pixels_sha256:
             because = (Note("pixels_changed"), *because)
         because = because or (Note("no_fact_differs"),)
     return AgainReport(
@@ -245,6 +252,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, f"{prefix}{name}.")
+        elif name == "prompt_rules":
+            found.append(Note("prompt_rules_changed", then=_told(old), now=_told(new)))
         else:
             found.append(Note("fact_changed", name=f"{prefix}{name}", then=_told(old), now=_told(new)))
     return found

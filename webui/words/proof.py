@@ -29,6 +29,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
     # -- why a picture differs
     "fact_changed": ("{name}: was {then}, is {now}", "{name}：当时为 {then}，现为 {now}"),
+    "prompt_rules_changed": (
+        "the rules by which prompts are read have changed since: were {then}, are {now}",
+        "读取提示词的规则此后有变：当时为 {then}，现为 {now}",
+    ),
     "lossy_copy": (
         "the file is JPEG or AVIF: pixels are counted against a lossy copy",
         "文件是 JPEG 或 AVIF：与有损副本比较像素",
