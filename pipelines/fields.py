@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.kinds import Kind, Picture, shown
+from pipelines.kinds import Flag, Kind, Picture, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,6 +46,19 @@ class Setting:
         ""  # may be settled for a model: where a form begins, or for each request
     )
     option: str = ""  # of the command line; "": the name with dashes
+    # what is told where it must be given and is not
+    needed: Note = dataclasses.field(default_factory=lambda: Note("missing"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """What is known of a group beside its name. It is there when the fields that it must have are given; one that
+    must have none has a flag of its own, its switch."""
+
+    of: type  # a dataclass of settings
+    many: bool = False  # a tuple of such; nothing of them is a field yet
+    tasks: tuple[str, ...] = ()  # that have it; (): every one
+    switch: Setting | None = None
 
 
 def setting(default: Any, kind: Kind, **more: Any) -> Any:
@@ -53,9 +66,15 @@ def setting(default: Any, kind: Kind, **more: Any) -> Any:
     return dataclasses.field(default=default, metadata={_META: Setting(kind=kind, **more)})
 
 
-def group(of: type, *, many: bool = False) -> Any:
-    """A dataclass of settings that belong together, or None; `many`: a tuple of such."""
-    return dataclasses.field(default=() if many else None, metadata={_META: (of, many)})
+def group(of: type, *, many: bool = False, tasks: tuple[str, ...] = (), **switch: Any) -> Any:
+    """A dataclass of settings that belong together, or None; `many`: a tuple of such. `switch`: as `Setting` has it,
+    of the flag that says whether a group is there all of whose fields have defaults. Raises TypeError."""
+    needs = [one.name for one in fields_of(of) if one.default is REQUIRED]
+    if switch and (many or needs):
+        raise TypeError(f"a group has a switch where it needs nothing: {of.__name__} is many or needs {needs}")
+    flag = None if many or needs else Setting(kind=Flag(), **switch)
+    told = Group(of=of, many=many, tasks=tasks, switch=flag)
+    return dataclasses.field(default=() if many else None, metadata={_META: told})
 
 
 # -- what is derived ------------------------------------------------------------------------------------------------
@@ -70,6 +89,7 @@ class Field:
     group: str  # the attribute of the group that it belongs to; "" for the request's own
     default: Any
     setting: Setting
+    switch: bool = False  # whether its group is there: no attribute of the group
 
     @property
     def kind(self) -> Kind:
@@ -122,8 +142,10 @@ def fields_of(of: Any) -> tuple[Field, ...]:
     for item, told in _own(of):
         if isinstance(told, Setting):
             found.append(_field(item, told, ""))
-        elif not told[1]:
-            found += (replace(inner, group=item.name) for inner in fields_of(told[0]))
+        elif not told.many:
+            if told.switch is not None:
+                found.append(replace(_field(item, told.switch, item.name), default=False, switch=True))
+            found += (replace(inner, group=item.name) for inner in fields_of(told.of))
     names = [one.name for one in found]
     if len(set(names)) < len(names):
         raise TypeError(f"{of.__name__}: two fields of one name among {names}")
@@ -132,6 +154,8 @@ def fields_of(of: Any) -> tuple[Field, ...]:
 
 def _field(item: dataclasses.Field[Any], told: Setting, group_name: str) -> Field:
     name_of = told.name or item.name
+    if told.per_model == "always" and item.default is not None:
+        raise TypeError(f"{name_of}: what a model settles for each request must be one that may be left open")
     return Field(name=name_of, attribute=item.name, group=group_name, default=item.default, setting=told)
 
 
@@ -141,8 +165,14 @@ def field_of(of: Any, wanted: str) -> Field | None:
 
 
 @_once
-def groups_of(of: Any) -> Mapping[str, tuple[type, bool]]:
-    """Attribute -> the dataclass of a group, and whether there may be many."""
+def switch_of(of: Any, group_name: str) -> Field | None:
+    """The field that says whether the group is there; None: one that it must have does."""
+    return next((one for one in fields_of(of) if one.switch and one.group == group_name), None)
+
+
+@_once
+def groups_of(of: Any) -> Mapping[str, Group]:
+    """Attribute -> what is known of the group."""
     return {item.name: told for item, told in _own(of) if not isinstance(told, Setting)}
 
 
@@ -154,39 +184,71 @@ def check(settings: Any) -> None:
 
 
 def flat(settings: Any) -> dict[str, Any]:
-    """Name -> value of every field, without those of groups that are not there."""
+    """Name -> value of every field, without those of groups that are not there; a switch says which are."""
     found: dict[str, Any] = {}
     for one in fields_of(type(settings)):
         holder = getattr(settings, one.group) if one.group else settings
-        if holder is not None:
+        if one.switch:
+            found[one.name] = holder is not None
+        elif holder is not None:
             found[one.name] = getattr(holder, one.attribute)
     return found
 
 
 def build(of: type[T], values: Mapping[str, Any]) -> T:
     """From names and values. A group is built when all that it must have is given, or, where it needs nothing, when
-    its own name is true. Raises InvalidRequest."""
+    its switch is on; else what is said of it counts nothing. Raises InvalidRequest."""
     arguments: dict[str, Any] = {}
-    for attribute, (inner, many) in groups_of(of).items():
+    for attribute, told in groups_of(of).items():
         own = [one for one in fields_of(of) if one.group == attribute]
-        needed = [one.name for one in own if one.default is REQUIRED]
-        if not many and (all(name in values for name in needed) if needed else values.get(attribute)):
-            arguments[attribute] = inner(**{one.attribute: values[one.name] for one in own if one.name in values})
+        if own and _is_wanted(own, values):
+            given = {one.attribute: values[one.name] for one in own if one.name in values and not one.switch}
+            arguments[attribute] = told.of(**given)
     own = [one for one in fields_of(of) if not one.group]
     return of(**arguments, **{one.attribute: values[one.name] for one in own if one.name in values})
 
 
+def _is_wanted(own: list[Field], values: Mapping[str, Any]) -> bool:
+    switch = own[0]
+    if not switch.switch:
+        return all(one.name in values for one in own if one.default is REQUIRED)
+    value = values.get(switch.name, switch.default)
+    switch.check(value)
+    return bool(value)
+
+
+def check_values(of: type, values: Mapping[str, Any]) -> None:
+    """Each by itself, also those of groups that are not there, then what goes with what. Raises InvalidRequest."""
+    for name_of, value in values.items():
+        if (one := field_of(of, name_of)) is not None:
+            one.check(value)
+    build(of, values)
+
+
 def changed(settings: T, name_of: str, value: Any) -> T:
-    """With one field changed, wherever it stands. Raises InvalidRequest; KeyError when its group is not there."""
+    """With one field changed, wherever it stands; a switch brings its group or takes it away. Raises InvalidRequest,
+    also when the field's group is not there; KeyError: there is no such field."""
     one = field_of(type(settings), name_of)
     if one is None:
         raise KeyError(name_of)
     if not one.group:
         return replace(settings, **{one.attribute: value})  # type: ignore[type-var]
     holder = getattr(settings, one.group)
+    if one.switch:
+        one.check(value)
+        there = groups_of(type(settings))[one.group].of() if holder is None else holder
+        return replace(settings, **{one.group: there if value else None})  # type: ignore[type-var]
     if holder is None:
-        raise KeyError(one.group)
+        raise _absent(type(settings), one.group)
     return replace(settings, **{one.group: replace(holder, **{one.attribute: value})})  # type: ignore[type-var]
+
+
+def _absent(of: type, group_name: str) -> InvalidRequest:
+    switch = switch_of(of, group_name)
+    if switch is not None:
+        return InvalidRequest(switch.name, "switched_off")
+    first = next(one for one in fields_of(of) if one.group == group_name and one.default is REQUIRED)
+    return InvalidRequest(first.name, first.setting.needed.code)
 
 
 # -- JSON -----------------------------------------------------------------------------------------------------------
@@ -202,7 +264,7 @@ def packed(settings: Any, put: Put) -> dict[str, Any]:
         value = getattr(settings, item.name)
         if isinstance(told, Setting):
             data[item.name] = put(value) if isinstance(told.kind, Picture) else value
-        elif told[1]:
+        elif told.many:
             data[item.name] = [packed(one, put) for one in value]
         else:
             data[item.name] = None if value is None else packed(value, put)
@@ -219,10 +281,10 @@ def unpacked(of: type[T], data: Mapping[str, Any], get: Get) -> T:
         value = data[item.name]
         if isinstance(told, Setting):
             values[item.name] = get(value, told.kind.mode) if isinstance(told.kind, Picture) else value
-        elif told[1]:
-            values[item.name] = tuple(unpacked(told[0], one, get) for one in value or ())
+        elif told.many:
+            values[item.name] = tuple(unpacked(told.of, one, get) for one in value or ())
         else:
-            values[item.name] = None if value is None else unpacked(told[0], value, get)
+            values[item.name] = None if value is None else unpacked(told.of, value, get)
     return of(**values)
 
 
@@ -248,15 +310,14 @@ def _check_json_value(one: Field, value: object) -> None:
         raise InvalidRequest(one.name, "number_too_large", value=shown(value))
 
 
-def _check_json_group(name_of: str, told: tuple[type, bool], value: Any) -> None:
-    of, many = told
-    if value is None and not many:
+def _check_json_group(name_of: str, told: Group, value: Any) -> None:
+    if value is None and not told.many:
         return
-    items: list[Any] = value if many and isinstance(value, list) else [value]
+    items: list[Any] = value if told.many and isinstance(value, list) else [value]
     for item in items:
         if not isinstance(item, Mapping):
             raise InvalidRequest(name_of, "wrong_type", wanted=Note("type_object"), value=shown(value))
-        check_json(of, item)
+        check_json(told.of, item)
 
 
 def unknown_names(of: type, data: Mapping[str, Any]) -> list[str]:
@@ -266,16 +327,20 @@ def unknown_names(of: type, data: Mapping[str, Any]) -> list[str]:
     for key, told in known.items():
         if isinstance(told, Setting) or not data.get(key):
             continue
-        items: list[Any] = data[key] if told[1] else [data[key]]
-        found += (f"{key}.{inner}" for item in items for inner in unknown_names(told[0], item))
+        items: list[Any] = data[key] if told.many else [data[key]]
+        found += (f"{key}.{inner}" for item in items for inner in unknown_names(told.of, item))
     return found
 
 
 def flat_json(of: type, data: Mapping[str, Any]) -> dict[str, Any]:
-    """`packed` on one level, without pictures: `init.strength` is just `strength`. What is left open is left out."""
+    """`packed` on one level, without pictures: `init.strength` is just `strength`. What is left open is left out; a
+    switch is always told."""
     found: dict[str, Any] = {}
     for one in fields_of(of):
         holder = data.get(one.group) if one.group else data
+        if one.switch:
+            found[one.name] = isinstance(holder, Mapping)
+            continue
         value = holder.get(one.attribute) if isinstance(holder, Mapping) and not one.is_picture else None
         if value is not None:
             found[one.name] = value

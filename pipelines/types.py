@@ -37,7 +37,7 @@ _SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize()
 class InitImage:
     """The picture to start from: upright sRGB "RGB" of any size (`webui.archive.pictures.read` makes one)."""
 
-    image: Image = setting(REQUIRED, picture("RGB"), name="init_image")
+    image: Image = setting(REQUIRED, picture("RGB"), name="init_image", needed=Note("picture_needed"))
     # share of the steps that run; 1 keeps nothing of the picture
     strength: float = setting(0.75, number(0, 1, step=0.01), infotext="Denoising strength")
     resize_mode: ResizeMode = setting("crop", choice(*RESIZE_MODES))  # how it comes to width × height
@@ -52,7 +52,7 @@ class InitImage:
 class Inpaint:
     """What to repaint: `mask` is "L" in the init image's own size, 255 = repaint."""
 
-    mask: Image = setting(REQUIRED, picture("L"))
+    mask: Image = setting(REQUIRED, picture("L"), needed=Note("mask_needed"))
     invert: bool = setting(
         False,
         flag(),
@@ -102,11 +102,11 @@ class GenerationRequest:
     width: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
     height: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
     model: str = setting(BUILTIN, name(), infotext="Model")
-    init: InitImage | None = group(InitImage)
+    init: InitImage | None = group(InitImage, tasks=("img2img", "inpaint"))
     # 1: the text encoder's last layer
     clip_skip: int = setting(1, whole(1, 12), infotext="Clip skip", sparse=True, per_model="form")
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
-    inpaint: Inpaint | None = group(Inpaint)
+    inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)
     # the model's own, or the name of a VAE in the models folder

@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
-from pipelines.fields import Field, build, flat, packed
+from pipelines.fields import Field, build, flat, packed, switch_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
 from tests.archive.helpers import results
@@ -29,7 +29,8 @@ from webui.archive import metadata
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.metadata import request_from_json, request_to_json
 from webui.archive.readers import infotext
-from webui.commands.main import parser, request_of
+from webui.commands.asked import request_of
+from webui.commands.main import parser
 from webui.kept.settings import Settings
 from webui.lab.axes import AXIS_FIELDS, Axis
 from webui.library import presets
@@ -77,9 +78,15 @@ every = pytest.mark.parametrize(("one", "value"), CASES)
 
 
 def wish(one: Field, value: Any) -> GenerationRequest:
-    sources = SOURCES if one.group else {}
+    sources = (SOURCES | switched(one)) if one.group else {}
     extra = {"sampler": "DPM++ 2M"} if one.name == "schedule" else {}  # it takes every schedule
     return build(GenerationRequest, {**BASE, **sources, **extra, one.name: value})
+
+
+def switched(one: Field) -> dict[str, Any]:
+    """What brings the field's group, where that has a switch."""
+    switch = switch_of(GenerationRequest, one.group)
+    return {} if switch is None else {switch.name: True}
 
 
 def told(request: GenerationRequest) -> dict[str, Any]:
@@ -128,7 +135,8 @@ def test_the_file_and_history(one: Field, value: Any, parts: Parts) -> None:
 
 @every
 def test_a1111s_text(one: Field, value: Any) -> None:
-    if not one.setting.infotext or value is None:
+    spoken = {other.group for other in REQUEST_FIELDS if other.setting.infotext}
+    if not (one.group in spoken if one.switch else one.setting.infotext) or value is None:
         pytest.skip("that text has no word for it")
     # what only counts with another field is only written with it
     request = wish(one, value)
@@ -171,6 +179,7 @@ def test_the_command_line(one: Field, value: Any, parts: Parts, tmp_path: Path) 
     line = ["generate", str(value) if one.name == "prompt" else "a red star"]
     line += [f"--{name}={given}" for name, given in typed.items()]
     line += [f"--init-image={tmp_path / 'a.png'}", f"--mask={tmp_path / 'm.png'}"] if one.group else []
+    line += [f"--{switch.option}"] if (switch := switch_of(GenerationRequest, one.group)) is not None else []
     line += [] if one.name == "prompt" else [f"--{one.option}"] if value is True else [f"--{one.option}={value}"]
     line += ["--sampler=DPM++ 2M"] if one.name == "schedule" else []
     assert held(request_of(parser().parse_args(line), parts), one) == value

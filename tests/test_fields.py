@@ -79,6 +79,9 @@ def test_what_a_later_version_wrote_is_named_and_left_out() -> None:
         ({"steps": 2**63}, "steps", "number_too_large"),
         ({"steps": 0}, "steps", "whole_number"),
         ({"second": []}, "second", "wrong_type"),
+        ({"second": True}, "second", "wrong_type"),
+        ({"second": {"scale": "3"}}, "scale", "wrong_type"),
+        ({"second": {"scale": 99}}, "scale", "number"),
         ({"controls": {}}, "map", "missing"),
         ({"controls": [1]}, "controls", "wrong_type"),
         ({"controls": [{"weight": 1}]}, "map", "missing"),
@@ -89,9 +92,95 @@ def test_bad_json_is_refused_at_its_field(data: dict[str, Any], field: str, code
         fields.unpacked(Wish, data, lambda place, mode: Image.new(mode, (1, 1)))
 
 
-def test_a_group_that_needs_nothing_is_built_when_its_name_is_true() -> None:
+def test_a_group_that_needs_nothing_has_a_switch_before_its_fields() -> None:
+    assert [(one.name, one.group, one.switch) for one in fields_of(Wish)] == [
+        ("steps", "", False),
+        ("second", "second", True),
+        ("scale", "second", False),
+    ]
+    switch = fields_of(Wish)[1]
+    assert isinstance(switch.kind, Flag)
+    assert switch.default is False
+    assert fields.switch_of(Wish, "second") is switch
+
+
+def test_the_groups_of_a_request_that_need_a_picture_have_none() -> None:
+    """Whether they are there the picture says, as before there were switches."""
+    assert [fields.switch_of(GenerationRequest, name) for name in ("init", "inpaint", "")] == [None] * 3
+
+
+def test_a_switch_builds_its_group_or_drops_what_is_said_of_it() -> None:
     assert fields.build(Wish, {"steps": 5, "scale": 3}) == Wish(steps=5)
+    assert fields.build(Wish, {"second": False, "scale": 99}) == Wish()
+    assert fields.build(Wish, {"second": True}) == Wish(second=Second())
     assert fields.build(Wish, {"second": True, "scale": 3}) == Wish(second=Second(scale=3))
+
+
+@pytest.mark.parametrize("value", [1, 0, None, "true", {}, []])
+def test_a_switch_is_true_or_false(value: object) -> None:
+    with refused("second", "flag"):
+        fields.build(Wish, {"second": value})
+    with refused("second", "flag"):
+        fields.changed(Wish(), "second", value)
+
+
+def test_what_is_said_of_a_group_that_is_off_is_still_checked_where_it_is_kept() -> None:
+    fields.check_values(Wish, {"second": False, "scale": 3})
+    with refused("scale", "number"):
+        fields.check_values(Wish, {"second": False, "scale": 99})
+
+
+@pytest.mark.parametrize("wish", [Wish(steps=5), Wish(second=Second()), Wish(second=Second(scale=3))])
+def test_a_switch_is_told_flat_and_built_again(wish: Wish) -> None:
+    told = fields.flat(wish)
+    assert told["second"] is (wish.second is not None)
+    assert ("scale" in told) is (wish.second is not None)
+    assert fields.build(Wish, told) == wish
+    _, put, get = keeper()
+    data = fields.packed(wish, put)
+    assert data["second"] == (None if wish.second is None else {"scale": wish.second.scale})
+    assert fields.unpacked(Wish, data, get) == wish
+    assert fields.flat_json(Wish, data) == told
+
+
+def test_what_was_kept_before_there_was_such_a_group_has_it_off() -> None:
+    assert fields.flat_json(Wish, {"steps": 5}) == {"steps": 5, "second": False}
+    assert fields.unpacked(Wish, {"steps": 5}, keeper()[2]) == Wish(steps=5)
+
+
+def test_a_switch_is_changed_and_keeps_what_is_there() -> None:
+    there = Wish(second=Second(scale=3))
+    assert fields.changed(Wish(), "second", True) == Wish(second=Second())
+    assert fields.changed(there, "second", True) == there
+    assert fields.changed(there, "second", False) == Wish()
+    assert fields.changed(there, "scale", 4) == Wish(second=Second(scale=4))
+
+
+def test_a_field_of_a_group_that_is_not_there_cannot_be_changed() -> None:
+    with refused("second", "switched_off"):
+        fields.changed(Wish(), "scale", 3)
+    with refused("init_image", "picture_needed"):
+        fields.changed(GenerationRequest(), "strength", 0.5)
+    with refused("mask", "mask_needed"):
+        fields.changed(GenerationRequest(), "mask_blur", 5)
+    with pytest.raises(KeyError, match="nothing of the kind"):
+        fields.changed(Wish(), "nothing of the kind", 3)
+
+
+@pytest.mark.parametrize(("of", "many"), [(Control, False), (Control, True), (Second, True)])
+def test_only_a_group_that_needs_nothing_has_a_switch_to_tell_of(of: type, many: bool) -> None:
+    with pytest.raises(TypeError, match="a group has a switch where it needs nothing"):
+        fields.group(of, many=many, per_model="form")
+
+
+def test_what_a_model_settles_for_each_request_can_be_left_open() -> None:
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Closed:
+        second: Second | None = fields.group(Second, per_model="always")
+        steps: int = fields.setting(20, kinds.whole(1, 150), per_model="always")
+
+    with pytest.raises(TypeError, match="may be left open"):
+        fields_of(Closed)
 
 
 def test_two_fields_of_one_name_are_a_mistake() -> None:
@@ -146,7 +235,7 @@ def test_the_request_has_every_attribute_as_a_field_or_a_group() -> None:
     """Nobody adds an attribute beside the table."""
     import dataclasses
 
-    for of in (GenerationRequest, *(inner for inner, _ in fields.groups_of(GenerationRequest).values())):
+    for of in (GenerationRequest, *(group.of for group in fields.groups_of(GenerationRequest).values())):
         told = {one.attribute for one in fields_of(of) if not one.group} | set(fields.groups_of(of))
         assert {item.name for item in dataclasses.fields(of)} == told
 

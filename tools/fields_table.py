@@ -14,6 +14,8 @@ BEGIN, END = "<!-- fields: begin -->\n", "<!-- fields: end -->\n"
 
 
 def values(one: Field) -> str:
+    if one.switch:
+        return "an object of its fields, or null: off"
     match one.kind:
         case Whole(low=low, high=high, step=step):
             return f"{low:,} to {high:,}" + (f", in steps of {step}" if step > 1 else "")
@@ -28,12 +30,12 @@ def values(one: Field) -> str:
 def table() -> str:
     rows = ["| field | in | values | left out | in `parameters` | on the page |", "|---|---|---|---|---|---|"]
     for one in REQUEST_FIELDS:
-        default = (
-            "must be given" if one.default is REQUIRED else f"`{one.default}`" if one.default not in (None, "") else ""
-        )
+        holder = "request" if one.switch else one.group or "request"
+        default = "off" if one.switch else "" if one.default in (None, "") else f"`{one.default}`"
+        default = "must be given" if one.default is REQUIRED else default
         key = f"`{one.setting.infotext}`" if one.setting.infotext else ""
         shown = label(one.name, "en") if one.setting.page or one.setting.per_model else ""
-        rows.append(f"| `{one.attribute}` | {one.group or 'request'} | {values(one)} | {default} | {key} | {shown} |")
+        rows.append(f"| `{one.attribute}` | {holder} | {values(one)} | {default} | {key} | {shown} |")
     return "\n".join(rows) + "\n"
 
 

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
-from pipelines.fields import Field, build
-from pipelines.kinds import Choice, Flag, Number, Picture, Whole, shown
-from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
+from pipelines.fields import Field
+from pipelines.kinds import Choice, Flag, Number, Picture, Whole
+from pipelines.types import REQUEST_FIELDS
 from webui import words
 from webui.commands import index as reindex
 from webui.commands import verify as verification
+from webui.commands.asked import existing, request_of
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
-from webui.jobs.defaults import form_defaults
 from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
 from webui.words import WORDS, label, translate
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from pipelines.engine import Engine
-    from webui.archive.inputs import InputStore
     from webui.archive.store import SavedImage
     from webui.jobs.service import GenerationService
     from webui.jobs.status import JobStatus
@@ -122,7 +118,8 @@ def _add_generate(commands: Commands) -> None:
     for one in REQUEST_FIELDS:
         if one.setting.page and one.name != "prompt":
             if one.group not in groups:
-                groups[one.group] = make.add_argument_group(translate(f"group_{one.group}", "en"))
+                heading = label(one.name, "en") if one.switch else translate(f"group_{one.group}", "en")
+                groups[one.group] = make.add_argument_group(heading)
             groups[one.group].add_argument(f"--{one.option}", dest=one.name, default=None, **_option(one))
     make.add_argument("--json", action="store_true", help="one JSON line a picture on stdout, nothing else")
     _add_settings(make)
@@ -143,7 +140,8 @@ def _option(one: Field) -> dict[str, Any]:
         case Choice(choices=choices):
             return {"choices": choices, "metavar": "NAME", "help": f"{told}: {'; '.join(choices)}"}
         case Flag():
-            return {"action": "store_true", "help": told}
+            # a preset may have switched on what is not wanted
+            return {"action": argparse.BooleanOptionalAction if one.switch else "store_true", "help": told}
         case Picture():
             return {"type": Path, "metavar": "FILE", "help": told}
         case _:
@@ -243,7 +241,7 @@ def _line(saved: SavedImage) -> dict[str, Any]:
 
 def run_again(options: argparse.Namespace) -> int:
     for file in options.files:
-        _file(file, "file")
+        existing(file, "file")
     with answers(options.json) as answer, _service(options) as parts:
         results = [_again(parts, file, answer) for file in options.files]
     return max(results)
@@ -298,74 +296,6 @@ def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
     except (KeyboardInterrupt, GeneratorExit):
         service.cancel(job_id)
         raise
-
-
-# -- from options to a request --------------------------------------------------------------------------------------
-
-_PICTURE_OF = {one.group: one.name for one in REQUEST_FIELDS if one.is_picture}  # what a group cannot be without
-
-
-def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
-    """Options, over the preset's fields, over what a new form of the page begins with. Raises InvalidRequest,
-    UnreadableImage."""
-    typed = {name: value for name, value in vars(options).items() if value is not None}
-    given = {one.name: typed[one.name] for one in REQUEST_FIELDS if one.name in typed}
-    pictures = _pictures(given, parts.store.inputs)
-    wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
-    model = _model(parts.service, wanted.get("model"))
-    task: Task = "inpaint" if "mask" in pictures else "img2img" if pictures else "txt2img"
-    begun = form_defaults(model, task, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
-    if "sampler" in wanted:
-        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
-    values = begun | wanted | pictures | {"model": model.name}
-    return build(GenerationRequest, values | ({"seed": None} if values["seed"] == -1 else {}))
-
-
-def _pictures(given: Mapping[str, Any], inputs: InputStore) -> dict[str, Image]:
-    """The pictures of the files that were named. Raises InvalidRequest, also for an option that wants one."""
-    from webui.archive import metadata, pictures
-
-    known = {one.name: one for one in REQUEST_FIELDS}
-    for name in given:
-        group = known[name].group
-        wanted = [_PICTURE_OF[group]] if group in _PICTURE_OF else []
-        for picture in [*wanted, *(["init_image"] if group == "inpaint" else [])]:
-            if picture not in given:
-                needed, option = known[picture].option, known[name].option
-                raise InvalidRequest(picture, "option_needs", option=option, needed=needed)
-    found: dict[str, Image] = {}
-    for one in REQUEST_FIELDS:
-        if one.is_picture and one.name in given:
-            file = _file(given[one.name], one.name)
-            found[one.name] = pictures.read_mask(file) if one.name == "mask" else metadata.read_input(file, inputs)
-    return found
-
-
-def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
-    name = given.get("preset")
-    if name is None:
-        return {"prompt": given["prompt"]}
-    known = (*parts.presets, *parts.library.styles)
-    chosen = next((preset for preset in known if name in (preset.name, preset.name_zh)), None)
-    if chosen is None:
-        names = [preset.name for preset in known]
-        nearest = tuple(difflib.get_close_matches(name, names, n=3, cutoff=0))
-        raise InvalidRequest("preset", "preset_not_there", value=shown(name), nearest=nearest, count=len(names))
-    return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
-
-
-def _model(service: GenerationService, name: str | None) -> ModelInfo:
-    models = service.models()
-    for model in models:
-        if name in (None, model.name):
-            return model
-    raise InvalidRequest("model", "model_unknown", known=tuple(model.name for model in models), value=shown(name))
-
-
-def _file(path: Path, field: str) -> Path:
-    if not path.is_file():
-        raise InvalidRequest(field, "file_wanted", value=str(path))
-    return path
 
 
 # -- around a run ---------------------------------------------------------------------------------------------------

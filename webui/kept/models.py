@@ -10,11 +10,11 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InvalidRequest, StorageError
+from pipelines.fields import changed, check_values, flat
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 
 FORM_FIELDS = tuple(one.name for one in REQUEST_FIELDS if one.setting.per_model == "form")
@@ -45,7 +45,7 @@ class ModelSettings:
     def put(self, info: ModelInfo, values: Mapping[str, Any]) -> None:
         """Keeps what is given and not None; nothing forgets the model. Raises InvalidRequest, StorageError."""
         kept = {name: values[name] for name in FIELDS if values.get(name) is not None}
-        GenerationRequest(**kept)  # as strict as a request
+        check_values(GenerationRequest, kept)  # as strict as a request
         with self._lock:
             known = {name: entry for name, entry in self._read().items() if name != info.name}
             if kept:
@@ -54,9 +54,11 @@ class ModelSettings:
 
     def completed(self, request: GenerationRequest, info: ModelInfo) -> GenerationRequest:
         """The request with what is settled of its model's nature, unless it says so itself."""
-        known = self.get(info)
-        facts = {name: known[name] for name in FACTS if name in known and getattr(request, name) is None}
-        return replace(request, **facts) if facts else request
+        known, shown = self.get(info), flat(request)
+        for name in FACTS:
+            if name in known and name in shown and shown[name] is None:
+                request = changed(request, name, known[name])
+        return request
 
     def _read(self) -> dict[str, Any]:
         if self._path is None:
@@ -98,6 +100,6 @@ def _usable(settings: object) -> dict[str, Any]:
     for name in FIELDS:
         if found.get(name) is not None:
             with contextlib.suppress(InvalidRequest):
-                GenerationRequest(**{**kept, name: found[name]})
+                check_values(GenerationRequest, {**kept, name: found[name]})
                 kept[name] = found[name]
     return kept

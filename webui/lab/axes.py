@@ -16,8 +16,6 @@ PROMPT_WORDS = "prompt_words"  # search and replace: the first value is looked f
 # a cell is one image, and a model's nature is settled with the model
 _FIELDS = {one.name: one for one in REQUEST_FIELDS if one.setting.axis and not one.is_picture}
 AXIS_FIELDS = (PROMPT_WORDS, *_FIELDS)
-# a group of a request that is not there
-_MISSING = {"init": ("init_image", "picture_needed"), "inpaint": ("mask", "mask_needed")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,10 +57,7 @@ class Axis:
                 prompt=request.prompt.replace(wanted, value),
                 negative_prompt=request.negative_prompt.replace(wanted, value),
             )
-        try:
-            return changed(request, self.field, value)
-        except KeyError as error:
-            raise InvalidRequest(*_MISSING[str(error.args[0])]) from error
+        return changed(request, self.field, value)
 
     def to_json(self) -> dict[str, Any]:
         return {"field": self.field, "values": list(self.values)}

@@ -165,8 +165,9 @@ def _levelled(of: type, data: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in data.items():
         if value is None or value == [] or (key in defaults and value == defaults[key]):
             continue
-        inner, many = groups.get(key, (of, False))
-        if many and isinstance(value, list):
+        group = groups.get(key)
+        inner = of if group is None else group.of
+        if group is not None and group.many and isinstance(value, list):
             found[key] = [_levelled(inner, item) for item in value]
         elif isinstance(value, Mapping):
             found[key] = _levelled(inner, value)

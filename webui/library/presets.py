@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pipelines.errors import InvalidRequest
-from pipelines.fields import build
+from pipelines.fields import check_values
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from webui.library.files import FILE_LIMIT, LibraryError, children, place, read_yaml
 
@@ -154,10 +154,8 @@ def _about(data: Mapping[str, Any], at: str) -> dict[str, str]:
 def _check(settings: Mapping[str, Any], at: str) -> None:
     """The request itself knows what is allowed."""
     try:
-        for name, value in settings.items():
-            _FIELDS[name].check(value)
+        check_values(GenerationRequest, settings)
         if settings.get("strength") == 0:
             raise InvalidRequest("strength", "no_step_runs", least=0.01, steps=100, value=0)
-        build(GenerationRequest, settings)  # what goes with what
     except InvalidRequest as error:
         raise PresetError("library_place", at=at, problem=error.told) from error

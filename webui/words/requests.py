@@ -51,6 +51,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "蒙版尺寸必须与图片相同（{wanted}），现为 {value}。",
     ),
     "mask_needed": ("Paint a mask first: over what should change.", "请先绘制蒙版：涂抹需要改变的区域。"),
+    "switched_off": ("{field} must be switched on first.", "请先启用{field}。"),
     "picture_needed": ("Choose a picture to start from.", "请先选择图片。"),
     # -- JSON of ours (`webui.archive.record`)
     "missing": ("{field} must be given, got nothing.", "缺少{field}。"),

@@ -33,6 +33,7 @@ def _lowered(key: str) -> dict[str, Any]:
 _SAMPLERS = {name.lower(): name for name in SAMPLERS}
 # its key in the text -> the field
 _BY_KEY = {one.setting.infotext: one for one in REQUEST_FIELDS if one.setting.infotext}
+_SPOKEN = {one.group for one in _BY_KEY.values()}  # the groups that the text has words for
 _SCHEDULES = _lowered("Schedule type")
 _SILENT = {"Version", "User", "Model hash"}  # they tell about the image, not how to make it
 
@@ -72,16 +73,28 @@ def read(text: str) -> tuple[Fields, list[str]]:
     if not parts.pairs:
         return fields, []
     fields |= {"clip_skip": 1, "schedule": "automatic"}
-    if any(_BY_KEY[key].group == "inpaint" for key in parts.pairs if key in _BY_KEY):
-        fields |= {one.name: one.default for one in _BY_KEY.values() if one.group == "inpaint" and one.setting.sparse}
+    pairs = _understood(parts.pairs)
+    fields |= _groups({_BY_KEY[key].group for key in pairs if key in _BY_KEY})
     unknown = []
-    for key, value in _understood(parts.pairs).items():
+    for key, value in pairs.items():
         found = _field(key, value)
         if found is None:
             unknown.append(f"{key}: {value}")
         else:
             fields |= found
     return fields, unknown + [short(line) for line in parts.behind[:_BEHIND_LIMIT]]
+
+
+def _groups(there: set[str]) -> Fields:
+    """What keys of these groups tell of all: whether one with a switch is there, and of those that are, what the text
+    leaves out at its default."""
+    found: Fields = {}
+    for one in REQUEST_FIELDS:
+        if one.switch and one.group in _SPOKEN:
+            found[one.name] = one.group in there
+        elif one.group in there - {""} and one.setting.infotext and one.setting.sparse:
+            found[one.name] = one.default
+    return found
 
 
 def _understood(pairs: Mapping[str, str]) -> dict[str, str]:

@@ -22,8 +22,6 @@ Values = Mapping[Any, Any]  # what gradio hands a handler whose inputs are a set
 Updates = dict[Any, Any]  # component -> update
 
 TABS: tuple[Task, ...] = get_args(Task)
-# the tabs of a group that not all of them have
-GROUP_TABS: Mapping[str, tuple[Task, ...]] = {"init": ("img2img", "inpaint"), "inpaint": ("inpaint",)}
 SLIDER_MOST = 1000  # whole numbers that go further are typed
 
 
@@ -48,7 +46,7 @@ class Dropdown(gr.Dropdown):
 
 def shown_in(task: Task) -> tuple[Field, ...]:
     """The fields that a tab's form has, in the order of the request."""
-    there = {"", *(group for group in groups_of(GenerationRequest) if task in GROUP_TABS.get(group, TABS))}
+    there = {"", *(name for name, group in groups_of(GenerationRequest).items() if task in (group.tasks or TABS))}
     return tuple(one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in there)
 
 

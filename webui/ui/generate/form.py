@@ -14,7 +14,6 @@ from pipelines.types import IMAGE_GUIDANCE, REQUEST_FIELDS, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.adapters import lora_choices, vae_choices
 from webui.ui.generate.controls import (
-    GROUP_TABS,
     Dropdown,
     Form,
     Updates,
@@ -61,6 +60,9 @@ def build_mask(place: str) -> dict[str, Component]:
     """How the mask is used. Call inside a Blocks context."""
     made = _rows(place, ("mask_blur", "mask_grow"), ("masked_content", "padding"), ("only_masked", "invert"))
     return made | rest_of(place, "inpaint", made)
+
+
+BESIDE_PICTURES = ("init", "inpaint")  # the groups that stand with their picture: build_start, build_mask
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -175,12 +177,11 @@ def _build_folded(
     task: Task, made: Mapping[str, Component], start: Mapping[str, Any], adapters: tuple[ModelInfo, ...]
 ) -> dict[str, Component]:
     """Every field of the tab that has no control yet: a new one lands here by itself."""
-    of_sources = {one.name for one in shown_in(task) if one.group in GROUP_TABS}
     options: dict[str, dict[str, Any]] = {"vae": {"choices": vae_choices(adapters)}}
     return {
         one.name: control(one.name, task, start.get(one.name), **options.get(one.name, {}))
         for one in shown_in(task)
-        if one.name not in made and one.name not in of_sources
+        if one.name not in made and one.group not in BESIDE_PICTURES
     }
 
 

@@ -1,0 +1,97 @@
+"""From what was typed to a request: the command line's one adapter."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import InvalidRequest
+from pipelines.fields import REQUIRED, build, switch_of
+from pipelines.kinds import shown
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
+from webui.jobs.defaults import form_defaults
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from webui.archive.inputs import InputStore
+    from webui.jobs.service import GenerationService
+    from webui.parts import Parts
+
+# what a group cannot be without
+_PICTURE_OF = {one.group: one.name for one in REQUEST_FIELDS if one.is_picture and one.default is REQUIRED}
+
+
+def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
+    """Options, over the preset's fields, over what a new form of the page begins with. Raises InvalidRequest,
+    UnreadableImage."""
+    typed = {name: value for name, value in vars(options).items() if value is not None}
+    given = {one.name: typed[one.name] for one in REQUEST_FIELDS if one.name in typed}
+    pictures = _pictures(given, parts.store.inputs)
+    wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
+    model = _model(parts.service, wanted.get("model"))
+    task: Task = "inpaint" if "mask" in pictures else "img2img" if pictures else "txt2img"
+    begun = form_defaults(model, task, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
+    if "sampler" in wanted:
+        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
+    values = begun | wanted | pictures | {"model": model.name}
+    _check_switches(given, values)
+    return build(GenerationRequest, values | ({"seed": None} if values["seed"] == -1 else {}))
+
+
+def _check_switches(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """What is typed of a group that is switched off would count nothing. Raises InvalidRequest."""
+    for one in REQUEST_FIELDS:
+        switch = switch_of(GenerationRequest, one.group)
+        if one.name in given and one is not switch and switch is not None and not values.get(switch.name):
+            raise InvalidRequest(switch.name, "option_needs", option=one.option, needed=switch.option)
+
+
+def _pictures(given: Mapping[str, Any], inputs: InputStore) -> dict[str, Image]:
+    """The pictures of the files that were named. Raises InvalidRequest, also for an option that wants one."""
+    from webui.archive import metadata, pictures
+
+    known = {one.name: one for one in REQUEST_FIELDS}
+    for name in given:
+        group = known[name].group
+        wanted = [_PICTURE_OF[group]] if group in _PICTURE_OF else []
+        for picture in [*wanted, *(["init_image"] if group == "inpaint" else [])]:
+            if picture not in given:
+                needed, option = known[picture].option, known[name].option
+                raise InvalidRequest(picture, "option_needs", option=option, needed=needed)
+    found: dict[str, Image] = {}
+    for one in REQUEST_FIELDS:
+        if one.is_picture and one.name in given:
+            file = existing(given[one.name], one.name)
+            found[one.name] = pictures.read_mask(file) if one.name == "mask" else metadata.read_input(file, inputs)
+    return found
+
+
+def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
+    name = given.get("preset")
+    if name is None:
+        return {"prompt": given["prompt"]}
+    known = (*parts.presets, *parts.library.styles)
+    chosen = next((preset for preset in known if name in (preset.name, preset.name_zh)), None)
+    if chosen is None:
+        names = [preset.name for preset in known]
+        nearest = tuple(difflib.get_close_matches(name, names, n=3, cutoff=0))
+        raise InvalidRequest("preset", "preset_not_there", value=shown(name), nearest=nearest, count=len(names))
+    return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
+
+
+def _model(service: GenerationService, name: str | None) -> ModelInfo:
+    models = service.models()
+    for model in models:
+        if name in (None, model.name):
+            return model
+    raise InvalidRequest("model", "model_unknown", known=tuple(model.name for model in models), value=shown(name))
+
+
+def existing(path: Path, field: str) -> Path:
+    if not path.is_file():
+        raise InvalidRequest(field, "file_wanted", value=str(path))
+    return path
