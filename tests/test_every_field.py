@@ -19,6 +19,7 @@ from PIL import Image
 
 from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
+from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
@@ -106,6 +107,13 @@ def test_the_job_row_and_the_worker(one: Field, value: Any, tmp_path: Path) -> N
     assert told(request_from_json(row, inputs)) == told(request)
     message = messages.from_batch(Batch(request=request, seeds=(7,)), 1)
     assert told(messages.to_batch(messages.unpack(messages.pack(message))).request) == told(request)
+
+
+@pytest.mark.parametrize("one", PLAIN, ids=lambda one: one.name)
+def test_a_value_of_no_kind_is_refused_when_the_request_is_built(one: Field) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        wish(one, object())
+    assert caught.value.field == one.name
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,9 @@ class Second:
 
     scale: float = fields.setting(2.0, kinds.number(1, 4))
 
+    def __post_init__(self) -> None:
+        fields.check(self)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
