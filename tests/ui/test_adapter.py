@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import Field
+from pipelines.fields import Field, flat
 from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, Inpaint, ModelInfo, Task
@@ -19,6 +19,7 @@ from webui.ui.generate.controls import Form, schedule_update
 from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for, rest_of
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
+SWITCHED = {one.group for one in REQUEST_FIELDS if one.switch}  # the groups that every tab has
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)
 
 
@@ -38,7 +39,8 @@ def values(of: Form, **given: Any) -> dict[Any, Any]:
     ("task", "groups"), [("txt2img", {""}), ("img2img", {"", "init"}), ("inpaint", {"", "init", "inpaint"})]
 )
 def test_every_field_of_the_page_has_a_control_and_no_other(task: Task, groups: set[str]) -> None:
-    wanted = {one.name for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in groups}
+    there = groups | SWITCHED
+    wanted = {one.name for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in there}
     assert set(form(task).named) == wanted
 
 
@@ -77,9 +79,9 @@ def unlike(one: Field) -> Any:
             return f"another {one.name}"
 
 
-def changed(group: str, **given: Any) -> dict[str, Any]:
-    """Every field of the page in a group: as `given`, else unlike its default."""
-    own = [one for one in REQUEST_FIELDS if one.group == group and one.setting.page and not one.is_picture]
+def changed(*groups: str, **given: Any) -> dict[str, Any]:
+    """Every field of the page in these groups: as `given`, else unlike its default."""
+    own = [one for one in REQUEST_FIELDS if one.group in groups and one.setting.page and not one.is_picture]
     return {one.name: unlike(one) for one in own} | given
 
 
@@ -100,14 +102,14 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "vae": "kl.safetensors",
     "dialect": "compel",
 }
-CHANGED = changed("", **GIVEN)
+CHANGED = changed("", *SWITCHED, **GIVEN)
 
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_each_value_arrives_under_its_own_name(name: str) -> None:
     shown = form("txt2img")
     assert CHANGED.keys() == set(shown.named)
-    assert getattr(shown.request(values(shown, **CHANGED)), name) == CHANGED[name]
+    assert flat(shown.request(values(shown, **CHANGED)))[name] == CHANGED[name]
 
 
 def test_pictures_and_their_settings_arrive() -> None:

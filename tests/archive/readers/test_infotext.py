@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import MASKED_CONTENTS
+from pipelines.types import MASKED_CONTENTS, REQUEST_FIELDS
 from tests.refusals import refused
 from webui.archive import VERSION
 from webui.archive.metadata import from_infotext
@@ -244,7 +244,8 @@ def test_request_to_text_to_request_is_the_identity(drawn: dict[str, object]) ->
     prompt, negative = str(drawn["prompt"]), str(drawn["negative_prompt"])
     assert infotext.holds(prompt, negative) == can_be_held(prompt, negative)
     fields, unknown = from_infotext(infotext.write(drawn, model_sha256="ab" * 32))
-    held = {name: value for name, value in drawn.items() if name not in NOT_HELD}
+    off = {one.name: False for one in REQUEST_FIELDS if one.switch and one.name in fields}  # none of them was drawn
+    held = off | {name: value for name, value in drawn.items() if name not in NOT_HELD}
     if not drawn.get("only_masked"):
         held.pop("padding", None)  # the format tells it for "Only masked" alone, where it matters
     if not can_be_held(prompt, negative):
