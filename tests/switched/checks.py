@@ -155,6 +155,8 @@ def test_it_is_settled_for_a_model(tmp_path: Path) -> None:
     begun = form_defaults(MODEL, "txt2img", settings)
     assert (begun["second"], begun["scale"]) == (True, 3.0)
     assert settings.completed(ON, MODEL).second == Second(scale=3.0, exact=True)  # type: ignore[attr-defined]
+    said = GenerationRequest(**BASE, second=Second(exact=False))
+    assert settings.completed(said, MODEL) == said
     assert settings.completed(OFF, MODEL) == OFF
     with refused("scale", "number"):
         settings.put(MODEL, {"second": False, "scale": 99.0})
