@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import StorageError
-from webui.archive.inputs import InputStore, pixels_sha256
+from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 
 
 def test_put_and_get_are_the_same_pixels(tmp_path: Path) -> None:
@@ -59,3 +59,24 @@ def test_a_vanished_disk_is_not_made_again(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="folder_gone"):
         InputStore(tmp_path / "disk" / "inputs").put(Image.new("L", (1, 1)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_input_of_another_archive_is_brought_with_its_origin(tmp_path: Path) -> None:
+    own, other = InputStore(tmp_path / "own" / "inputs"), InputStore(tmp_path / "other" / "inputs")
+    for store in (own, other):
+        store.folder.parent.mkdir()
+    image = Image.effect_noise((30, 20), 90)
+    name = other.put(image)
+    other.note(name, {"program": "another", "text": "a lighthouse"})
+    around = InputsAround(tmp_path / "other" / "img2img" / "a.png", own)
+    assert around.bring(name) == own.folder / f"{name}.png"
+    assert own.get(name).tobytes() == image.tobytes()
+    assert own.origin(name) == {"program": "another", "text": "a lighthouse"}
+    Image.new("L", (30, 20)).save(other.folder / f"{name}.png")  # damaged there: ours is whole
+    assert around.bring(name).is_file()
+
+
+@pytest.mark.parametrize("name", ["0" * 64, "../a", 5, None, ["x"]])
+def test_what_lies_nowhere_is_told(tmp_path: Path, name: object) -> None:
+    with pytest.raises(StorageError):
+        InputsAround(tmp_path / "a.png", InputStore(tmp_path / "own")).bring(name)  # type: ignore[arg-type]

@@ -201,3 +201,89 @@ def test_what_lies_in_many_files_still_loads(draw: Draw, tensors: Tensors, wide:
     }
     ours = draw(tensors | {name: torch.zeros(3) for name in more})
     assert np.abs(ours - wide).max() <= 1  # mapped weights lie otherwise in memory: other last bits
+
+
+# -- plain float8: cast, without scales ------------------------------------------------------------------------------
+
+# what programs cast: the linear layers, the convolutions too, or all, norms and biases included
+CAST: dict[str, Callable[[Any], bool]] = {
+    "matrices": lambda tensor: tensor.dim() == 2,
+    "kernels": lambda tensor: tensor.dim() >= 2,
+    "all": lambda _: True,
+}
+
+
+def cast(tensors: Tensors, recipe: str) -> Tensors:
+    return {
+        name: tensor.to(FLOAT8) if name.startswith(UNET) and CAST[recipe](tensor) else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """The picture that diffusers draws with its own network, whose weights torch rounded to float8 and back."""
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+    from tools.make_random_checkpoint import RandomModel
+
+    folder = tmp_path_factory.mktemp("theirs")
+    RandomModel("sd15", tiny=True).write_folder(folder)
+
+    def drawn(recipe: str) -> Any:
+        made = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        made.scheduler = DDIMScheduler.from_config(made.scheduler.config)
+        made.set_progress_bar_config(disable=True)
+        for weight in made.unet.parameters():
+            if CAST[recipe](weight):
+                weight.data = weight.data.to(FLOAT8).to(torch.float32)
+        size = {"width": PLAIN.width, "height": PLAIN.height, "num_inference_steps": PLAIN.steps}
+        generator = torch.Generator().manual_seed(7)
+        image = made(PLAIN.prompt, guidance_scale=PLAIN.guidance, generator=generator, **size).images[0]
+        return np.asarray(image).astype(int)
+
+    return drawn
+
+
+@pytest.mark.parametrize("recipe", CAST)
+def test_plain_float8_draws_what_diffusers_draws_with_the_rounded_weights(
+    draw: Draw, tensors: Tensors, theirs: Callable[[str], Any], recipe: str
+) -> None:
+    assert np.abs(draw(cast(tensors, recipe)) - theirs(recipe)).max() <= 1  # weights lie otherwise in memory
+
+
+def test_plain_float8_matrices_come_close_to_the_wide_ones(draw: Draw, tensors: Tensors, wide: Any) -> None:
+    """Rounding kernels too takes this tiny network further off, and diffusers' just as far."""
+    assert 0 < np.abs(draw(cast(tensors, "matrices")) - wide).max() <= 30
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("layout", ["single", "folder"])
+def test_plain_float8_is_loaded_as_it_stands(tmp_path: Path, dtype: str, layout: str) -> None:
+    """Every tensor of every part: what torch widens, and nothing else."""
+    from safetensors.torch import load_file, save_file
+
+    from pipelines.engines.local import LocalEngine
+    from pipelines.models.weights.loading import load
+    from tools.make_random_checkpoint import RandomModel
+
+    model, place = RandomModel("sd15", tiny=True), tmp_path / "m"
+    if layout == "single":
+        place = tmp_path / "m.safetensors"
+        model.write_single(place)
+    else:
+        model.write_folder(place)
+    for file in [place] if layout == "single" else sorted(place.rglob("*.safetensors")):
+        save_file({name: tensor.to(FLOAT8) for name, tensor in load_file(file).items()}, file)
+    engine = LocalEngine([tmp_path], device="cpu")
+    (info,) = (one for one in engine.models() if one.name == "m")
+    wanted = getattr(torch, dtype)
+    parts = load(info, replace(engine.manager.placement, dtype=wanted))
+    engine.close()
+    for name, part in (("unet", parts.unet), ("vae", parts.vae), ("text_encoder", parts.text_encoders[0])):
+        found = dict(part.named_parameters())
+        assert len(found) == len([key for key in model.shapes[name] if "position_ids" not in key])
+        for key, weight in found.items():
+            drawn = model.tensor(name, key if key in model.shapes[name] else f"text_model.{key}")
+            assert weight.dtype == wanted
+            assert torch.equal(weight, drawn.to(FLOAT8).to(wanted)), (name, key)

@@ -254,3 +254,31 @@ def test_the_script_uses_the_words_there_are() -> None:
     assert used <= HISTORY_WORDS.keys()
     named = {*re.findall(r'"([a-z0-9_]+)"', script), *re.findall(r"([a-z0-9_]+): \"", script)}
     assert HISTORY_WORDS.keys() - named - {"txt2img", "img2img", "inpaint", "image"} == set()
+
+
+@pytest.mark.parametrize("task", ["img2img", "inpaint"])
+def test_a_picture_of_another_archive_brings_its_inputs(ui: Page, task: str) -> None:
+    """One that was copied below the output folder, with its `inputs` beside it."""
+    from pipelines.types import GenerationRequest, InitImage, Inpaint
+    from webui.archive.inputs import pixels_sha256
+    from webui.archive.store import ImageStore
+
+    there = ImageStore(ui.outputs / f"older {task}")
+    there.prepare()
+    init = InitImage(image=Image.effect_noise((64, 64), 90).convert("RGB"))
+    mask = Inpaint(mask=Image.effect_noise((64, 64), 90)) if task == "inpaint" else None
+    request = GenerationRequest(prompt="a cat", width=64, height=64, steps=2, seed=3, init=init, inpaint=mask)
+    (result,) = ui.engine.generate(next(request.batches_from(3)), lambda _: None)
+    place = there.save(result).path.relative_to(ui.outputs).as_posix()
+    answer = ui.call("history_send", {"history_view": {"send": "run", "place": place}})
+    assert answer["way"] == task
+    sha256 = pixels_sha256(init.image)
+    if mask is None:
+        assert Path(answer["img2img_image"]["path"]).stem == sha256
+    else:
+        painted = answer["inpaint_painter"]
+        assert painted["source"] == sha256
+        assert ui.client.get(painted["url"]).status_code == 200
+        assert Path(painted["mask_url"]).stem == pixels_sha256(mask.mask)
+        assert ui.client.get(painted["mask_url"]).status_code == 200
+    assert ui.parts.store.inputs.get(sha256).tobytes() == init.image.tobytes()

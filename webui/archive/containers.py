@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import Note, UnreadableImage
 from webui.archive import chunks, exif, xmp
+from webui.archive.opening import open_picture
 from webui.archive.readers import stealth as foreign_stealth
 from webui.archive.readers.grammar import has_settings
 from webui.archive.readers.values import load_object
@@ -78,8 +79,7 @@ def read_texts(source: Path | bytes) -> Texts:
                 return _of_png(file)
             file.seek(0)
             _count_segments(file)
-            file.seek(0)
-            with Image.open(file, formats=_FORMATS) as image:
+            with open_picture(file, _FORMATS) as image:
                 return _of_other(image)
     except FileNotFoundError as error:
         raise UnreadableImage("picture_gone", name=name) from error

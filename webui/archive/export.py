@@ -21,6 +21,7 @@ from pipelines.errors import InvalidRequest, Note, UnreadableImage
 from webui.archive import pictures
 from webui.archive.containers import FILE_LIMIT, MB, PARAMETERS
 from webui.archive.entries import UNKNOWN_SEED, Entry
+from webui.archive.opening import open_picture
 
 Metadata = Literal["full", "prompt", "none"]
 KINDS: tuple[str, ...] = get_args(Metadata)
@@ -49,7 +50,7 @@ def bare(data: bytes, prompt: str | None = None) -> tuple[bytes, str]:
             turned = _orientation(data)
             if turned in (0, 1):
                 return _bare_jpeg(data, prompt), ".jpg"
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with open_picture(io.BytesIO(data), _FORMATS) as image:
             upright = ImageOps.exif_transpose(image)
             return _as_png(upright, image.info.get("icc_profile"), prompt), ".png"
     except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

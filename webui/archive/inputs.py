@@ -105,8 +105,25 @@ class InputsAround(InputStore):
 
     def get(self, sha256: str) -> Image.Image:
         """As ever; the hash says that it is the right picture, wherever it lies."""
+        return self._found(sha256)[0]
+
+    def bring(self, sha256: str) -> Path:
+        """The file of that picture among our own, to which it and the note of its origin are copied from wherever it
+        lies. Raises StorageError."""
+        image, store = self._found(sha256)
+        self.put(image)
+        if store is not self and (origin := store.origin(sha256)):
+            self.note(sha256, origin)
+        super().get(sha256)  # there, and unchanged
+        return self._path(sha256)
+
+    def _found(self, sha256: str) -> tuple[Image.Image, InputStore]:
         for folder in self._near:
-            if folder != self.folder and _HASH.fullmatch(sha256) and (folder / f"{sha256}.png").is_file():
+            if folder != self.folder and _is_there(folder, sha256):
                 with contextlib.suppress(StorageError):  # damaged there: ours may be whole
-                    return InputStore(folder).get(sha256)
-        return super().get(sha256)
+                    return (store := InputStore(folder)).get(sha256), store
+        return super().get(sha256), self
+
+
+def _is_there(folder: Path, sha256: object) -> bool:
+    return isinstance(sha256, str) and bool(_HASH.fullmatch(sha256)) and (folder / f"{sha256}.png").is_file()

@@ -13,6 +13,7 @@ from pipelines.errors import Note, UnreadableImage
 from webui.archive import chunks, exif
 from webui.archive.containers import FILE_LIMIT as ARCHIVE_LIMIT
 from webui.archive.containers import MB, PILLOW_LIMIT, READ
+from webui.archive.opening import open_picture
 
 # TIFF, PSD, FITS and the like stay out: large decoders, a long history of holes, and no camera or phone needs them here
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
@@ -93,7 +94,7 @@ def small(path: Path, side: int) -> Image.Image:
     if (size := path.stat().st_size) > ARCHIVE_LIMIT:
         raise UnreadableImage("picture_file_too_large", name=path.name, size=size / MB, limit=ARCHIVE_LIMIT // MB)
     try:
-        with Image.open(io.BytesIO(chunks.slim(path.read_bytes())), formats=FORMATS) as image:
+        with open_picture(io.BytesIO(chunks.slim(path.read_bytes())), FORMATS) as image:
             image.draft("RGB", (side, side))
             upright = _upright(image)
             upright.thumbnail((side, side))
@@ -116,7 +117,7 @@ def _open(source: Path | bytes) -> tuple[Image.Image, str | Note]:
     name = Note("the_picture") if isinstance(source, bytes) else source.name
     data = _bytes(source, name)
     try:
-        image = Image.open(io.BytesIO(chunks.slim(data)), formats=FORMATS)
+        image = open_picture(io.BytesIO(chunks.slim(data)), FORMATS)
     except _BOMB as error:
         raise UnreadableImage("picture_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000) from error
     except _BROKEN as error:

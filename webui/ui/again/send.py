@@ -11,6 +11,7 @@ import gradio as gr
 from pipelines.errors import SeedprintError
 from pipelines.types import DIALECTS, SEED_END, Task
 from webui.archive import metadata
+from webui.archive.inputs import InputsAround
 from webui.archive.metadata import ReadBack
 from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
@@ -83,7 +84,7 @@ class Sender:
         """The form that made the picture, with its source picture and mask, on the tab it came from."""
         back = metadata.read(path)
         tab = self.tabs[task_of(back)]
-        return self.open(tab.task) | tab.form.apply(self._known(back, run_fields(back))) | self._inputs(tab, back)
+        return self.open(tab.task) | tab.form.apply(self._known(back, run_fields(back))) | self._inputs(tab, back, path)
 
     def _known(self, back: ReadBack, fields: Mapping[str, Any]) -> dict[str, Any]:
         """With the names that the picture's files have now, and without a model that is not there: the form keeps its
@@ -111,20 +112,18 @@ class Sender:
         sha256 = self.house.inputs.put(metadata.read_input(path, self.house.inputs))
         return {"source": sha256, "url": self.house.input_url(sha256)}
 
-    def _inputs(self, tab: GenerateTab, back: ReadBack) -> Updates:
+    def _inputs(self, tab: GenerateTab, back: ReadBack, path: Path) -> Updates:
         settings = back.record.settings if back.record is not None else {}
         image = (settings.get("init") or {}).get("image")
         mask = (settings.get("inpaint") or {}).get("mask")
+        around = InputsAround(path, self.house.inputs)
         try:
-            if image is not None:
-                self.house.inputs.get(image)  # there, and unchanged
-            if mask is not None:
-                self.house.inputs.get(mask)
+            files = [around.bring(one) for one in (image, mask) if one is not None]
         except SeedprintError:
             return {}
         if tab.painter is not None and image is not None and mask is not None:
             urls = {"url": self.house.input_url(image), "mask_url": self.house.input_url(mask)}
             return {tab.painter: {"source": image, **urls}}
         if tab.image is not None and image is not None:
-            return {tab.image: str(self.house.inputs.folder / f"{image}.png")}
+            return {tab.image: str(files[0])}
         return {}

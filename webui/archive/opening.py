@@ -1,0 +1,41 @@
+"""`Image.open` on files from anywhere: a GIF may hold millions of comments, each of which Pillow adds to all before."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from PIL import Image
+
+READS = 20_000  # two for each part of a comment or another extension, of 255 bytes at most
+
+
+def open_picture(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
+    """Its header read. Raises what Pillow raises, and ValueError for a GIF with more before its first picture than any
+    program writes."""
+    file.seek(0)
+    is_gif = file.read(3) == b"GIF"
+    file.seek(0)
+    if not is_gif:
+        return Image.open(file, formats=formats)
+    bounded: Any = _Bounded(file)
+    image = Image.open(bounded, formats=formats)
+    bounded.left = None
+    return image
+
+
+class _Bounded:
+    """A file that is read so often and no more, while `left` is a number."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.left: int | None = READS
+
+    def read(self, size: int = -1) -> bytes:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise ValueError("too many blocks")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
