@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from pipelines.errors import InvalidRequest, Note
 TEXT_LIMIT = 20_000  # characters
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs
 _SHOWN = 80  # characters of a value that is no good
+_SEVERAL = 12  # names told of many
 
 
 def shown(value: object) -> Any:
@@ -27,6 +29,12 @@ def shown(value: object) -> Any:
     text = value if isinstance(value, str) else repr(value)
     text = text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be sent to a page
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def several(names: Sequence[str | Note]) -> tuple[Any, ...]:
+    """Names of files as a note may tell them: the first, and how many more there are."""
+    more = len(names) - _SEVERAL
+    return (*names[:_SEVERAL], *((Note("and_more", count=more),) if more > 0 else ()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

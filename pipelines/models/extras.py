@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
-from pipelines.kinds import shown
+from pipelines.kinds import several, shown
 from pipelines.models import conversion
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
@@ -192,7 +192,7 @@ def _fitting(found: Sequence[ModelInfo], field: str, name: str, family: str) -> 
 def _only(found: Sequence[ModelInfo], field: str, name: str) -> ModelInfo:
     exact = [info for info in found if info.name == name] or [i for i in found if bare(i.name) == bare(name)] or found
     if len(exact) > 1:
-        names = tuple(_named(info.name) for info in exact)
+        names = several([_named(info.name) for info in exact])
         raise InvalidRequest(field, "file_which", name=name, names=names)
     return exact[0]
 

@@ -122,8 +122,87 @@ MAKERS: dict[str, tuple[Shapes, str, str]] = {
         "sd3.5-medium",
         "",
     ),
+    "auraflow": (
+        {"double_layers.0.attn.w1q.weight": (3072, 3072), "cond_seq_linear.weight": (3072, 2048)},
+        "auraflow",
+        "",
+    ),
+    "hidream": (
+        {
+            "caption_projection.0.linear.weight": (2560, 4096),
+            "double_stream_blocks.0.block.attn1.to_q.weight": (2560, 2560),
+            "x_embedder.proj.weight": (2560, 64),
+        },
+        "hidream",
+        "",
+    ),
+    "hunyuan dit": (
+        {
+            "mlp_t5.0.weight": (8192, 2048),
+            "blocks.0.attn1.Wqkv.weight": (4224, 1408),
+            "x_embedder.proj.weight": (1408, 4, 2, 2),
+        },
+        "hunyuan-dit",
+        "",
+    ),
+    "hunyuan video": (
+        {
+            "txt_in.individual_token_refiner.blocks.0.norm1.weight": (3072,),
+            "double_blocks.0.img_attn_qkv.weight": (9216, 3072),
+            "img_in.proj.weight": (3072, 16, 1, 2, 2),
+        },
+        "hunyuan-video",
+        "",
+    ),
+    "wan": (
+        {
+            "head.modulation": (1, 2, 5120),
+            "blocks.0.self_attn.q.weight": (5120, 5120),
+            "patch_embedding.weight": (5120, 16, 1, 2, 2),
+        },
+        "wan",
+        "",
+    ),
+    "ltx video": (
+        {
+            "adaln_single.emb.timestep_embedder.linear_1.bias": (2048,),
+            "patchify_proj.weight": (2048, 128),
+            "transformer_blocks.0.attn1.to_q.weight": (2048, 2048),
+        },
+        "ltx-video",
+        "",
+    ),
+    "pixart": (
+        {
+            "t_block.1.weight": (6912, 1152),
+            "blocks.0.attn.qkv.weight": (3456, 1152),
+            "y_embedder.y_proj.fc1.weight": (1152, 4096),
+        },
+        "pixart",
+        "",
+    ),
+    "stable cascade": (
+        {"clf.1.weight": (16, 2048, 1, 1), "clip_txt_mapper.weight": (2048, 1280)},
+        "stable-cascade",
+        "",
+    ),
+    "kolors": (
+        {
+            "input_blocks.0.0.weight": (320, 4, 3, 3),
+            "label_emb.0.0.weight": (1280, 5632),
+            "encoder_hid_proj.weight": (2048, 4096),
+        },
+        "kolors",
+        "",
+    ),
 }
+UNETS = {"kolors", "stable cascade"}  # the others are transformers
 PREFIXES = ("", "model.diffusion_model.")
+
+
+def test_every_family_that_is_only_recognised_is_known_by_its_makers_names() -> None:
+    shown = {family for _, family, _ in MAKERS.values()}
+    assert {name for name, family in families.ALL.items() if not family.runs} - shown == set()
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -132,7 +211,7 @@ def test_a_network_in_its_makers_names(name: str, prefix: str, tmp_path: Path) -
     shapes, family, variant = MAKERS[name]
     named = {prefix + one: shape for one, shape in shapes.items()}
     info = identify(write_model(tmp_path / "x.safetensors", named, dtype="F8_E4M3"))
-    assert (info.kind, info.family, info.variant) == ("transformer", family, variant)
+    assert (info.kind, info.family, info.variant) == ("unet" if name in UNETS else "transformer", family, variant)
     assert info.problem is not None
     told = say(info.problem, "en")
     assert families.of(family).title in told

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.ui.conftest import Page
+from webui.archive import metadata
 from webui.jobs.service import AGAIN_LIMIT
 from webui.proof.remade import KEPT, Remade
 
@@ -129,3 +130,37 @@ def test_only_the_newest_pairs_are_kept(tmp_path: Path) -> None:
     assert remade.find("job", 2, "difference") is None  # of two sizes
     Remade(tmp_path)
     assert not tmp_path.exists()  # a new start begins without
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("left", [0, 1])
+def test_which_files_are_gone_is_told(ui: Page, monkeypatch: pytest.MonkeyPatch, when: str, left: int) -> None:
+    saved = ui.generate(values={"txt2img_seed": 40 + left, "txt2img_batch_size": 3}).saved
+    ids = [ui.parts.history.identity(one.path) for one in saved]
+    gone = [one.path for one in saved[left:]]
+
+    def vanish() -> None:
+        for path in gone:
+            path.unlink(missing_ok=True)
+
+    if when == "before":
+        vanish()
+    else:
+        read = metadata.read
+        monkeypatch.setattr(metadata, "read", lambda source: (vanish(), read(source))[1])
+    answer = ui.client.post("/history/verify", json={"ids": ids}, headers={"accept-language": "zh"})
+    names = "、".join(path.name for path in gone)
+    if when == "before" and not left:
+        assert (answer.status_code, answer.json()["detail"]) == (400, f"图片 {names} 已不存在。")
+        return
+    job = answer.json()["job"]
+    ui.finished(job)
+    found = look(ui, job, "zh")
+    told = [one["html"] for one in found["results"] if one["verdict"] == "cannot"]
+    assert all(f"{path.name} 不存在。" in html for path, html in zip(gone, told, strict=True))
+    if left:
+        assert (found["state"], found["error"], found["counts"]["identical"]) == ("done", "", 1)
+    else:
+        assert (found["state"], found["error"]) == ("failed", f"图片 {names} 已不存在。")
+        live = ui.call("again_watch", {"seedprint-jobs-again": [job]}, "zh")["again_live"]
+        assert (live["state"], live["error"]) == ("failed", f"图片 {names} 已不存在。")

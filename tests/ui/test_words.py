@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from pipelines.errors import InvalidRequest, Note
+from pipelines.kinds import several
 from pipelines.types import GenerationRequest
 from webui.ui.labels import translations, word
 from webui.ui.widgets import composer, reading
-from webui.words import COOKIE, SCRIPT_WORDS, SENTENCES, WORDS, Language, fault, language_of, say, translate
+from webui.words import COOKIE, SCRIPT_WORDS, SENTENCES, WORDS, Language, fault, language_of, line, say, translate
 
 TABLES = [
     (f"{name}:{key}", words)
@@ -131,3 +132,53 @@ def test_a_note_that_lacks_its_values_is_told_all_the_same(value: Any, language:
         slots = {name for _, name, _, _ in string.Formatter().parse(english) if name}
         for data in ({"code": code}, {"code": code, "field": value}, {"code": code, **dict.fromkeys(slots, value)}):
             assert isinstance(say(Note.from_json(data), language), str)
+
+
+@pytest.mark.parametrize(
+    ("given", "english", "chinese", "line_told"),
+    [
+        (
+            {"sampler": "PLMS", "schedule": "karras"},
+            "Schedule must be one of Automatic with PLMS, got Karras.",
+            "采样器 PLMS 的噪声调度只能是 自动，现为 Karras。",
+            "schedule must be one of automatic with PLMS, got karras.",
+        ),
+        (
+            {"dialect": "info"},  # `dialect_info` is what is written beside the field
+            "Language of the prompts must be one of A1111, Compel, got info.",
+            "提示词语法必须是以下之一：A1111 语法、Compel 语法，现为 info。",
+            "dialect must be one of a1111, compel, got info.",
+        ),
+        (
+            {"vae": ""},
+            'VAE must be a name, got "".',
+            'VAE 模型必须是名称，现为 ""。',
+            'vae must be a name, got "".',
+        ),
+    ],
+    ids=str,
+)
+def test_choices_are_called_as_the_page_calls_them_and_by_their_names_on_the_command_line(
+    given: dict[str, Any], english: str, chinese: str, line_told: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        GenerationRequest(**given)
+    assert (fault(caught.value, "en"), fault(caught.value, "zh")) == (english, chinese)
+    assert line(caught.value) == line_told
+    assert say(Note.from_json(caught.value.told.to_json()), "zh") == chinese  # as a job keeps it
+
+
+def test_choices_of_no_request_are_called_as_the_page_calls_them_too() -> None:
+    models = InvalidRequest("model", "choice", choices=("builtin", "bytes"), value="size")  # files may be called so
+    assert fault(models, "en") == "Model must be one of Built-in (simple scenes), bytes, got size."
+    axes = InvalidRequest("axes", "choice", choices=("prompt_words", "steps", "eta"), value="x")
+    assert fault(axes, "en") == f"Axes must be one of words, Steps, {WORDS['eta'][0]}, got x."
+    assert fault(InvalidRequest("places", "choice", choices=("before",), value=()), "zh").endswith('现为 ""。')
+
+
+def test_of_many_names_the_first_are_told_and_how_many_there_are() -> None:
+    names = [f"model-{place}" for place in range(1000)]
+    error = InvalidRequest("model", "choice", choices=several(names), value="x")
+    assert fault(error, "en") == f"Model must be one of {', '.join(names[:12])}, … and 988 more, got x."
+    assert fault(error, "zh") == f"模型必须是以下之一：{'、'.join(names[:12])}、…… 另有 988 个，现为 x。"
+    assert several(names[:12]) == tuple(names[:12])

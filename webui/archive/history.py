@@ -231,16 +231,24 @@ class History:
 
     def entries(self, identities: Sequence[str]) -> list[Entry]:
         """Those of the ids that are there, in their order."""
+        by_id = {entry.saved.id: entry for entry in self._present(self._known(identities, "gone = 0"))}
+        return [by_id[identity] for identity in dict.fromkeys(identities) if identity in by_id]
+
+    def paths(self, identities: Sequence[str]) -> list[Path]:
+        """The files of the ids, in their order, those that are gone too."""
+        by_id = {entry.saved.id: entry.saved.path for entry in self._known(identities, "true")}
+        return [by_id[identity] for identity in dict.fromkeys(identities) if identity in by_id]
+
+    def _known(self, identities: Sequence[str], where: str) -> list[Entry]:
         found: list[Entry] = []
         with self._reading():
             for start in range(0, len(identities), _ASKED):
                 asked = identities[start : start + _ASKED]
                 rows = self._reader.execute(
-                    f"SELECT number FROM images WHERE gone = 0 AND token IN ({_holes(asked)})", tuple(asked)
+                    f"SELECT number FROM images WHERE {where} AND token IN ({_holes(asked)})", tuple(asked)
                 )
                 found += self._entries([number for (number,) in rows])
-        by_id = {entry.saved.id: entry for entry in self._present(found)}
-        return [by_id[identity] for identity in dict.fromkeys(identities) if identity in by_id]
+        return found
 
     def facets(self) -> Facets:
         """What to filter by."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.fields import REQUIRED, build, switch_of
-from pipelines.kinds import shown
+from pipelines.kinds import several, shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.jobs.defaults import form_defaults
 
@@ -88,7 +88,7 @@ def _model(service: GenerationService, name: str | None) -> ModelInfo:
     for model in models:
         if name in (None, model.name):
             return model
-    raise InvalidRequest("model", "model_unknown", known=tuple(model.name for model in models), value=shown(name))
+    raise InvalidRequest("model", "model_unknown", known=several([model.name for model in models]), value=shown(name))
 
 
 def existing(path: Path, field: str) -> Path:

@@ -43,8 +43,7 @@ def _add_running(router: APIRouter, service: GenerationService, history: History
     def verify(request: Request, chosen: Chosen) -> dict[str, str]:
         """Queues making them again; the job's id."""
         with faults_as_answers(request):
-            paths = [entry.saved.path for entry in history.entries(chosen.ids)]
-            return {"job": service.submit_again(*paths)}
+            return {"job": service.submit_again(*history.paths(chosen.ids))}
 
     @router.post("/{job}/cancel")
     def cancel(job: str) -> dict[str, str]:

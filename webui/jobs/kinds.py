@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import InvalidRequest, Skipped
+from pipelines.errors import InvalidRequest, Skipped, UnreadableImage
+from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
 from webui.archive import pictures
 from webui.archive.grids import Tile
@@ -129,7 +130,8 @@ def _save_grid(work: Work) -> None:
 
 
 def again(work: Work) -> None:
-    """Made again and compared one batch after the other; of what differs, both are kept to be looked at."""
+    """Made again and compared one batch after the other; of what differs, both are kept to be looked at. Raises
+    UnreadableImage when every file is gone."""
     house, reports = work.house, work.running.reports
 
     def keep(report: AgainReport, before: Image, now: Image) -> None:
@@ -141,6 +143,9 @@ def again(work: Work) -> None:
         with house.board.changed:
             reports.append(report)
         house.board.touch(work.job.id)
+    gone = [report.path for report in reports if report.cannot is not None and report.cannot.code == "picture_gone"]
+    if reports and len(gone) == len(reports):
+        raise UnreadableImage("pictures_lost", names=several([Path(path).name for path in gone]))
 
 
 def _paths(job: Job) -> list[Path]:

@@ -84,7 +84,7 @@ class Runner:
             else:
                 jobs.finish(job.id, "cancelled", outcome=running.outcome)
         except SeedprintError as error:
-            jobs.finish(job.id, "failed", error=error.told)
+            jobs.finish(job.id, "failed", error=error.told, outcome=running.outcome)
         except Exception:  # a bug must not end the queue; its traceback goes to the log
             log.exception("Job %s ended by a bug", job.id)
             jobs.finish(job.id, "failed", error=Note("bug"))

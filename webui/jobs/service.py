@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, Skipped, Stopped
-from pipelines.kinds import shown
+from pipelines.kinds import several, shown
 from pipelines.types import (
     DIALECTS,
     SEED_END,
@@ -103,12 +103,11 @@ class GenerationService:
         return self._add(wishes)
 
     def submit_again(self, *paths: Path) -> str:
-        """Queues making these images again, to compare. Nothing is saved."""
+        """Queues making these images again, to compare. Nothing is saved. Of those that are gone the job tells."""
         if not 1 <= len(paths) <= AGAIN_LIMIT:
             raise InvalidRequest("files", "pictures_count", limit=AGAIN_LIMIT, value=len(paths))
-        for path in paths:
-            if not path.is_file():
-                raise InvalidRequest("file", "picture_lost", value=path.name)
+        if not any(path.is_file() for path in paths):
+            raise InvalidRequest("file", "pictures_lost", names=several([path.name for path in paths]))
         return self._add([("again", {"paths": [str(path) for path in paths]}, len(paths))])[0]
 
     def _add(self, wishes: list[tuple[str, dict[str, Any], int]]) -> list[str]:
@@ -125,7 +124,7 @@ class GenerationService:
         not there or does not fit."""
         known = {model.name: model for model in self._engine.models()}
         if request.model not in known:
-            raise InvalidRequest("model", "choice", choices=tuple(known), value=shown(request.model))
+            raise InvalidRequest("model", "choice", choices=several(tuple(known)), value=shown(request.model))
         if (problem := known[request.model].problem) is not None:
             raise InvalidRequest("model", problem.code, **problem.values)
         self._engine.check(choices.drawn(self.planned(request), request.seed or 0, self._house.lists()))

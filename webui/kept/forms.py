@@ -28,7 +28,7 @@ class Forms:
 
     def keep(self, tab: str, fields: Mapping[str, Any]) -> None:
         """The form shows this now."""
-        text, now = json.dumps(fields, ensure_ascii=False), self._clock()
+        text, now = json.dumps(fields), self._clock()
         with self._database.transaction() as connection:
             found = _newest(connection, tab, 2)
             change = _changed(found[0].fields, fields) if found else set()

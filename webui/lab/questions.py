@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipelines.errors import PLAIN, InvalidRequest, Note
-from pipelines.kinds import shown
+from pipelines.kinds import shown, whole
 from pipelines.types import GenerationRequest
 from webui.lab.axes import Axis
 from webui.lab.phrases import Phrased, tidy
@@ -114,8 +114,8 @@ class Order:
 
     def _orders(self, count: int) -> Iterator[tuple[int, ...]]:
         total, wanted = math.factorial(count), self.sample
-        if wanted is not None and not 1 <= wanted <= SAMPLE_LIMIT:
-            raise InvalidRequest("sample", "whole_number", low=1, high=SAMPLE_LIMIT, value=shown(wanted))
+        if wanted is not None:
+            whole(1, SAMPLE_LIMIT).check("sample", wanted)
         if wanted is None and total > SAMPLE_LIMIT:
             raise InvalidRequest("sample", "sample_wanted", count=count, orders=total)
         if wanted is None or wanted >= total - 1:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
-from pipelines.kinds import shown
+from pipelines.kinds import several, shown
 from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
 from webui.archive.inputs import INPUTS
 from webui.archive.store import ImageStore
@@ -87,7 +87,7 @@ def _chosen(engine: Engine, names: list[str]) -> list[ModelInfo]:
     known = {model.name: model for model in engine.models()}
     for name in names:
         if name not in known:
-            raise InvalidRequest("model", "choice", choices=tuple(known), value=shown(name))
+            raise InvalidRequest("model", "choice", choices=several(tuple(known)), value=shown(name))
         if (problem := known[name].problem) is not None:
             raise InvalidRequest("model", problem.code, **problem.values)
     return [model for model in known.values() if (model.name in names if names else model.problem is None)]

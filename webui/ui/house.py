@@ -13,6 +13,7 @@ from urllib.parse import quote
 from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest
+from pipelines.kinds import shown
 from pipelines.types import ModelInfo
 from webui.archive import pictures
 from webui.archive.entries import picture_at
@@ -39,10 +40,13 @@ def saved_url(saved: SavedImage) -> str:
 def uploaded_file(path: object) -> Path | None:
     """The file a browser says it uploaded, or None: a path from outside counts only inside the upload folder."""
     root = os.environ.get("GRADIO_TEMP_DIR")
-    if not isinstance(path, str) or not root or "\0" in path:
+    if not isinstance(path, str) or not root:
         return None
-    file = Path(path).resolve()
-    return file if Path(root).resolve() in file.parents and file.is_file() else None
+    try:
+        file = Path(path).resolve()
+        return file if Path(root).resolve() in file.parents and file.is_file() else None
+    except (OSError, ValueError):
+        return None  # no name that this system knows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +109,19 @@ class House:
 
     def readable(self, path: object, field: str = "init_image") -> Path:
         """A picture the browser names: one it uploaded, or one of ours. Raises InvalidRequest."""
-        if (file := uploaded_file(path)) is not None:
-            return file
-        if isinstance(path, str) and "\0" not in path:
-            place = place_below(self.outputs, Path(path))
-            if place is not None and (ours := picture_at(self.outputs, place)) is not None:
-                return ours
-        raise InvalidRequest(field, "picture_needed")
+        if path is None or path == "":
+            raise InvalidRequest(field, "picture_needed")
+        if (file := uploaded_file(path) or self._saved_file(path)) is None:
+            raise InvalidRequest(field, "picture_from_elsewhere", value=shown(path))
+        return file
+
+    def _saved_file(self, path: object) -> Path | None:
+        """The picture of ours that this path is, or None."""
+        try:
+            place = place_below(self.outputs, Path(path)) if isinstance(path, str) else None
+        except (OSError, ValueError):
+            return None  # no name that this system knows
+        return None if place is None else picture_at(self.outputs, place)
 
     def input_url(self, sha256: str) -> str:
         return file_url(self.inputs.folder / f"{sha256}.png")

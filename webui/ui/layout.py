@@ -23,6 +23,7 @@ from webui.ui.generate.wiring import wire_memory, wire_tab
 from webui.ui.history.saving import SavingForm
 from webui.ui.history.tab import HistoryTab
 from webui.ui.house import House, saved_url
+from webui.ui.inputs import Page
 from webui.ui.lab.tab import LabTab
 from webui.ui.labels import word
 from webui.ui.models.tab import ModelsTab
@@ -60,7 +61,7 @@ def build_page(
         image_url=image_url,
         thumb_url=thumb_url,
     )
-    blocks = gr.Blocks(title="Seedprint", fill_width=True, delete_cache=(3600, 86400), analytics_enabled=False)
+    blocks = Page(title="Seedprint", fill_width=True, delete_cache=(3600, 86400), analytics_enabled=False)
     with blocks:
         header = Header(elem_id="header")
         drop = DropAnywhere(house).build()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
+from pipelines.types import BUILTIN
 from webui.words.frame import SCRIPT_WORDS
 
 Language = Literal["en", "zh"]
@@ -20,6 +21,9 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 COOKIE = "seedprint-language"  # set by the page's head script, so that Python and the browser agree
 
 Words = dict[str, tuple[str, str]]
+_BESIDE = ("info", "help")  # FIELD_info and FIELD_help are written beside a field
+_NO_FILES = {"model": (BUILTIN,), "vae": ("automatic",)}  # of fields that take names of files: those that are none
+_CHOSEN = ("choices", "value")  # the values of a note that are choices of its field
 
 
 def _gathered(table: str) -> Words:
@@ -57,21 +61,55 @@ def label(field: str, language: Language) -> str:
     return WORDS[field][language == "zh"] if field in WORDS else field
 
 
+def choice_key(field: str, choice: object) -> str | None:
+    """The key of what the page calls a choice of a field; None where it is called as it is."""
+    if field == "axes" and choice in WORDS:  # whose choices are fields
+        return str(choice)
+    if choice in _BESIDE or choice not in _NO_FILES.get(field, (choice,)):
+        return None
+    return key if (key := f"{field}_{choice}") in WORDS else None
+
+
 def say(note: Note, language: Language, field: str = "") -> str:
-    """The sentence of a note. `field`: what its `{field}` is called, where the note does not name it. A code without
-    words, or with other values, which another version may have kept, is shown as it is."""
+    """The sentence of a note, as the page tells it: a field and its choices by their labels. `field`: what its
+    `{field}` is called, where the note does not name it. A code without words, or with other values, which another
+    version may have kept, is shown as it is."""
+    if "field" in note.values:
+        name = str(note.values["field"])
+        return _told(_labelled(note, name, language), language, label(name, language))
+    return _told(note, language, field)
+
+
+def _told(note: Note, language: Language, field: str) -> str:
     if note.code == PLAIN:
         return str(note.values.get("text", ""))
     words = SENTENCES.get(note.code)
     if words is None:
         return str(note)
     values = {name: _said(value, language) for name, value in note.values.items()}
-    if "field" in values:
-        field = label(str(values.pop("field")), language)
+    if isinstance(given := values.get("value"), str) and not given.strip():
+        values["value"] = f'"{given}"'  # else the sentence would end on nothing
     try:
         return words[language == "zh"].format(**{**values, "field": field})
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError):  # another version gave other values
         return str(note)
+
+
+def _labelled(note: Note, field: str, language: Language) -> Note:
+    """With the labels of the field's choices, where the note lists them."""
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return tuple(map(shown, value))
+        key = choice_key(field, value) if isinstance(value, str) else None
+        return value if key is None else translate(key, language)
+
+    if "choices" not in note.values:
+        return note
+    return Note(
+        note.code,
+        **{name: shown(note.values[name]) if name in _CHOSEN else value for name, value in note.values.items()},
+    )
 
 
 def _said(value: Any, language: Language) -> Any:
@@ -84,16 +122,14 @@ def _said(value: Any, language: Language) -> Any:
 
 def fault(error: SeedprintError, language: Language) -> str:
     """One sentence for the page."""
-    if isinstance(error, InvalidRequest):
-        return say(error.note, language, label(error.field, language))
-    return say(error.note, language)
+    return say(error.told, language)
 
 
 def line(error: SeedprintError) -> str:
     """One line for the command line, which calls a field by its name: field, rule and value."""
     if not isinstance(error, InvalidRequest):
         return say(error.note, "en")
-    told = say(error.note, "en", error.field)
+    told = _told(error.note, "en", error.field)
     named = "{field}" in SENTENCES.get(error.note.code, ("",))[0]
     return told if named else f"{error.field}: {told}"
 

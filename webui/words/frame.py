@@ -37,7 +37,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "A small model made by this project that draws simple scenes. Put real checkpoints into the models folder.",
         "本项目自带的小模型，只画简单场景。真正的模型请放入 models 文件夹。",
     ),
-    "builtin_title": ("Built-in (simple scenes)", "内置模型（简单场景）"),
+    "model_builtin": ("Built-in (simple scenes)", "内置模型（简单场景）"),
     "cannot_load": ("cannot be loaded", "无法加载"),
     "sampler": ("Sampler", "采样器"),
     "schedule": ("Schedule", "噪声调度"),

@@ -20,7 +20,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose from 1 to {limit:,} pictures, got {value:,}.",
         "请选择 1 到 {limit:,} 张图片，现为 {value:,} 张。",
     ),
-    "picture_lost": ("There is no picture {value} any more.", "图片 {value} 已不存在。"),
+    "pictures_lost": ("There is no picture {names} any more.", "图片 {names} 已不存在。"),
     "queue_full": (
         "The queue holds at most {limit:,} jobs: {waiting:,} wait already, and these are {value:,} more.",
         "队列最多 {limit:,} 个任务：已有 {waiting:,} 个在等待，又要加入 {value:,} 个。",

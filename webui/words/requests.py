@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    "and_more": ("… and {count:,} more", "…… 另有 {count:,} 个"),
     "nothing": ("nothing", "空"),
     # -- a field by itself (`pipelines.fields`)
     "whole_number": (
@@ -52,6 +53,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "mask_needed": ("Paint a mask first: over what should change.", "请先绘制蒙版：涂抹需要改变的区域。"),
     "switched_off": ("{field} must be switched on first.", "请先启用{field}。"),
+    "picture_from_elsewhere": (
+        "Choose a picture on this page: {value} was not uploaded here and is no picture of the outputs folder.",
+        "请在本页选择图片：{value} 既不是在此上传的，也不是输出文件夹中的图片。",
+    ),
     "picture_needed": ("Choose a picture to start from.", "请先选择图片。"),
     # -- JSON of ours (`webui.archive.record`)
     "missing": ("{field} must be given, got nothing.", "缺少{field}。"),

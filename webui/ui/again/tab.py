@@ -20,11 +20,12 @@ from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.tab import SECRET
 from webui.ui.house import House
+from webui.ui.inputs import Picture
 from webui.ui.labels import word
 from webui.ui.widgets.live import Live
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.widget import empty_words
-from webui.words import WORDS, Language, fault, language_of, say, translate
+from webui.words import WORDS, Language, choice_key, fault, language_of, say, translate
 
 _SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
 
@@ -42,9 +43,7 @@ class AgainTab:
         with gr.Row(elem_classes="columns", equal_height=False):
             with gr.Column(scale=9, min_width=340, elem_classes="left"):
                 gr.Markdown(word("again_hint"), elem_classes="note")
-                self.image = gr.Image(
-                    type="filepath",
-                    image_mode=None,
+                self.image = Picture(
                     sources=["upload"],
                     label=word("again_drop"),
                     height=320,
@@ -231,8 +230,8 @@ def _label(name: str, language: Language) -> str:
 def _shown(name: str, value: object, language: Language) -> str:
     if isinstance(value, bool):
         return translate("yes" if value else "no", language)
-    key = f"{name}_{value}"
-    return translate(key, language) if key in WORDS else str(value)
+    key = choice_key(name, value)
+    return str(value) if key is None else translate(key, language)
 
 
 def _made_with(facts: Mapping[str, Any]) -> str:

@@ -15,33 +15,15 @@ from pipelines.fields import Field, build, field_of, groups_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
+from webui.ui.inputs import Checkbox, Dropdown, NumberBox, Slider
 from webui.ui.labels import word
-from webui.words import WORDS, Language, say
+from webui.words import WORDS, Language, choice_key, say
 
 Values = Mapping[Any, Any]  # what gradio hands a handler whose inputs are a set: component -> value
 Updates = dict[Any, Any]  # component -> update
 
 TABS: tuple[Task, ...] = get_args(Task)
 SLIDER_MOST = 1000  # whole numbers that go further are typed
-
-
-class Slider(gr.Slider):
-    """Hands on what it gets: what is wrong with it the request says, beside the field and in both languages."""
-
-    is_template = True  # to the browser this is gradio's own
-
-    def preprocess(self, payload: float) -> float:
-        return payload
-
-
-class Dropdown(gr.Dropdown):
-    """Hands on what it gets, likewise: what it offers changes with the models folder, and a page that was open before
-    must get a sentence, not a fault."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
 
 
 def shown_in(task: Task) -> tuple[Field, ...]:
@@ -65,12 +47,12 @@ def control(name: str, place: str, value: Any = None, **options: Any) -> Compone
         case Number(low=low, high=high, step=step) if not one.optional:
             return Slider(low, high, value, **{"step": step, "buttons": [], **shared, **options})
         case Whole(step=step) | Number(step=step):
-            return gr.Number(shown_value(name, value), **{"step": step, **shared, **options})
+            return NumberBox(shown_value(name, value), **{"step": step, **shared, **options})
         case Choice(choices=choices):
             named = [(choice_label(name, choice), choice) for choice in choices]
             return Dropdown(**{"choices": named, "value": value, **shared, **options})
         case Flag():
-            return gr.Checkbox(value, **{"container": False, **shared, **options})
+            return Checkbox(value, **{"container": False, **shared, **options})
         case Name():
             return Dropdown(**{"value": value, **shared, **options})
         case _:
@@ -79,7 +61,7 @@ def control(name: str, place: str, value: Any = None, **options: Any) -> Compone
 
 def choice_label(name: str, choice: str) -> Any:
     """What a choice of a field is called: its words, or itself."""
-    return word(f"{name}_{choice}") if f"{name}_{choice}" in WORDS else choice
+    return choice if (key := choice_key(name, choice)) is None else word(key)
 
 
 def shown_value(name: str, value: Any) -> Any:
@@ -146,6 +128,12 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def accepted(name: str, value: Any) -> bool:
+    """Whether a request would take this value of a field."""
+    one = field_of(GenerationRequest, name)
+    return one is not None and one.accepts(value)
+
+
 def _value(name: str, value: Any) -> Any:
     """As the request wants it; browsers send no text as nothing."""
     one = field_of(GenerationRequest, name)
@@ -166,8 +154,4 @@ def schedule_update(sampler: str, schedule: str) -> Any:
 
 def model_choices(models: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
     """(shown, name) of every model that can be loaded."""
-    return [
-        (word("builtin_title") if model.builtin else model.name, model.name)
-        for model in models
-        if model.problem is None
-    ]
+    return [(choice_label("model", model.name), model.name) for model in models if model.problem is None]

@@ -14,7 +14,6 @@ from pipelines.types import IMAGE_GUIDANCE, REQUEST_FIELDS, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.adapters import lora_choices, vae_choices
 from webui.ui.generate.controls import (
-    Dropdown,
     Form,
     Updates,
     choice_label,
@@ -22,14 +21,13 @@ from webui.ui.generate.controls import (
     model_choices,
     shown_in,
 )
+from webui.ui.inputs import Dropdown, Picture
 from webui.ui.labels import word
 
 
-def picture_box(elem_id: str, label: str, height: int) -> gr.Image:
-    """A place for a picture file, kept as it comes. Call inside a Blocks context."""
-    return gr.Image(
-        type="filepath",
-        image_mode=None,
+def picture_box(elem_id: str, label: str, height: int) -> Picture:
+    """Call inside a Blocks context."""
+    return Picture(
         sources=["upload", "clipboard"],
         label=word(label),
         height=height,

@@ -15,7 +15,7 @@ from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs
 from webui.ui.generate import memory_line
-from webui.ui.generate.controls import Updates, Values, schedule_update
+from webui.ui.generate.controls import Updates, Values, accepted, schedule_update, whole
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.house import uploaded_file
 from webui.words import Language, fault, language_of, say, translate
@@ -138,12 +138,13 @@ class GenerateHandlers:
     def steps_run(self, steps: Any, strength: Any, request: gr.Request) -> str:
         """How many steps really run: int(steps × strength)."""
         language = language_of(request)
-        if not isinstance(steps, (int, float)) or not isinstance(strength, (int, float)):
+        steps = whole(steps)
+        if not accepted("steps", steps) or not accepted("strength", strength):
             return ""
         run = steps_at(strength, steps)
         if run == 0:
             return escaped(translate("steps_none", language))
-        return escaped(translate("steps_run", language, run=run, steps=int(steps)))
+        return escaped(translate("steps_run", language, run=run, steps=steps))
 
     def painter_upload(self, value: Any, request: gr.Request) -> Updates:
         """The visitor gave the painter a picture: it is brought to upright sRGB and kept, then shown."""

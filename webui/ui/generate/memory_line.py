@@ -10,7 +10,10 @@ from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, ro
 from pipelines.prompts.grammar import prompts_in
 from pipelines.types import EngineState, ModelInfo, steps_at
 from webui.jobs.durations import Durations
+from webui.ui.generate.controls import accepted
 from webui.words import Language, say
+
+_COUNTS = ("steps", "width", "height", "batch_size", "batches")
 
 
 def told(
@@ -46,11 +49,10 @@ def told(
 
 def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) -> float | None:
     """Of the whole run, as far as the form is filled in."""
-    strength = fields.get("strength", 1)
-    counts = [fields.get(name) for name in ("steps", "width", "height", "batch_size", "batches")]
-    if not all(isinstance(count, int) and count > 0 for count in counts) or not isinstance(strength, (int, float)):
+    strength, counts = fields.get("strength", 1), {name: fields.get(name) for name in _COUNTS}
+    if not all(accepted(name, value) for name, value in {**counts, "strength": strength}.items()):
         return None
-    steps, width, height, batch, batches = (int(count) for count in counts if count is not None)
+    steps, width, height, batch, batches = (int(count) for count in counts.values() if count is not None)
     steps = max(1, steps_at(strength, steps))
     one = durations.seconds(model.name, steps, width * height)
     return None if one is None else one * batch * batches

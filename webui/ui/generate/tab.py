@@ -9,9 +9,10 @@ import gradio as gr
 
 from pipelines.types import ModelInfo, Task
 from webui.jobs.defaults import model_defaults
-from webui.ui.generate.controls import Dropdown, Form
+from webui.ui.generate.controls import Form
 from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, picture_box
 from webui.ui.house import House
+from webui.ui.inputs import Dropdown, Picture
 from webui.ui.labels import word
 from webui.ui.looks import LooksButton
 from webui.ui.widgets.composer import build_composer, preset_choices
@@ -48,7 +49,7 @@ class GenerateTab:
 
     form: Form
     reading: Reading
-    image: gr.Image | None = None
+    image: Picture | None = None
     painter: MaskPainter | None = None
 
     def __init__(self, task: Task, house: House) -> None:

@@ -11,8 +11,9 @@ from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
 from webui.kept.saving import SavingSettings
-from webui.ui.generate.controls import Dropdown, Updates
+from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
+from webui.ui.inputs import CheckboxGroup, Dropdown
 from webui.ui.labels import word
 from webui.words import fault, language_of, translate
 
@@ -35,7 +36,7 @@ class SavingForm:
                 self.format = Dropdown(
                     [(_NAMES[name], name) for name in FORMATS], label=word("format"), elem_id="saving_format", scale=1
                 )
-                self.sidecars = gr.CheckboxGroup(
+                self.sidecars = CheckboxGroup(
                     [(f".{name}", name) for name in SIDECARS],
                     label=word("sidecars"),
                     elem_id="saving_sidecars",
@@ -105,7 +106,9 @@ class SavingForm:
 
 
 def _saving(pattern: Any, kind: Any, sidecars: Any, grid: Any) -> Saving:
-    return Saving(pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or ())), grid=str(grid))
+    return Saving(
+        pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or (), key=str)), grid=str(grid)
+    )
 
 
 def _fault(error: SeedprintError, request: gr.Request) -> str:

@@ -13,6 +13,7 @@ from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest
 from pipelines.fields import build, flat
+from pipelines.kinds import choice, flag
 from pipelines.kinds import shown as shown_value
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
@@ -33,6 +34,7 @@ from webui.lab.questions import (
 from webui.lab.ranges import numbers
 from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, whole
 from webui.ui.generate.form import build_start, picture_box
+from webui.ui.inputs import Checkbox, CheckboxGroup, Dropdown, NumberBox
 from webui.ui.labels import word
 from webui.words import WORDS
 
@@ -139,15 +141,18 @@ def _question(given: Mapping[str, Any]) -> Question:
         return Ablation(phrases=phrases)
     if kind == "order":
         sample = whole(given["sample"])
-        return Order(phrases=phrases, sample=sample if isinstance(sample, int) and sample else None)
+        return Order(phrases=phrases, sample=None if sample in (0, "") else sample)
     if kind == "symbols":
         places = tuple(given["places"] or ())
         return Symbols(phrase=given["phrase"] or "", symbols=tuple(str(given["symbols"] or "").split()), places=places)
     if kind == "weights":
         return Weights(phrase=given["phrase"] or "", weights=numbers(given["weights"] or "", "weights"))
     if kind == "isolation":
-        separators = tuple(SEPARATORS[name] for name in given["separators"] or () if name in SEPARATORS)
-        return Isolation(phrases=phrases, separators=separators, alone=bool(given["alone"]))
+        for name in given["separators"]:
+            choice(*SEPARATORS).check("separators", name)
+        flag().check("alone", given["alone"])
+        separators = tuple(SEPARATORS[name] for name in given["separators"])
+        return Isolation(phrases=phrases, separators=separators, alone=given["alone"])
     if kind == "grid":
         named = [(given[f"{axis}_field"], given[f"{axis}_values"]) for axis in AXES]
         return Grid(axes=tuple(Axis.read(field, text or "") for field, text in named if field))
@@ -181,7 +186,7 @@ def build_asked() -> dict[str, Any]:
     """The card of what is asked. Call inside a Blocks context."""
     made: dict[str, Any] = {}
     with gr.Column(elem_classes="card"):
-        made["kind"] = gr.Dropdown(
+        made["kind"] = Dropdown(
             [(word(f"kind_{kind}"), kind) for kind in KINDS], value="ab", label=word("lab_kind"), elem_id="lab_kind"
         )
         made["prompt"] = gr.Textbox(BEGIN, label=word("prompt"), lines=2, max_lines=10, elem_id="lab_prompt")
@@ -206,26 +211,26 @@ def _build_question() -> dict[str, Any]:
         made["phrase"] = text("phrase", "red", "lab_phrase_info")
         made["replacement"] = text("replacement", "", "lab_replacement_info")
     made["phrases"] = text("phrases", "", "lab_phrases_info", lines=3)
-    made["sample"] = gr.Number(
+    made["sample"] = NumberBox(
         0, label=word("lab_sample"), info=word("lab_sample_info"), precision=0, minimum=0, elem_id="lab_sample"
     )
     made["symbols"] = text("symbols", " ".join(SYMBOLS))
-    made["places"] = gr.CheckboxGroup(
-        [(word(f"place_{place}"), place) for place in ("before", "after")],
+    made["places"] = CheckboxGroup(
+        [(word(f"places_{place}"), place) for place in ("before", "after")],
         value=["before"],
         label=word("lab_places"),
         elem_id="lab_places",
     )
     made["weights"] = text("weights", "0.6, 0.8, 1.2, 1.4", "lab_values_info")
-    made["separators"] = gr.CheckboxGroup(
+    made["separators"] = CheckboxGroup(
         list(SEPARATORS), value=[";", ",", "."], label=word("lab_separators"), elem_id="lab_separators"
     )
-    made["alone"] = gr.Checkbox(True, label=word("lab_alone"), elem_id="lab_alone")
+    made["alone"] = Checkbox(True, label=word("lab_alone"), elem_id="lab_alone")
     choices: list[Any] = [(word("lab_axis_none"), ""), (word("axis_prompt_words"), PROMPT_WORDS)]
     choices += [(word(name), name) for name in _OFFERED if name in WORDS]
     for axis, (field, values) in zip(AXES, (("steps", "6-12 (+6)"), ("guidance", "2, 5, 8"), ("", "")), strict=True):
         with gr.Row(elem_classes="tight"):
-            made[f"{axis}_field"] = gr.Dropdown(
+            made[f"{axis}_field"] = Dropdown(
                 choices, value=field, label=word(f"lab_axis_{axis}"), elem_id=f"lab_{axis}_field", min_width=130
             )
             made[f"{axis}_values"] = gr.Textbox(

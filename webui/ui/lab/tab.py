@@ -21,6 +21,7 @@ from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.tab import SECRET
 from webui.ui.house import House
+from webui.ui.inputs import Dropdown
 from webui.ui.lab import view as lab_view
 from webui.ui.lab.form import LabForm, build_asked, build_settings
 from webui.ui.labels import word
@@ -35,15 +36,6 @@ RECENT = 30  # experiments offered
 PAUSE = 0.3  # seconds between two looks
 WAIT = 1.0  # seconds; a watcher whose browser has left ends after this long
 METRIC = "ms_ssim"
-
-
-class Chooser(gr.Dropdown):
-    """Its choices are made after the page is: the handler looks whether there is such an experiment."""
-
-    is_template = True  # to the browser this is gradio's own
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
 
 
 class LabTab:
@@ -91,10 +83,10 @@ class LabTab:
 
     def _build_right(self) -> None:
         self.live = Live(elem_id="lab_live")
-        self.chosen = Chooser([], label=word("lab_experiments"), elem_id="lab_chosen")
+        self.chosen = Dropdown([], label=word("lab_experiments"), elem_id="lab_chosen")
         self.verdict = gr.HTML(elem_id="lab_verdict")
         self.pictures = Pictures(options={"empty": empty_words("lab_empty")}, elem_id="lab_pictures")
-        self.metric = Chooser([], label=word("lab_metric"), elem_id="lab_metric", visible=False)
+        self.metric = Dropdown([], label=word("lab_metric"), elem_id="lab_metric", visible=False)
         self.plot = gr.HTML(elem_id="lab_plot")
         self.table = gr.DataFrame(
             interactive=False,

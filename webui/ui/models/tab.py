@@ -15,9 +15,10 @@ from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.generate.adapters import vae_choices
-from webui.ui.generate.controls import Dropdown, Updates, Values, choice_label, whole
+from webui.ui.generate.controls import Updates, Values, choice_label, whole
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import House
+from webui.ui.inputs import Dropdown, NumberBox
 from webui.ui.labels import word
 from webui.ui.models import view as models_view
 from webui.ui.widgets.models import ModelList
@@ -42,7 +43,7 @@ class SettledForm:
             if isinstance(one.kind, Whole):
                 found[one.name] = whole(found[one.name])
             elif isinstance(one.kind, Flag):
-                found[one.name] = _YES_NO.get(found[one.name])
+                found[one.name] = _YES_NO.get(found[one.name], found[one.name])
         return {name: None if value == "" else value for name, value in found.items()}
 
     def show(self, settled: dict[str, Any], model: ModelInfo, vaes: list[tuple[Any, str]]) -> Updates:
@@ -126,7 +127,7 @@ def _build_form() -> SettledForm:
 def _settled_control(one: Field) -> Any:
     shared: dict[str, Any] = {"label": word(one.name), "elem_id": f"models_{one.name}"}
     if isinstance(one.kind, (Whole, Number)):
-        return gr.Number(None, step=one.kind.step, min_width=110, **shared)
+        return NumberBox(None, step=one.kind.step, min_width=110, **shared)
     empty = word("models_program" if one.setting.per_model == "form" else "models_as_file")
     offered: list[tuple[Any, str]] = []
     if isinstance(one.kind, Choice):

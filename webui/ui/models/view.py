@@ -50,7 +50,7 @@ def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, 
     hashing = info.sha256 is None and not unreadable(info)
     return {
         "id": identity(info),
-        "name": translate("builtin_title", language) if builtin else info.name,
+        "name": translate("model_builtin", language) if builtin else info.name,
         "kind": kind_of(info),
         "title": _known("kind", kind_of(info), language),
         "family": family_title(info, language),
@@ -108,7 +108,7 @@ def anatomy(
         ("model_hash", info.sha256 or ("" if unreadable(info) else translate("model_hashing", language))),
         ("model_path", "" if info.builtin else info.path),
     ]
-    head = translate("builtin_title", language) if info.builtin else info.name
+    head = translate("model_builtin", language) if info.builtin else info.name
     table = "".join(
         f"<tr><th>{escaped(translate(key, language))}</th><td>{escaped(text)}</td></tr>" for key, text in rows if text
     )

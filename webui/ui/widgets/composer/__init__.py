@@ -19,8 +19,9 @@ from webui.library.presets import Preset
 from webui.library.saved import SavedPresets
 from webui.library.styles_csv import from_preset, read_styles, to_csv
 from webui.library.words import Category
-from webui.ui.generate.controls import Dropdown, Form, Updates
+from webui.ui.generate.controls import Form, Updates
 from webui.ui.house import uploaded_file
+from webui.ui.inputs import Dropdown
 from webui.ui.labels import word
 from webui.ui.lists import offer
 from webui.ui.widgets.widget import Widget

@@ -1,0 +1,98 @@
+"""What the page takes from a browser, as handlers want it. Gradio's own components answer a value that they do not
+like with a fault of the server, in English. These hand on what they get: what is wrong with it the handler says, in
+one sentence of `webui.words`. A page that was open before may well offer what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from pipelines.kinds import shown
+
+
+def plain(value: Any) -> Any:
+    """One text, number, truth or nothing; of anything else the text that shows it."""
+    return value if value is None or isinstance(value, (str, int, float)) else shown(value)
+
+
+class Slider(gr.Slider):
+    is_template = True  # to the browser this is gradio's own
+
+    def preprocess(self, payload: Any) -> Any:
+        return plain(payload)
+
+
+class NumberBox(gr.Number):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return plain(payload)
+
+
+class Checkbox(gr.Checkbox):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return plain(payload)
+
+
+class Dropdown(gr.Dropdown):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return plain(payload)
+
+
+class CheckboxGroup(gr.CheckboxGroup):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """A list in any case."""
+        if payload is None:
+            return []
+        return [plain(one) for one in payload] if isinstance(payload, list) else [plain(payload)]
+
+
+class Picture(gr.Image):
+    """A place for one picture file, kept as it comes. Its value for a handler is what the browser says its path is."""
+
+    is_template = True
+    data_model: Any = None  # gradio's would be asked whether the value is a file before any handler is
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+    def preprocess(self, payload: Any) -> Any:
+        return plain(payload.get("path") if isinstance(payload, Mapping) else payload)
+
+
+class Page(gr.Blocks):
+    """Takes no file that a request names: gradio would copy it to where files are served, or fail, before any handler
+    is asked whether it may be read."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **options: Any) -> Any:
+        return await super().preprocess_data(block_fn, [_without_files(one) for one in inputs], *args, **options)
+
+    async def postprocess_data(self, *args: Any, **options: Any) -> list[Any]:
+        """Half of a surrogate pair, which a browser may send but no answer can hold, is written out in what comes
+        back."""
+        return [_sendable(one) for one in await super().postprocess_data(*args, **options)]
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_sendable(one) for one in value]
+    if isinstance(value, dict):
+        return {_sendable(name): _sendable(one) for name, one in value.items()}
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _without_files(value: Any) -> Any:
+    """The same value, in which nothing is a file to gradio."""
+    if isinstance(value, list):
+        return [_without_files(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _without_files(one) for name, one in value.items() if not (name == "meta" and "path" in value)}
+    return value
