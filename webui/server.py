@@ -147,8 +147,6 @@ def build_application(parts: Parts) -> FastAPI:
         image_url=lambda saved: f"/image/{saved.id}",
         thumb_url=lambda saved: f"/thumb/{saved.id}",
     )
-    # only gradio's own server says so; without it any file that a request names is copied to where files are served
-    page.has_launched = True
     options = mount_options(parts.presets)
     mounted: FastAPI = gr.mount_gradio_app(application, page, path="/", **options)
     return mounted
