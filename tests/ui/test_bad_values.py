@@ -156,3 +156,15 @@ def test_a_settled_value_that_is_no_choice_is_told(ui: Page) -> None:
     told = ui.call("models_save", {"models_list": chosen, "models_sampler": "of tomorrow"})["models_sampler"]
     assert told["elem_classes"] == ["field-error"]
     assert told["info"].endswith("got of tomorrow.")
+
+
+def test_no_component_judges_a_value(ui: Page) -> None:
+    """Each input with each value: a form's many are sent by turns alone."""
+    mounted = (getattr(route, "app", None) for route in ui.client.app.routes)  # type: ignore[attr-defined]
+    blocks = next(one.get_blocks() for one in mounted if hasattr(one, "get_blocks"))
+    inputs = {one for event in ui.events.values() for one in event["inputs"]}
+    assert len(inputs) > 100
+    for component in inputs:
+        for value in WRONG.values():
+            if not (isinstance(value, dict) and "meta" in value):  # as the page hands them on: without files
+                blocks.blocks[component].preprocess(value)
