@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipelines.errors import StorageError
+from pipelines.errors import StorageError, Unavailable
 
 log = logging.getLogger(__name__)
 ASIDE = 1_000  # damaged copies kept beside each other
-PATIENCE = 30.0  # seconds that another program may hold the file
+PATIENCE = 30.0  # seconds that another program may hold the file while it is opened
+HELD = 5.0  # seconds that it may hold it afterwards, before that is told
+_BUSY, _FULL = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}, {sqlite3.SQLITE_FULL}
+_BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +48,9 @@ def opened(path: Path, schema: Schema, *, timeout: float = PATIENCE) -> sqlite3.
         path.parent.mkdir(parents=True, exist_ok=True)
         return _connected(path, schema, timeout)
     except OSError as error:
-        raise StorageError("database_closed", file=str(path), reason=error.strerror or str(error)) from error
+        raise Unavailable("database_closed", file=str(path), reason=error.strerror or str(error)) from error
     except sqlite3.OperationalError as error:
-        raise StorageError("database_closed", file=str(path), reason=str(error)) from error
+        raise Unavailable("database_closed", file=str(path), reason=str(error)) from error
     except sqlite3.DatabaseError:
         _set_aside(path, remove=schema.throwaway)
         return _connected(path, schema, timeout)
@@ -124,7 +127,7 @@ def _set_aside(path: Path, *, remove: bool) -> None:
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError("database_closed", file=str(path), reason=error.strerror or str(error)) from error
+        raise Unavailable("database_closed", file=str(path), reason=error.strerror or str(error)) from error
 
 
 def _names(path: Path) -> Iterator[str]:
@@ -137,11 +140,55 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
+        connection.execute("COMMIT")
     except BaseException:
         with contextlib.suppress(sqlite3.Error):  # SQLite may have ended it already
             connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+
+
+def told(path: Path, error: sqlite3.Error) -> Unavailable:
+    """What a person is told of SQLite's error. Whether the transaction counts is not known: repeating it must not
+    hurt."""
+    number = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if number in _BUSY:
+        return Unavailable("database_busy", file=str(path))
+    if number in _FULL:
+        return Unavailable("database_full", file=str(path))
+    return Unavailable("database_failed", file=str(path), reason=str(error))
+
+
+class _Line:
+    """A connection that threads take turns with. One whose file failed is opened anew: the disk may have been away."""
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self._path, self._schema, self._lock = path, schema, threading.RLock()
+        self._connection, self._failed = self._opened(), False
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = opened(self._path, self._schema)
+        connection.execute(f"PRAGMA busy_timeout = {int(HELD * 1000)}")
+        return connection
+
+    @contextmanager
+    def use(self) -> Iterator[sqlite3.Connection]:
+        """Raises Unavailable."""
+        with self._lock:
+            try:
+                if self._failed:
+                    self._connection.close()
+                    self._connection, self._failed = self._opened(), False
+                yield self._connection
+            except _BUGS:
+                raise
+            except sqlite3.Error as error:
+                number = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+                self._failed = number in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+                raise told(self._path, error) from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
 
 
 class Database:
@@ -149,27 +196,27 @@ class Database:
 
     def __init__(self, path: Path, schema: Schema) -> None:
         """Raises StorageError."""
-        self._writer, self._writing = opened(path, schema), threading.RLock()
-        self._reader, self._reading = opened(path, schema), threading.RLock()
+        self._writer, self._reader = _Line(path, schema), _Line(path, schema)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing, transaction(self._writer) as connection:
+        """Raises Unavailable; then it may be done or not, and may be tried again."""
+        with self._writer.use() as connection, transaction(connection):
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One state of the file for all that is read in it, without a lock that a writer would wait for."""
-        with self._reading:
-            self._reader.execute("BEGIN")
+        """One state of the file for all that is read in it, without a lock that a writer would wait for. Raises
+        Unavailable."""
+        with self._reader.use() as connection:
+            connection.execute("BEGIN")
             try:
-                yield self._reader
+                yield connection
             finally:
                 with contextlib.suppress(sqlite3.Error):
-                    self._reader.execute("ROLLBACK")
+                    connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """May be called twice."""
-        for lock, connection in ((self._writing, self._writer), (self._reading, self._reader)):
-            with lock:
-                connection.close()
+        self._writer.close()
+        self._reader.close()

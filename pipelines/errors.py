@@ -6,8 +6,10 @@
     ├── ModelError          a model is missing, unreadable, of another family, or cannot do what was asked
     ├── OutOfMemory         the device has too little memory for this request
     ├── NotFinite           the model gave NaN or infinity; nothing was saved
-    ├── EngineLost          the worker process died; `.restarted` says whether a new one is up
-    ├── StorageError        the output folder is full, read-only or gone
+    ├── EngineLost          the worker process died during a batch
+    │   └── EngineAway      ... before it took the batch, which is not to blame
+    ├── StorageError        something kept on disk is not as it should be
+    │   └── Unavailable     ... a disk is full, a folder gone, a database held: the same may work later
     └── Stopped             the run was ended on purpose
         ├── Cancelled       ... the whole run
         └── Skipped         ... this batch; the run goes on with the next
@@ -131,8 +133,16 @@ class EngineLost(SeedprintError):
     """The worker process died."""
 
 
+class EngineAway(EngineLost):
+    """The worker process died before it took the batch: the same may work later."""
+
+
 class StorageError(SeedprintError):
-    """The output folder is full, read-only or gone."""
+    """Something kept on disk is not as it should be."""
+
+
+class Unavailable(StorageError):
+    """A disk is full, a folder gone or read-only, a database held by another program: the same may work later."""
 
 
 class Stopped(SeedprintError):

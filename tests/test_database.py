@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.database import Database, Schema, opened
-from pipelines.errors import StorageError
+from pipelines.errors import StorageError, Unavailable
 from pipelines.models.files import hashes
 from tests.refusals import failing
 from webui.archive import index, marks, thumbnails
@@ -105,8 +105,9 @@ def test_looking_waits_for_no_writer(tmp_path: Path) -> None:
             connection.execute("INSERT INTO one VALUES (1)")
             connection.execute("INSERT INTO no_such_table VALUES (1)")
 
-    with pytest.raises(sqlite3.OperationalError, match="no_such_table"):
+    with pytest.raises(Unavailable) as caught:
         half()
+    assert "no_such_table" in caught.value.note.values["reason"]
     with database.reading() as connection:
         assert connection.execute("SELECT count(*) FROM one").fetchone()[0] == 0
     database.close()

@@ -17,6 +17,7 @@ from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.thumbnails import Thumbnails
 from webui.archive.watch import Watcher
+from webui.jobs.keeper import FOLDER as WAITING
 from webui.jobs.kinds import House
 from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
@@ -87,6 +88,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             history=history,
             remade=Remade(data_dir / "remade"),
             lists=lambda: library.wildcards.lists().lists,
+            waiting=data_dir / WAITING,
         )
         service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
-from pipelines.errors import EngineLost, Note
+from pipelines.errors import EngineAway, EngineLost, Note
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Batch,
@@ -103,7 +103,7 @@ class WorkerEngine(Catalogue):
 
     def _follow(self, worker: _Worker, job: int, on_progress: OnProgress) -> Message:
         """Hands on what the worker says of this job until it is done."""
-        begun = False
+        begun, ready = False, worker.state.state == "ready"
         while True:
             try:
                 message = worker.inbox.get(timeout=None if begun else HEARTBEAT)
@@ -112,7 +112,9 @@ class WorkerEngine(Catalogue):
                 continue
             if message.kind == "lost":
                 worker.inbox.put(message)  # for the next look at this worker
-                raise EngineLost("worker_ended", ending=worker.ending())
+                # a worker that was not up yet died of something else
+                kind = EngineLost if begun or ready else EngineAway
+                raise kind("worker_ended", ending=worker.ending())
             if message.job != job:
                 continue  # the end of a batch that was stopped
             begun = True

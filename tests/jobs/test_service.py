@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import EngineLost, InvalidRequest, Note, NotFinite, StorageError
+from pipelines.errors import InvalidRequest, Note, NotFinite, StorageError
 from pipelines.types import (
     Batch,
     GenerationRequest,
@@ -27,6 +27,7 @@ from tests.archive.helpers import Open
 from tests.refusals import refused
 from webui.archive import metadata, pictures
 from webui.archive.history import History
+from webui.archive.metadata import Job
 from webui.archive.store import ImageStore, SavedImage
 from webui.jobs.kinds import House
 from webui.jobs.schema import SCHEMA
@@ -177,12 +178,6 @@ def test_a_bug_ends_the_job_and_not_the_queue(harness: Harness, caplog: pytest.L
     assert done(service, service.submit(request(seed=8))).state == "done"
 
 
-def test_a_lost_engine_fails_one_job_only(harness: Harness) -> None:
-    service = harness.start(FakeEngine(fail_on={7: EngineLost("engine_closed")}))
-    assert done(service, service.submit(request(seed=7))).state == "failed"
-    assert done(service, service.submit(request(seed=8))).state == "done"
-
-
 def test_cancel_stops_within_a_step_and_keeps_what_is_finished(harness: Harness) -> None:
     service = harness.start(FakeEngine(seconds_per_step=0.02))
     job_id = service.submit(request(seed=7, batches=50, steps=5))
@@ -268,12 +263,12 @@ def test_a_killed_run_goes_on_and_saves_no_image_twice(harness: Harness, monkeyp
     """The program dies between the two images of a batch: the batch is made again, and only what is missing is kept."""
     dying, dead, save = threading.Event(), threading.Event(), ImageStore.save
 
-    def saving(self: ImageStore, result: GenerationResult) -> SavedImage:
+    def saving(self: ImageStore, result: GenerationResult, job: Job | None = None) -> SavedImage:
         if result.request.seed == 8 and not dying.is_set():
             dying.set()
             dead.wait(PATIENCE)
             raise StorageError("folder_gone", folder="x")
-        return save(self, result)
+        return save(self, result, job)
 
     monkeypatch.setattr(ImageStore, "save", saving)
     job_id = harness.start().submit(request(seed=7, batch_size=2, batches=2))
@@ -398,7 +393,7 @@ def test_a_full_disk_ends_the_run_before_its_last_batch(harness: Harness, monkey
     """The writer's failure is looked for between batches, so that a night's run does not compute for nothing."""
     failed = threading.Event()
 
-    def full(self: ImageStore, result: GenerationResult) -> SavedImage:
+    def full(self: ImageStore, result: GenerationResult, job: Job | None = None) -> SavedImage:
         failed.set()
         raise StorageError("full")
 
@@ -476,7 +471,7 @@ def test_an_unreadable_model_is_refused_with_its_reason(harness: Harness) -> Non
 
 
 def test_a_full_disk_fails_the_job_with_the_sentence(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: ImageStore, result: GenerationResult) -> None:
+    def full(self: ImageStore, result: GenerationResult, job: Job | None = None) -> None:
         raise StorageError("full")
 
     service = harness.start()

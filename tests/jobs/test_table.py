@@ -63,23 +63,49 @@ def test_after_a_crash_running_jobs_wait_again_at_their_old_place(jobs: JobTable
     assert [job.id for job in after.unfinished()] == [first, second]
 
 
-def test_a_job_that_took_the_program_down_twice_is_not_tried_again(jobs: JobTable, tmp_path: Path) -> None:
+def test_an_end_of_the_program_is_nothing_against_a_job(jobs: JobTable, tmp_path: Path) -> None:
     first = add(jobs, "a")
+    for times in range(1, 8):
+        taken = reopened(tmp_path).take()
+        assert taken is not None
+        assert (taken.id, taken.attempts, taken.deaths) == (first, times, 0)
+        reopened(tmp_path).recover()
     jobs.take()
-    reopened(tmp_path).recover()
-    jobs.take()
-    reopened(tmp_path).recover()
-    job = jobs.get(first)
-    assert job is not None
-    assert job.state == "failed"
-    assert job.error == Note("ended_twice", times=2)
+    jobs.advance(first, 1)
+    jobs.recover()
+    taken = jobs.take()
+    assert taken is not None
+    assert taken.attempts == 2  # what came of it in between counts
+
+
+def test_a_job_whose_worker_died_waits_at_its_old_place(jobs: JobTable) -> None:
+    first, _second = add(jobs, "a"), add(jobs, "b")
+    taken = jobs.take()
+    assert taken is not None
+    for _ in range(2):  # said twice, counted once
+        jobs.requeue(taken)
+    again = jobs.take()
+    assert again is not None
+    assert (again.id, again.deaths) == (first, 1)
+
+
+def test_a_job_that_was_taken_without_anybody_knowing_is_taken_again(jobs: JobTable) -> None:
+    first, second = add(jobs, "a"), add(jobs, "b")
+    jobs.take()  # and then the disk failed to say so
+    taken = jobs.take()
+    assert taken is not None
+    assert taken.id == first
+    taken = jobs.take(at_work=[first])
+    assert taken is not None
+    assert taken.id == second
 
 
 def test_closing_the_program_is_no_attempt(jobs: JobTable) -> None:
     first = add(jobs, "a")
     for _ in range(5):
-        jobs.take()
-        jobs.pause(first)
+        taken = jobs.take()
+        assert taken is not None
+        jobs.pause(taken)
     jobs.recover()
     job = jobs.get(first)
     assert job is not None

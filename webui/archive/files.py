@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.errors import StorageError
+from pipelines.errors import StorageError, Unavailable
 
 PART = ".part"
 PART_AGE = 60.0  # seconds; a younger part file may belong to another running program
@@ -32,11 +32,12 @@ def storage_errors(folder: Path) -> Iterator[None]:
 
 
 def _told(folder: Path, error: OSError) -> StorageError:
-    known = ((_FULL, "folder_full"), (_CLOSED, "folder_closed"), (_GONE, "folder_gone"))
-    for numbers, code in (*known, ({errno.ENAMETOOLONG}, "folder_path_too_long")):
+    if error.errno == errno.ENAMETOOLONG:
+        return StorageError("folder_path_too_long", folder=str(folder))
+    for numbers, code in ((_FULL, "folder_full"), (_CLOSED, "folder_closed"), (_GONE, "folder_gone")):
         if error.errno in numbers:
-            return StorageError(code, folder=str(folder))
-    return StorageError("folder_failed", reason=error.strerror or str(error), folder=str(folder))
+            return Unavailable(code, folder=str(folder))
+    return Unavailable("folder_failed", reason=error.strerror or str(error), folder=str(folder))
 
 
 def make_folder(root: Path, relative: Path) -> Path:

@@ -96,6 +96,13 @@ class InputStore:
         return self.folder / f"{sha256}.png"
 
 
+class InputsNamed(InputStore):
+    """For pictures that cannot be kept now, as the folder is away: they get their names, and are not kept."""
+
+    def put(self, image: Image.Image) -> str:
+        return pixels_sha256(image)
+
+
 class InputsAround(InputStore):
     """The inputs of a picture that may lie in any archive: those of the folders above it first, then our own."""
 

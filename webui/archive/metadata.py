@@ -20,9 +20,10 @@ from webui.archive.containers import LOSSY, Texts, read_texts
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.readers import flat as foreign_flat
 from webui.archive.readers import infotext
-from webui.archive.record import Record, first_text, flat_fields, request_from_json, request_to_json
+from webui.archive.record import Job, Record, first_text, flat_fields, request_from_json, request_to_json
 
 __all__ = [
+    "Job",
     "ReadBack",
     "Record",
     "first_text",

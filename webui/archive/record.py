@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import check_json, flat_json, packed, unknown_names, unpacked
 from pipelines.kinds import shown
-from pipelines.types import FIRST_RULES, PROMPT_RULES, REQUEST_FIELDS, Batch, GenerationRequest, GenerationResult
+from pipelines.types import FIRST_RULES, PROMPT_RULES, REQUEST_FIELDS, Batch, GenerationRequest, GenerationResult, Task
 from webui.archive import VERSION
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.readers.values import check_depth
@@ -47,6 +47,13 @@ def flat_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flat_json(GenerationRequest, settings).items() if name in _FLAT}
 
 
+class Job(NamedTuple):
+    """What a picture was made for: by this a run that was cut off knows its own files again."""
+
+    id: str
+    place: int  # among the job's pictures; -1: their grid
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """Everything our JSON holds of one image. `settings` is the request as run, as JSON values."""
@@ -61,10 +68,13 @@ class Record:
     program: str = PROGRAM
     schema: int = SCHEMA
     parent: Mapping[str, Any] | None = None  # what it was made from: pixels_sha256 and kind; `first_text` of the line
+    job: Job | None = None  # what it was made for, where there was a queue
     extra: Mapping[str, Any] = field(default_factory=dict)  # fields of a later schema, kept as they are
 
     @classmethod
-    def of(cls, result: GenerationResult, inputs: InputStore, made_at: datetime | None = None) -> Record:
+    def of(
+        cls, result: GenerationResult, inputs: InputStore, made_at: datetime | None = None, job: Job | None = None
+    ) -> Record:
         """The record of a fresh result; its input pictures are kept in `inputs`. Raises StorageError."""
         settings = request_to_json(result.request, inputs)
         return cls(
@@ -75,6 +85,7 @@ class Record:
             made_at=made_at or datetime.now().astimezone(),
             facts=_plain(result.facts),
             parent=_parent(settings, result.request.task, inputs),
+            job=job,
         )
 
     def request(self, inputs: InputStore) -> GenerationRequest:
@@ -97,6 +108,12 @@ class Record:
     def prompt_rules(self) -> Any:
         """By which its prompts were read, as the record says; version 0.1.0 did not know of others."""
         return self.facts.get("prompt_rules", FIRST_RULES)
+
+    @property
+    def task(self) -> Task:
+        if self.settings.get("inpaint") is not None:
+            return "inpaint"
+        return "txt2img" if self.settings.get("init") is None else "img2img"
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -124,6 +141,8 @@ class Record:
         }
         if self.parent is not None:
             known["parent"] = self.parent
+        if self.job is not None:
+            known["job"] = self.job._asdict()
         return json.dumps(_plain({**self.extra, **known}), ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -147,6 +166,9 @@ class Record:
         parent = data.get("parent")
         if _is_parent(parent):
             names.add("parent")
+        job = _job(data.get("job"))
+        if job is not None:
+            names.add("job")
         return cls(
             settings=data["request"],
             position=data["position"],
@@ -158,6 +180,7 @@ class Record:
             program=str(data.get("program", ""))[:200],
             schema=data["schema"],
             parent=parent if _is_parent(parent) else None,
+            job=job,
             extra={name: value for name, value in data.items() if name not in names},
         )
 
@@ -198,6 +221,15 @@ def _is_hash(value: object) -> bool:
 
 def _is_parent(value: object) -> bool:
     return isinstance(value, dict) and _is_hash(value.get("pixels_sha256")) and isinstance(value.get("kind"), str)
+
+
+def _job(value: object) -> Job | None:
+    """Nothing where it is not one: a picture needs none."""
+    if not isinstance(value, dict) or value.keys() != {*Job._fields}:
+        return None
+    identity, place = value["id"], value["place"]
+    is_place = isinstance(place, int) and not isinstance(place, bool) and -1 <= place < 2**31
+    return Job(identity, place) if isinstance(identity, str) and 0 < len(identity) <= 64 and is_place else None
 
 
 def first_text(record: Record | None) -> dict[str, str] | None:

@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from pipelines.errors import InvalidRequest, StorageError
-from pipelines.fields import flat
-from pipelines.types import GenerationRequest, GenerationResult
+from pipelines.errors import InvalidRequest, StorageError, Unavailable
+from pipelines.fields import flat_json
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, GenerationResult
 from webui.archive import formats, metadata, pictures
 from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
 from webui.archive.grids import Tile, make_grid
-from webui.archive.inputs import INPUTS, InputStore, pixels_sha256
-from webui.archive.metadata import Record, to_infotext
+from webui.archive.inputs import INPUTS, InputsNamed, InputStore, pixels_sha256
+from webui.archive.metadata import Job, Record, to_infotext
 from webui.archive.naming import DEFAULT_PATTERN, GRID, NAME_LIMIT, NameFacts, NamePattern
 
 JPEG_ABOVE = 40_000_000  # pixels; a larger grid is kept as JPEG
@@ -147,6 +147,12 @@ class ImageStore:
             sweep(self.root)
         self._prepared = True
 
+    def check(self) -> None:
+        """Raises StorageError unless the folder is there and can be written. It is not made: where a disk was
+        unplugged, its pictures must not go into an empty folder of that name."""
+        with storage_errors(self.root):
+            discard(write_part(self.root, b"seedprint"))
+
     def free_bytes(self) -> int:
         """Free space where the images go. Raises StorageError."""
         with storage_errors(self.root):
@@ -157,20 +163,42 @@ class ImageStore:
         need = _SPACE_FACTOR * (request.images + 1) * (request.width * request.height * 3 + _TEXT_ROOM)
         free = self.free_bytes()
         if free < need:
-            raise StorageError("space_short", free=free / 1e6, need=need / 1e6, folder=str(self.root))
+            raise Unavailable("space_short", free=free / 1e6, need=need / 1e6, folder=str(self.root))
 
-    def save(self, result: GenerationResult) -> SavedImage:
+    def save(self, result: GenerationResult, job: Job | None = None) -> SavedImage:
         """Keeps one image. On StorageError nothing is left behind and `result` can be saved again."""
         self._ready()
-        record = Record.of(result, self.inputs, self._clock())
-        file = formats.encode(result.image, self._format, record.to_json(), to_infotext(record))
-        request = result.request
-        relative = Path(request.task, record.made_at.date().isoformat())
-        path = self._write(relative, self._facts(record, request), file, beside=self._beside(record))
-        return self._saved(path, record, request, result.image)
+        record = Record.of(result, self.inputs, self._clock(), job)
+        return self._keep(record, self._encoded(record, result.image), result.image.size)
+
+    def encoded(self, result: GenerationResult, job: Job) -> formats.Encoded:
+        """The file of an image that cannot be saved now, for `put`; nothing is written."""
+        record = Record.of(result, InputsNamed(self.inputs.folder), self._clock(), job)
+        return self._encoded(record, result.image)
+
+    def put(self, file: formats.Encoded) -> SavedImage:
+        """Keeps an image that was encoded earlier. Raises StorageError, UnreadableImage."""
+        self._ready()
+        back = metadata.read(file.data)
+        if back.record is None:
+            raise StorageError("settings_lost", name=file.suffix)
+        return self._keep(back.record, file, back.size)
+
+    def _encoded(self, record: Record, image: Image.Image) -> formats.Encoded:
+        return formats.encode(image, self._format, record.to_json(), to_infotext(record))
+
+    def _keep(self, record: Record, file: formats.Encoded, size: tuple[int, int]) -> SavedImage:
+        relative = Path(record.task, record.made_at.date().isoformat())
+        path = self._write(relative, self._facts(record), file, beside=self._beside(record))
+        return self._saved(path, record, size)
 
     def save_grid(
-        self, first: GenerationResult, tiles: Sequence[Tile], *, beside: SavedImage | None = None
+        self,
+        first: GenerationResult,
+        tiles: Sequence[Tile],
+        *,
+        beside: SavedImage | None = None,
+        job: Job | None = None,
     ) -> SavedImage | None:
         """Keeps a grid of several pictures with the settings of the `first`, None of fewer than two or when none is
         wanted. `tiles`: captioned with their seeds. `beside`: the first image as saved, whose number and folder the
@@ -179,24 +207,29 @@ class ImageStore:
             return None
         if self.saving.grid != "seeds":
             tiles = [replace(tile, caption="") for tile in tiles]
-        return self.save_sheet(make_grid(tiles), first, beside=beside)
+        return self.save_sheet(make_grid(tiles), first, beside=beside, job=job)
 
     def save_sheet(
-        self, image: Image.Image, first: GenerationResult, *, beside: SavedImage | None = None
+        self,
+        image: Image.Image,
+        first: GenerationResult,
+        *,
+        beside: SavedImage | None = None,
+        job: Job | None = None,
     ) -> SavedImage:
         """Keeps a picture of several, drawn already, as a grid with the settings of its `first`."""
         self._ready()
-        record = Record.of(first, self.inputs, self._clock())
+        record = Record.of(first, self.inputs, self._clock(), job)
         day = (beside or record).made_at.date()  # a run goes on past midnight, its grid stands where it began
         record = replace(record, kind="grid", pixels_sha256=pixels_sha256(image))
         large = image.width * image.height > JPEG_ABOVE
         kind: formats.Format = "jpeg" if large else self._format
         file = formats.encode(image, kind, record.to_json(), to_infotext(record), keep_texts=not large)
-        relative = Path(first.request.task, day.isoformat())
+        relative = Path(record.task, day.isoformat())
         number = self._pattern.number_in(beside.path.name) if beside else None
-        facts = replace(self._facts(record, first.request), date=day)
+        facts = replace(self._facts(record), date=day)
         path = self._write(relative, facts, file, grid_of=number or 0)
-        return replace(self._saved(path, record, first.request, image), kind="grid")
+        return replace(self._saved(path, record, image.size), kind="grid")
 
     def result(self, path: Path) -> GenerationResult:
         """A saved image as the engine gave it. Raises UnreadableImage, InvalidRequest, StorageError."""
@@ -216,10 +249,10 @@ class ImageStore:
             self.prepare()
 
     @staticmethod
-    def _facts(record: Record, request: GenerationRequest) -> NameFacts:
+    def _facts(record: Record) -> NameFacts:
         return NameFacts(
             number=0,
-            settings=flat(request),
+            settings=dict.fromkeys(one.name for one in REQUEST_FIELDS) | flat_json(GenerationRequest, record.settings),
             made_at=record.made_at,
             date=record.made_at.date(),
             batch_number=record.position + 1,
@@ -227,15 +260,16 @@ class ImageStore:
             pixels_sha256=record.pixels_sha256,
         )
 
-    def _saved(self, path: Path, record: Record, request: GenerationRequest, image: Image.Image) -> SavedImage:
+    def _saved(self, path: Path, record: Record, size: tuple[int, int]) -> SavedImage:
+        settings = record.settings
         return SavedImage(
             path=path,
             kind="image",
-            seed=request.seed or 0,
-            width=image.width,
-            height=image.height,
-            task=request.task,
-            prompt=request.prompt,
+            seed=settings["seed"] or 0,
+            width=size[0],
+            height=size[1],
+            task=record.task,
+            prompt=settings["prompt"],
             made_at=record.made_at,
             id=opaque_id(self.root, path),
         )

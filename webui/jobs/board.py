@@ -26,8 +26,33 @@ class Board:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
+        self.tries = 0  # how often a person asked to try again
         self._count = 0
         self._told: OrderedDict[str, Told] = OrderedDict()
+        self._held: dict[object, Note] = {}
+        self._holds = 0  # how often that changed
+
+    @property
+    def held(self) -> Note | None:
+        """Why the queue stands still; None when it goes on."""
+        with self.changed:
+            return next(iter(self._held.values()), None)
+
+    def hold(self, who: object, why: Note | None) -> None:
+        """`who` cannot go on; with None it can."""
+        with self.changed:
+            if self._held.get(who) == why:
+                return
+            self._holds += 1
+            self._held.pop(who, None)
+            if why is not None:
+                self._held[who] = why
+            self.changed.notify_all()
+
+    def try_again(self) -> None:
+        """Whoever is held tries now and not later."""
+        with self.change():
+            self.tries += 1
 
     @contextmanager
     def change(self) -> Iterator[None]:
@@ -48,7 +73,8 @@ class Board:
 
     def version(self, job_id: str) -> int:
         with self.changed:
-            return self._told[job_id].version if job_id in self._told else 0
+            told = self._told[job_id].version if job_id in self._told else 0
+            return told + self._holds
 
     def warning(self, job_id: str) -> Note | None:
         with self.changed:

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import InvalidRequest, Skipped, UnreadableImage
+from pipelines.errors import Cancelled, InvalidRequest, Skipped, UnreadableImage
 from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
-from webui.archive import pictures
+from webui.archive import metadata, pictures
+from webui.archive.adoption import made_for
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json
-from webui.archive.store import ImageStore
+from webui.archive.store import ImageStore, SavedImage
 from webui.jobs import choices
 from webui.jobs.board import Board
+from webui.jobs.keeper import Keeper, note
 from webui.jobs.status import Pace, Running, saved_of
 from webui.jobs.table import GRID, Job, JobTable
+from webui.jobs.trouble import Trouble
 from webui.library.wildcards import Lists
 from webui.proof import sweep
 from webui.proof.remade import Remade
 from webui.proof.sweep import AgainReport
+
+HEARTBEAT = 0.2  # seconds; how often a run that waits for the disk may be cancelled
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +47,7 @@ class House:
     remade: Remade = field(default_factory=Remade)  # as long as the program lasts
     lists: Callable[[], Lists] = dict  # what `__name__` in a prompt draws from
     board: Board = field(default_factory=Board)
+    waiting: Path | None = None  # a folder for pictures that cannot be saved now; None: they wait in memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +57,9 @@ class Work:
     house: House
     engine: Engine
     running: Running
-    write: Callable[..., Future[None]]  # runs a function on the runner's writer thread
+    keeper: Keeper
+    trouble: Trouble
+    _writes: list[Future[None]] = field(default_factory=list)
 
     @property
     def job(self) -> Job:
@@ -65,54 +76,79 @@ class Work:
 
         return report
 
+    def surely(self, act: Callable[[], T]) -> T:
+        """As `Trouble.surely`, until the job is cancelled or the program closes."""
+        return self.trouble.surely(act, lambda: self.running.stop is Cancelled)
+
     def make(self, batch: Batch, batches_left: int) -> list[GenerationResult]:
         """Nothing when the batch was skipped."""
         with self.house.board.changed:
             if self.running.stop is Skipped:
                 self.running.stop = None  # it was meant for the batch before
         try:
-            return self.engine.generate(batch, self.reporter(batches_left))
+            return self.surely(lambda: self.engine.generate(batch, self.reporter(batches_left)))
         except Skipped:
             return []
 
-    def save(self, place: int, result: GenerationResult) -> None:
-        saved = self.house.store.save(result)
-        self.house.history.add(saved)
-        self.house.jobs.add_image(self.job.id, place, saved.to_json())
-        self.house.board.touch(self.job.id)
+    def keep(self, made: Mapping[int, GenerationResult], next_batch: int) -> None:
+        """Has the pictures of a batch saved, while the next is made: no more than that is made ahead of the disk."""
+        self._writes.append(self.keeper.keep(self.job.id, made, next_batch))
+        if len(self._writes) > 1:
+            self._await(self._writes.pop(0))
+
+    def settle(self) -> None:
+        """Until all that was made is in the archive, of this job and of those before it."""
+        while self._writes:
+            self._await(self._writes.pop(0))
+        self._await(self.keeper.settled())
+
+    def _await(self, write: Future[None]) -> None:
+        while not wait([write], HEARTBEAT).done:
+            if self.running.stop is Cancelled and self.house.board.held is not None:
+                raise Cancelled("stopped")  # the keeper has it, and saves it when that is possible
+        write.result()
+
+    def saved(self, *, look: bool) -> dict[int, SavedImage]:
+        """What is saved of this job, by place. `look`: in the archive too, for files that the table does not know."""
+        jobs, store = self.house.jobs, self.house.store
+        known = saved_of(jobs.images(self.job.id))
+        found = made_for(store.root, self.job.id, self.job.made_at) if look else {}
+        for place, saved in found.items():
+            if place not in known:
+                note(self.house.history, saved)
+                jobs.add_image(self.job.id, place, saved.to_json())
+                known[place] = saved
+        return known
 
 
 def generate(work: Work) -> None:
     """1 read the request back, 2 make each batch that is still missing, 3 save each image at once, 4 the grid."""
     job, house = work.job, work.house
-    request = request_from_json(job.payload, house.store.inputs)
+    work.settle()
+    work.surely(house.store.check)  # what waits, waits: nothing is computed for a folder that is gone
+    request = work.surely(lambda: request_from_json(job.payload, house.store.inputs))
     if request.seed is None:
         raise InvalidRequest("seed", "missing")
-    done = saved_of(house.jobs.images(job.id))
-    writes: list[Future[None]] = []
+    done = work.surely(lambda: work.saved(look=job.attempts > 1))
     try:
         for number, batch in enumerate(request.batches_from(request.seed)):
-            if number < job.next_batch:
+            first = number * request.batch_size
+            if number < job.next_batch or done.keys() >= {*range(first, first + len(batch.seeds))}:
                 continue
-            for write in writes:
-                if write.done():
-                    write.result()  # a full disk ends the run now, not after its last image
             batch = replace(batch, request=choices.drawn(batch.request, batch.seeds[0], house.lists()))
-            for result in work.make(batch, request.batches - number - 1):
-                place = number * request.batch_size + result.position
-                if place not in done:
-                    writes.append(work.write(work.save, place, result))
-            writes.append(work.write(house.jobs.advance, job.id, number + 1))
+            results = work.make(batch, request.batches - number - 1)
+            made = {first + result.position: result for result in results}
+            work.keep({place: result for place, result in made.items() if place not in done}, number + 1)
     finally:
-        for write in writes:
-            write.result()  # whatever ended the run: what was made is on disk before the job says so
-    _save_grid(work)
+        work.settle()  # whatever ended the run: what was made is on disk before the job says so
+    tries = count()
+    work.surely(lambda: _save_grid(work, look=next(tries) > 0))
 
 
-def _save_grid(work: Work) -> None:
+def _save_grid(work: Work, *, look: bool) -> None:
     """From the files and not from memory, so that a resumed run has its whole grid too."""
     house, job_id = work.house, work.job.id
-    images = saved_of(house.jobs.images(job_id))
+    images = work.saved(look=look)
     if len(images) < 2 or GRID in images:
         return
     saved = list(images.values())
@@ -123,9 +159,10 @@ def _save_grid(work: Work) -> None:
         Tile(size=(one.width, one.height), read=partial(pictures.read, one.path), caption=str(one.seed))
         for one in there
     ]
-    grid = house.store.save_grid(house.store.result(there[0].path), tiles, beside=saved[0])
+    first = house.store.result(there[0].path)
+    grid = house.store.save_grid(first, tiles, beside=saved[0], job=metadata.Job(job_id, GRID))
     if grid is not None:
-        house.history.add(grid)
+        note(house.history, grid)
         house.jobs.add_image(job_id, GRID, grid.to_json())
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, ModelError, Note, SeedprintError, Stopped
+from pipelines.errors import Cancelled, EngineLost, ModelError, Note, SeedprintError, Stopped, Unavailable
+from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import KINDS, House, Work
 from webui.jobs.status import Running
+from webui.jobs.table import DEATHS, Job
+from webui.jobs.trouble import Trouble
 
 log = logging.getLogger(__name__)
+ENDS = 5  # so often in a row something may end the program in one batch before a person is asked whether to go on
 
 
 class Runner:
-    """A thread that runs, and one that writes what was made. `running` is guarded by the board's condition."""
+    """A thread. `running` is guarded by the board's condition."""
 
-    def __init__(self, engine: Engine, house: House) -> None:
-        self._engine, self._house, self._board = engine, house, house.board
+    def __init__(self, engine: Engine, house: House, keeper: Keeper) -> None:
+        self._engine, self._house, self._keeper, self._board = engine, house, keeper, house.board
+        self._trouble = Trouble(house.board)
         self.running: Running | None = None
         self._open = False
         self._thread: threading.Thread | None = None
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-writer")
 
     def start(self) -> None:
         self._open = True
@@ -39,13 +44,15 @@ class Runner:
                 self.running.stop = Cancelled
         if self._thread is not None:
             self._thread.join()
-        self._writer.shutdown()
 
-    def stop(self, job_id: str, how: type[Stopped]) -> None:
-        """At the next step, if it is this one's job."""
-        with self._board.changed:
-            if self.running is not None and self.running.job.id == job_id and self.running.stop is not Cancelled:
+    def stop(self, job_id: str, how: type[Stopped]) -> bool:
+        """At the next step, if it is this one's job. Whether it is."""
+        with self._board.change():
+            if self.running is None or self.running.job.id != job_id:
+                return False
+            if self.running.stop is not Cancelled:
                 self.running.stop = how
+            return True
 
     def at(self, job_id: str) -> Running | None:
         """Call with the board's condition held."""
@@ -54,42 +61,66 @@ class Runner:
     def _work(self) -> None:
         while (running := self._next()) is not None:
             self._board.touch(running.job.id)
-            try:
-                self._run(running)
-            finally:
-                with self._board.changed:
-                    self.running = None
-                self._board.touch(running.job.id)
+            end = self._run(running)
+            with contextlib.suppress(Unavailable):  # it closes: the job still counts as running, and runs again
+                self._trouble.surely(end, lambda: not self._open)
+            with self._board.changed:
+                self.running = None
+            self._board.touch(running.job.id)
 
     def _next(self) -> Running | None:
         """The first job of the queue, as soon as there is one; None when the runner closes."""
+        while self._open:
+            with contextlib.suppress(Unavailable):
+                running = self._trouble.surely(self._taken, lambda: not self._open)
+                if running is not None:
+                    return running
+        return None
+
+    def _taken(self) -> Running | None:
+        """With the board held, so that a job is either in the queue or with a runner, whoever wants to cancel it."""
         with self._board.changed:
-            while self._open:
-                job = self._house.jobs.take()
-                if job is not None:
-                    self.running = Running(job=job)
-                    return self.running
+            if self._open and (job := self._house.jobs.take()) is not None:
+                self.running = Running(job=job)
+                return self.running
+            if self._open:
                 self._board.changed.wait()
             return None
 
-    def _run(self, running: Running) -> None:
+    def _run(self, running: Running) -> Callable[[], None]:
+        """How the job is to be noted in the table."""
         job, jobs = running.job, self._house.jobs
+        error: Exception | None = None
         try:
+            if job.attempts > ENDS:
+                self._trouble.ask(Note("ended_often", times=job.attempts - 1), lambda: running.stop is Cancelled)
             self._kind(job.kind)(
-                Work(house=self._house, engine=self._engine, running=running, write=self._writer.submit)
+                Work(
+                    house=self._house, engine=self._engine, running=running, keeper=self._keeper, trouble=self._trouble
+                )
             )
-        except Stopped:
-            if running.closing:
-                jobs.pause(job.id)
-            else:
-                jobs.finish(job.id, "cancelled", outcome=running.outcome)
-        except SeedprintError as error:
-            jobs.finish(job.id, "failed", error=error.told, outcome=running.outcome)
-        except Exception:  # a bug must not end the queue; its traceback goes to the log
-            log.exception("Job %s ended by a bug", job.id)
-            jobs.finish(job.id, "failed", error=Note("bug"))
-        else:
-            jobs.finish(job.id, "done", outcome=running.outcome)
+        except Exception as caught:  # noqa: BLE001  a bug must not end the queue; its traceback goes to the log
+            error = caught
+        if error is not None and running.closing:
+            return partial(jobs.pause, job)
+        if isinstance(error, Stopped) or (isinstance(error, Unavailable) and running.stop is Cancelled):
+            return partial(jobs.finish, job.id, "cancelled", outcome=running.outcome)
+        if isinstance(error, EngineLost):
+            return self._lost(job, error)
+        if isinstance(error, SeedprintError):
+            return partial(jobs.finish, job.id, "failed", error=error.told, outcome=running.outcome)
+        if error is not None:
+            log.error("Job %s ended by a bug", job.id, exc_info=error)
+            return partial(jobs.finish, job.id, "failed", error=Note("bug"))
+        return partial(jobs.finish, job.id, "done", outcome=running.outcome)
+
+    def _lost(self, job: Job, error: EngineLost) -> Callable[[], None]:
+        """Once more, with a new worker; then it is the job."""
+        if job.deaths + 1 < DEATHS:
+            self._board.touch(job.id, Note("worker_lost", why=error.told))
+            return partial(self._house.jobs.requeue, job)
+        why = Note("worker_lost_again", times=job.deaths + 1, why=error.told)
+        return partial(self._house.jobs.finish, job.id, "failed", error=why)
 
     @staticmethod
     def _kind(name: str) -> Callable[[Work], None]:

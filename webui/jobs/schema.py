@@ -72,6 +72,7 @@ _STEPS = (
     CREATE INDEX forms_by_tab ON forms (tab, number);
     """,
     "CREATE INDEX jobs_finished ON jobs (number) WHERE state IN ('done', 'failed', 'cancelled');",
+    "ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;",  # of the worker, while it ran
 )
 
 SCHEMA = Schema(steps=_STEPS)

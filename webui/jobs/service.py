@@ -30,6 +30,7 @@ from pipelines.types import (
 from webui.archive.metadata import request_to_json
 from webui.archive.store import SavedImage
 from webui.jobs import choices
+from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import House
 from webui.jobs.runner import Runner
 from webui.jobs.shelf import Shelf
@@ -56,7 +57,10 @@ class GenerationService:
         self.shelf = Shelf(engine, house.jobs, settings or ModelSettings())
         self._store, self._jobs, self._history, self._board = house.store, house.jobs, house.history, house.board
         self._rng = rng or random.SystemRandom()
-        self._runners = (Runner(engine, house),)  # one a device
+        self._keeper = Keeper(
+            store=house.store, history=house.history, jobs=house.jobs, board=house.board, folder=house.waiting
+        )
+        self._runners = (Runner(engine, house, self._keeper),)  # one a device
         self._indexer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexer")
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -66,6 +70,7 @@ class GenerationService:
         self._store.prepare()
         self._jobs.recover()
         self._jobs.prune()
+        self._keeper.start()
         for runner in self._runners:
             runner.start()
         self._indexer.submit(self._history.refresh)  # files copied in or deleted while the program was closed
@@ -74,6 +79,7 @@ class GenerationService:
         """Stops within one step. What was running goes back to the queue and is finished at the next start."""
         for runner in self._runners:
             runner.close()
+        self._keeper.close()
         self._indexer.shutdown()
         self._engine.close()
 
@@ -131,18 +137,31 @@ class GenerationService:
 
     def cancel(self, job_id: str) -> None:
         """Ends a run within one step, or takes it out of the queue. Finished images stay."""
-        if self._jobs.cancel_queued(job_id):
-            self._board.touch(job_id)
-        else:
+        if not self._stop(job_id, Cancelled):
+            if self._jobs.cancel_queued(job_id):
+                self._board.touch(job_id)
+            else:
+                self._stop(job_id, Cancelled)  # it was taken in between
+
+    def cancel_all(self) -> int:
+        """Ends what runs and takes everything out of the queue; how many jobs there were."""
+        waiting = self._jobs.cancel_all_queued()
+        running = [job.id for job in self._jobs.unfinished()]
+        for job_id in [*running, *waiting]:
             self._stop(job_id, Cancelled)
+            self._board.touch(job_id)
+        return len(running) + len(waiting)
+
+    def try_again(self) -> None:
+        """What the queue waits for may be there: it tries now."""
+        self._board.try_again()
 
     def skip(self, job_id: str) -> None:
         """Gives up the batch at work and goes on with the next."""
         self._stop(job_id, Skipped)
 
-    def _stop(self, job_id: str, how: type[Stopped]) -> None:
-        for runner in self._runners:
-            runner.stop(job_id, how)
+    def _stop(self, job_id: str, how: type[Stopped]) -> bool:
+        return any([runner.stop(job_id, how) for runner in self._runners])
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -213,6 +232,7 @@ class GenerationService:
                 saved=tuple(images.values()),
                 grid=grid,
                 warning=self._board.warning(job.id),
+                held=self._board.held if job.state in ("queued", "running") else None,
                 error=job.error,
                 reports=reports,
                 version=version,

@@ -33,6 +33,7 @@ class JobStatus:
     saved: tuple[SavedImage, ...] = ()
     grid: SavedImage | None = None
     warning: Note | None = None  # the last thing that a person should know, though the run goes on
+    held: Note | None = None  # why the queue stands still; it goes on by itself when that is mended
     error: Note | None = None  # a field that is at fault is among its values
     reports: tuple[AgainReport, ...] = ()  # of the pictures made again so far
     version: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pipelines.errors import PLAIN, InvalidRequest, Note
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 QUEUE_LIMIT = 10_000  # jobs waiting at once
-ATTEMPTS = 2  # a job that took the program down twice is not tried a third time
+DEATHS = 2  # a job in which the worker died so often is not tried again
 GRID = -1  # the grid's place among a job's images
 KEPT = 2_000  # finished jobs that a page may still ask for
 _PRUNED = """
@@ -43,13 +43,15 @@ class Job:
     payload: dict[str, Any]
     images: int
     next_batch: int
-    attempts: int
+    attempts: int  # since the last batch that was finished: more than one, where something ended the program in it
+    deaths: int  # of the worker, while this job ran
+    made_at: float  # seconds since 1970
     error: Note | None  # a field that is at fault is among its values
     outcome: dict[str, Any] | None
 
 
 def _job(row: sqlite3.Row) -> Job:
-    unused = ("made_at", "error_field")
+    unused = ("error_field",)
     values = {name: row[name] for name in row.keys() if name not in unused}  # noqa: SIM118  (a Row is no mapping)
     values["payload"] = _object(row["payload"])
     values["outcome"] = _object(row["outcome"]) if row["outcome"] else None
@@ -112,12 +114,15 @@ class JobTable:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return _job(row) if row else None
 
-    def take(self) -> Job | None:
-        """The first queued job, now running; None when nothing waits."""
+    def take(self, at_work: Collection[str] = ()) -> Job | None:
+        """The first job of the queue, now running; None when nothing waits. One that runs and is not `at_work` with any
+        runner was taken when the disk failed to say so: it is taken again."""
+        marks = ", ".join("?" * len(at_work))
         with self._database.transaction() as connection:
             row = connection.execute(
-                "UPDATE jobs SET state = 'running', attempts = attempts + 1"
-                " WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued') RETURNING *"
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE number = (SELECT min(number)"
+                f" FROM jobs WHERE state = 'queued' OR (state = 'running' AND id NOT IN ({marks}))) RETURNING *",
+                tuple(at_work),
             ).fetchone()
         return _job(row) if row else None
 
@@ -143,14 +148,16 @@ class JobTable:
         return not busy
 
     def advance(self, job_id: str, next_batch: int) -> None:
+        """All pictures before this batch are kept."""
         with self._database.transaction() as connection:
-            connection.execute("UPDATE jobs SET next_batch = ? WHERE id = ?", (next_batch, job_id))
+            connection.execute("UPDATE jobs SET next_batch = ?, attempts = 1 WHERE id = ?", (next_batch, job_id))
 
     def add_image(self, job_id: str, place: int, saved: dict[str, Any]) -> None:
+        """Nothing, for a job that was forgotten meanwhile."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO job_images (job_id, place, saved) VALUES (?, ?, ?)",
-                (job_id, place, json.dumps(saved, ensure_ascii=False)),
+                "INSERT OR REPLACE INTO job_images (job_id, place, saved) SELECT id, ?, ? FROM jobs WHERE id = ?",
+                (place, json.dumps(saved, ensure_ascii=False), job_id),
             )
 
     def images(self, job_id: str) -> dict[int, dict[str, Any]]:
@@ -189,14 +196,24 @@ class JobTable:
             )
             return found.rowcount == 1
 
+    def cancel_all_queued(self) -> list[str]:
+        """All that waited; those never run."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("UPDATE jobs SET state = 'cancelled' WHERE state = 'queued' RETURNING id")
+            return [row["id"] for row in rows]
+
     def recover(self) -> None:
-        """After a crash or a closed program: what was running waits again at its old place, or gives up."""
+        """After a crash, a power cut or a closed program: what was running waits again, at its old place."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+
+    def requeue(self, job: Job) -> None:
+        """The worker died in it: back to its place in the queue."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = 'failed', error = ? WHERE state = 'running' AND attempts >= ?",
-                (_note_text(Note("ended_twice", times=ATTEMPTS)), ATTEMPTS),
+                "UPDATE jobs SET state = 'queued', deaths = ? WHERE id = ? AND state = 'running'",
+                (job.deaths + 1, job.id),
             )
-            connection.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
 
     def prune(self, kept: int = KEPT) -> int:
         """Forgets all but the newest `kept` finished jobs; their pictures stay, in the archive. An experiment that is
@@ -208,10 +225,10 @@ class JobTable:
             connection.execute("DROP TABLE temp.pruned")
             return found.rowcount
 
-    def pause(self, job_id: str) -> None:
+    def pause(self, job: Job) -> None:
         """The program is closing: back to the queue without counting as an attempt."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE id = ? AND state = 'running'",
-                (job_id,),
+                "UPDATE jobs SET state = 'queued', attempts = min(attempts, ?) WHERE id = ? AND state = 'running'",
+                (job.attempts - 1, job.id),
             )
