@@ -80,7 +80,7 @@ class Runner:
     def _taken(self) -> Running | None:
         """With the board held, so that a job is either in the queue or with a runner, whoever wants to cancel it."""
         with self._board.changed:
-            if self._open and (job := self._house.jobs.take()) is not None:
+            if self._open and (job := self._house.jobs.take(at_work=())) is not None:
                 self.running = Running(job=job)
                 return self.running
             if self._open:

@@ -114,15 +114,15 @@ class JobTable:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return _job(row) if row else None
 
-    def take(self, at_work: Collection[str] = ()) -> Job | None:
-        """The first job of the queue, now running; None when nothing waits. One that runs and is not `at_work` with any
-        runner was taken when the disk failed to say so: it is taken again."""
-        marks = ", ".join("?" * len(at_work))
+    def take(self, at_work: Collection[str] | None = None) -> Job | None:
+        """The first job of the queue, now running; None when nothing waits. `at_work`: all that runners have; another
+        one that counts as running was taken when the disk failed to say so, and is taken again."""
+        lost = "" if at_work is None else f" OR (state = 'running' AND id NOT IN ({', '.join('?' * len(at_work))}))"
         with self._database.transaction() as connection:
             row = connection.execute(
-                "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE number = (SELECT min(number)"
-                f" FROM jobs WHERE state = 'queued' OR (state = 'running' AND id NOT IN ({marks}))) RETURNING *",
-                tuple(at_work),
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1"
+                f" WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued'{lost}) RETURNING *",
+                tuple(at_work or ()),
             ).fetchone()
         return _job(row) if row else None
 
