@@ -185,6 +185,16 @@ class _Line:
                 number = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
                 self._failed = number in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
                 raise told(self._path, error) from error
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        """A transaction that could not be ended would fail every later one."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                self._failed = self._failed or self._connection.in_transaction
 
     def close(self) -> None:
         with self._lock:

@@ -59,7 +59,13 @@ class Harness:
         history = History(self.folder / "history.sqlite3", store.root)
         service = GenerationService(
             engine or FakeEngine(),
-            House(store=store, jobs=jobs, history=history, remade=Remade(self.folder / "remade")),
+            House(
+                store=store,
+                jobs=jobs,
+                history=history,
+                remade=Remade(self.folder / "remade"),
+                waiting=self.folder / "waiting",
+            ),
             rng=random.Random(0),
         )
         if run:
