@@ -112,9 +112,9 @@ class WorkerEngine(Catalogue):
                 continue
             if message.kind == "lost":
                 worker.inbox.put(message)  # for the next look at this worker
-                # a worker that was not up yet died of something else
-                kind = EngineLost if begun or ready else EngineAway
-                raise kind("worker_ended", ending=worker.ending())
+                if begun or ready:
+                    raise EngineLost("worker_ended", ending=worker.ending())
+                raise EngineAway("worker_ended", ending=worker.ending())  # of something else than this batch
             if message.job != job:
                 continue  # the end of a batch that was stopped
             begun = True

@@ -120,12 +120,14 @@ def test_a_change_that_fails_leaves_the_form_as_it_was(forms: Forms, clock: Cloc
     for steps in range(STEPS + 1):
         forms.keep("txt2img", {"steps": steps})
         clock.now += 10 * BURST
-    forms._database._writer.execute(
-        "CREATE TEMP TRIGGER full BEFORE DELETE ON forms BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-    )
+    with forms._database.transaction() as connection:
+        connection.execute(
+            "CREATE TEMP TRIGGER full BEFORE DELETE ON forms BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
     with pytest.raises(sqlite3.IntegrityError, match="disk full"):
         forms.keep("txt2img", {"steps": -1}) if way == "keep" else forms.undo("txt2img")
-    forms._database._writer.execute("DROP TRIGGER full")
+    with forms._database.transaction() as connection:
+        connection.execute("DROP TRIGGER full")
     assert forms.current("txt2img") == {"steps": STEPS}
     assert forms.undo("txt2img") == {"steps": STEPS - 1}
 

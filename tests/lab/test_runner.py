@@ -13,17 +13,19 @@ import pytest
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import PLAIN, ModelError, Note, StorageError
+from pipelines.errors import PLAIN, ModelError, Note, StorageError, Unavailable
 from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, ModelInfo, OnProgress
 from tests.archive.helpers import tile
 from tests.refusals import failing, refused
 from webui.archive import metadata
 from webui.archive.inputs import pixels_sha256
 from webui.archive.metadata import request_to_json
+from webui.jobs import trouble
 from webui.lab.axes import Axis
 from webui.lab.questions import Grid
 from webui.lab.report import to_csv, to_html
 from webui.lab.sheet import draw_sheet
+from webui.lab.store import LabTable
 from webui.ui.lab import view as lab_view
 
 from .conftest import PROMPT, House, asked, opened
@@ -403,3 +405,44 @@ def test_a_sheet_keeps_rows_columns_and_pixels() -> None:
     assert draw_sheet([("红", "", tile(Image.new("RGB", (20, 20))))]).height > 20
     with pytest.raises(ValueError, match="at least one"):
         draw_sheet([])
+
+
+def test_an_experiment_waits_for_its_folder_and_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trouble, "FIRST", 0.01)
+    monkeypatch.setattr(trouble, "LONGEST", 0.05)
+    with opened(tmp_path, FakeEngine(seconds_per_step=0.005)) as house:
+        identity = house.lab.submit(asked())
+        while not house.made:
+            house.lab.wait(identity, -1, 0.01)
+        (tmp_path / "outputs").rename(tmp_path / "away")
+        while house.service.board.held is None:
+            house.lab.wait(identity, -1, 0.01)
+        (tmp_path / "away").rename(tmp_path / "outputs")
+        house.service.try_again()
+        assert house.over(identity).state == "done"
+        next_to_run, fails = LabTable.next_to_run, [Unavailable("database_busy", file="x") for _ in range(3)]
+
+        def held(self: LabTable) -> Any:
+            if fails:
+                raise fails.pop()
+            return next_to_run(self)
+
+        monkeypatch.setattr(LabTable, "next_to_run", held)
+        other = house.lab.submit(asked(seeds=(4, 5)))
+        assert house.over(other).state == "done"
+        assert fails == []
+
+
+def test_a_run_killed_after_its_sheet_has_one_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = LabTable.finish
+
+    def dying(self: LabTable, *given: Any, **named: Any) -> None:
+        monkeypatch.setattr(LabTable, "finish", finish)
+        raise Unavailable("database_full", file="x")  # what comes after the sheet did not happen
+
+    monkeypatch.setattr(LabTable, "finish", dying)
+    monkeypatch.setattr(trouble, "FIRST", 0.01)
+    with opened(tmp_path) as house:
+        identity = house.lab.submit(asked())
+        assert house.over(identity).state == "done"
+        assert len(list((tmp_path / "outputs").glob("*/*/grid-*"))) == 1

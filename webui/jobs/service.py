@@ -30,6 +30,7 @@ from pipelines.types import (
 from webui.archive.metadata import request_to_json
 from webui.archive.store import SavedImage
 from webui.jobs import choices
+from webui.jobs.board import Board
 from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import House
 from webui.jobs.runner import Runner
@@ -82,6 +83,11 @@ class GenerationService:
         self._keeper.close()
         self._indexer.shutdown()
         self._engine.close()
+
+    @property
+    def board(self) -> Board:
+        """Where it is told that the queue stands still."""
+        return self._board
 
     @property
     def remade(self) -> Remade:

@@ -12,14 +12,17 @@ import numpy as np
 
 from pipelines.types import BUILTIN, Facts
 from webui.archive import metadata, pictures
+from webui.archive.adoption import made_for
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.durations import record_of
+from webui.jobs.keeper import note
 from webui.lab.effects import Measured, Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.judge import judge_distance
 from webui.lab.sheet import draw_sheet
+from webui.lab.store import Row
 from webui.proof.measures import DISTANCES, Distance, Pixels
 from webui.words import say
 
@@ -27,17 +30,22 @@ _SETUP = ("device_name", "device", "dtype", "torch", "diffusers")
 
 
 def save_sheet(
-    store: ImageStore, history: History, cells: Sequence[Cell], paths: Sequence[Path | None]
+    store: ImageStore, history: History, cells: Sequence[Cell], paths: Sequence[Path | None], row: Row
 ) -> Mapping[str, Any] | None:
-    """The grid with its labels, as JSON of SavedImage; None when no cell is there. Raises StorageError."""
+    """The grid with its labels, as JSON of SavedImage; None when no cell is there. One of as many cells that the
+    experiment `row` has already, from before the program ended, is taken. Raises StorageError."""
     made = [(cell, path) for cell, path in zip(cells, paths, strict=True) if path is not None]
     if not made:
         return None
+    job = metadata.Job(row.id, len(made))
+    if (there := made_for(store.root, job.id, row.made_at).get(job.place)) is not None:
+        note(history, there)
+        return there.to_json()
     tiles = [Tile(size=metadata.read(path).size, read=partial(pictures.read, path)) for _, path in made]
     labels = [(say(cell.row, "en"), say(cell.column, "en")) for cell, _ in made]
     sheet = draw_sheet([(*label, tile) for label, tile in zip(labels, tiles, strict=True)])
-    saved = store.save_sheet(sheet, store.result(made[0][1]))
-    history.add(saved)
+    saved = store.save_sheet(sheet, store.result(made[0][1]), job=job)
+    note(history, saved)
     return saved.to_json()
 
 

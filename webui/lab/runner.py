@@ -5,6 +5,7 @@ One thread. It hands one cell in at a time, so that a person's own wishes come b
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -15,7 +16,16 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from pipelines.errors import Cancelled, InvalidRequest, Note, SeedprintError, Stopped, StorageError, rebuilt
+from pipelines.errors import (
+    Cancelled,
+    InvalidRequest,
+    Note,
+    SeedprintError,
+    Stopped,
+    StorageError,
+    Unavailable,
+    rebuilt,
+)
 from pipelines.types import Embedding, Progress
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
@@ -23,6 +33,7 @@ from webui.archive.store import ImageStore, SavedImage, opaque_id
 from webui.jobs.durations import Durations
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
+from webui.jobs.trouble import Trouble
 from webui.lab.clip import METRIC, Embeddings
 from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
@@ -79,6 +90,7 @@ class Lab:
     def __init__(self, service: GenerationService, store: ImageStore, history: History, table: LabTable) -> None:
         self._service, self._store, self._history, self._table = service, store, history, table
         self._embeddings = Embeddings(self._embed)
+        self._trouble = Trouble(service.board)
         self._changed = threading.Condition()
         self._versions: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -228,23 +240,30 @@ class Lab:
 
     def _work(self) -> None:
         while not self._closing:
-            row = self._table.next_to_run()
-            if row is None:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._news or self._closing)
-                    self._news = False
-                continue
-            try:
-                self._run(row)
-            except SeedprintError as error:
-                self._table.set_state(row.id, "failed", error.told)
-            except Exception:  # a bug must not end the lab; its traceback goes to the log
-                log.exception("Experiment %s ended by a bug", row.id)
-                self._table.set_state(row.id, "failed", Note("bug"))
-            finally:
-                with self._changed:
-                    self._job = None
-                self._touch(row.id)
+            with contextlib.suppress(Unavailable):  # it closes
+                self._trouble.surely(self._turn, lambda: self._closing)
+
+    def _turn(self) -> None:
+        """One experiment, or until there may be one. Raises Unavailable: then it runs again, from what is there."""
+        row = self._table.next_to_run()
+        if row is None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._news or self._closing)
+                self._news = False
+            return
+        try:
+            self._run(row)
+        except Unavailable:
+            raise
+        except SeedprintError as error:
+            self._table.set_state(row.id, "failed", error.told)
+        except Exception:  # a bug must not end the lab; its traceback goes to the log
+            log.exception("Experiment %s ended by a bug", row.id)
+            self._table.set_state(row.id, "failed", Note("bug"))
+        finally:
+            with self._changed:
+                self._job = None
+            self._touch(row.id)
 
     def _run(self, row: Row) -> None:
         """1 each cell that is not there yet, 2 what CLIP sees, 3 the labelled grid, 4 the counted results."""
@@ -260,6 +279,8 @@ class Lab:
                 break
             try:
                 path = finished.find(cell.request) or self._made(row, cell, known, finished)
+            except Unavailable:
+                raise
             except SeedprintError as failure:
                 state, error = "failed", failure.told
                 break
@@ -272,9 +293,11 @@ class Lab:
             encoder, clip = self._clip(paths)
         except Stopped:
             return  # the program closes: counted at the next start
+        except Unavailable:
+            raise
         except SeedprintError as failure:
             encoder, clip, error = "", {}, error or Note("clip_not_counted", why=failure.told)
-        grid = save_sheet(self._store, self._history, cells, paths)
+        grid = save_sheet(self._store, self._history, cells, paths, row)
         results = replace(count(experiment, cells, paths, clip), encoder=encoder)
         self._table.finish(row.id, state, error=error, grid=grid, results=results.to_json())
 

@@ -11,10 +11,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "This job ({kind}) was queued by a newer Seedprint, which can run it.",
         "此任务（{kind}）由更新版本的 Seedprint 提交，只有该版本可以运行。",
     ),
-    "ended_twice": (  # of version 0.1.0
-        "The program ended {times} times during this run; it was not tried again.",
-        "运行期间程序中断了 {times} 次，不再重试。",
-    ),
     "ended_often": (
         "The program ended {times} times during this run. “Try again” goes on with it; it can be cancelled too.",
         "运行期间程序中断了 {times} 次。点击“重试”继续运行，也可以取消此任务。",
