@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
-from pipelines.errors import StorageError, UnreadableImage
+from pipelines.errors import StorageError
 from webui.http.guard import Gate
 from webui.kept.settings import HOST, Settings
 from webui.parts import Parts, build_parts, claimed
-from webui.words import line
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 PORTS_TRIED = 50
 CLOSING = 2.0  # seconds an open page gets to notice that the server ends
-IMAGE_CACHE = "private, max-age=31536000, immutable"  # an id stands for one file that never changes
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +93,7 @@ def prepare_environment(data_dir: Path) -> Path:
     """What libraries read when they are imported: no telemetry, no hub, uploads in an empty folder of our own."""
     temporary = data_dir / "page"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary.mkdir(parents=True)  # what lies there is bounded by `UploadRoom`
     os.environ |= {
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_TEMP_DIR": str(temporary),
@@ -130,49 +128,34 @@ def build_application(parts: Parts) -> FastAPI:
     with no_stubs():
         import gradio as gr
         from fastapi import FastAPI
+        from fastapi.exceptions import RequestValidationError
+        from starlette.middleware import Middleware
 
-        from webui.http.history import Addresses, history_routes
+        from webui.http.answers import malformed
+        from webui.http.bodies import Bodies, UploadRoom
+        from webui.http.files import file_routes
+        from webui.http.history import history_routes
         from webui.http.proof import proof_routes
         from webui.http.scripts import script_routes
         from webui.ui.layout import build_page, mount_options
 
-    application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    _add_pictures(application, parts)
-    addresses = Addresses(image=lambda identity: f"/image/{identity}", thumb=lambda identity: f"/thumb/{identity}")
-    application.include_router(history_routes(parts.history, parts.store.root, addresses))
-    application.include_router(script_routes())
-    application.include_router(proof_routes(parts.service, parts.history, addresses.thumb))
-    page: gr.Blocks = build_page(
-        parts,
-        image_url=lambda saved: f"/image/{saved.id}",
-        thumb_url=lambda saved: f"/thumb/{saved.id}",
+    faults: dict[Any, Any] = {RequestValidationError: malformed}
+    application = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        middleware=[Middleware(Bodies), Middleware(UploadRoom, folder=Path(os.environ["GRADIO_TEMP_DIR"]))],
+        exception_handlers=faults,
     )
+    application.include_router(file_routes(parts))
+    application.include_router(history_routes(parts.history, parts.store.root))
+    application.include_router(script_routes())
+    application.include_router(proof_routes(parts.service, parts.history))
+    page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)
+    options["app_kwargs"]["exception_handlers"] = faults
     mounted: FastAPI = gr.mount_gradio_app(application, page, path="/", **options)
     return mounted
-
-
-def _add_pictures(application: FastAPI, parts: Parts) -> None:
-    from fastapi import HTTPException
-    from starlette.responses import FileResponse, Response
-
-    def find(identity: str) -> Path:
-        saved = parts.find(identity)
-        if saved is None:
-            raise HTTPException(404, "There is no such picture.")
-        return saved.path
-
-    @application.get("/image/{identity}")
-    def image(identity: str) -> FileResponse:
-        return FileResponse(find(identity), headers={"cache-control": IMAGE_CACHE})
-
-    @application.get("/thumb/{identity}")
-    def thumb(identity: str) -> Response:
-        try:
-            data = parts.thumbnails.get(find(identity))
-        except UnreadableImage as error:
-            raise HTTPException(404, line(error)) from error
-        return Response(data, media_type="image/jpeg", headers={"cache-control": IMAGE_CACHE})
 
 
 def _server(application: Gate, on_ready: Callable[[], None]) -> uvicorn.Server:

@@ -260,9 +260,11 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
 
 
 def picture_at(root: Path, place: PurePosixPath) -> Path | None:
-    """The picture at a place below `root`, as the walk finds it: linked folders are followed, a linked file is none."""
+    """The picture at a place below `root`, as the walk finds it: linked folders are followed, a linked file is none,
+    nor is one that is hidden."""
     file = root / place
-    if place.is_absolute() or ".." in place.parts or file.suffix.lower() not in SUFFIXES:
+    inside = place.parts[1:] if place.parts[:1] == (TRASH,) else place.parts
+    if place.is_absolute() or file.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside):
         return None
     try:
         return file if file.is_file() and not file.is_symlink() else None

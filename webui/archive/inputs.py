@@ -69,6 +69,11 @@ class InputStore:
             raise StorageError("input_changed", name=sha256[:10], folder=str(self.folder))
         return image
 
+    def file(self, sha256: str) -> Path | None:
+        """Where that picture is kept, if it is: as a file of its own and no link."""
+        path = self._path(sha256)
+        return path if _HASH.fullmatch(sha256) and path.is_file() and not path.is_symlink() else None
+
     def note(self, sha256: str, origin: Mapping[str, str]) -> None:
         """Keeps beside a picture what its file said of its origin; the first note stays. Raises StorageError."""
         with storage_errors(self.folder):

@@ -44,8 +44,10 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+# For all that is not the page: pictures, texts, files. Whatever one holds, opened by itself it runs nothing.
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+PAGE = "/"
 SECURITY_HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -70,13 +72,14 @@ class Gate:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
+        send = _with_headers(send, scope.get("path", ""))
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()  # websocket.connect
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": refusal[1]})
         else:
-            await _answer(_with_headers(send), *refusal)
+            await _answer(send, *refusal)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and sentence of a request that is refused, else None."""
@@ -110,8 +113,10 @@ def _is_followed_link(scope: Scope, headers: _Headers) -> bool:
     )
 
 
-def _with_headers(send: Send) -> Send:
-    added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+def _with_headers(send: Send, path: str) -> Send:
+    policy = CONTENT_SECURITY_POLICY if path == PAGE else FILE_POLICY
+    headers = SECURITY_HEADERS | {"content-security-policy": policy}
+    added = [(name.encode(), value.encode()) for name, value in headers.items()]
     ours = {name for name, _ in added}
 
     async def wrapped(message: Message) -> None:

@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,6 +30,7 @@ from webui.archive.trash import Done, Trash
 from webui.http.answers import faults_as_answers
 from webui.ui.again.tab import settings_table
 from webui.ui.generate.handlers import escaped
+from webui.ui.house import image_url, thumb_url
 from webui.words import Language, fault, language_of, say
 
 PAGE = 60  # pictures
@@ -60,14 +61,6 @@ class Wanted(BaseModel):
     ids: Identities
 
 
-@dataclass(frozen=True, kw_only=True)
-class Addresses:
-    """Where a browser finds a picture, whole and small."""
-
-    image: Callable[[str], str]
-    thumb: Callable[[str], str]
-
-
 class Tickets:
     """Downloads that a browser may fetch once: a link cannot carry thousands of ids."""
 
@@ -88,10 +81,10 @@ class Tickets:
             return self._kept.pop(ticket, None)
 
 
-def history_routes(history: History, outputs: Path, addresses: Addresses) -> APIRouter:
+def history_routes(history: History, outputs: Path) -> APIRouter:
     """The routes under /history/."""
     router = APIRouter(prefix="/history")
-    show = Shown(outputs, addresses)
+    show = Shown(outputs)
     _add_reading(router, history, show)
     _add_acting(router, history, Trash(history))
     _add_downloads(router, history, Tickets())
@@ -101,16 +94,16 @@ def history_routes(history: History, outputs: Path, addresses: Addresses) -> API
 class Shown:
     """Entries as the script wants them."""
 
-    def __init__(self, outputs: Path, addresses: Addresses) -> None:
-        self._outputs, self._addresses = outputs, addresses
+    def __init__(self, outputs: Path) -> None:
+        self._outputs = outputs
 
     def __call__(self, entry: Entry) -> dict[str, Any]:
         saved = entry.saved
         return {
             "id": saved.id,
             "place": saved.path.relative_to(self._outputs).as_posix(),
-            "url": self._addresses.image(saved.id),
-            "thumb": self._addresses.thumb(saved.id),
+            "url": image_url(saved.id),
+            "thumb": thumb_url(saved.id),
             "kind": saved.kind,
             "seed": None if saved.seed == UNKNOWN_SEED else str(saved.seed),
             "width": saved.width,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,15 +11,14 @@ from starlette.responses import FileResponse, Response
 
 from webui.archive.history import History
 from webui.http.answers import faults_as_answers
+from webui.http.files import file_response
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.ui.again.proof import BEFORE, ROUTE, pair_html, report_html, verdict
+from webui.ui.house import thumb_url
 from webui.words import Language, language_of, say
 
 RESULTS = 100  # in one answer
-_CACHE = "private, max-age=31536000, immutable"  # a job's pictures never change
-
-Address = Callable[[str], str]  # of a picture, by its opaque id
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -30,11 +28,11 @@ class Chosen(BaseModel):
     ids: Annotated[list[Identity], Field(max_length=20_000)]
 
 
-def proof_routes(service: GenerationService, history: History, thumb_url: Address) -> APIRouter:
+def proof_routes(service: GenerationService, history: History) -> APIRouter:
     """The routes under `ROUTE`."""
     router = APIRouter(prefix=ROUTE)
     _add_running(router, service, history)
-    _add_looking(router, service, history, thumb_url)
+    _add_looking(router, service, history)
     return router
 
 
@@ -52,7 +50,7 @@ def _add_running(router: APIRouter, service: GenerationService, history: History
         return {}
 
 
-def _add_looking(router: APIRouter, service: GenerationService, history: History, thumb_url: Address) -> None:
+def _add_looking(router: APIRouter, service: GenerationService, history: History) -> None:
     @router.get("/{job}")
     def look(request: Request, response: Response, job: str, after: int = 0) -> dict[str, Any]:
         """How far it is, and what was found of the pictures from `after` on."""
@@ -77,7 +75,7 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
         file = Path(reports[place].path) if which == BEFORE else service.remade.find(job, place, which)
         if file is None or not file.is_file():
             raise HTTPException(404, "There is no such picture.")
-        return FileResponse(file, headers={"cache-control": _CACHE})
+        return file_response(file)
 
 
 def _progress(status: JobStatus, language: Language) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 from PIL.Image import Image
 
@@ -28,13 +27,19 @@ from webui.words import Language, translate
 RECENT = 24  # pictures in a strip
 
 
-def file_url(path: Path) -> str:
-    """The address of a file below a static path. The folder may hold any character."""
-    return "/gradio_api/file=" + quote(path.as_posix())
+def image_url(identity: str) -> str:
+    """Where a browser finds the picture with this opaque id."""
+    return f"/image/{identity}"
 
 
-def saved_url(saved: SavedImage) -> str:
-    return file_url(saved.path)
+def thumb_url(identity: str) -> str:
+    """... and its small picture."""
+    return f"/thumb/{identity}"
+
+
+def input_url(sha256: str) -> str:
+    """... and a picture that img2img begins with."""
+    return f"/input/{sha256}"
 
 
 def uploaded_file(path: object) -> Path | None:
@@ -59,8 +64,6 @@ class House:
     library: Library
     presets: tuple[Preset, ...] = ()
     own: frozenset[str] = frozenset()
-    image_url: Callable[[SavedImage], str] = saved_url
-    thumb_url: Callable[[SavedImage], str] = saved_url
 
     @cached_property
     def durations(self) -> Durations:
@@ -80,8 +83,8 @@ class House:
         text = f"{label} · {saved.width} × {saved.height} · {saved.prompt}"
         return {
             "id": str(place_below(self.outputs, saved.path)),
-            "url": self.image_url(saved),
-            "thumb": self.thumb_url(saved),
+            "url": image_url(saved.id),
+            "thumb": thumb_url(saved.id),
             "label": label,
             "text": text,
         }
@@ -122,9 +125,6 @@ class House:
         except (OSError, ValueError):
             return None  # no name that this system knows
         return None if place is None else picture_at(self.outputs, place)
-
-    def input_url(self, sha256: str) -> str:
-        return file_url(self.inputs.folder / f"{sha256}.png")
 
     def source(self, painted: Any) -> tuple[Image, Image]:
         """Picture and mask of the painter. Raises InvalidRequest, UnreadableImage, StorageError."""

@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from pipelines.types import Task
-from webui.archive.store import SavedImage
 from webui.jobs.service import GenerationService
 from webui.kept.settings import HERE
 from webui.lab import shipped
@@ -22,7 +21,7 @@ from webui.ui.generate.tab import GenerateTab
 from webui.ui.generate.wiring import wire_memory, wire_tab
 from webui.ui.history.saving import SavingForm
 from webui.ui.history.tab import HistoryTab
-from webui.ui.house import House, saved_url
+from webui.ui.house import House
 from webui.ui.inputs import Page
 from webui.ui.lab.tab import LabTab
 from webui.ui.labels import word
@@ -39,27 +38,18 @@ __all__ = ["build_page", "mount_options"]
 TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")
 
 
-def build_page(
-    parts: Parts,
-    *,
-    image_url: Callable[[SavedImage], str] = saved_url,
-    thumb_url: Callable[[SavedImage], str] = saved_url,
-) -> gr.Blocks:
+def build_page(parts: Parts) -> gr.Blocks:
     """A fresh page. Mount it with `gr.mount_gradio_app(app, page, path="/", **mount_options(parts.presets))`.
 
-    GRADIO_TEMP_DIR must be set before. Without `image_url` and `thumb_url` the output folder is served as it is.
+    GRADIO_TEMP_DIR must be set before. Its pictures are fetched from `webui.http.files`.
     """
-    outputs = parts.store.root
-    gr.set_static_paths([outputs])
     house = House(
         service=parts.service,
         inputs=parts.store.inputs,
-        outputs=outputs,
+        outputs=parts.store.root,
         library=parts.library,
         presets=parts.presets,
         own=frozenset(preset.name for preset in parts.library.saved.listing().presets),
-        image_url=image_url,
-        thumb_url=thumb_url,
     )
     blocks = Page(title="Seedprint", fill_width=True, delete_cache=(3600, 86400), analytics_enabled=False)
     with blocks:

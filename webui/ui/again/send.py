@@ -18,7 +18,7 @@ from webui.jobs.defaults import FOUND, model_defaults
 from webui.proof.resources import matched, renamed_fields
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.tab import GenerateTab
-from webui.ui.house import House
+from webui.ui.house import House, input_url
 
 # What "send to" leaves alone: the run's own seed and how many images it makes.
 _RUN_FIELDS = ("seed", "batch_size", "batches", "strength")
@@ -110,7 +110,7 @@ class Sender:
     def painted(self, path: Path) -> dict[str, Any]:
         """The painter's value for a fresh picture without a mask. Raises UnreadableImage, StorageError."""
         sha256 = self.house.inputs.put(metadata.read_input(path, self.house.inputs))
-        return {"source": sha256, "url": self.house.input_url(sha256)}
+        return {"source": sha256, "url": input_url(sha256)}
 
     def _inputs(self, tab: GenerateTab, back: ReadBack, path: Path) -> Updates:
         settings = back.record.settings if back.record is not None else {}
@@ -122,7 +122,7 @@ class Sender:
         except SeedprintError:
             return {}
         if tab.painter is not None and image is not None and mask is not None:
-            urls = {"url": self.house.input_url(image), "mask_url": self.house.input_url(mask)}
+            urls = {"url": input_url(image), "mask_url": input_url(mask)}
             return {tab.painter: {"source": image, **urls}}
         if tab.image is not None and image is not None:
             return {tab.image: str(files[0])}

@@ -17,7 +17,7 @@ from webui.ui import jobs
 from webui.ui.generate import memory_line
 from webui.ui.generate.controls import Updates, Values, accepted, schedule_update, whole
 from webui.ui.generate.tab import GenerateTab
-from webui.ui.house import uploaded_file
+from webui.ui.house import input_url, uploaded_file
 from webui.words import Language, fault, language_of, say, translate
 
 
@@ -156,7 +156,7 @@ class GenerateHandlers:
             sha256 = self.house.inputs.put(metadata.read_input(file, self.house.inputs))
         except SeedprintError as error:
             return self._source_error(fault(error, language))
-        return self._source_error("") | {painter: {"source": sha256, "url": self.house.input_url(sha256)}}
+        return self._source_error("") | {painter: {"source": sha256, "url": input_url(sha256)}}
 
     def load(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         """When a page opens: recent pictures, and what Python words in the visitor's language."""
