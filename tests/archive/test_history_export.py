@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from pipelines.errors import InvalidRequest, UnreadableImage
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import chunk, encoded, results
-from webui.archive import exif, metadata
+from webui.archive import exif, metadata, pictures
 from webui.archive.entries import Entry
 from webui.archive.export import bare, contact_sheet, zip_of
 from webui.archive.history import History
@@ -175,9 +175,17 @@ def test_broken_files(data: bytes) -> None:
         bare(data)
 
 
+def small(path: Path) -> bytes:
+    if not path.is_file():
+        raise UnreadableImage("picture_gone", name=path.name)
+    buffer = io.BytesIO()
+    pictures.small(path, 256).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
 def test_a_contact_sheet(history: History) -> None:
     listed = entries(history)
-    with Image.open(io.BytesIO(contact_sheet(listed * 4))) as sheet:
+    with Image.open(io.BytesIO(contact_sheet(listed * 4, small))) as sheet:
         assert sheet.size == (6 * 268 + 12, 2 * 286 + 12)
         with Image.open(listed[0].saved.path) as first:
             want = first.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
@@ -189,6 +197,6 @@ def test_a_contact_sheet(history: History) -> None:
         assert all(abs(a - b) < 12 for a, b in zip(want, middle, strict=True))
         assert sheet.getpixel((3, 3)) == (255, 255, 255)
     listed[0].saved.path.unlink()
-    contact_sheet(listed)
+    contact_sheet(listed, small)
     with pytest.raises(InvalidRequest):
-        contact_sheet([])
+        contact_sheet([], small)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipelines.errors import UnreadableImage
 from webui.archive import thumbnails
+from webui.archive.decoding import Decoder
 from webui.archive.thumbnails import Thumbnails
 
 
@@ -47,7 +48,7 @@ def test_made_once_and_again_when_the_file_changed(
     path = picture(tmp_path / "a.png")
     first = kept.get(path)
     with monkeypatch.context() as patch:
-        patch.setattr(thumbnails, "_make", lambda _: pytest.fail("made twice"))
+        patch.setattr(Decoder, "small", lambda *_: pytest.fail("made twice"))
         assert kept.get(path) == first
         again = Thumbnails(tmp_path / "data" / "thumbs.sqlite")
         assert again.get(path) == first
@@ -78,6 +79,17 @@ def test_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         few.get(picture(tmp_path / f"{number}.png", (8, 8)))
     names = {Path(path).name for (path,) in few._database.execute("SELECT path FROM thumbs")}
     assert names == {"3.png", "4.png"}
+    few.close()
+
+
+def test_they_take_no_more_bytes_than_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Decoder, "small", lambda *_: bytes(1000))
+    monkeypatch.setattr(thumbnails, "_PRUNE", 2)
+    few = Thumbnails(tmp_path / "thumbs.sqlite", limit=3500)
+    for number in range(9):  # looked at behind every second one
+        few.get(picture(tmp_path / f"{number}.png", (8, 8)))
+    names = [Path(path).name for (path,) in few._database.execute("SELECT path FROM thumbs ORDER BY number")]
+    assert names == ["6.png", "7.png", "8.png"]
     few.close()
 
 

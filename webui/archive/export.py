@@ -11,17 +11,17 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
 from pipelines.errors import InvalidRequest, Note, UnreadableImage
-from webui.archive import pictures
 from webui.archive.containers import FILE_LIMIT, MB, PARAMETERS
 from webui.archive.entries import UNKNOWN_SEED, Entry
 from webui.archive.opening import open_picture
+from webui.archive.thumbnails import SIDE
 
 Metadata = Literal["full", "prompt", "none"]
 KINDS: tuple[str, ...] = get_args(Metadata)
@@ -38,7 +38,7 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # but stuffed bytes, restart
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
-_CELL, _GAP, _LINE = 256, 12, 18  # pixels
+_CELL, _GAP, _LINE = SIDE, 12, 18  # pixels
 
 
 def bare(data: bytes, prompt: str | None = None) -> tuple[bytes, str]:
@@ -202,11 +202,12 @@ def _free(name: str, used: set[str]) -> str:
     return free
 
 
-def contact_sheet(entries: Sequence[Entry], columns: int | None = None) -> bytes:
-    """A JPEG of small pictures with their seeds, left to right and down. Raises InvalidRequest without pictures."""
+def contact_sheet(entries: Sequence[Entry], small: Callable[[Path], bytes]) -> bytes:
+    """A JPEG of small pictures with their seeds, left to right and down. `small`: the thumbnail of a picture. Raises
+    InvalidRequest without pictures."""
     if not 1 <= len(entries) <= SHEET_LIMIT:
         raise InvalidRequest("file", "sheet_count", limit=SHEET_LIMIT, value=len(entries))
-    across = columns or min(len(entries), 6)
+    across = min(len(entries), 6)
     down = -(-len(entries) // across)
     cell = _CELL + _GAP
     sheet = Image.new("RGB", (across * cell + _GAP, down * (cell + _LINE) + _GAP), (255, 255, 255))
@@ -214,20 +215,14 @@ def contact_sheet(entries: Sequence[Entry], columns: int | None = None) -> bytes
     for place, entry in enumerate(entries):
         row, column = divmod(place, across)
         left, top = _GAP + column * cell, _GAP + row * (cell + _LINE)
-        small = _small(entry.saved.path)
-        if small is None:
+        try:
+            image = Image.open(io.BytesIO(small(entry.saved.path)), formats=("JPEG",))
+        except UnreadableImage:
             continue
-        sheet.paste(small, (left + (_CELL - small.width) // 2, top + (_CELL - small.height) // 2))
+        sheet.paste(image, (left + (_CELL - image.width) // 2, top + (_CELL - image.height) // 2))
         seed = "" if entry.saved.seed == UNKNOWN_SEED else f"{entry.saved.seed}  "
         caption = f"{seed}{entry.saved.width} x {entry.saved.height}"
         draw.text((left + _CELL // 2, top + _CELL + 3), caption, fill=(90, 90, 90), font=font, anchor="ma")
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
-
-
-def _small(path: Path) -> Image.Image | None:
-    try:
-        return pictures.small(path, _CELL)
-    except (UnreadableImage, OSError):
-        return None

@@ -7,20 +7,23 @@ import struct
 import zlib
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageFont
 
 from pipelines.errors import Note, UnreadableImage
 from webui.archive import chunks, exif
 from webui.archive.containers import FILE_LIMIT as ARCHIVE_LIMIT
 from webui.archive.containers import MB, PILLOW_LIMIT, READ
+from webui.archive.grids import PIXEL_LIMIT as GRID_LIMIT
 from webui.archive.opening import open_picture
 
 # TIFF, PSD, FITS and the like stay out: large decoders, a long history of holes, and no camera or phone needs them here
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
 PIXEL_LIMIT = 40_000_000
+SMALL_LIMIT = GRID_LIMIT  # pixels of a picture that is made small: as large as any that is made here
 FILE_LIMIT = 50 * 1024 * 1024  # bytes
 NEAR = 16  # levels from black and from white that a mask takes for them
 
+_TILE, _TILE_TEXT = (200, 200, 200), (70, 70, 70)
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -89,20 +92,32 @@ def read_mask(source: Path | bytes) -> Image.Image:
 
 
 def small(path: Path, side: int) -> Image.Image:
-    """A picture of the archive, upright "RGB", at most `side` pixels a side; larger ones than `read` takes are shrunk
-    too. Raises UnreadableImage, OSError."""
+    """A picture of the archive, upright "RGB", at most `side` pixels a side; of one with more than `SMALL_LIMIT`
+    pixels a tile that says its size. Raises UnreadableImage, OSError."""
     if (size := path.stat().st_size) > ARCHIVE_LIMIT:
         raise UnreadableImage("picture_file_too_large", name=path.name, size=size / MB, limit=ARCHIVE_LIMIT // MB)
     try:
         with open_picture(io.BytesIO(chunks.slim(path.read_bytes())), FORMATS) as image:
+            if image.width * image.height > SMALL_LIMIT:
+                return _tile(image.size, side)
             image.draft("RGB", (side, side))
             upright = _upright(image)
             upright.thumbnail((side, side))
             return upright.convert("RGB")
+    except MemoryError as error:
+        raise UnreadableImage("picture_memory", name=path.name) from error
     except _BOMB as error:
         raise UnreadableImage("picture_too_many_pixels", name=path.name, limit=PILLOW_LIMIT) from error
     except _BROKEN as error:
         raise UnreadableImage("picture_damaged", name=path.name) from error
+
+
+def _tile(size: tuple[int, int], side: int) -> Image.Image:
+    tile = Image.new("RGB", (side, side), _TILE)
+    font = ImageFont.load_default(max(8, side // 12))
+    middle = side / 2, side / 2
+    ImageDraw.Draw(tile).text(middle, f"{size[0]} × {size[1]}", fill=_TILE_TEXT, font=font, anchor="mm")
+    return tile
 
 
 def _is_plain(image: Image.Image, alpha: Image.Image) -> bool:

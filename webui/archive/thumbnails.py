@@ -5,20 +5,29 @@ One SQLite file and not one file each: hundreds of thousands of small files are 
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import threading
 from pathlib import Path
 
 from pipelines.database import Schema, opened, transaction
 from pipelines.errors import UnreadableImage
-from webui.archive import pictures
+from webui.archive.decoding import Decoder
 
 SIDE = 256  # pixels
 KEPT = 20_000  # some 10 kB each
+BYTES = 512 * 1024 * 1024  # of all of them together, noisy as they may be
 PATIENCE = 5.0  # seconds that another program may hold the file
 
 _PRUNE = 256  # new ones between two looks at how many there are
+# the newest stay, as many and as many bytes as may be
+_FORGET = """
+DELETE FROM thumbs WHERE number NOT IN (
+    SELECT number FROM (
+        SELECT number, row_number() OVER newer AS place, sum(length(data)) OVER newer AS bytes
+        FROM thumbs WINDOW newer AS (ORDER BY number DESC)
+    ) WHERE place <= ? AND bytes <= ?
+)
+"""
 # nothing in it is worth waiting for the disk
 SCHEMA = Schema(
     steps=(
@@ -39,8 +48,9 @@ CREATE TABLE IF NOT EXISTS thumbs (
 class Thumbnails:
     """In the SQLite file at `path`, which may be deleted at any time. Safe from any thread, beside another program."""
 
-    def __init__(self, path: Path, kept: int = KEPT) -> None:
-        self._kept, self._new, self._lock = kept, 0, threading.Lock()
+    def __init__(self, path: Path, kept: int = KEPT, limit: int = BYTES) -> None:
+        self._kept, self._limit, self._new, self._lock = kept, limit, 0, threading.Lock()
+        self._decoder = Decoder()
         self._database = opened(path, SCHEMA, timeout=PATIENCE)
 
     def get(self, path: Path) -> bytes:
@@ -51,11 +61,12 @@ class Thumbnails:
             raise UnreadableImage("picture_gone", name=path.name) from error
         data = self._known(str(path), stamp)
         if data is None:
-            data = _make(path)
+            data = self._decoder.small(path, SIDE)
             self._keep(str(path), stamp, data)
         return data
 
     def close(self) -> None:
+        self._decoder.close()
         with self._lock:
             self._database.close()
 
@@ -77,17 +88,6 @@ class Thumbnails:
                 )
                 self._new += 1
                 if self._new % _PRUNE == 1:
-                    self._database.execute(
-                        "DELETE FROM thumbs WHERE number <= (SELECT max(number) FROM thumbs) - ?", (self._kept,)
-                    )
+                    self._database.execute(_FORGET, (self._kept, self._limit))
         except (sqlite3.Error, UnicodeEncodeError):
             return  # a full disk or a locked file: it is shown all the same
-
-
-def _make(path: Path) -> bytes:
-    try:
-        buffer = io.BytesIO()
-        pictures.small(path, SIDE).save(buffer, "JPEG", quality=85)
-    except OSError as error:
-        raise UnreadableImage("picture_closed", name=path.name) from error
-    return buffer.getvalue()

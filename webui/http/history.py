@@ -42,6 +42,7 @@ TICKETS = 16  # downloads asked for and not yet fetched
 _WHOLE = {"width", "height", "seed", "rating"}
 _DAYS = {"since", "until"}
 _TRUTH = {"trashed", "lora"}
+Small = Callable[[Path], bytes]  # the thumbnail of a picture
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Identities = Annotated[list[Identity], Field(max_length=IDS_LIMIT)]
 
@@ -81,13 +82,13 @@ class Tickets:
             return self._kept.pop(ticket, None)
 
 
-def history_routes(history: History, outputs: Path) -> APIRouter:
-    """The routes under /history/."""
+def history_routes(history: History, outputs: Path, small: Small) -> APIRouter:
+    """The routes under /history/. `small`: the thumbnail of a picture."""
     router = APIRouter(prefix="/history")
     show = Shown(outputs)
     _add_reading(router, history, show)
     _add_acting(router, history, Trash(history))
-    _add_downloads(router, history, Tickets())
+    _add_downloads(router, history, Tickets(), small)
     return router
 
 
@@ -207,7 +208,7 @@ def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:
             }
 
 
-def _add_downloads(router: APIRouter, history: History, tickets: Tickets) -> None:
+def _add_downloads(router: APIRouter, history: History, tickets: Tickets, small: Small) -> None:
     @router.post("/export")
     def ask(wanted: Wanted) -> dict[str, str]:
         """Where the download will be."""
@@ -223,9 +224,8 @@ def _add_downloads(router: APIRouter, history: History, tickets: Tickets) -> Non
             entries = history.entries(wanted.ids)
             name = f"seedprint-{date.today().isoformat()}"
             if wanted.kind == "sheet":
-                return Response(
-                    export.contact_sheet(entries), headers=_download(f"{name}.jpg"), media_type="image/jpeg"
-                )
+                sheet = export.contact_sheet(entries, small)
+                return Response(sheet, headers=_download(f"{name}.jpg"), media_type="image/jpeg")
             pieces = export.zip_of(entries, wanted.kind)
             return StreamingResponse(pieces, headers=_download(f"{name}.zip"), media_type="application/zip")
 

@@ -20,6 +20,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name} 不是可读取的图片格式：{formats}。",
     ),
     "picture_damaged": ("{name} is damaged or not complete.", "{name} 已损坏或不完整。"),
+    "picture_memory": ("{name} takes more memory than a picture may.", "{name} 占用的内存超出限制。"),
+    "picture_ended_reading": (
+        "The process that read {name} ended without a word.",
+        "读取 {name} 的进程意外终止。",
+    ),
     "picture_bug": (
         "What {name} says could not be read: the program has a bug ({reason}).",
         "无法读取 {name} 中的信息：程序有错误（{reason}）。",
