@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import random
 import tracemalloc
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from pipelines.errors import UnreadableImage
+from pipelines.errors import Note, UnreadableImage
 from tests.archive.helpers import chunk, encoded, icc_profile, png
-from webui.archive import chunks, metadata, pictures
+from webui.archive import chunks, export, metadata, pictures
+from webui.archive.entries import look
+from webui.archive.opening import TooManyPieces
 
 PIXELS = [b"\1\2\3"]
 TEXT = b"x\nSteps: 5, Seed: 1, Clip skip: 1"
@@ -53,22 +58,76 @@ def test_nothing_is_unpacked_without_bound() -> None:
 
 
 def test_a_flood_of_chunks_is_bounded_and_the_picture_opens() -> None:
-    flood = chunk(b"tEXt", b"a\0b") * 200_000
+    flood = chunk(b"tEXt", b"a\0b") * 40_000
     data = png((1, 1), 8, 2, PIXELS, [GOOD, flood])
     assert len(chunks.texts(io.BytesIO(data))[0]) <= chunks.TEXT_COUNT
     assert metadata.read(data).fields["seed"] == 1
     assert pictures.read(data).getpixel((0, 0)) == (1, 2, 3)
 
 
-def test_more_chunks_than_any_picture_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_LIMIT", 1000)
-    data = png((1, 1), 8, 2, PIXELS, [GOOD, chunk(b"tEXt", b"a\0b") * 1000])
-    with pytest.raises(UnreadableImage):
-        pictures.read(data)
-    assert metadata.read(data).fields["seed"] == 1
-    monkeypatch.undo()
-    with pytest.raises(UnreadableImage):  # a JPEG likewise
+class Counted(io.BytesIO):
+    """How often, and how much, is read."""
+
+    reads = read_bytes = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.reads, self.read_bytes = self.reads + 1, self.read_bytes + len(data)
+        return data
+
+
+FLOODS = {
+    "texts": chunk(b"tEXt", b"a\0b"),
+    "empty pixels": chunk(b"IDAT", b""),
+    "orientations": chunk(b"eXIf", b""),
+    "unknown": chunk(b"abcd", b""),
+}
+READERS: dict[str, Callable[[Path], object]] = {
+    "metadata": metadata.read,
+    "input": pictures.read,
+    "mask": pictures.read_mask,
+    "thumbnail": lambda file: pictures.small(file, 8),
+    "export": lambda file: export.bare(file.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("flood", FLOODS)
+def test_more_chunks_than_any_picture_has_are_refused(flood: str, reader: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png((1, 1), 8, 2, PIXELS, [GOOD, FLOODS[flood] * 1_000_000]))
+    with pytest.raises(UnreadableImage) as error:
+        READERS[reader](tmp_path / "a.png")
+    assert error.value.note.code == "picture_too_many_pieces"
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_is_read_no_further(flood: str) -> None:
+    file = Counted(png((1, 1), 8, 2, PIXELS, [GOOD, FLOODS[flood] * 200_000]))
+    with pytest.raises(TooManyPieces):
+        chunks.texts(file)
+    assert file.reads <= 50_000 + 2 * chunks.TEXT_COUNT  # a head each, and the texts with their checks
+    assert file.tell() < 1_000_000 < len(file.getvalue())
+
+
+def test_a_flood_is_listed_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png((1, 1), 8, 2, PIXELS, [FLOODS["unknown"] * 60_000]))
+    entry = look(tmp_path, tmp_path / "a.png")
+    assert entry is not None
+    assert entry.problem == Note("picture_too_many_pieces", name="a.png")
+
+
+def test_texts_are_read_up_to_a_limit_of_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "TEXTS_LIMIT", 1_000_000)
+    packed = zlib.compress(random.Random(1).randbytes(100_000))
+    file = Counted(png((1, 1), 8, 2, PIXELS, [GOOD, chunk(b"zTXt", b"a\0\0" + packed[:-4]) * 60]))  # none is sound
+    assert chunks.texts(file)[0] == {"parameters": TEXT.decode()}
+    assert file.read_bytes < 1_100_000
+
+
+def test_a_flood_of_segments_is_refused() -> None:
+    with pytest.raises(UnreadableImage) as error:
         metadata.read(b"\xff\xd8" + b"\xff\xfe\0\2" * 30_000)
+    assert error.value.note.code == "picture_too_many_pieces"
 
 
 def test_what_turns_and_colours_a_picture_stays() -> None:

@@ -4,19 +4,20 @@ A chunk that is damaged or over a limit costs that chunk, never the picture; not
 
 from __future__ import annotations
 
-import contextlib
 import io
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from webui.archive.opening import TooManyPieces
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
 RAW_EXIF = "Raw profile type exif"  # ImageMagick: EXIF as hexadecimal digits
-CHUNK_LIMIT = 1_000_000  # a file with more is no picture of a person
+CHUNK_LIMIT = 50_000  # 256 MB in the 8 kB of libpng are 33,000; to walk over so many takes a tenth of a second
 TEXT_LIMIT = 16 * 1024 * 1024  # bytes of one text, unpacked
-TEXTS_LIMIT = 64 * 1024 * 1024  # ... of all
+TEXTS_LIMIT = 64 * 1024 * 1024  # ... of all, and bytes that are read in search of them
 TEXT_COUNT = 64  # texts, and EXIF
 SMALL = 1024 * 1024  # bytes of a profile and of EXIF, unpacked: as much as Pillow takes
 
@@ -33,7 +34,7 @@ def decoded(data: bytes) -> str:
 
 
 def walk(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, where its body begins, bytes of the body) of every chunk. Raises ValueError when there are too many."""
+    """(kind, where its body begins, bytes of the body) of every chunk. Raises TooManyPieces."""
     place = len(SIGNATURE)
     for _ in range(CHUNK_LIMIT):
         file.seek(place)
@@ -45,7 +46,7 @@ def walk(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IEND":
             return
         place += 12 + length
-    raise ValueError("too many chunks")
+    raise TooManyPieces("too many chunks")
 
 
 def header(file: IO[bytes]) -> bytes:
@@ -59,28 +60,28 @@ def header(file: IO[bytes]) -> bytes:
 
 
 def texts(file: IO[bytes]) -> tuple[dict[str, str], bytes]:
-    """Texts by their names, and EXIF. What stands behind the pixels is read too."""
+    """Texts by their names, and EXIF. What stands behind the pixels is read too. Raises TooManyPieces."""
     found: dict[str, str] = {}
-    exif, room, count = b"", TEXTS_LIMIT, 0
-    with contextlib.suppress(ValueError):  # what was found until then stands
-        for kind, place, length in walk(file):
-            if kind not in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") or length > TEXT_LIMIT:
-                continue
-            count += 1
-            if count > TEXT_COUNT or room <= 0:
-                break
-            body = _body(file, kind, place, length)
-            if kind == b"eXIf":
-                exif = body or exif
-            elif body is not None and (pair := _text(kind, body, min(room, TEXT_LIMIT))) is not None:
-                found[pair[0].decode("latin-1")] = decoded(pair[1])
-                room -= len(pair[1])
+    exif, room, unread, count = b"", TEXTS_LIMIT, TEXTS_LIMIT, 0
+    for kind, place, length in walk(file):
+        if kind not in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") or length > min(TEXT_LIMIT, unread):
+            continue
+        count += 1
+        if count > TEXT_COUNT or room <= 0:
+            continue  # what was found until then stands
+        unread -= length
+        body = _body(file, kind, place, length)
+        if kind == b"eXIf":
+            exif = body or exif
+        elif body is not None and (pair := _text(kind, body, min(room, TEXT_LIMIT))) is not None:
+            found[pair[0].decode("latin-1")] = decoded(pair[1])
+            room -= len(pair[1])
     return found, exif
 
 
 def slim(data: bytes) -> bytes:
     """The picture without chunks that its pixels do not need, so that none of them can spoil it. Bytes that are no PNG
-    stay as they are. Raises ValueError when there are too many chunks."""
+    stay as they are. Raises TooManyPieces."""
     if not data.startswith(SIGNATURE):
         return data
     kept, file = [SIGNATURE], io.BytesIO(data)

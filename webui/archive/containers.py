@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import Note, UnreadableImage
 from webui.archive import chunks, exif, xmp
-from webui.archive.opening import open_picture
+from webui.archive.opening import TooManyPieces, open_picture
 from webui.archive.readers import stealth as foreign_stealth
 from webui.archive.readers.grammar import has_settings
 from webui.archive.readers.values import load_object
@@ -83,6 +83,8 @@ def read_texts(source: Path | bytes) -> Texts:
                 return _of_other(image)
     except FileNotFoundError as error:
         raise UnreadableImage("picture_gone", name=name) from error
+    except TooManyPieces as error:
+        raise UnreadableImage("picture_too_many_pieces", name=name) from error
     except _BOMB as error:
         raise UnreadableImage("picture_too_many_pixels", name=name, limit=PILLOW_LIMIT) from error
     except _BROKEN as error:
@@ -155,7 +157,7 @@ def _texts(size: tuple[int, int], kind: str, found: dict[str, str]) -> Texts:
 
 
 def _count_segments(file: IO[bytes]) -> None:
-    """Raises ValueError for a JPEG with more segments before its pixels than any camera or program writes."""
+    """Raises TooManyPieces for a JPEG with more segments before its pixels than any camera or program writes."""
     if file.read(2) != b"\xff\xd8":
         return
     for _ in range(_SEGMENT_LIMIT):
@@ -163,7 +165,7 @@ def _count_segments(file: IO[bytes]) -> None:
         if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:
             return
         file.seek(int.from_bytes(head[2:], "big") - 2, io.SEEK_CUR)
-    raise ValueError("too many segments")
+    raise TooManyPieces("too many segments")
 
 
 def _hidden(image: Image.Image) -> dict[str, str]:

@@ -18,9 +18,10 @@ from typing import Literal, get_args
 from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
 from pipelines.errors import InvalidRequest, Note, UnreadableImage
+from webui.archive import chunks
 from webui.archive.containers import FILE_LIMIT, MB, PARAMETERS
 from webui.archive.entries import UNKNOWN_SEED, Entry
-from webui.archive.opening import open_picture
+from webui.archive.opening import TooManyPieces, open_picture
 from webui.archive.thumbnails import SIDE
 
 Metadata = Literal["full", "prompt", "none"]
@@ -53,6 +54,8 @@ def bare(data: bytes, prompt: str | None = None) -> tuple[bytes, str]:
         with open_picture(io.BytesIO(data), _FORMATS) as image:
             upright = ImageOps.exif_transpose(image)
             return _as_png(upright, image.info.get("icc_profile"), prompt), ".png"
+    except TooManyPieces as error:
+        raise UnreadableImage("picture_too_many_pieces", name=Note("the_picture")) from error
     except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage("picture_damaged", name=Note("the_picture")) from error
 
@@ -71,14 +74,11 @@ def _bare_png(data: bytes, prompt: str | None) -> bytes:
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(kind, the whole chunk) of a PNG."""
-    place = len(_PNG)
-    while place + 12 <= len(data):
-        (length,) = struct.unpack(">I", data[place : place + 4])
-        chunk = data[place : place + 12 + length]
+    for kind, place, length in chunks.walk(io.BytesIO(data)):
+        chunk = data[place - 8 : place + length + 4]
         if len(chunk) != 12 + length:
             raise ValueError("cut off")
-        yield chunk[4:8], chunk
-        place += len(chunk)
+        yield kind, chunk
 
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:

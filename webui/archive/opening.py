@@ -9,9 +9,13 @@ from PIL import Image
 READS = 20_000  # two for each part of a comment or another extension, of 255 bytes at most
 
 
+class TooManyPieces(ValueError):
+    """A file of more chunks, segments or blocks than any program writes."""
+
+
 def open_picture(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
-    """Its header read. Raises what Pillow raises, and ValueError for a GIF with more before its first picture than any
-    program writes."""
+    """Its header read. Raises what Pillow raises, and TooManyPieces for a GIF with more before its first picture than
+    any program writes."""
     file.seek(0)
     is_gif = file.read(3) == b"GIF"
     file.seek(0)
@@ -34,7 +38,7 @@ class _Bounded:
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
-                raise ValueError("too many blocks")
+                raise TooManyPieces("too many blocks")
         return self._file.read(size)
 
     def __getattr__(self, name: str) -> Any:

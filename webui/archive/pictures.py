@@ -14,7 +14,7 @@ from webui.archive import chunks, exif
 from webui.archive.containers import FILE_LIMIT as ARCHIVE_LIMIT
 from webui.archive.containers import MB, PILLOW_LIMIT, READ
 from webui.archive.grids import PIXEL_LIMIT as GRID_LIMIT
-from webui.archive.opening import open_picture
+from webui.archive.opening import TooManyPieces, open_picture
 
 # TIFF, PSD, FITS and the like stay out: large decoders, a long history of holes, and no camera or phone needs them here
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP")
@@ -106,6 +106,8 @@ def small(path: Path, side: int) -> Image.Image:
             return upright.convert("RGB")
     except MemoryError as error:
         raise UnreadableImage("picture_memory", name=path.name) from error
+    except TooManyPieces as error:
+        raise UnreadableImage("picture_too_many_pieces", name=path.name) from error
     except _BOMB as error:
         raise UnreadableImage("picture_too_many_pixels", name=path.name, limit=PILLOW_LIMIT) from error
     except _BROKEN as error:
@@ -133,6 +135,8 @@ def _open(source: Path | bytes) -> tuple[Image.Image, str | Note]:
     data = _bytes(source, name)
     try:
         image = open_picture(io.BytesIO(chunks.slim(data)), FORMATS)
+    except TooManyPieces as error:
+        raise UnreadableImage("picture_too_many_pieces", name=name) from error
     except _BOMB as error:
         raise UnreadableImage("picture_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000) from error
     except _BROKEN as error:

@@ -20,6 +20,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{name} 不是可读取的图片格式：{formats}。",
     ),
     "picture_damaged": ("{name} is damaged or not complete.", "{name} 已损坏或不完整。"),
+    "picture_too_many_pieces": (
+        "{name} is made of more chunks than any picture needs, and is not read.",
+        "{name} 的数据块数量远超正常图片，不予读取。",
+    ),
     "picture_memory": ("{name} takes more memory than a picture may.", "{name} 占用的内存超出限制。"),
     "picture_ended_reading": (
         "The process that read {name} ended without a word.",
