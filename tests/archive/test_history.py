@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines.errors import StorageError
+from pipelines.errors import Note, StorageError
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, results, tiles
 from webui.archive import entries, exif, index
 from webui.archive import history as history_module
-from webui.archive.entries import walk
+from webui.archive.entries import list_folder, walk
 from webui.archive.history import UNKNOWN_SEED, History
 from webui.archive.search import Query
 from webui.archive.store import ImageStore, SavedImage
@@ -131,6 +131,38 @@ def test_inputs_hidden_folders_and_links_are_left_out(root: Path, history: Histo
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     (root / "loop").symlink_to(root)
     assert history.refresh() == 0
+
+
+def test_pictures_in_deep_folders_are_listed_and_beyond_a_bound_told(root: Path, history: History) -> None:
+    deep = root.joinpath(*"abcdefghijklmnop")  # sixteen
+    for folder in (deep, deep / "q", deep / "r" / "s"):
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 8)).save(folder / "mine.png")
+    assert history.refresh() == 1
+    assert [one.path for one in history.recent(9)] == [deep / "mine.png"]
+    assert history.left_out.told() == [Note("left_out_deep", count=2, limit=16)]
+    shutil.rmtree(deep / "r")
+    history.refresh()
+    assert history.left_out.told() == [Note("left_out_deep", count=1, limit=16)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights of their own there, and names are text")
+def test_what_is_left_out_is_counted_by_its_reason(root: Path, history: History, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 8)).save(tmp_path / "mine.png")
+    root.mkdir()
+    for name in ("a.png", "b.png", "notes.txt", ".hidden.png"):
+        (root / name).symlink_to(tmp_path / "mine.png")
+    Path(os.fsdecode(os.fsencode(root / "x") + b"\xff.png")).touch()
+    Path(os.fsdecode(os.fsencode(root / "y") + b"\xff.txt")).touch()
+    os.mkfifo(root / "pipe.png")
+    assert history.refresh() == 0
+    told = {note.code: note.values["count"] for note in history.left_out.told()}
+    assert told == {"left_out_links": 2, "left_out_names": 1}
+    (root / "a.png").unlink()
+    listed = list_folder(root, "")
+    assert listed is not None
+    history.refresh_folders([listed[0]])
+    assert {note.code: note.values["count"] for note in history.left_out.told()}["left_out_links"] == 1
 
 
 def test_a_file_swapped_for_a_link_is_not_followed(root: Path, history: History, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from pipelines.types import GenerationRequest, InitImage
 from tests.archive.helpers import results
@@ -212,6 +212,53 @@ def test_a_selection_is_made_again_and_what_differs_is_shown(visits: Visits, sav
     open_history(page)  # what was found is still there
     page.locator("#history_view .proof-open").click()
     expect(proof.locator(".one")).to_have_count(3)
+
+
+EVIL = "<script>document.documentElement.dataset.ran = 1; fetch('/history/facets')</script>"
+
+
+def test_a_file_from_the_archive_or_an_upload_runs_nothing(page: Page, visits: Visits, served: Served) -> None:
+    """Opened by itself, as a link in a chat might do."""
+    for name in ("evil.html", "evil.svg", "x.png"):
+        (served.outputs / name).write_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{EVIL}</svg>", encoding="utf-8")
+    cell = page.locator("#history_view .cell", has_text="cannot be read")
+    expect(cell).to_be_visible()
+    fetched = page.evaluate(
+        """async (text) => {
+            const names = ["evil.html", "evil.svg", "x.png"];
+            const body = new FormData();
+            for (const name of names) body.append("files", new File([text], name));
+            const places = await (await fetch("/gradio_api/upload", { method: "POST", body })).json();
+            return places.map((place) => `/gradio_api/file=${place}`);
+        }""",
+        EVIL,
+    )
+    shown = cell.locator("img").get_attribute("src")
+    assert shown is not None
+    picture = shown.replace("/thumb/", "/image/")
+    outputs = [f"/gradio_api/file={served.outputs}/{name}" for name in ("evil.html", "evil.svg", "x.png")]
+    other = page.context.new_page()
+    for address in [*fetched, picture, *outputs]:
+        asked: list[str] = []
+        other.on("request", lambda request, asked=asked: asked.append(request.url))
+        try:
+            other.goto(served.url.rstrip("/") + address)
+        except Error as error:
+            if "Download is starting" not in str(error):
+                raise
+            continue  # Chromium saves it
+        assert other.evaluate("document.documentElement.dataset.ran") is None
+        assert not [url for url in asked if "facets" in url]
+    other.close()
+    for name in ("evil.html", "evil.svg", "x.png"):
+        (served.outputs / name).unlink()
+
+
+def test_what_is_left_out_is_told(page: Page, served: Served) -> None:
+    deep = served.outputs.joinpath(*"abcdefghijklmnopq")
+    deep.mkdir(parents=True)
+    expect(page.locator("#history_view .left-out")).to_have_text("1 folders more than 16 folders deep are left out.")
+    deep.rmdir()
 
 
 def test_where_words_look(page: Page, served: Served, tmp_path: Path) -> None:

@@ -55,6 +55,24 @@ def prompts(ui: Page, **asked: Any) -> list[str]:
     return [item["prompt"] for item in ask(ui, **asked)["items"]]
 
 
+def test_what_is_left_out_and_what_is_damaged_is_told(ui: Page, made: list[dict[str, Any]]) -> None:
+    assert ask(ui, count=1)["left_out"] == []
+    deep = ui.outputs.joinpath(*"abcdefghijklmnopq")
+    deep.mkdir(parents=True)
+    damaged = ui.outputs / "damaged.png"
+    damaged.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    ui.parts.history.refresh()
+    answer = ask(ui, count=1)
+    assert answer["left_out"] == ["1 folders more than 16 folders deep are left out."]
+    (item,) = [one for one in answer["items"] if one["unreadable"]]
+    shown = ui.client.get(f"/history/picture/{item['id']}", headers={"accept-language": "en"}).json()
+    assert "damaged.png is not a picture" in shown["settings"]
+    deep.rmdir()
+    damaged.unlink()
+    ui.parts.history.refresh()
+    assert ask(ui, count=1)["left_out"] == []
+
+
 def test_words_filters_and_pages(ui: Page, made: list[dict[str, Any]]) -> None:
     assert prompts(ui, words="小猫") == [PROMPTS[1]]
     assert prompts(ui, words="a -castle") == [PROMPTS[0]]

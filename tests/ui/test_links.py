@@ -118,6 +118,9 @@ def test_a_linked_file_is_neither_listed_nor_served_nor_sent(linked: Page) -> No
         "",
         ".",
         "a\\b.png",
+        ".hidden.png",
+        ".secret/x.png",
+        "a/.trash/x.png",
     ],
 )
 def test_places_that_lead_elsewhere_or_to_no_picture_are_none(linked: Page, place: str) -> None:
@@ -127,4 +130,7 @@ def test_places_that_lead_elsewhere_or_to_no_picture_are_none(linked: Page, plac
     Image.new("RGB", (8, 8)).save(linked.outputs.parent / "secrets" / "secret.png")
     Image.new("RGB", (8, 8)).save(linked.outputs / "a\\b.png")
     (linked.outputs / "a" / "x.sqlite").touch()
+    for name in (".hidden.png", ".secret/x.png", "a/.trash/x.png"):
+        (linked.outputs / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(linked.outputs / name)
     assert house_of(linked).output_file(place.format(folder=linked.outputs.parent)) is None

@@ -7,14 +7,14 @@ import hashlib
 import logging
 import multiprocessing
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from pipelines.errors import Note, StorageError, UnreadableImage
 from webui.archive import metadata
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif"}
 UNKNOWN_SEED = -1
 TRASH = ".trash"  # below the root: one folder for each time that something was deleted
-DEPTH = 4  # folders below the root
+DEPTH = 16  # folders below the root
 MANY = 4000  # files; a process costs half a second to start
 CORES = 8  # at most: more wait for the disk
 
@@ -53,13 +53,18 @@ class Entry:
     problem: Note | None = None  # why the file, or what it says of itself, cannot be read
 
 
+Reason = Literal["left_out_deep", "left_out_links", "left_out_names"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Folder:
-    """A folder as it was when it was listed. `files`: name -> (bytes, nanoseconds)."""
+    """A folder as it was when it was listed. `files`: name -> (bytes, nanoseconds). `left_out`: what of it is no part
+    of the archive, and why: a reason for each."""
 
     name: str  # below the root, with /; "" is the root itself
     stamp: int  # nanoseconds, taken before the listing
     files: dict[str, tuple[int, int]]
+    left_out: tuple[Reason, ...] = ()
 
 
 def look(root: Path, path: Path) -> Entry | None:
@@ -231,20 +236,48 @@ def _walk(root: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Folder]
         yield from _walk(root, below, seen)
 
 
+class LeftOut:
+    """What lies in the folders and is no part of the archive, but for the trash. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, tuple[Reason, ...]] = {}  # by the folders' names
+
+    def walked(self, root: Path) -> Sequence[Folder]:
+        """All folders, as `walk` finds them."""
+        folders = list(walk(root))
+        self._reasons = {}
+        return self.noted(folders)
+
+    def noted(self, folders: Sequence[Folder]) -> Sequence[Folder]:
+        """The same folders: what they leave out takes the place of what they did."""
+        self._reasons = self._reasons | {folder.name: folder.left_out for folder in folders}
+        return folders
+
+    def told(self) -> list[Note]:
+        """How many, and why."""
+        kept = [reasons for name, reasons in self._reasons.items() if name.split("/")[0] != TRASH]
+        counts = Counter(reason for reasons in kept for reason in reasons)
+        return [Note(reason, count=count, limit=DEPTH) for reason, count in sorted(counts.items())]
+
+
 def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, int]] | None:
     """A folder, the names of the folders in it worth entering, and which it is on its disk; None when it cannot be
     listed."""
     files: dict[str, tuple[int, int]] = {}
     inner: list[tuple[bool, str]] = []
+    left_out: list[Reason] = []
     try:
         place = (root / name).stat()
         with os.scandir(root / name) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or not _is_text(entry.name):
+                if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
+                reason = _left_out(entry)
+                if reason is not None:
+                    left_out.append(reason)
+                elif entry.is_dir():
                     inner.append((entry.is_symlink(), f"{name}/{entry.name}" if name else entry.name))
-                elif Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file(follow_symlinks=False):
+                elif _is_picture(entry.name) and entry.is_file(follow_symlinks=False):
                     state = entry.stat(follow_symlinks=False)
                     files[entry.name] = (state.st_size, _stamp(state))
     except OSError:
@@ -253,10 +286,26 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
     in_trash = parts[:1] == [TRASH]
     depth = len(parts) - (2 if in_trash else 0)
     inner.sort()  # a folder's own place before links to it
-    below = [one for _, one in inner if depth < DEPTH and not (not parts and one == INPUTS)]
+    below = [one for _, one in inner if not (not parts and one == INPUTS)]
+    if depth >= DEPTH:
+        left_out += ["left_out_deep"] * len(below)
+        below = []
     if parts == [TRASH]:
         files = {}  # what lies there without a folder of its own was not put there by us
-    return Folder(name=name, stamp=place.st_mtime_ns, files=files), below, (place.st_dev, place.st_ino)
+    folder = Folder(name=name, stamp=place.st_mtime_ns, files=files, left_out=tuple(left_out))
+    return folder, below, (place.st_dev, place.st_ino)
+
+
+def _left_out(entry: os.DirEntry[str]) -> Reason | None:
+    if not _is_text(entry.name):
+        return "left_out_names" if entry.is_dir() or _is_picture(entry.name) else None
+    if entry.is_dir() or not _is_picture(entry.name):
+        return None
+    return "left_out_links" if entry.is_symlink() else None
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in SUFFIXES
 
 
 def picture_at(root: Path, place: PurePosixPath) -> Path | None:

@@ -18,7 +18,7 @@ from typing import Any
 from pipelines.database import transaction
 from pipelines.errors import InvalidRequest, Note, StorageError
 from webui.archive import index, marks
-from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, look, look_many, walk
+from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, LeftOut, look, look_many
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id
 
@@ -70,6 +70,7 @@ class History:
 
     def __init__(self, path: Path, root: Path, kept: Path | None = None) -> None:
         self.root = Path(root)
+        self.left_out = LeftOut()
         self.scanned = 0, 0  # files looked at and files in all, while a refresh runs
         self._lock, self._read_lock = threading.RLock(), threading.RLock()
         self._walking = threading.Lock()
@@ -104,18 +105,18 @@ class History:
     def refresh(self, progress: Progress | None = None) -> int:
         """Takes in files the index does not know or that changed, notes those gone; how many are new or changed."""
         with self._walking:
-            return self._refresh(progress, list(walk(self.root)), None)
+            return self._refresh(progress, self.left_out.walked(self.root), None)
 
     def refresh_folders(self, folders: Sequence[Folder]) -> int:
         """The same for the files of some folders as just listed, not for the folders in them."""
         with self._walking:
-            return self._refresh(None, folders, tuple(folder.name for folder in folders))
+            return self._refresh(None, self.left_out.noted(folders), tuple(folder.name for folder in folders))
 
     def rebuild(self, progress: Progress | None = None) -> int:
         """Forgets everything but stars and tags and reads all files again; how many there are. Until the end the
         old index answers."""
         with self._walking:
-            folders = list(walk(self.root))
+            folders = self.left_out.walked(self.root)
             paths = [path for path, _ in _files(self.root, folders)]
             with self._writing():
                 index.begin_fresh(self._database)

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipelines.errors import InvalidRequest, Note, StorageError
-from webui.archive.entries import DEPTH, TRASH
+from webui.archive.entries import TRASH
 from webui.archive.files import discard, make_folder, publish, storage_errors, sync_folder, write_part
 from webui.archive.history import History
 from webui.archive.inputs import INPUTS
 from webui.archive.search import Query
 
+FOLDERS = 3  # within each other
 FOLDER_LIMIT = 60  # characters of each part
 _TRIES = 1000
 _ALL = 1_000_000
@@ -109,8 +110,8 @@ def folder_name(text: str) -> PurePosixPath:
     """A folder below the outputs folder as a person types it. Raises InvalidRequest."""
     parts = [part for part in text.strip().strip("/").split("/") if part]
     bad = any(_BAD.search(part) or _RESERVED.fullmatch(part) or len(part) > FOLDER_LIMIT for part in parts)
-    if not parts or len(parts) > DEPTH - 1 or bad or parts[0].lower() == INPUTS:
-        raise InvalidRequest("folder", "folder_name", most=DEPTH - 1, value=text[:80])
+    if not parts or len(parts) > FOLDERS or bad or parts[0].lower() == INPUTS:
+        raise InvalidRequest("folder", "folder_name", most=FOLDERS, value=text[:80])
     return PurePosixPath(*parts)
 
 

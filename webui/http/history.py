@@ -132,6 +132,7 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
             answer: dict[str, Any] = {"items": [show(entry) for entry in found.entries], "after": found.after}
             if after is None and "count" in request.query_params:
                 answer["count"] = history.count(query)
+                answer["left_out"] = [say(note, language_of(request)) for note in history.left_out.told()]
             done, total = history.scanned
             return answer | {"scanned": done, "scanning": total}
 

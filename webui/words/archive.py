@@ -29,6 +29,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The process that read {name} ended without a word.",
         "读取 {name} 的进程意外终止。",
     ),
+    "left_out_deep": (
+        "{count:,} folders more than {limit} folders deep are left out.",
+        "{count:,} 个文件夹超过 {limit} 层，未列出其中图片。",
+    ),
+    "left_out_links": (
+        "{count:,} files are links to other places and are left out.",
+        "{count:,} 个文件是指向别处的链接，未列出。",
+    ),
+    "left_out_names": (
+        "{count:,} names that are no text are left out.",
+        "{count:,} 个名称无法解读为文字，未列出。",
+    ),
     "picture_bug": (
         "What {name} says could not be read: the program has a bug ({reason}).",
         "无法读取 {name} 中的信息：程序有错误（{reason}）。",

@@ -139,6 +139,10 @@ class HistoryPage {
     const { find, items, tell, wish } = this;
     const scanning = page.scanning ? ` · ${tell("scanning", page.scanned, page.scanning)}` : "";
     find(".count").textContent = (this.total === null ? "" : tell("count", this.total)) + scanning;
+    if (page.left_out) {
+      find(".left-out").hidden = !page.left_out.length;
+      find(".left-out").textContent = page.left_out.join(" ");
+    }
     find(".empty").hidden = items.length > 0;
     find(".empty").textContent = tell(emptyWord(wish));
     find(".all").hidden = !items.length;
