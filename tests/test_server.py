@@ -22,7 +22,7 @@ from tests.refusals import failing
 from webui.archive.store import opaque_id
 from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts, claimed
-from webui.server import listen
+from webui.server import listen, prepare_environment
 
 
 def get(url: str) -> tuple[int, dict[str, str], bytes]:
@@ -99,6 +99,15 @@ def test_it_ends_cleanly(start_app: StartApp, how: signal.Signals) -> None:
     assert "Closing …" in app.lines
     assert not [line for line in app.lines if "Traceback" in line]
     assert not temporary.exists()
+
+
+def test_uploads_of_the_run_before_are_gone_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # put back afterwards
+    left = tmp_path / "page" / "0123" / "left.png"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert list(prepare_environment(tmp_path).iterdir()) == []
+    assert os.environ["GRADIO_TEMP_DIR"] == str(left.parent.parent)
 
 
 def test_two_programs_never_share_a_job_table(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class Entry:
     problem: Note | None = None  # why the file, or what it says of itself, cannot be read
 
 
-Reason = Literal["left_out_deep", "left_out_links", "left_out_names"]
+Reason = Literal["deep", "link", "name"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,7 +257,12 @@ class LeftOut:
         """How many, and why."""
         kept = [reasons for name, reasons in self._reasons.items() if name.split("/")[0] != TRASH]
         counts = Counter(reason for reasons in kept for reason in reasons)
-        return [Note(reason, count=count, limit=DEPTH) for reason, count in sorted(counts.items())]
+        notes = (
+            Note("left_out_deep", count=counts["deep"], limit=DEPTH),
+            Note("left_out_links", count=counts["link"]),
+            Note("left_out_names", count=counts["name"]),
+        )
+        return [note for note in notes if note.values["count"]]
 
 
 def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, int]] | None:
@@ -288,7 +293,7 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
     inner.sort()  # a folder's own place before links to it
     below = [one for _, one in inner if not (not parts and one == INPUTS)]
     if depth >= DEPTH:
-        left_out += ["left_out_deep"] * len(below)
+        left_out += ["deep"] * len(below)
         below = []
     if parts == [TRASH]:
         files = {}  # what lies there without a folder of its own was not put there by us
@@ -298,10 +303,10 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
 
 def _left_out(entry: os.DirEntry[str]) -> Reason | None:
     if not _is_text(entry.name):
-        return "left_out_names" if entry.is_dir() or _is_picture(entry.name) else None
+        return "name" if entry.is_dir() or _is_picture(entry.name) else None
     if entry.is_dir() or not _is_picture(entry.name):
         return None
-    return "left_out_links" if entry.is_symlink() else None
+    return "link" if entry.is_symlink() else None
 
 
 def _is_picture(name: str) -> bool:
