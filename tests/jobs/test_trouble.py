@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -24,6 +27,7 @@ from webui.jobs import trouble
 
 __all__ = ["harness"]
 MAIN = threading.main_thread()
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -280,6 +284,28 @@ def test_no_job_fails_because_of_the_index(harness: Harness, monkeypatch: pytest
     monkeypatch.setattr(History, "add", add)
     service._history.refresh()
     assert len(service.recent(9)) == 3
+
+
+@pytest.mark.lengthy
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_kill_at_every_operation_loses_nothing_and_makes_nothing_twice(tmp_path: Path) -> None:
+    """Of files, of the job table and of the index, from the start of the queue to its end."""
+    command = [sys.executable, "-m", "tests.jobs.dying", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=True)
+    kills, status = map(int, ran.stdout.split())
+    assert (kills > 60, status) == (True, 0), ran.stderr
+    for k in range(1, kills + 1):
+        folder = tmp_path / f"{k:04d}"
+        killed = Harness(folder)
+        service = killed.start()
+        jobs = [job.id for job in service.unfinished()]
+        for job in jobs:
+            assert done(service, job).state == "done", k
+        rows = sqlite3.connect(folder / "jobs.sqlite3").execute("SELECT id, state FROM jobs ORDER BY number").fetchall()
+        assert [state for _, state in rows] == ["done", "done"], k
+        assert places(folder) == {**once([rows[0][0]], 2), **once([rows[1][0]], 1)}, k
+        service.close()
+        shutil.rmtree(folder)
 
 
 # -- the worker ------------------------------------------------------------------------------------------------------
