@@ -46,6 +46,7 @@ def opened(path: Path, schema: Schema, *, timeout: float = PATIENCE) -> sqlite3.
     StorageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # a new one is the person's own; SQLite's files beside it follow
         return _connected(path, schema, timeout)
     except OSError as error:
         raise Unavailable("database_closed", file=str(path), reason=error.strerror or str(error)) from error

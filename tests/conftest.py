@@ -143,16 +143,30 @@ def browser_type_launch_args(pytestconfig: pytest.Config) -> dict[str, Any]:
 
 @dataclass
 class RunningApp:
-    """`python app.py …` as a person starts it; `url` ends with a slash."""
+    """`python app.py …` as a person starts it."""
 
     process: subprocess.Popen[str]
-    url: str
+    link: str  # as it is printed
     folder: Path  # holds `outputs` and `data`
     lines: list[str] = field(default_factory=list)  # what it said so far
 
     @property
+    def url(self) -> str:
+        """The page's address; ends with a slash."""
+        return self.link.partition("?")[0]
+
+    @property
+    def token(self) -> str:
+        return self.link.partition("?token=")[2]
+
+    @property
     def port(self) -> int:
         return int(self.url.rstrip("/").rpartition(":")[2])
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """What a browser that has opened the link sends."""
+        return {"Cookie": f"seedprint-{self.port}={self.token}"}
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -189,21 +203,21 @@ def started(options: Sequence[str], folder: Path) -> RunningApp:
     port = () if "--port" in options else ("--port", "0")
     command = [sys.executable, str(ROOT / "app.py"), "--no-bootstrap", "--no-browser", *port, *places, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
-    app = RunningApp(process=process, url="", folder=folder)
+    app = RunningApp(process=process, link="", folder=folder)
     ready = threading.Event()
 
     def listen() -> None:
         assert process.stdout is not None
         for line in process.stdout:
             app.lines.append(line.rstrip())
-            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
-                app.url = found[0]
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
+                app.link = found[0]
                 ready.set()
         ready.set()
 
     threading.Thread(target=listen, daemon=True).start()
     ready.wait(STARTING)
-    if not app.url:
+    if not app.link:
         app.end()
         pytest.fail("the program did not start:\n" + "\n".join(app.lines))
     return app

@@ -17,7 +17,7 @@ from PIL import Image
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import StorageError
 from pipelines.types import GenerationRequest
-from tests.conftest import ROOT, StartApp
+from tests.conftest import ROOT, RunningApp, StartApp
 from tests.refusals import failing
 from webui.archive.store import opaque_id
 from webui.kept.settings import Settings
@@ -25,10 +25,9 @@ from webui.parts import Parts, build_parts, claimed
 from webui.server import listen, prepare_environment
 
 
-def get(url: str) -> tuple[int, dict[str, str], bytes]:
-    host, _, path = url.removeprefix("http://").partition("/")
-    connection = http.client.HTTPConnection(host, timeout=30)
-    connection.request("GET", f"/{path}")
+def get(app: RunningApp, path: str) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=30)
+    connection.request("GET", path, headers=app.cookie)
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -68,7 +67,7 @@ def test_a_taken_port_gives_way_to_the_next_free_one(start_app: StartApp) -> Non
         app = start_app("--engine", "fake", "--port", str(taken))
         assert app.port > taken
         assert app.lines[0] == f"Port {taken} is taken; using {app.port}."
-        assert get(app.url)[0] == 200
+        assert get(app, "/")[0] == 200
 
 
 def test_it_listens_on_this_machine_only() -> None:
@@ -153,11 +152,11 @@ def test_pictures_are_served_with_their_type_and_kept(start_app: StartApp) -> No
     folder.mkdir()
     Image.new("RGB", (400, 200), "red").save(folder / "a.png")
     identity = opaque_id(outputs, folder / "a.png")
-    status, headers, body = get(f"{app.url}image/{identity}")
+    status, headers, body = get(app, f"/image/{identity}")
     assert (status, headers["content-type"], headers["x-content-type-options"]) == (200, "image/png", "nosniff")
     assert "immutable" in headers["cache-control"]
     assert body == (folder / "a.png").read_bytes()
-    status, headers, body = get(f"{app.url}thumb/{identity}")
+    status, headers, body = get(app, f"/thumb/{identity}")
     assert (status, headers["content-type"]) == (200, "image/jpeg")
-    assert get(f"{app.url}image/{'0' * 32}")[0] == 404
-    assert get(f"{app.url}image/..%2f..%2fdata%2fjobs.sqlite")[0] == 404
+    assert get(app, f"/image/{'0' * 32}")[0] == 404
+    assert get(app, "/image/..%2f..%2fdata%2fjobs.sqlite")[0] == 404

@@ -111,7 +111,7 @@ def first_page() -> float:
         port = probe.getsockname()[1]
         probe.close()
         command = [sys.executable, str(ROOT / "app.py"), "--no-bootstrap", "--no-browser", "--port", str(port)]
-        command += ["--output-dir", f"{folder}/outputs", "--data-dir", f"{folder}/data"]
+        command += ["--output-dir", f"{folder}/outputs", "--data-dir", f"{folder}/data", "--no-token"]
         started = time.perf_counter()
         program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
 from pipelines.errors import StorageError
-from webui.http.guard import Gate
+from webui.http.guard import App, Gate
+from webui.kept import private
 from webui.kept.settings import HOST, Settings
 from webui.parts import Parts, build_parts, claimed
 
@@ -42,6 +43,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     port = listener.getsockname()[1]
     if port != settings.port and settings.port:
         say(f"Port {settings.port} is taken; using {port}.")
+    private.make_private(settings.data_dir, (settings.output_dir, *settings.models_dirs))
+    token = private.kept_token(settings.data_dir) if settings.token else None
     with claimed(settings.data_dir) as data_dir:
         temporary = prepare_environment(data_dir)
         gc.disable()  # nothing of what a start makes is garbage: looking for some is a tenth of its time
@@ -50,12 +53,16 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
             parts.lab.start()
             parts.watcher.start()
             parts.ahead.start()
-            server = _server(Gate(build_application(parts), port), lambda: _announce(settings, port, say))
+            link = private.link(port, token)
+            server = _server(
+                front(build_application(parts), port, token), lambda: _announce(settings, data_dir, link, say)
+            )
             gc.freeze()
             gc.enable()
             with contextlib.suppress(KeyboardInterrupt):  # uvicorn hands Ctrl+C on once it has closed
                 server.run(sockets=[listener])
             say("Closing …")
+        private.forget_link(data_dir)
         shutil.rmtree(temporary, ignore_errors=True)
     return 0 if server.started else 1
 
@@ -90,18 +97,21 @@ def listen(port: int) -> socket.socket:
 
 
 def prepare_environment(data_dir: Path) -> Path:
-    """What libraries read when they are imported: no telemetry, no hub, uploads in an empty folder of our own."""
-    temporary = data_dir / "page"
+    """What libraries read when they are imported: no telemetry, no hub, uploads in an empty folder of our own. Gradio
+    tells a browser the path of what it uploaded: from the data folder, which is the working folder from here on, so
+    that no answer says where that lies."""
+    temporary = data_dir.absolute() / "page"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)  # what lies there is bounded by `UploadRoom`
+    temporary.mkdir(mode=0o700, parents=True)  # what lies there is bounded by `UploadRoom`
     os.environ |= {
         "GRADIO_ANALYTICS_ENABLED": "False",
-        "GRADIO_TEMP_DIR": str(temporary),
+        "GRADIO_TEMP_DIR": temporary.name,
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DIFFUSERS_DISABLE_CUSTOM_CODE": "1",
         "DO_NOT_TRACK": "1",
     }
+    os.chdir(data_dir)
     return temporary
 
 
@@ -136,6 +146,7 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.files import file_routes
         from webui.http.history import history_routes
         from webui.http.proof import proof_routes
+        from webui.http.queue import queue_routes
         from webui.http.scripts import script_routes
         from webui.ui.layout import build_page, mount_options
 
@@ -144,12 +155,13 @@ def build_application(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        middleware=[Middleware(Bodies), Middleware(UploadRoom, folder=Path(os.environ["GRADIO_TEMP_DIR"]))],
+        middleware=[Middleware(Bodies), Middleware(UploadRoom, folder=Path(os.environ["GRADIO_TEMP_DIR"]).absolute())],
         exception_handlers=faults,
     )
     application.include_router(file_routes(parts))
     application.include_router(history_routes(parts.history, parts.store.root, parts.thumbnails.get))
     application.include_router(script_routes())
+    application.include_router(queue_routes(parts.service))
     application.include_router(proof_routes(parts.service, parts.history))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)
@@ -158,7 +170,14 @@ def build_application(parts: Parts) -> FastAPI:
     return mounted
 
 
-def _server(application: Gate, on_ready: Callable[[], None]) -> uvicorn.Server:
+def front(application: FastAPI, port: int, token: str | None) -> App:
+    """What is served on `port`: the gate, behind it the entry for who has the token, then the application."""
+    from webui.http.entry import Entry
+
+    return Gate(application if token is None else Entry(application, port, token), port)
+
+
+def _server(application: App, on_ready: Callable[[], None]) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -177,9 +196,9 @@ def _server(application: Gate, on_ready: Callable[[], None]) -> uvicorn.Server:
     return Server(config)
 
 
-def _announce(settings: Settings, port: int, say: Callable[[str], None]) -> None:
-    url = f"http://{HOST}:{port}/"
-    say(f"Seedprint is at {url} (Ctrl+C ends it)")
+def _announce(settings: Settings, data_dir: Path, link: str, say: Callable[[str], None]) -> None:
+    page = private.keep_link(data_dir, link)
+    say(f"Seedprint is at {link} (Ctrl+C ends it)")
     if settings.open_browser:
         # webbrowser may wait for the browser it starts
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()

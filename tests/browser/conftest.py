@@ -24,9 +24,14 @@ expect.set_options(timeout=PATIENCE)
 
 @dataclass(frozen=True)
 class Served:
-    url: str
+    link: str  # as the program prints it
     outputs: Path
     data: Path
+
+    @property
+    def url(self) -> str:
+        """The page's address; ends with a slash."""
+        return self.link.partition("?")[0]
 
     @property
     def hold(self) -> Path:
@@ -47,9 +52,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        url = process.stdout.readline().strip()
-        assert url.startswith("http://127.0.0.1:"), "the server did not start"
-        yield Served(url, folder / "outputs", folder)
+        link = process.stdout.readline().strip()
+        assert link.startswith("http://127.0.0.1:"), "the server did not start"
+        yield Served(link, folder / "outputs", folder)
     finally:
         process.stdin.close()
         try:
@@ -63,8 +68,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 class Visits:
     """Opens pages and watches what they ask for."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
-        self._browser, self._url = browser, url
+    def __init__(self, browser: Browser, served: Served) -> None:
+        self._browser, self._served = browser, served
         self.outside: list[str] = []
         self.errors: list[str] = []
         self._contexts: list[Any] = []
@@ -83,12 +88,12 @@ class Visits:
         page.on("request", lambda request: self._asked(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda line: self.errors.append(line.text) if "js_on_load" in line.text else None)
-        page.goto(self._url)
+        page.goto(self._served.link)
         page.wait_for_selector("#txt2img_generate")
         return page
 
     def _asked(self, url: str) -> None:
-        if not url.startswith((self._url, "data:", "blob:")):
+        if not url.startswith((self._served.url, "data:", "blob:")):
             self.outside.append(url)
 
     def close(self) -> None:
@@ -101,7 +106,7 @@ def visits(browser: Browser, served: Served) -> Iterator[Visits]:
     with closing(sqlite3.connect(served.data / "jobs.sqlite", timeout=20)) as database, database:
         database.execute("DELETE FROM forms")  # what the test before typed
     served.hold.unlink(missing_ok=True)  # a test that failed may have left it
-    found = Visits(browser, served.url)
+    found = Visits(browser, served)
     yield found
     found.close()
     assert found.outside == []

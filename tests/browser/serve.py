@@ -1,6 +1,6 @@
 """The page on a fake engine of a given speed, for the browser tests: `python -m tests.browser.serve FOLDER SECONDS`.
 
-Prints the address once it answers; ends when its standard input does.
+Prints the link to it once it answers; ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import uvicorn
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import Batch, GenerationResult, OnProgress, Progress
-from webui.http.guard import Gate
+from webui.kept.private import link
 from webui.kept.settings import Settings
 from webui.parts import build_parts
-from webui.server import build_application, listen, prepare_environment
+from webui.server import build_application, front, listen, prepare_environment
+
+TOKEN = "of-these-tests"
 
 
 class HeldEngine(FakeEngine):
@@ -52,7 +54,7 @@ def main(folder: Path, seconds_per_step: float) -> None:
         parts.service.start()
         parts.watcher.start()
         parts.ahead.start()
-        gate = Gate(build_application(parts), port)
+        gate = front(build_application(parts), port, TOKEN)
         server = uvicorn.Server(uvicorn.Config(gate, log_level="warning", timeout_graceful_shutdown=1))  # type: ignore[arg-type]
 
         def until_told() -> None:
@@ -60,7 +62,7 @@ def main(folder: Path, seconds_per_step: float) -> None:
             server.should_exit = True
 
         threading.Thread(target=until_told, daemon=True).start()
-        print(f"http://127.0.0.1:{port}/", flush=True)
+        print(link(port, TOKEN), flush=True)
         server.run(sockets=[listener])
 
 

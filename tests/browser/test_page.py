@@ -166,7 +166,7 @@ def test_two_tabs_wait_for_each_other(visits: Visits) -> None:
     first.locator("#txt2img_generate").click()
     expect(live(first)).to_have_attribute("data-state", "running")
     second.locator("#txt2img_generate").click()
-    expect(live(second).locator(".line")).to_have_text("Waiting: 1 before it")
+    expect(live(second).locator(".detail")).to_contain_text("1 more waiting")  # the run that goes on is shown to both
     for page, seed in ((first, "1"), (second, "2")):
         expect(live(page)).to_have_attribute("data-state", "done")
         expect(page.locator("#txt2img_pictures .caption")).to_have_text(re.compile(rf"^{seed} ·"))

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.torch]
 @pytest.fixture(scope="module")
 def served(start_app: StartApp) -> Served:
     app = start_app()
-    return Served(app.url, app.folder / "outputs", app.folder / "data")
+    return Served(app.link, app.folder / "outputs", app.folder / "data")
 
 
 def test_from_words_to_inpainting_to_the_same_pixels_again(visits: Visits, served: Served) -> None:

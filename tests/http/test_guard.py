@@ -27,7 +27,11 @@ def app(start_app: StartApp) -> RunningApp:
 def ask(app: RunningApp, method: str, path: str, body: str = "", **headers: str) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=30)
     connection.putrequest(method, path, skip_host=True)
-    names = {"Host": f"127.0.0.1:{app.port}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    names = (
+        {"Host": f"127.0.0.1:{app.port}"}
+        | app.cookie
+        | {name.replace("_", "-"): value for name, value in headers.items()}
+    )
     for name, value in names.items():
         connection.putheader(name, value)
     connection.putheader("Content-Length", str(len(body)))

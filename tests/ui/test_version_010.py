@@ -17,6 +17,7 @@ from webui.server import build_application, prepare_environment
 def test_the_kept_forms_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copied(tmp_path / "kept")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder.root / "page"))  # put back afterwards
+    monkeypatch.chdir(folder.root)  # likewise
     prepare_environment(folder.root / "page")
     newest = {tab: json.loads(text) for tab, text in rows(folder, "SELECT tab, fields FROM forms ORDER BY number")}
     assert newest["inpaint"]["masked_content"] == "latent noise"

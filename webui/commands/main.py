@@ -17,6 +17,7 @@ from pipelines.kinds import Choice, Flag, Number, Picture, Whole
 from pipelines.types import REQUEST_FIELDS
 from webui import words
 from webui.commands import index as reindex
+from webui.commands import link
 from webui.commands import verify as verification
 from webui.commands.asked import existing, request_of
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 POLL = 0.5  # seconds; Windows notices Ctrl+C only between waits
-COMMANDS = ("serve", "generate", "again", "verify", "index")
+COMMANDS = ("serve", "link", "generate", "again", "verify", "index")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -90,6 +91,7 @@ def parser() -> Parser:
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_serve(commands)
+    link.add(commands)
     _add_generate(commands)
     _add_again(commands)
     verify = verification.add(commands)
@@ -105,6 +107,7 @@ Commands = Any  # argparse names the type of add_subparsers only privately
 def _add_serve(commands: Commands) -> None:
     serve = commands.add_parser("serve", help="open the page (default)")
     serve.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    serve.add_argument("--no-token", action="store_true", help="let every account of this machine use the page")
     serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default %(default)s, or the next free one")
     _add_settings(serve)
     serve.set_defaults(run=run_serve)
@@ -199,6 +202,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         exact=options.exact,
         port=getattr(options, "port", default.port),
         open_browser=not getattr(options, "no_browser", True),
+        token=not getattr(options, "no_token", False),
     )
 
 

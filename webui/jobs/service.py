@@ -12,7 +12,7 @@ from typing import Any
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Skipped, Stopped
+from pipelines.errors import Cancelled, InvalidRequest, Note, Skipped, Stopped
 from pipelines.kinds import several, shown
 from pipelines.types import (
     DIALECTS,
@@ -26,6 +26,7 @@ from pipelines.types import (
     OnProgress,
     Progress,
     PromptReading,
+    Task,
 )
 from webui.archive.metadata import request_to_json
 from webui.archive.store import SavedImage
@@ -35,7 +36,7 @@ from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import House
 from webui.jobs.runner import Runner
 from webui.jobs.shelf import Shelf
-from webui.jobs.status import JobStatus, reports_of, saved_of
+from webui.jobs.status import JobStatus, Queued, Running, about, reports_of, saved_of, task_of
 from webui.jobs.table import GRID, Job
 from webui.kept.models import ModelSettings
 from webui.proof.remade import Remade
@@ -204,6 +205,31 @@ class GenerationService:
     def unfinished(self) -> list[JobStatus]:
         return [status for job in self._jobs.unfinished() if (status := self.status(job.id)) is not None]
 
+    @property
+    def held(self) -> Note | None:
+        """Why the queue stands still; None when it goes on."""
+        return self._board.held
+
+    def queue(self, limit: int) -> tuple[list[Queued], int]:
+        """The first jobs of the queue, and how many there are in all. Raises StorageError."""
+        found, total = self._jobs.queue(limit)
+        rows = []
+        for job, saved in found:
+            again = self._running(job.id) if job.kind == "again" else None
+            image = len(again.reports) if again else saved
+            kind = task_of(job) or job.kind
+            rows.append(Queued(id=job.id, kind=kind, about=about(job), state=job.state, image=image, images=job.images))
+        return rows, total
+
+    def current(self, task: Task) -> JobStatus | None:
+        """The run of this task that goes on, or comes next; none of an experiment's. Raises StorageError."""
+        job = self._jobs.first(lambda one: task_of(one) == task)
+        return None if job is None else self.status(job.id)
+
+    def _running(self, job_id: str) -> Running | None:
+        with self._board.changed:
+            return next((one for runner in self._runners if (one := runner.at(job_id)) is not None), None)
+
     def status(self, job_id: str) -> JobStatus | None:
         # the version first: a change while the rest is read must not look as if it were told already
         version = self._board.version(job_id)
@@ -219,8 +245,9 @@ class GenerationService:
         images = saved_of(self._jobs.images(job.id))
         grid = images.pop(GRID, None)
         before = self._jobs.queue_position(job) if job.state == "queued" else 0
+        behind = self._jobs.queue_behind(job) if job.state in ("queued", "running") else 0
         with self._board.changed:
-            running = next((one for runner in self._runners if (one := runner.at(job.id)) is not None), None)
+            running = self._running(job.id)
             progress = running.progress if running else Progress(stage="")
             reports = tuple(running.reports) if running else reports_of(job)
             return JobStatus(
@@ -228,6 +255,7 @@ class GenerationService:
                 kind=job.kind,
                 state=job.state,
                 queue_position=before,
+                queue_behind=behind,
                 stage=progress.stage,
                 step=progress.step,
                 steps=progress.steps,

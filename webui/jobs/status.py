@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipelines.errors import Note, Stopped
@@ -23,6 +24,7 @@ class JobStatus:
     kind: str
     state: JobState
     queue_position: int = 0  # jobs that go before
+    queue_behind: int = 0  # jobs that come after
     stage: str = ""
     step: int = 0
     steps: int = 0
@@ -46,6 +48,32 @@ class JobStatus:
     def again(self) -> AgainReport | None:
         """The first picture made again."""
         return self.reports[0] if self.reports else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queued:
+    """One job as a list of the queue shows it."""
+
+    id: str
+    kind: str  # of a run its task
+    about: str  # its prompt, or the name of the first picture that it makes again
+    state: JobState
+    image: int  # images finished
+    images: int
+
+
+def task_of(job: Job) -> str | None:
+    """The task of a run; None for a job of another kind."""
+    if job.kind != "generate":
+        return None
+    return "inpaint" if job.payload.get("inpaint") else "img2img" if job.payload.get("init") else "txt2img"
+
+
+def about(job: Job) -> str:
+    paths = job.payload.get("paths")
+    text = job.payload.get("prompt", "") if task_of(job) else paths[0] if isinstance(paths, list) and paths else ""
+    text = text if isinstance(text, str) else ""
+    return text if task_of(job) else Path(text).name
 
 
 @dataclass(slots=True)

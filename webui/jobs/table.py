@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from pipelines.database import Database
@@ -82,6 +83,11 @@ def _note_text(note: Note | None) -> str | None:
     return None if note is None else json.dumps(note.to_json(), ensure_ascii=False)
 
 
+def _in_order(connection: sqlite3.Connection) -> Iterator[Job]:
+    for state in ("running", "queued"):
+        yield from map(_job, connection.execute("SELECT * FROM jobs WHERE state = ? ORDER BY number", (state,)))
+
+
 class JobTable:
     """Jobs in SQLite. Each method is one transaction and may be called from any thread."""
 
@@ -138,6 +144,31 @@ class JobTable:
         with self._database.reading() as connection:
             rows = connection.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY number")
             return [_job(row) for row in rows]
+
+    def queue(self, limit: int) -> tuple[list[tuple[Job, int]], int]:
+        """The first jobs of the queue, what runs before what waits, each with how many of its pictures are saved; and
+        how many jobs there are in all. As quick with thousands as with one."""
+        with self._database.reading() as connection:
+            (total,) = connection.execute("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')").fetchone()
+            jobs = list(islice(_in_order(connection), limit))
+            saved = "SELECT count(*) FROM job_images WHERE job_id = ? AND place != ?"
+            found = [(job, connection.execute(saved, (job.id, GRID)).fetchone()[0]) for job in jobs]
+        return found, int(total)
+
+    def first(self, suits: Callable[[Job], bool]) -> Job | None:
+        """The first such job of the queue, what runs before what waits; none of an experiment's."""
+        with self._database.reading() as connection:
+            found = (job for job in _in_order(connection) if suits(job))
+            cell = "SELECT EXISTS (SELECT 1 FROM experiment_cells WHERE job_id = ?)"
+            return next((job for job in found if not connection.execute(cell, (job.id,)).fetchone()[0]), None)
+
+    def queue_behind(self, job: Job) -> int:
+        """How many jobs come after this one."""
+        with self._database.reading() as connection:
+            (behind,) = connection.execute(
+                "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') AND number > ?", (job.number,)
+            ).fetchone()
+        return int(behind)
 
     def idle(self) -> bool:
         """Whether no job waits or runs."""

@@ -26,3 +26,4 @@ class Settings:
     exact: bool = False  # as little as can be depends on the machine: see docs/again.md
     port: int = DEFAULT_PORT
     open_browser: bool = True
+    token: bool = True  # only who has the link may use the page

@@ -5,7 +5,9 @@ one sentence of `webui.words`. A page that was open before may well offer what i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -77,7 +79,7 @@ class Page(gr.Blocks):
 
     async def postprocess_data(self, *args: Any, **options: Any) -> list[Any]:
         """Half of a surrogate pair, which a browser may send but no answer can hold, is written out in what comes
-        back."""
+        back; a file that gradio has copied to serve it is called as an upload is, from the working folder."""
         return [_sendable(one) for one in await super().postprocess_data(*args, **options)]
 
 
@@ -85,8 +87,17 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list):
         return [_sendable(one) for one in value]
     if isinstance(value, dict):
+        value = _called_from_here(value) if "meta" in value and isinstance(value.get("path"), str) else value
         return {_sendable(name): _sendable(one) for name, one in value.items()}
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _called_from_here(file: dict[str, Any]) -> dict[str, Any]:
+    path, here = Path(file["path"]), Path.cwd()
+    if not path.is_relative_to(here):
+        return file
+    name = path.relative_to(here).as_posix()
+    return {**file, "path": name, "url": f"/gradio_api/file={quote(name)}"}
 
 
 def _without_files(value: Any) -> Any:

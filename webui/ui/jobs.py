@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from pipelines.errors import Note, StorageError
 from webui import words
 from webui.archive import metadata
 from webui.jobs.status import JobStatus
@@ -24,32 +25,57 @@ def remembered(value: Any) -> list[str]:
     return [one for one in ids if isinstance(one, str) and len(one) <= 64][-KEEP:]
 
 
-def watch(house: House, ids: list[str]) -> Iterator[tuple[JobStatus, int]]:
-    """(status, jobs waiting behind it) when it changes, and at least once a `WAIT`: the first unfinished job, then the
-    next; ends when all are finished, with the last one."""
-    known = [status for status in map(house.service.status, ids) if status is not None]
-    waiting = [status for status in known if not status.finished]
-    if not waiting:
-        if known:
-            yield known[-1], 0
-        return
-    for place, first in enumerate(waiting):
-        behind = len(waiting) - place - 1
-        status: JobStatus | None = house.service.status(first.id)
-        while status is not None:
-            yield status, behind
-            if status.finished:
-                break
-            status = house.service.wait(status.id, status.version, WAIT)
-            if status is not None and not status.finished:
+def watch(house: House, current: Callable[[], JobStatus | None], ids: list[str]) -> Iterator[JobStatus | Note]:
+    """A status when it changes, and at least once a `WAIT`: the `current` job until it is finished, then what is
+    current next. Ends when there is none, with the newest of `ids`, which the browser handed in. While the database is
+    away, why it is."""
+    shown = ""
+    while True:
+        try:
+            status = current() or newest(house, ids)
+        except StorageError as error:
+            yield error.told
+            time.sleep(WAIT)
+            continue
+        if status is None or (status.finished and status.id == shown):
+            return
+        shown = status.id
+        yield from _followed(house, status)
+
+
+def newest(house: House, ids: list[str]) -> JobStatus | None:
+    """Of the jobs that the browser handed in, the last that is remembered. Raises StorageError."""
+    return next((status for one in reversed(ids) if (status := house.service.status(one)) is not None), None)
+
+
+def _followed(house: House, first: JobStatus) -> Iterator[JobStatus | Note]:
+    status = first
+    yield status
+    while not status.finished:
+        try:
+            fresh = house.service.wait(status.id, status.version, WAIT)
+            if fresh is not None and not fresh.finished:
                 time.sleep(PAUSE)  # quick steps are not worth a message each
-                status = house.service.status(first.id)
+                fresh = house.service.status(status.id)
+        except StorageError as error:
+            yield error.told
+            time.sleep(WAIT)
+            continue
+        if fresh is None:
+            return
+        status = fresh
+        yield status
 
 
-def live_value(house: House, status: JobStatus, behind: int, language: Language) -> dict[str, Any]:
+def away_value(why: Note, language: Language) -> dict[str, Any]:
+    """What `Live` shows while nothing can be told of any job."""
+    return {"state": "queued", "line": translate("state_away", language), "error": words.say(why, language)}
+
+
+def live_value(house: House, status: JobStatus, language: Language) -> dict[str, Any]:
     """What `Live` shows of a job."""
     say = translate
-    detail = [say("more_waiting", language, count=behind)] if behind else []
+    detail = [say("more_waiting", language, count=status.queue_behind)] if status.queue_behind else []
     value: dict[str, Any] = {"job": status.id, "state": status.state, "share": None, "preview": None, "error": ""}
     if status.state == "queued":
         before = status.queue_position
@@ -73,6 +99,8 @@ def live_value(house: House, status: JobStatus, behind: int, language: Language)
     else:
         value["line"] = say("state_done_images", language, image=len(status.saved))
         detail.insert(0, outside_sentence(house, status, language))
+    if status.held is not None:
+        value["error"] = words.say(status.held, language)
     if status.warning is not None:
         detail.append(words.say(status.warning, language))
     value["detail"] = " · ".join(part for part in detail if part)

@@ -30,6 +30,7 @@ from webui.ui.style import mount_options
 from webui.ui.widgets.composer import PresetLists, wire_composer
 from webui.ui.widgets.drop import DropAnywhere
 from webui.ui.widgets.header import Header
+from webui.ui.widgets.queue import QueueList
 from webui.ui.widgets.reading import wire_reading
 from webui.words import language_of, say, translate
 
@@ -70,6 +71,7 @@ def build_page(parts: Parts) -> gr.Blocks:
                 LabTab(house, parts.lab, ready).build(opened).wire(blocks)
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)
+        QueueList(elem_id="queue")
         sender = Sender(house, tabs, frame)
         warm = blocks.load(engine_states(parts.service), None, header, **_WATCHING)
         _wire_tabs(tabs, sender, again, parts, (blocks, warm))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 WORDS: dict[str, tuple[str, str]] = {
     "group_init": ("from a picture", "以图片为起点"),
+    "no_entry": (
+        "Open this page by the link that the program printed when it started; `python app.py link` prints it again.",
+        "请用程序启动时打印的链接打开本页；运行 `python app.py link` 可再次打印该链接。",
+    ),
     "group_inpaint": ("only part of it", "只重绘一部分"),
     # -- what `--help` says where the page's label is too short
     "model_help": (
@@ -28,6 +32,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "no_port": (
         "No port from {port} on is free; another one can be given with --port.",
         "从 {port} 起没有可用端口；可用 --port 指定其他端口。",
+    ),
+    "not_running": (
+        "No program runs on the data folder {folder}. `python app.py` starts one.",
+        "没有程序在使用数据文件夹 {folder}。请用 `python app.py` 启动。",
     ),
     "file_wanted": ("There is no file {value}.", "没有文件 {value}。"),
     "option_needs": ("--{option} needs --{needed} beside it.", "--{option} 需要同时给出 --{needed}。"),

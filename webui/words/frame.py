@@ -110,6 +110,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "reuse_all": ("Reuse all settings", "沿用全部设置"),
     "state_idle": ("", ""),
     "state_queued": ("Waiting: {before} before it", "排队中：前面还有 {before} 个"),
+    "state_away": ("Nothing can be told of the queue now", "暂时无法读取队列"),
     "state_next": ("Waiting: next in line", "排队中：下一个就是"),
     "state_warming": ("The model is warming up", "模型正在预热"),
     "state_done": ("Done", "完成"),

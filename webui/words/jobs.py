@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+# What the list of the queue says; its script looks the words up itself.
+QUEUE_WORDS: dict[str, tuple[str, str]] = {
+    "title": ("Queue: {count}", "队列：{count} 个任务"),
+    "more": ("and {count} more", "另有 {count} 个"),
+    "cancel": ("Cancel", "取消"),
+    "cancel_all": ("Cancel all", "全部取消"),
+    "sure": ("Cancel all {count} jobs? Finished pictures stay.", "取消全部 {count} 个任务？已完成的图片会保留。"),
+    "again": ("Try again", "重试"),
+    "failed": ("The program did not answer.", "程序没有响应。"),
+}
+WORDS: dict[str, tuple[str, str]] = {
+    "queue_running": ("running", "运行中"),
+    "queue_queued": ("waiting", "等待中"),
+}
 SENTENCES: dict[str, tuple[str, str]] = {
     "bug": (
         "The program has a bug: the log says where. The other jobs go on.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError
 from pipelines.prompts.grammar import parse
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
@@ -98,7 +98,7 @@ class AgainTab:
         watching: dict[str, Any] = {"concurrency_limit": None, "api_name": "again_watch", **private}
         self.make.click(
             handlers.submit, {self.image, self.jobs}, outputs, queue=False, api_name="again_submit", **private
-        ).success(handlers.watch, self.jobs, [self.live, self.report], trigger_mode="multiple", **watching)
+        ).success(handlers.watch, self.jobs, [self.live, self.report], trigger_mode="always_last", **watching)
         blocks.load(handlers.watch, self.jobs, [self.live, self.report], **watching)
         gr.on(
             [blocks.load, self.opened.select],
@@ -175,9 +175,12 @@ class AgainHandlers:
 
     def watch(self, ids: Any, request: gr.Request) -> Iterator[Updates]:
         tab, language = self.tab, language_of(request)
-        for status, behind in jobs.watch(self.house, jobs.remembered(ids)):
-            live = jobs.live_value(self.house, status, behind, language)
-            updates: Updates = {tab.live: live}
+        known = jobs.remembered(ids)
+        for status in jobs.watch(self.house, lambda: None, known):
+            if isinstance(status, Note):
+                yield {tab.live: jobs.away_value(status, language)}
+                continue
+            updates: Updates = {tab.live: jobs.live_value(self.house, status, language)}
             if status.state == "done" and status.again is not None:
                 updates[tab.live] = {"job": status.id, "state": "done"}
                 pair = pair_html(self.house.service.remade, status.id, 0, status.again, language)

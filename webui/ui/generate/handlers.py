@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 from PIL.Image import Image
 
-from pipelines.errors import InvalidRequest, Note, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import steps_at
 from webui.archive import metadata
+from webui.jobs.status import JobStatus
 from webui.library import presets
 from webui.ui import jobs
 from webui.ui.generate import memory_line
@@ -67,12 +68,16 @@ class GenerateHandlers:
         return {self.tab.source_error: gr.update(value=escaped(text), visible=bool(text))}
 
     def watch(self, ids: Any, live: Any, request: gr.Request) -> Iterator[Updates]:
-        """Shows the jobs of this browser's tab until all are finished: the first unfinished one, then the next."""
+        """Shows the runs of this tab's task until all are finished, whoever asked for them: the one that goes on, then
+        the next; at last the newest of this browser's."""
         if isinstance(live, dict) and live.get("state") == "refused":
             return  # the last wish was no job; its fault stays in sight
         tab, language, shown = self.tab, language_of(request), None
-        for status, behind in jobs.watch(self.house, jobs.remembered(ids)):
-            updates: Updates = {tab.live: jobs.live_value(self.house, status, behind, language)}
+        for status in jobs.watch(self.house, self._current, jobs.remembered(ids)):
+            if isinstance(status, Note):
+                yield {tab.live: jobs.away_value(status, language)}
+                continue
+            updates: Updates = {tab.live: jobs.live_value(self.house, status, language)}
             key = (status.id, len(status.saved), status.grid is not None, status.finished)
             if key != shown:
                 shown = key
@@ -86,27 +91,31 @@ class GenerateHandlers:
 
     def told(self, ids: Any, request: gr.Request) -> Any:
         """After a run: a fault that only the engine could find is shown beside its field too."""
-        known = jobs.remembered(ids)
-        status = self.house.service.status(known[-1]) if known else None
+        try:
+            status = jobs.newest(self.house, jobs.remembered(ids))
+        except StorageError:
+            return gr.skip()  # the run's own line tells it
         if status is None or status.state != "failed" or status.error is None:
             return gr.skip()
         return self.form.mark(status.error, language_of(request)) or gr.skip()
 
-    def cancel(self, ids: Any) -> None:
+    def cancel(self, request: gr.Request) -> Any:
         """Ends the job that is shown."""
-        if (job := self._shown(ids)) is not None:
-            self.house.service.cancel(job)
+        return self._stopped(self.house.service.cancel, request)
 
-    def skip(self, ids: Any) -> None:
-        if (job := self._shown(ids)) is not None:
-            self.house.service.skip(job)
+    def skip(self, request: gr.Request) -> Any:
+        return self._stopped(self.house.service.skip, request)
 
-    def _shown(self, ids: Any) -> str | None:
-        for one in jobs.remembered(ids):
-            status = self.house.service.status(one)
-            if status is not None and not status.finished:
-                return one
-        return None
+    def _stopped(self, stop: Callable[[str], None], request: gr.Request) -> Any:
+        try:
+            if (status := self._current()) is not None:
+                stop(status.id)
+        except StorageError as error:
+            return jobs.away_value(error.told, language_of(request))
+        return gr.skip()
+
+    def _current(self) -> JobStatus | None:
+        return self.house.service.current(self.tab.task)
 
     # -- the form -----------------------------------------------------------------------------------------------
 

@@ -46,10 +46,12 @@ def _wire_running(tab: GenerateTab, handlers: GenerateHandlers, blocks: gr.Block
         "api_name": f"{task}_watch",
     }
     inputs = {*form.components(), *tab.source_inputs(), tab.jobs}
+    # one that watches sees every job, and many would take the threads of everything else; "always_last": once more
+    # afterwards, for what was handed in just as it ended
     tab.generate.click(
         handlers.submit, inputs, outputs, trigger_mode="multiple", api_name=f"{task}_submit", **_QUIET
     ).then(None, None, None, js=_TO_FAULT, api_visibility="private").then(
-        handlers.watch, trigger_mode="multiple", **watching
+        handlers.watch, trigger_mode="always_last", **watching
     ).then(handlers.told, tab.jobs, list(form.components()), api_name=f"{task}_told", **_QUIET)
     blocks.load(handlers.watch, **watching)
     fresh = [tab.recent, *_offered(tab), *([tab.steps_run] if "strength" in form else [])]
@@ -61,8 +63,8 @@ def _wire_running(tab: GenerateTab, handlers: GenerateHandlers, blocks: gr.Block
         api_name=f"{task}_load",
         **_QUIET,
     )
-    tab.cancel.click(handlers.cancel, tab.jobs, None, api_name=f"{task}_cancel", **_QUIET)
-    tab.skip.click(handlers.skip, tab.jobs, None, api_name=f"{task}_skip", **_QUIET)
+    tab.cancel.click(handlers.cancel, None, tab.live, api_name=f"{task}_cancel", **_QUIET)
+    tab.skip.click(handlers.skip, None, tab.live, api_name=f"{task}_skip", **_QUIET)
 
 
 def _offered(tab: GenerateTab) -> list[Any]:

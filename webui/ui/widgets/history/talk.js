@@ -1,13 +1,14 @@
 // With the program: `talk(path)` asks, `talk(path, body)` has something done. Both give the answer's object.
 
-/** `failed`: what to say when there is no answer, or one without a reason. `fetcher`: the browser's own. */
-export function talker(failed, fetcher = fetch) {
+/** `failed`: what to say when there is no answer, or one without a reason. `fetcher`: the browser's own. `room`: what
+ * stands before every path. */
+export function talker(failed, fetcher = fetch, room = "/history/") {
   return async (path, body) => {
     const headers = { "content-type": "application/json" };
     const how = body ? { method: "POST", headers, body: JSON.stringify(body) } : {};
     let answer;
     try {
-      answer = await fetcher(`/history/${path}`, how);
+      answer = await fetcher(`${room}${path}`, how);
     } catch {
       throw new Error(failed);
     }

@@ -1,0 +1,57 @@
+"""Thirty jobs: Cancel ends the one that runs, the list shows every one of them, and ends each or all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .conftest import Served, Visits
+from .test_page import fill, live
+
+pytestmark = pytest.mark.browser
+JOBS = 30
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("#queue .jobs li")
+
+
+def test_of_thirty_jobs_the_one_that_runs_is_shown_and_cancelled(visits: Visits, served: Served) -> None:
+    served.hold.write_text("0")
+    page = visits.open()
+    expect(page.locator("#queue .queue")).to_be_hidden()
+    fill(page, "txt2img", steps=3, batch_size=1)
+    for number in range(JOBS):
+        fill(page, "txt2img", prompt=f"a star {number}")
+        with page.expect_response(lambda answer: "/run/" in answer.url) as answered:
+            page.locator("#txt2img_generate").click()
+        assert answered.value.ok
+    expect(page.locator("#queue .title")).to_have_text(f"Queue: {JOBS}")
+    expect(rows(page)).to_have_count(JOBS)
+    expect(rows(page).first.locator(".about")).to_have_text("a star 0")
+    expect(rows(page).first.locator(".state")).to_have_text("running")
+    expect(live(page)).to_have_attribute("data-state", "running")
+    expect(live(page).locator(".detail")).to_contain_text(f"{JOBS - 1} more waiting")
+
+    page.locator("#txt2img_cancel").click()  # job 1, and then job 2 runs
+    expect(page.locator("#queue .title")).to_have_text(f"Queue: {JOBS - 1}")
+    expect(rows(page).first.locator(".about")).to_have_text("a star 1")
+    expect(rows(page).first.locator(".state")).to_have_text("running")
+    expect(live(page)).to_have_attribute("data-state", "running")
+
+    rows(page).nth(4).locator("button").click()
+    expect(page.locator("#queue .title")).to_have_text(f"Queue: {JOBS - 2}")
+    expect(rows(page).filter(has_text=re.compile(r"a star 5\b"))).to_have_count(0)
+
+    another = visits.open()  # a browser that asked for nothing knows them all
+    expect(rows(another)).to_have_count(JOBS - 2)
+    expect(live(another)).to_have_attribute("data-state", "running")
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator("#queue .all").click()
+    expect(page.locator("#queue .queue")).to_be_hidden()
+    expect(live(page)).to_have_attribute("data-state", "cancelled")
+    expect(another.locator("#queue .queue")).to_be_hidden()
+    assert served.pictures() == []

@@ -1,0 +1,60 @@
+"""The queue for the page's list of it: what runs and what waits, whoever asked for it, and how it is ended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+
+from pipelines.errors import StorageError
+from webui.http.answers import faults_as_answers
+from webui.jobs.service import GenerationService
+from webui.jobs.status import Queued
+from webui.words import WORDS, Language, language_of, say, translate
+
+SHOWN = 50  # jobs in one answer
+ABOUT = 120  # characters
+Identity = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
+
+
+def queue_routes(service: GenerationService) -> APIRouter:
+    """The routes under /queue."""
+    router = APIRouter(prefix="/queue")
+
+    @router.get("")
+    def look(request: Request, response: Response) -> dict[str, Any]:
+        """The first jobs, how many there are, and why nothing goes on. Without the database, only the last."""
+        response.headers["cache-control"] = "no-store"
+        language, held = language_of(request), service.held
+        try:
+            found, total = service.queue(SHOWN)
+        except StorageError as error:
+            return {"items": [], "total": 0, "held": say(held or error.told, language)}
+        items = [_row(one, language) for one in found]
+        return {"items": items, "total": total, "held": "" if held is None else say(held, language)}
+
+    @router.post("/cancel")
+    def cancel_all(request: Request) -> dict[str, int]:
+        with faults_as_answers(request):
+            return {"count": service.cancel_all()}
+
+    @router.post("/again")
+    def try_again() -> dict[str, str]:
+        service.try_again()
+        return {}
+
+    @router.post("/{job}/cancel")
+    def cancel(request: Request, job: Identity) -> dict[str, str]:
+        with faults_as_answers(request):
+            service.cancel(job)
+        return {}
+
+    return router
+
+
+def _row(one: Queued, language: Language) -> dict[str, Any]:
+    kind = translate(key, language) if (key := f"tab_{one.kind}") in WORDS else one.kind
+    state = translate(f"queue_{one.state}", language) if f"queue_{one.state}" in WORDS else one.state
+    about = one.about if len(one.about) <= ABOUT else one.about[:ABOUT] + " …"
+    return {"id": one.id, "kind": kind, "about": about, "state": state, "done": f"{one.image} / {one.images}"}

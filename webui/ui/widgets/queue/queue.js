@@ -1,0 +1,82 @@
+import { talker } from "../history/talk.js";
+import { finder, make, makeButton, whileThere } from "../shared/dom.js";
+import { speaker } from "../shared/words.js";
+
+const OFTEN = 1500; // milliseconds between two looks
+
+const CELLS = ["place", "kind", "about", "done", "state"];
+
+function row(item, place, cancel) {
+  const cells = CELLS.map((name) => make("span", { class: name, text: name === "place" ? place + 1 : item[name] }));
+  cells[2].title = item.about;
+  return make("li", { "data-id": item.id }, ...cells, cancel);
+}
+
+class QueueList {
+  constructor(element, words) {
+    this.find = finder(element);
+    this.say = speaker(words);
+    this.talk = talker(this.say("failed"), undefined, "/queue");
+    this.count = 0;
+    this.find(".all").textContent = this.say("cancel_all");
+    this.find(".all").onclick = () => this.cancelAll();
+    this.find(".again").textContent = this.say("again");
+    this.find(".again").onclick = () => this.act("/again");
+  }
+
+  cancelAll() {
+    if (confirm(this.say("sure", { count: this.count }))) this.act("/cancel");
+  }
+
+  async act(path) {
+    try {
+      await this.talk(path, {});
+    } catch (error) {
+      this.tell(error.message);
+      return;
+    }
+    await this.look();
+  }
+
+  async look() {
+    try {
+      this.draw(await this.talk(""));
+    } catch {
+      // the program has ended, or is closing: what is shown stays until it answers
+    }
+  }
+
+  tell(why) {
+    this.find(".held").hidden = !why;
+    this.find(".why").textContent = why;
+    if (why) this.find(".queue").hidden = false;
+  }
+
+  draw({ items, total, held }) {
+    this.count = total;
+    this.find(".queue").hidden = !total && !held;
+    this.tell(held);
+    this.find(".head").hidden = !total;
+    this.find(".title").textContent = this.say("title", { count: total });
+    const more = total - items.length;
+    this.find(".more").textContent = more > 0 ? this.say("more", { count: more }) : "";
+    this.drawJobs(items);
+  }
+
+  /** Drawn anew only when something is another: a button that is pressed must not vanish under the finger. */
+  drawJobs(items) {
+    const told = JSON.stringify(items);
+    if (told === this.told) return;
+    this.told = told;
+    const end = (id) => makeButton({ text: this.say("cancel"), onclick: () => this.act(`/${id}/cancel`) });
+    this.find(".jobs").replaceChildren(...items.map((item, place) => row(item, place, end(item.id))));
+  }
+}
+
+export function mount({ element }, { words }) {
+  const list = new QueueList(element, words);
+  list.look();
+  whileThere(element, OFTEN, () => {
+    if (!document.hidden) list.look();
+  });
+}
