@@ -40,7 +40,7 @@ def streamed(app: RunningApp, path: str, size: int, **headers: str) -> http.clie
     connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
     connection.putrequest("POST", path)
     connection.putheader("Transfer-Encoding", "chunked")
-    for name, value in headers.items():
+    for name, value in (app.cookie | headers).items():
         connection.putheader(name.replace("_", "-"), value)
     connection.endheaders()
     try:
@@ -59,7 +59,7 @@ def announced(app: RunningApp, path: str, size: int, **headers: str) -> http.cli
     """Says how many bytes come, and waits for the answer before it sends any."""
     connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
     connection.putrequest("POST", path)
-    for name, value in ({"Content_Length": str(size)} | headers).items():
+    for name, value in ({"Content_Length": str(size)} | app.cookie | headers).items():
         connection.putheader(name.replace("_", "-"), value)
     connection.endheaders()
     answer = connection.getresponse()
