@@ -27,7 +27,7 @@ ROUTES = (
     *("/gradio_api/file={path}", "/gradio_api/file/{path}", "/file={path}", "/file/{path}", "/gradio_api/proxy={path}"),
     *("/static/{path}", "/assets/{path}", "/static/{up}{path}", "/assets/{up}{path}", "/svelte/{path}"),
     *("/image/{id}", "/image/{name}", "/thumb/{id}", "/thumb/{name}", "/input/{name}", "/input/{path}"),
-    *("/page/x/{path}", "/history/picture/{name}", "/history/export/{name}", "/proof/a/0/{name}", "/{name}"),
+    *("/page/x/{path}", "/history/picture/{name}", "/history/export/{name}", "/history/verify/a/0/{name}", "/{name}"),
     *("/custom_component/a/client/component/{path}", "/gradio_api/deep_link?session_hash={name}"),
 )
 
