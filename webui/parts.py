@@ -88,7 +88,8 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             history=history,
             remade=Remade(data_dir / "remade"),
             lists=lambda: library.wildcards.lists().lists,
-            waiting=data_dir / WAITING,
+            # a command's temporary folder does not outlive it
+            waiting=(data_dir if data_dir.is_relative_to(settings.data_dir) else settings.data_dir) / WAITING,
         )
         service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)

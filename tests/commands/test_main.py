@@ -315,6 +315,31 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, how: signal.Signa
     assert len(rest.splitlines()) < 49
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to send to another console program")
+def test_a_run_whose_folder_is_gone_says_so_and_waits(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "slow.py").write_text(SLOW.format(root=str(ROOT)), encoding="utf-8")
+    outputs, away = tmp_path / "outputs", tmp_path / "away"
+    options = ["generate", "a", "--json", "--batches", "50", "--steps", "4", "--output-dir", str(outputs)]
+    line = [sys.executable, str(tmp_path / "slow.py"), *options, "--data-dir", str(tmp_path / "data")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        json.loads(process.stdout.readline())
+        outputs.rename(away)
+        while not (told := process.stderr.readline()).startswith("seedprint: waiting"):
+            assert told  # else it ended
+        assert "Ctrl+C" in told
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert process.returncode == cli.INTERRUPTED
+    kept = list((tmp_path / "data" / "waiting").iterdir())
+    assert kept
+    away.rename(outputs)
+    before = len(list(outputs.glob("*/*/0*.png")))
+    assert run("generate", "b", "--steps", "1").returncode == 0
+    assert len(list(outputs.glob("*/*/0*.png"))) == before + len(kept) + 1
+
+
 def test_a_terminal_gets_a_progress_bar(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals in the standard library")
     import fcntl

@@ -289,9 +289,12 @@ def _ending(status: JobStatus) -> int:
 
 def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
     """Every new status of a job until it is finished. Ctrl+C cancels it, keeps what is done, and goes on up."""
-    version = -1
+    version, held = -1, None
     try:
         while (status := service.wait(job_id, version, POLL)) is not None:
+            if status.held is not None and status.held != held:
+                complain(f"waiting, Ctrl+C ends it: {words.say(status.held, 'en')}")
+            held = status.held
             if status.version != version or status.finished:
                 yield status
             if status.finished:

@@ -18,7 +18,7 @@ from pathlib import Path
 from pipelines.errors import StorageError, Unavailable
 from pipelines.types import GenerationResult
 from webui.archive.adoption import made_for
-from webui.archive.files import make_folder, write_new
+from webui.archive.files import write_new
 from webui.archive.formats import Encoded
 from webui.archive.history import History
 from webui.archive.metadata import Job
@@ -144,8 +144,8 @@ class Keeper:
                 continue
             with contextlib.suppress(OSError, StorageError):
                 file = self.store.encoded(one.result, one.job)
-                folder = make_folder(self.folder.parent, Path(self.folder.name))
-                one.file = write_new(folder, f"{one.job.id}-{one.job.place}{file.suffix}", file.data)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                one.file = write_new(self.folder, f"{one.job.id}-{one.job.place}{file.suffix}", file.data)
 
 
 def note(history: History, saved: SavedImage) -> None:
