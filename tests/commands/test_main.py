@@ -330,7 +330,7 @@ def test_a_run_whose_folder_is_gone_says_so_and_waits(tmp_path: Path, run: Run) 
             assert told  # else it ended
         assert "Ctrl+C" in told
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        process.communicate(timeout=30)
     assert process.returncode == cli.INTERRUPTED
     kept = list((tmp_path / "data" / "waiting").iterdir())
     assert kept
