@@ -88,6 +88,7 @@ def _left_loops() -> Iterator[None]:
 def opened(folder: Path, outputs: Path) -> Iterator[Page]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
+        folder.mkdir(parents=True, exist_ok=True)
         patch.chdir(folder)  # likewise
         prepare_environment(folder)
         settings = Settings(output_dir=outputs, models_dirs=(folder,), data_dir=folder, engine="fake")

@@ -41,6 +41,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     (models / "empty.safetensors").write_bytes(b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
+        folder.mkdir(parents=True, exist_ok=True)
         patch.chdir(folder)  # likewise
         prepare_environment(folder)
         settings = Settings(output_dir=folder / "outputs", models_dirs=(models,), data_dir=folder, engine="fake")
