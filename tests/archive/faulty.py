@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.types import GenerationRequest, InitImage
 from tests.archive.helpers import NOON, results, tiles
-from webui.archive import files, store
+from webui.archive import files, numbers, store
 from webui.archive.history import History
 from webui.archive.store import ImageStore, SavedImage
 
@@ -108,7 +108,7 @@ def main(folder: str, when: str) -> None:
                 history._database.set_progress_handler(Killer(k), INSTRUCTIONS)
             else:
                 faulty = FaultyOs(k, lambda: os._exit(9), after=when == "after")
-                files.os = store.os = faulty  # type: ignore[attr-defined]
+                files.os = store.os = numbers.os = faulty  # type: ignore[attr-defined]
             save_all(root, history.add)
             os._exit(0)
         _, status = os.waitpid(child, 0)

@@ -14,7 +14,7 @@ from PIL import Image
 from pipelines.errors import StorageError
 from tests.archive.faulty import FaultyOs, index_of, request, save_all
 from tests.archive.helpers import NOON, results
-from webui.archive import files, metadata, store
+from webui.archive import files, metadata, numbers, store
 from webui.archive.history import History
 from webui.archive.inputs import pixels_sha256
 from webui.archive.store import ImageStore
@@ -26,7 +26,7 @@ def whole_images(root: Path) -> dict[Path, str]:
     """Every file with a final name, which must be whole, and the hash of its pixels."""
     found = {}
     for path in root.rglob("*"):
-        if path.is_dir() or path.suffix == ".part":
+        if path.is_dir() or path.suffix == ".part" or path.parent.name == numbers.FOLDER:
             continue
         with Image.open(path) as image:
             image.load()
@@ -47,6 +47,7 @@ def fail_at(k: int, patch: pytest.MonkeyPatch, *, after: bool) -> FaultyOs:
     faulty = FaultyOs(k, fault, after=after)
     patch.setattr(files, "os", faulty)
     patch.setattr(store, "os", faulty)
+    patch.setattr(numbers, "os", faulty)
     return faulty
 
 

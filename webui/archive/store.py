@@ -19,7 +19,7 @@ from PIL import Image
 from pipelines.errors import InvalidRequest, StorageError, Unavailable
 from pipelines.fields import flat_json
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, GenerationResult
-from webui.archive import formats, metadata, pictures
+from webui.archive import formats, metadata, numbers, pictures
 from webui.archive.files import PART, discard, make_folder, publish, storage_errors, sweep, sync_folder, write_part
 from webui.archive.grids import Tile, make_grid
 from webui.archive.inputs import INPUTS, InputsNamed, InputStore, pixels_sha256
@@ -288,17 +288,17 @@ class ImageStore:
         beside: Mapping[str, bytes] = MappingProxyType({}),
         grid_of: int | None = None,
     ) -> Path:
-        """Part files, then the first free name from the next number on. `grid_of`: a grid, with that number if not 0.
+        """Part files, then a name with the next free number. `grid_of`: a grid, with that number if not 0.
 
         The sidecars go last and are no reason to fail any more: the image holds what they say."""
         with self._lock, storage_errors(self.root):
             folder = make_folder(self.root, relative)
-            number = self._next_number(folder)
+            facts = replace(facts, number=self._next_number(folder))
             parts: list[Path] = []
             try:
                 for data in (file.data, *beside.values()):
                     parts.append(write_part(folder, data))
-                path = self._publish(parts[0], replace(facts, number=number), file.suffix, grid_of)
+                path = self._publish(parts[0], facts, file.suffix, grid_of)
             except OSError:
                 for part in parts:
                     discard(part)
@@ -315,11 +315,11 @@ class ImageStore:
             return path
 
     def _publish(self, part: Path, facts: NameFacts, suffix: str, grid_of: int | None) -> Path:
-        folder, number = part.parent, facts.number
-        for attempt in range(_TRIES):
-            used = grid_of if grid_of and not attempt else number
+        folder = part.parent
+        number = grid_of or numbers.take(folder, facts.number)
+        for _ in range(_TRIES):
             name = self._pattern.name(
-                replace(facts, number=used),
+                replace(facts, number=number),
                 suffix=suffix,
                 prefix="" if grid_of is None else GRID,
                 limit=_name_limit(folder),
@@ -328,11 +328,11 @@ class ImageStore:
                 publish(part, folder / name)
                 break
             except FileExistsError:
-                number += 1 if used == number else 0
+                number = numbers.take(folder, max(number + 1, facts.number))
         else:
             raise FileExistsError(f"no free name in {folder}")
         sync_folder(folder)
-        last = max(used, number - 1) if used != number else number
+        last = max(number, facts.number - 1)
         self._counters[folder] = _Counter(last, os.stat(folder).st_mtime_ns)  # noqa: PTH116
         return folder / name
 
