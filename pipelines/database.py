@@ -1,7 +1,8 @@
 """SQLite files: one way to open them, one way to bring them up to date, for every database of the program.
 
 A database's version is its `user_version`. One that a newer program wrote is refused in one sentence, or emptied where
-it is thrown away anyway; a damaged one is set aside, or removed likewise.
+it is thrown away anyway. A damaged one is kept beside with the day in its name, and begun anew: with the rows that can
+still be read, unless all of it can be made again.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from pipelines.errors import StorageError, Unavailable
 
 log = logging.getLogger(__name__)
-ASIDE = 1_000  # damaged copies kept beside each other
+DAMAGED = ".damaged-"  # in the name of a file that was set aside: NAME.damaged-DAY.sqlite
 PATIENCE = 30.0  # seconds that another program may hold the file while it is opened
 HELD = 5.0  # seconds that it may hold it afterwards, before that is told
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY, _FULL = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}, {sqlite3.SQLITE_FULL}
 _BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
@@ -29,7 +33,8 @@ _BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sq
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:
     """`steps`: one script a version, applied in order and never edited once released; the first leads to `first`.
-    `throwaway`: all that is in it can be made again, so another version's is emptied and a damaged file removed."""
+    `throwaway`: all that is in it can be made again, so another version's is emptied, and nothing is looked for in a
+    damaged one."""
 
     steps: tuple[str, ...]
     first: int = 1
@@ -46,21 +51,50 @@ def opened(path: Path, schema: Schema, *, timeout: float = PATIENCE) -> sqlite3.
     StorageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # a new one is the person's own; SQLite's files beside it follow
+        new = _new(path)
+        if new.exists() and not path.exists():  # a program ended while it renewed the file
+            new.rename(path)
+        if path.is_dir():
+            renew(path, schema)
+        try:
+            return _connected(path, schema, timeout)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+        renew(path, schema)
         return _connected(path, schema, timeout)
     except OSError as error:
         raise Unavailable("database_closed", file=str(path), reason=error.strerror or str(error)) from error
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         raise Unavailable("database_closed", file=str(path), reason=str(error)) from error
-    except sqlite3.DatabaseError:
-        _set_aside(path, remove=schema.throwaway)
-        return _connected(path, schema, timeout)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is not what it should be, which no waiting mends."""
+    return _number(error) in _DAMAGED
+
+
+def is_sound(path: Path) -> bool:
+    """Whether SQLite finds nothing wrong with the file; it reads all of it."""
+    if path.is_dir():
+        return False
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        try:
+            return [tuple(row) for row in connection.execute("PRAGMA quick_check(1)")] == [("ok",)]
+        except sqlite3.DatabaseError as error:
+            return not is_damage(error)
+
+
+def _number(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _connected(path: Path, schema: Schema, timeout: float) -> sqlite3.Connection:
+    path.touch(mode=0o600)  # a new one is the person's own; SQLite's files beside it follow
     connection = sqlite3.connect(path, timeout=timeout, check_same_thread=False, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
+        connection.text_factory = _text
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {schema.synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -69,6 +103,11 @@ def _connected(path: Path, schema: Schema, timeout: float) -> sqlite3.Connection
         connection.close()
         raise
     return connection
+
+
+def _text(data: bytes) -> str:
+    """A damaged text costs its row, and not all that is read with it."""
+    return data.decode(errors="replace")
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
@@ -81,6 +120,8 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path, schema: Schema
             version = 0
         if version > schema.version:
             raise StorageError("database_newer", file=str(path), value=version, known=schema.version)
+        if version == 0 and not schema.throwaway and _tables(connection):
+            raise damaged("its version is gone")
         done = 0 if version == 0 else version - schema.first + 1
         for statement in _statements(schema.steps[done:]):
             connection.execute(statement)
@@ -114,25 +155,82 @@ def _empty(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP TABLE "{name}"')
 
 
-def _set_aside(path: Path, *, remove: bool) -> None:
-    """Moves a damaged file away under a name of its own, or removes it. Raises StorageError."""
-    aside = next((one for one in map(path.with_name, _names(path)) if not one.exists()), None)
-    if aside is None and not remove:
-        raise StorageError("database_damaged", file=str(path))
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    """In the order in which they were made, so that what others refer to comes first."""
+    found = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return [row[0] for row in found]
+
+
+def damaged(reason: str) -> sqlite3.DatabaseError:
+    """An error as SQLite raises it for a file that is not what it should be."""
+    error = sqlite3.DatabaseError(reason)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def renew(path: Path, schema: Schema) -> None:
+    """Keeps a damaged file under another name and begins it anew, with all rows that can be read of it. Ended at any
+    moment, it is done or is done again. Raises OSError, sqlite3.Error."""
+    new = _new(path)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        new.with_name(new.name + ending).unlink(missing_ok=True)
+    if not (schema.throwaway or path.is_dir()):
+        _rescue(path, new, schema)
+    if schema.throwaway:  # of those one is enough
+        for before in path.parent.glob(f"{path.stem}{DAMAGED}*{path.suffix}"):
+            if before.is_file():
+                before.unlink()
+    aside = _aside(path)
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists():  # a part of the file, and first: without the file the name would not be found again
+        wal.rename(aside.with_name(f"{aside.name}-wal"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    path.rename(aside)
+    if new.exists():
+        new.rename(path)
+    log.error("The database %s was damaged: it is kept as %s, and begun anew", path, aside.name)
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.new{path.suffix}")
+
+
+def _aside(path: Path) -> Path:
+    day = date.today().isoformat()
+    names = (f"{path.stem}{DAMAGED}{day}{'' if one == 1 else f'-{one}'}{path.suffix}" for one in count(1))
+    return next(one for one in map(path.with_name, names) if not one.exists())
+
+
+def _rescue(path: Path, new: Path, schema: Schema) -> None:
+    """Raises sqlite3.Error for what is wrong with the new file; what is wrong with the old one costs rows."""
+    with (
+        contextlib.closing(_connected(new, schema, PATIENCE)) as target,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as source,
+    ):
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, which can be renamed
+        source.text_factory = _text
+        source.execute("PRAGMA writable_schema = ON")  # or nothing is read of a file that was cut off
+        with transaction(target):
+            for table in _tables(target):
+                _rescue_table(source, target, table)
+
+
+def _rescue_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
+    """From the beginning up to what is damaged, then from the end back to it."""
+    columns = target.execute(f"PRAGMA table_info({table})").fetchall()
+    key = ", ".join(f"{row['name']} DESC" for row in columns if row["pk"]) or "rowid DESC"
     try:
-        if remove or aside is None:
-            path.unlink()
-        else:
-            path.rename(aside)
-            log.error("The database %s cannot be read; it is kept as %s, and begun anew", path, aside.name)
-        for ending in ("-wal", "-shm"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
-    except OSError as error:
-        raise Unavailable("database_closed", file=str(path), reason=error.strerror or str(error)) from error
-
-
-def _names(path: Path) -> Iterator[str]:
-    return (f"{path.stem}.damaged-{number}{path.suffix}" for number in range(1, ASIDE))
+        there = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
+    except sqlite3.Error:
+        return
+    names = [row["name"] for row in columns if row["name"] in there]
+    read = f"SELECT {', '.join(names)} FROM {table} NOT INDEXED"
+    write = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    for statement in (read, f"{read} ORDER BY {key}"):
+        with contextlib.suppress(sqlite3.Error):
+            for row in source.execute(statement):
+                with contextlib.suppress(*_BUGS):  # a row that means nothing any more
+                    target.execute(write, row)
 
 
 @contextmanager
@@ -151,7 +249,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def told(path: Path, error: sqlite3.Error) -> Unavailable:
     """What a person is told of SQLite's error. Whether the transaction counts is not known: repeating it must not
     hurt."""
-    number = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    number = _number(error)
+    if number in _DAMAGED:
+        return Unavailable("database_renewed", file=str(path))
     if number in _BUSY:
         return Unavailable("database_busy", file=str(path))
     if number in _FULL:
@@ -163,8 +263,8 @@ class _Line:
     """A connection that threads take turns with. One whose file failed is opened anew: the disk may have been away."""
 
     def __init__(self, path: Path, schema: Schema) -> None:
-        self._path, self._schema, self._lock = path, schema, threading.RLock()
-        self._connection, self._failed = self._opened(), False
+        self._path, self._schema, self.lock = path, schema, threading.RLock()
+        self._connection, self.failed = self._opened(), False
 
     def _opened(self) -> sqlite3.Connection:
         connection = opened(self._path, self._schema)
@@ -173,19 +273,18 @@ class _Line:
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
-        """Raises Unavailable."""
-        with self._lock:
+        """Raises sqlite3.Error, Unavailable."""
+        with self.lock:
             try:
-                if self._failed:
+                if self.failed:
                     self._connection.close()
-                    self._connection, self._failed = self._opened(), False
+                    self._connection, self.failed = self._opened(), False
                 yield self._connection
             except _BUGS:
                 raise
             except sqlite3.Error as error:
-                number = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-                self._failed = number in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-                raise told(self._path, error) from error
+                self.failed = _number(error) in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} | _DAMAGED
+                raise
             finally:
                 self._end()
 
@@ -195,10 +294,10 @@ class _Line:
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
-                self._failed = self._failed or self._connection.in_transaction
+                self.failed = self.failed or self._connection.in_transaction
 
     def close(self) -> None:
-        with self._lock:
+        with self.lock:
             self._connection.close()
 
 
@@ -207,25 +306,51 @@ class Database:
 
     def __init__(self, path: Path, schema: Schema) -> None:
         """Raises StorageError."""
+        self._path, self._schema, self._renewals = path, schema, 0
         self._writer, self._reader = _Line(path, schema), _Line(path, schema)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Raises Unavailable; then it may be done or not, and may be tried again."""
-        with self._writer.use() as connection, transaction(connection):
+        with self._told(), self._writer.use() as connection, transaction(connection):
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the file for all that is read in it, without a lock that a writer would wait for. Raises
         Unavailable."""
-        with self._reader.use() as connection:
+        with self._told(), self._reader.use() as connection:
             connection.execute("BEGIN")
             try:
                 yield connection
             finally:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        before = self._renewals
+        try:
+            yield
+        except _BUGS:
+            raise
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._renew(before)
+            raise told(self._path, error) from error
+
+    def _renew(self, before: int) -> None:
+        """Nothing where another thread has done so since there were `before` renewals. Raises Unavailable."""
+        with self._writer.lock, self._reader.lock:
+            if self._renewals != before:
+                return
+            self.close()
+            self._writer.failed = self._reader.failed = True
+            try:
+                renew(self._path, self._schema)
+                self._renewals += 1
+            except (OSError, sqlite3.Error) as error:
+                raise Unavailable("database_closed", file=str(self._path), reason=str(error)) from error
 
     def close(self) -> None:
         """May be called twice."""

@@ -71,23 +71,6 @@ def test_a_newer_version_is_refused_or_emptied_where_it_can_be_made_again(kind: 
     assert "of_tomorrow" not in tables(path)
 
 
-@every
-def test_a_damaged_file_is_set_aside_or_made_anew(kind: Schema, tmp_path: Path) -> None:
-    path = tmp_path / "a.sqlite"
-    path.write_bytes(b"garbage " * 1000)
-    opened(path, kind).close()
-    assert version(path) == kind.version
-    aside = [one.name for one in tmp_path.glob("*damaged*")]
-    assert aside == ([] if kind.throwaway else ["a.damaged-1.sqlite"])
-
-
-@every
-def test_a_folder_in_its_place_is_one_sentence(kind: Schema, tmp_path: Path) -> None:
-    (tmp_path / "a.sqlite").mkdir()
-    with failing(StorageError, "database_closed"):
-        opened(tmp_path / "a.sqlite", kind)
-
-
 def test_looking_waits_for_no_writer(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.sqlite", ONE)
     with closing(sqlite3.connect(tmp_path / "a.sqlite", timeout=0, isolation_level=None)) as other:

@@ -5,9 +5,7 @@ Only stars and tags are kept elsewhere (`marks`), because no file says them.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,16 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.database import transaction
-from pipelines.errors import InvalidRequest, Note, StorageError
+from pipelines import database as sqlite
+from pipelines.errors import InvalidRequest, Note
 from webui.archive import index, marks
+from webui.archive.connections import MARKS, Connections
 from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, LeftOut, look, look_many
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id
 
-__all__ = ["SUFFIXES", "UNKNOWN_SEED", "Facets", "Family", "History", "Page"]
+__all__ = ["MARKS", "SUFFIXES", "UNKNOWN_SEED", "Facets", "Family", "History", "Page"]
 
-MARKS = "marks.sqlite"
 _STEP = 200  # files read between two transactions
 _MISSES = 5.0  # seconds between two looks for pictures that are not known
 _ASKED = 500  # SQLite's parameters in one statement: 999 in old builds
@@ -63,22 +61,17 @@ class Family:
     children: tuple[Entry, ...]
 
 
-class History:
+class History(Connections):
     """SQLite (WAL) at `path` over the files under `root`. Safe from any thread and beside another program.
 
     `kept`: where stars and tags are; beside `path` unless given. Every method raises StorageError."""
 
     def __init__(self, path: Path, root: Path, kept: Path | None = None) -> None:
-        self.root = Path(root)
         self.left_out = LeftOut()
         self.scanned = 0, 0  # files looked at and files in all, while a refresh runs
-        self._lock, self._read_lock = threading.RLock(), threading.RLock()
         self._walking = threading.Lock()
         self._missed = -_MISSES  # when a picture was asked for that is not known
-        kept = kept or path.with_name(MARKS)
-        marks.prepare(kept)
-        self._database = index.opened(path, kept)
-        self._reader = index.opened(path, kept)  # a page need not wait while a re-index writes
+        super().__init__(path, root, kept)
 
     # -- files come and go --------------------------------------------------------------------------------------
 
@@ -310,8 +303,13 @@ class History:
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         model, sampler, mark, source, stamp, size, trashed, problem, rating, tags = row[9:]
+        try:
+            saved = index.saved_of(self.root, row[:9])
+            told = Note.from_json(json.loads(problem)) if problem else None
+        except (ValueError, TypeError) as error:
+            raise sqlite.damaged(str(error)) from error
         return Entry(
-            saved=index.saved_of(self.root, row[:9]),
+            saved=saved,
             model=model,
             sampler=sampler,
             mark=mark,
@@ -321,7 +319,7 @@ class History:
             trashed=bool(trashed),
             rating=rating,
             tags=tuple(sorted(tags.split(","))) if tags else (),
-            problem=Note.from_json(json.loads(problem)) if problem else None,
+            problem=told,
         )
 
     def _present(self, entries: list[Entry]) -> list[Entry]:
@@ -352,36 +350,9 @@ class History:
             raise InvalidRequest("file", "picture_unknown")
         return list(dict.fromkeys(found))
 
-    # -- the database -------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Closes the database. May be called twice."""
-        with self._lock, self._read_lock:
-            self._database.close()
-            self._reader.close()
-
     def identity(self, path: Path) -> str:
         """The opaque id of a place below the root."""
         return opaque_id(self.root, path)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One thread at a time, one transaction; what it reads first is still so when it writes."""
-        with self._lock, self._troubles(), transaction(self._database):
-            yield
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._read_lock, self._troubles():
-            yield
-
-    @contextlib.contextmanager
-    def _troubles(self) -> Iterator[None]:
-        """The database's own as StorageError."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StorageError("index_failed", reason=str(error), folder=str(self.root)) from error
 
 
 def _files(root: Path, folders: Iterable[Folder]) -> Iterator[tuple[Path, tuple[int, int]]]:

@@ -5,12 +5,14 @@ One SQLite file and not one file each: hundreds of thousands of small files are 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.database import Schema, opened, transaction
-from pipelines.errors import UnreadableImage
+from pipelines.database import Schema, is_damage, opened, renew, transaction
+from pipelines.errors import StorageError, UnreadableImage
 from webui.archive.decoding import Decoder
 
 SIDE = 256  # pixels
@@ -49,7 +51,7 @@ class Thumbnails:
     """In the SQLite file at `path`, which may be deleted at any time. Safe from any thread, beside another program."""
 
     def __init__(self, path: Path, kept: int = KEPT, limit: int = BYTES) -> None:
-        self._kept, self._limit, self._new, self._lock = kept, limit, 0, threading.Lock()
+        self._path, self._kept, self._limit, self._new, self._lock = path, kept, limit, 0, threading.Lock()
         self._decoder = Decoder()
         self._database = opened(path, SCHEMA, timeout=PATIENCE)
 
@@ -72,7 +74,7 @@ class Thumbnails:
 
     def _known(self, path: str, stamp: int) -> bytes | None:
         try:
-            with self._lock:
+            with self._lock, self._renewing():
                 row = self._database.execute(
                     "SELECT data FROM thumbs WHERE path = ? AND stamp = ?", (path, stamp)
                 ).fetchone()
@@ -82,7 +84,7 @@ class Thumbnails:
 
     def _keep(self, path: str, stamp: int, data: bytes) -> None:
         try:
-            with self._lock, transaction(self._database):
+            with self._lock, self._renewing(), transaction(self._database):
                 self._database.execute(
                     "INSERT OR REPLACE INTO thumbs (path, stamp, data) VALUES (?, ?, ?)", (path, stamp, data)
                 )
@@ -91,3 +93,17 @@ class Thumbnails:
                     self._database.execute(_FORGET, (self._kept, self._limit))
         except (sqlite3.Error, UnicodeEncodeError):
             return  # a full disk or a locked file: it is shown all the same
+
+    @contextlib.contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """A damaged file is begun anew: what it held is made again."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                self._database.close()
+                with contextlib.suppress(OSError):
+                    renew(self._path, SCHEMA)
+                with contextlib.suppress(StorageError):  # as long as it is closed, nothing is kept
+                    self._database = opened(self._path, SCHEMA, timeout=PATIENCE)
+            raise

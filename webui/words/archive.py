@@ -75,6 +75,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The index of the output folder failed ({reason}): {folder}.",
         "输出文件夹的索引出错（{reason}）：{folder}。",
     ),
+    "index_damaged": (
+        "The index of the output folder was damaged: it is being made anew from the files in {folder}.",
+        "输出文件夹的索引已损坏：正在根据 {folder} 中的文件重新建立。",
+    ),
     "index_process_ended": (
         "A process that read pictures for the index was ended from outside: {folder}.",
         "为索引读取图片的进程被外部终止：{folder}。",

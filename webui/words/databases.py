@@ -14,11 +14,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "database_failed": ("The database {file} failed: {reason}.", "数据库 {file} 出错：{reason}。"),
     "database_newer": (
-        "The database {file} was written by a newer Seedprint (version {value}; this one knows {known}).",
-        "数据库 {file} 由更新版本的 Seedprint 写入（版本 {value}，本程序只识别到 {known}）。",
+        "The database {file} was written by a newer Seedprint (version {value}; this one knows {known}): start that"
+        " one, or this one with another data folder (--data-dir).",
+        "数据库 {file} 由更新版本的 Seedprint 写入（版本 {value}，本程序只识别到 {known}）：请启动那个版本，"
+        "或用另一个数据文件夹启动本程序（--data-dir）。",
     ),
-    "database_damaged": (
-        "The database {file} cannot be read, and too many damaged copies lie beside it already.",
-        "无法读取数据库 {file}，且旁边已有太多损坏的副本。",
+    "database_renewed": (
+        "The database {file} was damaged: it is kept beside, and begun anew with what could be read of it.",
+        "数据库 {file} 已损坏：原文件保留在旁边，并用仍可读取的内容重新建立。",
+    ),
+    "database_kept": (
+        "A database was damaged and has been begun anew with what could be read or made again; the old one is {file}.",
+        "有一个数据库已损坏，已用仍可读取或可重新生成的内容重新建立；旧文件是 {file}。",
+    ),
+    "second_program": (
+        "Another Seedprint uses {folder} already: this one has a queue of its own, which goes on there when both have"
+        " ended.",
+        "另一个 Seedprint 已在使用 {folder}：本程序有自己的队列，两者都结束后，未完成的任务会在那里继续。",
     ),
 }

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pipelines.database import Schema, opened
+from pipelines.database import Schema, is_damage, opened, renew
 from pipelines.errors import StorageError
 from pipelines.models.files.folders import all_weights
 
@@ -135,7 +135,8 @@ class Hashes:
         try:
             with contextlib.closing(opened(self._cache, SCHEMA)) as database:
                 rows = database.execute("SELECT path, bytes, changed, sha256 FROM hashes").fetchall()
-        except (sqlite3.Error, StorageError):
+        except (sqlite3.Error, StorageError) as error:
+            _renewed(self._cache, error)
             return {}
         return {path: (size, changed, sha256) for path, size, changed, sha256 in rows}
 
@@ -145,8 +146,15 @@ class Hashes:
         try:
             with contextlib.closing(opened(self._cache, SCHEMA)) as database:
                 database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", (str(path), *stamp, sha256))
-        except (sqlite3.Error, StorageError, UnicodeEncodeError):
-            return  # it is computed again at the next start
+        except (sqlite3.Error, StorageError, UnicodeEncodeError) as error:
+            _renewed(self._cache, error)  # it is computed again at the next start
+
+
+def _renewed(cache: Path, error: Exception) -> None:
+    """What a damaged cache held is computed again."""
+    if isinstance(error, sqlite3.Error) and is_damage(error):
+        with contextlib.suppress(OSError):
+            renew(cache, SCHEMA)
 
 
 def _absolute(path: Path) -> Path:
