@@ -20,8 +20,9 @@ from pipelines.types import GenerationRequest
 from tests.conftest import ROOT, RunningApp, StartApp
 from tests.refusals import failing
 from webui.archive.store import opaque_id
+from webui.instances import claimed
 from webui.kept.settings import Settings
-from webui.parts import Parts, build_parts, claimed
+from webui.parts import Parts, build_parts
 from webui.server import listen, prepare_environment
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from pipelines.database import Database
 from pipelines.engine import Engine
@@ -17,6 +16,7 @@ from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.thumbnails import Thumbnails
 from webui.archive.watch import Watcher
+from webui.instances import JOBS, is_second, take_over
 from webui.jobs.keeper import FOLDER as WAITING
 from webui.jobs.kinds import House
 from webui.jobs.schema import SCHEMA
@@ -32,10 +32,10 @@ from webui.lab.runner import Lab
 from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
+from webui.notices import Notices
 from webui.proof.remade import Remade
 from webui.words import say
 
-INSTANCES = 32  # programs at once on one data folder
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -53,6 +53,7 @@ class Parts:
     lab: Lab
     forms: Forms
     saving: SavingSettings
+    notices: Notices  # what a person should know of this start
 
     def find(self, identity: str) -> SavedImage | None:
         """The picture with this opaque id."""
@@ -67,10 +68,14 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
     with contextlib.ExitStack() as stack:
         stack.callback(engine.close)
         library = open_library(HERE / "presets")
-        database = Database(data_dir / "jobs.sqlite", SCHEMA)
+        second = is_second(settings.data_dir, data_dir)
+        notices = Notices((settings.data_dir, data_dir), settings.data_dir if second else None)
+        database = Database(data_dir / JOBS, SCHEMA)
         stack.callback(database.close)
+        if data_dir == settings.data_dir:
+            take_over(data_dir, database)
         # stars and tags are one person's, however many programs run; a command's temporary folder has its own
-        shared = settings.data_dir if data_dir.is_relative_to(settings.data_dir) else data_dir
+        shared = settings.data_dir if second else data_dir
         history = History(data_dir / "history.sqlite", settings.output_dir, shared / MARKS)
         stack.callback(history.close)
         thumbnails = Thumbnails(data_dir / "thumbs.sqlite")
@@ -109,6 +114,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             lab=lab,
             forms=Forms(database),
             saving=saving,
+            notices=notices,
         )
 
 
@@ -119,36 +125,3 @@ def all_presets(library: Library | None = None) -> tuple[Preset, ...]:
     for problem in (*own.problems, *library.wildcards.lists().problems):
         log.warning("Left out: %s", say(problem, "en"))
     return library.presets + own.presets
-
-
-@contextlib.contextmanager
-def claimed(data_dir: Path) -> Iterator[Path]:
-    """A data folder that no other running program uses: `data_dir`, or a numbered folder in it when that is taken.
-    Two programs on one job table would run each other's jobs."""
-    for number in range(1, INSTANCES + 1):
-        folder = data_dir if number == 1 else data_dir / f"instance-{number}"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("a+b") as lock:
-            if _lock(lock):
-                yield folder
-                return
-    raise RuntimeError(f"{INSTANCES} programs use {data_dir} already")
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Held until the file is closed, or the process dies."""
-    try:
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

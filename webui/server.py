@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines.engine import Engine
 from pipelines.errors import StorageError
 from webui.http.guard import App, Gate
+from webui.instances import claimed
 from webui.kept import private
 from webui.kept.settings import HOST, Settings
-from webui.parts import Parts, build_parts, claimed
+from webui.parts import Parts, build_parts
+from webui.words import say as in_words
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -49,6 +51,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         temporary = prepare_environment(data_dir)
         gc.disable()  # nothing of what a start makes is garbage: looking for some is a tenth of its time
         with build_parts(settings, make_engine(settings), data_dir) as parts:
+            for notice in parts.notices():
+                say(in_words(notice, "en"))
             parts.service.start()
             parts.lab.start()
             parts.watcher.start()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
+from pipelines.errors import Note
 from pipelines.types import Task
 from webui.jobs.service import GenerationService
 from webui.kept.settings import HERE
@@ -73,7 +74,7 @@ def build_page(parts: Parts) -> gr.Blocks:
                 models = ModelsTab(house).build(opened)
         QueueList(elem_id="queue")
         sender = Sender(house, tabs, frame)
-        warm = blocks.load(engine_states(parts.service), None, header, **_WATCHING)
+        warm = blocks.load(engine_states(parts.service, parts.notices), None, header, **_WATCHING)
         _wire_tabs(tabs, sender, again, parts, (blocks, warm))
         again.wire(sender, blocks)
         history.wire(sender, again)
@@ -111,8 +112,10 @@ def _wire_tabs(
         wire_memory(tab, handlers, warm)
 
 
-def engine_states(service: GenerationService, poll: float = 1.0) -> Callable[[gr.Request], Iterator[dict[str, str]]]:
-    """A handler that shows the engine's state until it is warm, or has failed."""
+def engine_states(
+    service: GenerationService, notices: Callable[[], Sequence[Note]] = tuple, poll: float = 1.0
+) -> Callable[[gr.Request], Iterator[dict[str, str]]]:
+    """A handler that shows the engine's state until it is warm, or has failed, and what else there is to know."""
 
     def watch_engine(request: gr.Request) -> Iterator[dict[str, str]]:
         language = language_of(request)
@@ -124,7 +127,8 @@ def engine_states(service: GenerationService, poll: float = 1.0) -> Callable[[gr
                 facts = [say(engine.message, language)]
             if engine.state != "warming":
                 text = " · ".join([text, *facts])
-            yield {"state": engine.state, "text": text}
+            told = " ".join(say(note, language) for note in notices())
+            yield {"state": engine.state, "text": text, "notice": told}
             if engine.state != "warming":
                 return
             time.sleep(poll)

@@ -6,9 +6,11 @@ export function mount({ element, props, watch }, { words }) {
   const say = speaker(words);
   const theme = find(".theme");
   const draw = () => {
-    const { state = "", text = "" } = props.value ?? {};
+    const { state = "", text = "", notice = "" } = props.value ?? {};
     find(".state").dataset.state = state;
     find(".state").textContent = text;
+    find(".notice").textContent = notice;
+    find(".notice").hidden = !notice;
   };
   find(".tagline").textContent = say("tagline");
   find(".language").textContent = say("language");

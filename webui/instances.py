@@ -1,0 +1,166 @@
+"""Several programs on one data folder: each has a queue of its own, and what one leaves behind the first takes over."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from pipelines.database import Database
+from pipelines.errors import StorageError, Unavailable
+from webui.jobs.keeper import FOLDER as WAITING
+from webui.jobs.schema import SCHEMA
+
+JOBS = "jobs.sqlite"
+LEAVING = "leaving.sqlite"  # the queue of a program that has ended, on its way into the first one's
+INSTANCES = 32  # programs at once on one data folder
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def claimed(data_dir: Path) -> Iterator[Path]:
+    """A data folder that no other running program uses: `data_dir`, or a numbered folder in it when that is taken.
+    Two programs on one job table would run each other's jobs."""
+    for number in range(1, INSTANCES + 1):
+        folder = data_dir if number == 1 else data_dir / f"instance-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder) as is_ours:
+            if is_ours:
+                yield folder
+                return
+    raise RuntimeError(f"{INSTANCES} programs use {data_dir} already")
+
+
+def is_second(data_dir: Path, folder: Path) -> bool:
+    """Whether `claimed` gave a folder in the data folder, as another program has that."""
+    return folder != data_dir and folder.is_relative_to(data_dir)
+
+
+def take_over(data_dir: Path, database: Database) -> None:
+    """What other programs left in their folders, into the first one's `database`, behind what waits there. A program
+    that ends in between does it again at the next start: jobs and experiments are known by their ids. What cannot be
+    had now stays where it is."""
+    for folder in sorted(data_dir.glob("instance-*"), key=lambda one: (len(one.name), one.name)):
+        try:
+            _copy(folder / LEAVING, database)
+            with _locked(folder) as is_ours:
+                if is_ours:
+                    _take(folder)
+                    _move_pictures(folder / WAITING, data_dir / WAITING)
+            _copy(folder / LEAVING, database)
+        except (OSError, StorageError, sqlite3.Error) as error:
+            log.warning("What waits in %s is not taken over now: %s", folder, error)
+
+
+def _take(folder: Path) -> None:
+    """From now on no program that uses the folder knows of its queue. Raises OSError, StorageError."""
+    path = folder / JOBS
+    if path.exists():
+        Database(path, SCHEMA).close()  # what it keeps apart goes into the file
+        if not path.with_name(f"{JOBS}-wal").exists():
+            path.rename(folder / LEAVING)
+
+
+def _copy(path: Path, database: Database) -> None:
+    """All of it, and then it is gone. Raises OSError, StorageError, sqlite3.Error."""
+    if not path.exists():
+        return
+    with contextlib.closing(Database(path, SCHEMA)) as other:
+        rows = _read(other)
+    with database.transaction() as connection:
+        for table, copy in _COPIES.items():
+            copy(connection, table, rows[table])
+    path.unlink()
+
+
+def _read(other: Database) -> dict[str, list[dict[str, object]]]:
+    """Raises Unavailable."""
+    for _ in range(2):  # a damaged one is begun anew, and read again
+        with contextlib.suppress(Unavailable):
+            return _rows_of(other)
+    return _rows_of(other)
+
+
+def _rows_of(other: Database) -> dict[str, list[dict[str, object]]]:
+    with other.reading() as connection:
+        return {table: _rows(connection, table) for table in _COPIES}
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, object]]:
+    """In order, without the place in it."""
+    rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
+    for row in rows:
+        row.pop("number", None)
+    return rows
+
+
+def _add(connection: sqlite3.Connection, table: str, rows: Sequence[dict[str, object]]) -> None:
+    """But those that are there."""
+    for row in rows:
+        statement = f"INSERT OR IGNORE INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+        connection.execute(statement, tuple(row.values()))
+
+
+def _add_uses(connection: sqlite3.Connection, table: str, rows: Sequence[dict[str, object]]) -> None:
+    """The later use of a model counts."""
+    connection.executemany(
+        f"INSERT INTO {table} VALUES (:model, :at) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)", rows
+    )
+
+
+def _add_forms(connection: sqlite3.Connection, table: str, rows: Sequence[dict[str, object]]) -> None:
+    """In the order in which they were kept, so that a form shows what it showed last, in whichever program."""
+    known = {tuple(row.values()) for row in [*_rows(connection, table), *rows]}
+    connection.execute(f"DELETE FROM {table}")
+    connection.executemany(f"INSERT INTO {table} (tab, fields, kept) VALUES (?, ?, ?)", list(known))
+    connection.execute(f"CREATE TEMP TABLE by_time AS SELECT tab, fields, kept FROM {table} ORDER BY kept")
+    connection.execute(f"DELETE FROM {table}")
+    connection.execute(f"INSERT INTO {table} (tab, fields, kept) SELECT * FROM by_time ORDER BY rowid")
+    connection.execute("DROP TABLE temp.by_time")
+
+
+_COPIES = {  # in this order: images belong to jobs
+    "jobs": _add,
+    "job_images": _add,
+    "experiments": _add,
+    "experiment_cells": _add,
+    "made_requests": _add,
+    "model_uses": _add_uses,
+    "forms": _add_forms,
+}
+
+
+def _move_pictures(waiting: Path, ours: Path) -> None:
+    """Finished ones that could not be saved yet. Raises OSError."""
+    if waiting.is_dir():
+        ours.mkdir(exist_ok=True)
+        for file in waiting.iterdir():
+            file.replace(ours / file.name)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether the folder is this program's now, until the block ends or the process dies."""
+    with (folder / "lock").open("a+b") as file:
+        yield _lock(file)
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
