@@ -134,6 +134,7 @@ def stepping(act: Callable[..., object], steps: Iterator[int], last: int) -> Cal
     return step
 
 
+@pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_kill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever starts first then, as a first program or as a second one in the folder that is being left."""

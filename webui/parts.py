@@ -76,16 +76,16 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             take_over(data_dir, database)
         # stars and tags are one person's, however many programs run; a command's temporary folder has its own
         shared = settings.data_dir if second else data_dir
-        history = History(data_dir / "history.sqlite", settings.output_dir, shared / MARKS)
-        stack.callback(history.close)
         thumbnails = Thumbnails(data_dir / "thumbs.sqlite")
         stack.callback(thumbnails.close)
-        watcher = Watcher(history)
-        stack.callback(watcher.close)
         saving = SavingSettings(shared / SAVING)
         kept = saving.get()
         pattern, kind = settings.name_pattern or kept.pattern, settings.image_format or kept.format
         store = ImageStore(settings.output_dir, saving=replace(kept, pattern=pattern, format=kind))
+        history = History(data_dir / "history.sqlite", settings.output_dir, shared / MARKS, store.number_in)
+        stack.callback(history.close)
+        watcher = Watcher(history)
+        stack.callback(watcher.close)
         jobs = JobTable(database)
         house = House(
             store=store,

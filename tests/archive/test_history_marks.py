@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,8 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
     (tmp_path / "data" / MARKS).write_bytes(b"not a database" * 1000)
     history = History(tmp_path / "data" / "history.sqlite", tmp_path / "outputs")
     assert marked(history) == {}
-    assert (tmp_path / "data" / "marks.damaged-1.sqlite").read_bytes().startswith(b"not a database")
+    aside = tmp_path / "data" / f"marks.damaged-{date.today().isoformat()}.sqlite"
+    assert aside.read_bytes().startswith(b"not a database")
     history.close()
 
 

@@ -19,8 +19,8 @@ MARKS = "marks.sqlite"
 class Connections:
     """To the index at `path` and the stars and tags at `kept`. What it lacks is filled in by `refresh`."""
 
-    def __init__(self, path: Path, root: Path, kept: Path | None) -> None:
-        self.root = Path(root)
+    def __init__(self, path: Path, root: Path, kept: Path | None, number_in: index.NumberIn) -> None:
+        self.root, self._number_in = Path(root), number_in
         self._path, self._kept = path, kept or path.with_name(MARKS)
         self._lock, self._read_lock = threading.RLock(), threading.RLock()
         self._closed, self._renewals = False, 0
@@ -29,8 +29,10 @@ class Connections:
         self._open()
 
     def _open(self) -> None:
-        self._database = index.opened(self._path, self._kept)
-        self._reader = index.opened(self._path, self._kept)  # a page need not wait while a re-index writes
+        self._database = index.opened(self._path, self._kept, self._number_in)
+        self._reader = index.opened(
+            self._path, self._kept, self._number_in
+        )  # a page need not wait while a re-index writes
 
     def refresh(self) -> int:
         raise NotImplementedError

@@ -18,6 +18,7 @@ from pipelines.errors import InvalidRequest, Note
 from webui.archive import index, marks
 from webui.archive.connections import MARKS, Connections
 from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, LeftOut, look, look_many
+from webui.archive.naming import NamePattern
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id
 
@@ -64,22 +65,31 @@ class Family:
 class History(Connections):
     """SQLite (WAL) at `path` over the files under `root`. Safe from any thread and beside another program.
 
-    `kept`: where stars and tags are; beside `path` unless given. Every method raises StorageError."""
+    `kept`: where stars and tags are; beside `path` unless given. `number_in`: the number in a saved picture's name,
+    where that is not of the usual pattern. Every method raises StorageError."""
 
-    def __init__(self, path: Path, root: Path, kept: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        root: Path,
+        kept: Path | None = None,
+        number_in: index.NumberIn | None = None,
+    ) -> None:
         self.left_out = LeftOut()
         self.scanned = 0, 0  # files looked at and files in all, while a refresh runs
         self._walking = threading.Lock()
         self._missed = -_MISSES  # when a picture was asked for that is not known
-        super().__init__(path, root, kept)
+        super().__init__(path, root, kept, number_in or NamePattern().number_in)
 
     # -- files come and go --------------------------------------------------------------------------------------
 
     def add(self, saved: SavedImage) -> None:
-        """Notes a saved image; one known already is brought up to date and keeps its place in the order."""
+        """Notes an image that was just saved: the newest, whatever the clock says. One known already is brought up to
+        date and keeps its place in the order."""
         entry = look(self.root, saved.path) or Entry(saved=saved)
+        row = index.values(self.root, replace(entry, saved=replace(saved, id=entry.saved.id)))
         with self._writing():
-            index.put(self._database, index.values(self.root, replace(entry, saved=replace(saved, id=entry.saved.id))))
+            index.put(self._database, row, newest=True)
 
     def gone(self, paths: Iterable[Path]) -> None:
         """Notes files that are no longer there."""
@@ -109,21 +119,25 @@ class History(Connections):
         """Forgets everything but stars and tags and reads all files again; how many there are. Until the end the
         old index answers."""
         with self._walking:
-            folders = self.left_out.walked(self.root)
-            paths = [path for path, _ in _files(self.root, folders)]
-            with self._writing():
-                index.begin_fresh(self._database)
-            count = self._read(paths, progress)
-            with self._writing():
-                saved_since = [look(self.root, self.root / path) for path in index.unseen(self._database)]
-                rows = [index.values(self.root, entry) for entry in saved_since if entry is not None]
-                index.keep_fresh(self._database, rows)
-                index.replace_all(self._database)
-            return count + len(rows)
+            return self._rebuild(progress, self.left_out.walked(self.root))
+
+    def _rebuild(self, progress: Progress | None, folders: Sequence[Folder]) -> int:
+        paths = [path for path, _ in _files(self.root, folders)]
+        with self._writing():
+            index.begin_fresh(self._database)
+        count = self._read(paths, progress)
+        with self._writing():
+            saved_since = [look(self.root, self.root / path) for path in index.unseen(self._database)]
+            rows = [index.values(self.root, entry) for entry in saved_since if entry is not None]
+            index.keep_fresh(self._database, rows)
+            index.replace_all(self._database)
+        return count + len(rows)
 
     def _refresh(self, progress: Progress | None, folders: Sequence[Folder], only: tuple[str, ...] | None) -> int:
         if not self.root.is_dir():
             return 0  # an unplugged disk: its pictures are not gone
+        if only is None and self._is_empty():
+            return self._rebuild(progress, folders)  # in the order of the files alone
         there = dict(_files(self.root, folders))
         with self._reading():
             where = f"AND folder IN ({_holes(only)})" if only is not None else ""
@@ -143,8 +157,12 @@ class History(Connections):
         for start in range(0, len(order), _STEP):
             with self._writing():
                 for row in index.fresh_rows(self._database, order[start : start + _STEP]):
-                    index.put(self._database, row)
+                    index.put(self._database, row, newest=index.is_young(row))  # another program has just made it
         return count
+
+    def _is_empty(self) -> bool:
+        with self._reading():
+            return not self._reader.execute("SELECT EXISTS (SELECT 1 FROM images)").fetchone()[0]
 
     def _read(self, paths: Sequence[Path], progress: Progress | None) -> int:
         """Reads files into the temporary table; how many are pictures. Nobody waits for it: it locks a batch long."""

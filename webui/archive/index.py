@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,19 @@ from webui.archive.entries import Entry, clean
 from webui.archive.search import TOKENIZER, numbers_of, spaced
 from webui.archive.store import SavedImage
 
-VERSION = 6
+NumberIn = Callable[[str], int | None]  # the number in a file's name
+
+VERSION = 7
+_DAY = re.compile(r"(^|/)\d{4}-\d\d-\d\d$")
+_LAST_COUNTER = 99_999_999
+_END = 2**63 - 1
+_YOUNG = 10.0  # seconds
 NAMES = (
     "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
     "mark", "source", "stamp", "size", "trashed", "made", "made_at", "problem", "prompt",
 )  # fmt: skip
 _COLUMNS = """
-    number INTEGER PRIMARY KEY,                -- the order, whenever a file was noticed: see `search.numbers_of`
+    number INTEGER PRIMARY KEY,                -- the order: see `search.numbers_of`
     token TEXT NOT NULL UNIQUE,
     path TEXT NOT NULL,                        -- below the root, with /
     folder TEXT NOT NULL,                      -- the same without the file's name
@@ -40,6 +49,7 @@ _COLUMNS = """
     made_at TEXT NOT NULL,
     problem TEXT NOT NULL,                     -- why it cannot be read, as JSON of a note; empty: it can
     prompt TEXT NOT NULL,
+    late INTEGER NOT NULL DEFAULT 0,           -- its number is one of a later time than its own: a clock was set back
     gone INTEGER NOT NULL DEFAULT 0            -- kept, so that paging from a deleted image goes on
 """
 _TABLES = (
@@ -52,11 +62,12 @@ _TABLES = (
     "CREATE INDEX images_by_size ON images (width, height, trashed) WHERE gone = 0",
     "CREATE INDEX images_by_pixels ON images (width * height) WHERE gone = 0",
     "CREATE INDEX images_by_mark ON images (mark, gone)",
+    "CREATE INDEX images_late ON images (made, number) WHERE late = 1",
     # contentless: the prompts stand in `images` already
     f"""CREATE VIRTUAL TABLE words USING fts5 (prompt, content = '', columnsize = 0, tokenize = "{TOKENIZER}")""",
 )
 _INSERT = f"INSERT INTO images ({', '.join(NAMES)}) VALUES ({', '.join('?' * len(NAMES))})"
-_NUMBERED = f"INSERT INTO images (number, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 1))})"
+_NUMBERED = f"INSERT INTO images (number, late, {', '.join(NAMES)}) VALUES ({', '.join('?' * (len(NAMES) + 2))})"
 _UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES)}, gone = 0 WHERE number = ?"
 
 
@@ -64,7 +75,7 @@ _UPDATE = f"UPDATE images SET {', '.join(f'{name} = ?' for name in NAMES)}, gone
 SCHEMA = Schema(steps=(";\n".join(_TABLES) + ";",), first=VERSION, throwaway=True, synchronous="NORMAL")
 
 
-def opened(path: Path, marks: Path) -> sqlite3.Connection:
+def opened(path: Path, marks: Path, number_in: NumberIn) -> sqlite3.Connection:
     """A connection with the stars and tags attached; an index of another version is emptied. Raises StorageError."""
     database = sqlite.opened(path, SCHEMA)
     try:
@@ -72,11 +83,20 @@ def opened(path: Path, marks: Path) -> sqlite3.Connection:
         database.execute("PRAGMA cache_size = -65536")  # kB
         database.create_function("spaced", 1, spaced, deterministic=True)
         database.create_function("first_number", 1, lambda made: numbers_of(made).start, deterministic=True)
+        database.create_function("counter", 2, lambda path, seed: _counter(number_in, path, seed), deterministic=True)
         database.execute("ATTACH ? AS marks", (str(marks),))
     except sqlite3.Error:
         database.close()
         raise
     return database
+
+
+def _counter(number_in: NumberIn, path: str, seed: int) -> int | None:
+    """The number in the name of a file where pictures are saved, a folder for each day; None elsewhere. A pattern of
+    earlier may have had the seed where the number is now."""
+    folder, _, name = path.rpartition("/")
+    number = number_in(name) if _DAY.search(folder) else None
+    return None if number == seed or number is None or number > _LAST_COUNTER else number
 
 
 def values(root: Path, entry: Entry) -> tuple[Any, ...]:
@@ -91,8 +111,9 @@ def values(root: Path, entry: Entry) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
-    """A file known by its place is brought up to date; one that went and came back elsewhere keeps its number."""
+def put(database: sqlite3.Connection, row: tuple[Any, ...], *, newest: bool = False) -> None:
+    """A file known by its place is brought up to date; one that went and came back elsewhere keeps its number.
+    `newest`: was made just now, so that it comes after all others, whatever the clock says."""
     known = database.execute("SELECT number, prompt FROM images WHERE token = ?", (row[0],)).fetchone()
     if known is None and (mark := row[NAMES.index("mark")]):
         known = database.execute(
@@ -101,8 +122,8 @@ def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         ).fetchone()
     prompt = row[-1]
     if known is None:
-        number = _next_number(database, row[NAMES.index("made")])
-        database.execute(_NUMBERED, (number, *row))
+        number, is_late = _next_number(database, row[NAMES.index("made")], newest)
+        database.execute(_NUMBERED, (number, is_late, *row))
         database.execute("INSERT INTO words (rowid, prompt) VALUES (?, ?)", (number, spaced(prompt)))
         return
     number, before = known
@@ -112,13 +133,22 @@ def put(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         database.execute("INSERT INTO words (rowid, prompt) VALUES (?, ?)", (number, spaced(prompt)))
 
 
-def _next_number(database: sqlite3.Connection, made: float) -> int:
-    """The next free one of that moment."""
+def is_young(row: tuple[Any, ...]) -> bool:
+    """Whether its picture was made just now, by this machine's clock."""
+    return bool(abs(time.time() - row[NAMES.index("made")]) < _YOUNG)
+
+
+def _next_number(database: sqlite3.Connection, made: float, newest: bool) -> tuple[int, bool]:
+    """The next free one of that moment, and False; or of a later one, and True, where that has the `newest` so far."""
     numbers = numbers_of(made)
+    if newest:
+        (last,) = database.execute("SELECT max(number) FROM images").fetchone()
+        if last is not None and numbers[-1] < last < _END:
+            return int(last) + 1, True
     (last,) = database.execute(
         "SELECT max(number) FROM images WHERE number BETWEEN ? AND ?", (numbers[0], numbers[-1])
     ).fetchone()
-    return numbers[0] if last is None else int(last) + 1
+    return (numbers[0] if last is None else int(last) + 1), False
 
 
 def begin_fresh(database: sqlite3.Connection) -> None:
@@ -157,11 +187,18 @@ def replace_all(database: sqlite3.Connection) -> None:
     database.execute("DELETE FROM images")
     database.execute("INSERT INTO words (words) VALUES ('delete-all')")
     listed = ", ".join(NAMES)
-    # numbered as `_next_number` does, all at once
+    # In a folder of a day the numbers in the names are the order. Where the times say otherwise a clock was set back:
+    # a picture then counts as made at the latest time of those before it, a grid as its first picture does.
     database.execute(
-        f"INSERT INTO images (number, {listed})"
-        f" SELECT moment + row_number() OVER (PARTITION BY moment ORDER BY made, path) - 1, {listed}"
-        " FROM (SELECT *, first_number(made) AS moment FROM temp.fresh) ORDER BY 1"
+        f"INSERT INTO images (number, late, {listed})"
+        f" SELECT moment + row_number() OVER (PARTITION BY moment ORDER BY since, counter, path) - 1,"
+        f" moment > first_number(made), {listed}"
+        " FROM (SELECT *, first_number(since) AS moment FROM"
+        " (SELECT *, max(made, coalesce(before, made)) AS since FROM"
+        " (SELECT *, CASE WHEN counter IS NOT NULL THEN max(CASE WHEN kind = 'image' THEN made END)"
+        " OVER (PARTITION BY folder, counter IS NULL ORDER BY counter, kind DESC) END AS before FROM"
+        " (SELECT *, counter(path, seed) AS counter FROM temp.fresh))))"
+        " ORDER BY 1"
     )
     database.execute("INSERT INTO words (rowid, prompt) SELECT number, spaced(prompt) FROM images ORDER BY number")
 

@@ -7,6 +7,7 @@ tokenizer finds nothing shorter than three characters, and most Chinese words ha
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ def spaced(text: str) -> str:
 
 
 def numbers_of(moment: float) -> range:
-    """What pictures made in this millisecond (`moment`: seconds since 1970) may have as numbers: the index's order is
-    that of the times in the files, so an older file that is noticed late does not become the newest."""
+    """What pictures made in this millisecond (`moment`: seconds since 1970) have as numbers: the index's order is that
+    of the times in the files, so an older file that is noticed late does not become the newest. Where a clock was set
+    back a picture has a number of a later time, and never one of an earlier."""
     first = int(min(max(moment, 0) * 1000, _LAST)) * _PLACES
     return range(first, first + _PLACES)
 
@@ -152,15 +154,16 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     # the plus keeps SQLite to the index by size, which is in the wanted order already, and to the few with stars
     plus = "+" if query.sort in ("largest", "rating") else ""
     where = ["images.gone = 0", f"{plus}images.trashed = ?"]
-    days = _numbers(query)
+    days = _days(query)
     values: list[object] = [int(query.trashed), *days]
     if days:
-        where.append("images.number >= ? AND images.number < ?")
+        where.append(f"{_WITHIN.format(number='images.number')} AND images.made >= ? AND images.made < ?")
+        values += days[-2:]
     found = matches(query.words)
     if query.words.strip() and not (found.wanted or found.unwanted):
         where.append("0")  # nothing in it can be searched for
     if found.wanted:
-        within = " AND rowid >= ? AND rowid < ?" if days else ""  # the full text can skip what is outside
+        within = f" AND {_WITHIN.format(number='rowid')}" if days else ""  # the full text can skip what is outside
         where.append(f"images.number IN (SELECT rowid FROM words WHERE words MATCH ?{within})")
         values += [found.wanted, *days]
     if found.unwanted:
@@ -183,13 +186,21 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     return where, values
 
 
-def _numbers(query: Query) -> tuple[int, ...]:
-    """The first number of the days asked for and the first one behind them; () for all days."""
+# what the days may have as numbers: those of their moments, and later ones where a clock was set back
+_WITHIN = (
+    "{number} >= ? AND {number} < max(?, coalesce((SELECT max(one.number) + 1 FROM images AS one"
+    " WHERE one.late = 1 AND one.made >= ? AND one.made < ?), 0))"
+)
+
+
+def _days(query: Query) -> tuple[float, ...]:
+    """What `_WITHIN` asks for: the first number of the days and the first one behind them, their first moment and the
+    first one behind them; () for all days."""
     if not (query.since or query.until):
         return ()
-    first = numbers_of(_midnight(query.since, 0)).start if query.since else 0
-    end = numbers_of(_midnight(query.until, 1)).start if query.until else 2**63 - 1
-    return first, end
+    first = _midnight(query.since, 0) if query.since else 0.0
+    end = _midnight(query.until, 1) if query.until else math.inf
+    return numbers_of(first).start, numbers_of(end).start if query.until else 2**63 - 1, first, end
 
 
 def _midnight(day: date, later: int) -> float:

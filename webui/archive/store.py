@@ -131,6 +131,10 @@ class ImageStore:
         """How pictures are saved."""
         return self._saving
 
+    def number_in(self, name: str) -> int | None:
+        """The number in the name of a picture saved in this way, else None."""
+        return self._pattern.number_in(name)
+
     def save_as(self, saving: Saving) -> None:
         """From the next picture on."""
         with self._lock:
