@@ -1,6 +1,7 @@
 """`python -m tests`: sets up the environment with the test tools, gets a browser where there is none, runs every test.
 
     python -m tests --fast         what needs neither torch nor the page, within a minute on two cores
+    python -m tests --faults       what provokes a fault or an attack, and a table of what holds
     python -m tests --coverage     the same tests, and how much of the program they run
 
 Other arguments go to pytest: `python -m tests tests/commands/test_main.py -k seed`. With `--no-bootstrap` the

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import browsers
+from tests import browsers, faults
 from tests.selection import HEAVY, marks_of
 from webui.server import no_stubs
 
@@ -39,8 +39,10 @@ os.environ.update(QUIET)  # before anything imports torch or gradio
 _stubs = no_stubs()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     _stubs.__enter__()
+    if config.option.faults:
+        config.pluginmanager.register(faults.Table())
 
 
 def pytest_unconfigure() -> None:
@@ -49,6 +51,7 @@ def pytest_unconfigure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="no torch, not even imported, and no browser")
+    parser.addoption("--faults", action="store_true", help="what is on the list of faults, and a table of what holds")
     parser.addoption("--get-browser", action="store_true", help="install a browser where the tests find none")
 
 
@@ -68,6 +71,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "start_app" in getattr(item, "fixturenames", ()):  # seconds for the program to start
             item.add_marker("lengthy")
+    if config.option.faults:
+        _keep(config, items, [one for one in items if any(map(one.get_closest_marker, faults.KINDS))])
     away = set(HEAVY) if config.option.fast else set()
     if "slow" not in config.option.markexpr:
         away.add("slow")
@@ -81,10 +86,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], marks: set[str]) -> int:
     """How many it were."""
-    gone = [item for item in items if any(item.get_closest_marker(mark) is not None for mark in marks)]
+    return _keep(config, items, [item for item in items if not any(map(item.get_closest_marker, marks))])
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> int:
+    """How many are left out."""
+    gone = [item for item in items if item not in set(kept)]
     if gone:
         config.hook.pytest_deselected(items=gone)
-        items[:] = [item for item in items if item not in set(gone)]
+        items[:] = kept
     return len(gone)
 
 

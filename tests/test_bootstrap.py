@@ -234,6 +234,7 @@ def test_no_driver_is_no_error() -> None:
     assert version is None or version >= 10_000
 
 
+@pytest.mark.attack(18)
 def test_every_package_is_pinned_exactly() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():

@@ -71,6 +71,8 @@ def test_a_taken_port_gives_way_to_the_next_free_one(start_app: StartApp) -> Non
         assert get(app, "/")[0] == 200
 
 
+@pytest.mark.fault(32)
+@pytest.mark.attack(24)
 def test_it_listens_on_this_machine_only() -> None:
     with listen(0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
@@ -111,6 +113,7 @@ def test_uploads_of_the_run_before_are_gone_at_start(tmp_path: Path, monkeypatch
     assert Path(os.environ["GRADIO_TEMP_DIR"]).absolute() == left.parent.parent
 
 
+@pytest.mark.fault(35)
 def test_two_programs_never_share_a_job_table(tmp_path: Path) -> None:
     with claimed(tmp_path) as first, claimed(tmp_path) as second:
         assert first == tmp_path
@@ -130,6 +133,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
         yield built
 
 
+@pytest.mark.attack(9)
 def test_pictures_are_found_by_opaque_ids_only(parts: Parts) -> None:
     job_id = parts.service.submit(GenerationRequest(prompt="a", seed=1, width=64, height=64))
     status, version = None, -1

@@ -16,6 +16,8 @@ PICTURE = Image.new("RGB", (64, 48))
 MASK = Image.new("L", (64, 48), 255)
 
 
+@pytest.mark.fault(18, 19, 27, 28, 29)
+@pytest.mark.attack(25)
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -91,6 +93,7 @@ def test_a_strength_that_runs_no_step_is_refused_with_the_least_that_does() -> N
     assert GenerationRequest(steps=20, init=InitImage(image=PICTURE, strength=0.05)).steps_run == 1
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize(
     ("inpaint", "field"),
     [
@@ -108,6 +111,7 @@ def test_a_bad_mask_names_its_field(inpaint, field: str) -> None:
     assert caught.value.field == field
 
 
+@pytest.mark.fault(26)
 def test_a_mask_needs_its_picture_in_the_same_size() -> None:
     with refused("init_image", "picture_needed"):
         GenerationRequest(inpaint=Inpaint(mask=MASK))
@@ -145,6 +149,8 @@ def test_the_bounds_are_written_out() -> None:
         GenerationRequest(seed=2**32)
 
 
+@pytest.mark.fault(27, 29)
+@pytest.mark.attack(25)
 def test_a_number_too_large_for_a_float_is_out_of_bounds_and_no_crash() -> None:
     with refused("steps", "whole_number", low=1, high=150):
         GenerationRequest(steps=10**400)

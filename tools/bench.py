@@ -1,5 +1,5 @@
 """Measures what the product promises, paired in one run.
-`python -m tools.bench page|overhead|cancel|verify|exact|models|history`.
+`python -m tools.bench page|overhead|cancel|verify|exact|models|history|faults`.
 
 page      seconds from `python app.py` to the first answered request
 overhead  the whole product (queue, worker process, saving) against the bare diffusers pipeline, same model and settings
@@ -9,6 +9,8 @@ exact     what other threads, batch sizes and number types do to the same reques
 models    scan, load, switch and memory of SD 1.x checkpoints against diffusers' from_single_file; many switches;
           the peak of a picture, predicted and measured
 history   pages, searches, re-index and start of an archive of 100,000 pictures
+faults    the program killed at random moments with a full queue: what is lost, twice, unreadable, no longer the same;
+          and memory, files and threads over thousands of pictures
 
 Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
 """
@@ -42,6 +44,7 @@ from pipelines.database import Database
 from pipelines.engines.worker import WorkerEngine
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import Batch, GenerationRequest
+from tools.bench_faults import add_fault_options, bench_faults
 from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
 from webui.archive.history import History
@@ -80,10 +83,11 @@ def main() -> None:
     exact = commands.add_parser("exact")
     exact.add_argument("--count", type=int, default=12)
     add_options(commands.add_parser("history"))
+    add_fault_options(commands.add_parser("faults"))
     arguments = parser.parse_args()
     benches = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
     benches |= {"verify": bench_verify, "exact": bench_exact, "models": bench_models}
-    benches |= {"history": bench_history}
+    benches |= {"history": bench_history, "faults": bench_faults}
     run = benches[arguments.command]
     print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
 

@@ -46,6 +46,7 @@ def test_a_bad_chunk_costs_itself(name: str) -> None:
         assert metadata.read(data).fields["seed"] == 1
 
 
+@pytest.mark.fault(23)
 @pytest.mark.lengthy
 def test_nothing_is_unpacked_without_bound() -> None:
     data = png((1, 1), 8, 2, PIXELS, [chunk(b"zTXt", b"a\0\0" + BOMB)] * 60)
@@ -57,6 +58,7 @@ def test_nothing_is_unpacked_without_bound() -> None:
     assert most < 60_000_000  # each holds 40 MB, one is looked at up to 16
 
 
+@pytest.mark.fault(23)
 def test_a_flood_of_chunks_is_bounded_and_the_picture_opens() -> None:
     flood = chunk(b"tEXt", b"a\0b") * 40_000
     data = png((1, 1), 8, 2, PIXELS, [GOOD, flood])

@@ -51,6 +51,7 @@ def fail_at(k: int, patch: pytest.MonkeyPatch, *, after: bool) -> FaultyOs:
     return faulty
 
 
+@pytest.mark.fault(5)
 @pytest.mark.lengthy
 @pytest.mark.parametrize("after", [False, True])
 def test_an_error_at_every_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
@@ -101,6 +102,8 @@ def test_a_failed_save_leaves_no_part_file(tmp_path: Path, monkeypatch: pytest.M
     whole_images(tmp_path)
 
 
+@pytest.mark.fault(7)
+@pytest.mark.attack(27)
 @pytest.mark.lengthy
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("when", ["before", "after", "index"])

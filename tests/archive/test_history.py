@@ -121,6 +121,7 @@ def test_images_of_other_programs_are_taken_in(root: Path, history: History) -> 
     assert (b.prompt, b.seed, b.width, b.height, b.task) == ("", UNKNOWN_SEED, 9, 8, "txt2img")
 
 
+@pytest.mark.fault(30)
 def test_inputs_hidden_folders_and_links_are_left_out(root: Path, history: History, tmp_path: Path) -> None:
     for folder in (root / "inputs", root / ".trash", tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,6 +166,7 @@ def test_what_is_left_out_is_counted_by_its_reason(root: Path, history: History,
     assert {note.code: note.values["count"] for note in history.left_out.told()}["left_out_links"] == 1
 
 
+@pytest.mark.fault(30)
 def test_a_file_swapped_for_a_link_is_not_followed(root: Path, history: History, tmp_path: Path) -> None:
     saved = fill(root, history)
     Image.new("RGB", (9, 8)).save(tmp_path / "secret.png")
@@ -242,6 +244,7 @@ def test_a_page_of_a_large_index_looks_at_its_own_rows_alone(root: Path, history
     assert [entry.id for entry in page] == [f"t{n}" for n in range(9999, 9949, -1)]
 
 
+@pytest.mark.fault(33)
 def test_an_older_file_noticed_late_does_not_become_the_newest(root: Path, history: History, tmp_path: Path) -> None:
     saved = fill(root)
     for entry in saved[2:]:
@@ -251,6 +254,7 @@ def test_an_older_file_noticed_late_does_not_become_the_newest(root: Path, histo
     assert history.recent(2, before=saved[2].id) == [saved[1], saved[0]]
 
 
+@pytest.mark.fault(33)
 def test_files_of_one_moment_and_of_absurd_times_all_come_in(root: Path, history: History) -> None:
     (root / "mine").mkdir(parents=True)
     times = {"a": 5, "b": 5, "c": 5, "d": 0, "e": 200_000_000_000}

@@ -115,6 +115,7 @@ def test_moving(archive: tuple[History, Trash, list[SavedImage]]) -> None:
     assert sorted(one for one in history.folders() if one.startswith("best")) == ["best/红色"]
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize(
     "text",
     [
@@ -142,6 +143,7 @@ def test_folders_that_are_refused(archive: tuple[History, Trash, list[SavedImage
     assert files(history.root) == before
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize("text", ["x.", "a/b/c/d", "y" * 61, "a\nb", "a/ b"])
 def test_folder_names_that_are_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):

@@ -118,6 +118,7 @@ def test_prompt_words_are_eight_and_all_prompt_tokens_share_the_room() -> None:
     assert NamePattern("[number] [denoising]").name(facts_with(strength=None)) == "00042.png"
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
@@ -162,10 +163,12 @@ def test_device_names_are_known(name: str) -> None:
     assert not is_reserved(name.replace(name[0], "_", 1))
 
 
+@pytest.mark.fault(21)
 def test_a_pattern_cannot_make_a_device_name() -> None:
     assert NamePattern("[prompt].[number]").name(facts_with(prompt="con")) == "_con.00042.png"
 
 
+@pytest.mark.attack(5)
 @pytest.mark.parametrize(
     ("pattern", "code", "values"),
     [
@@ -220,6 +223,7 @@ PATTERNS = st.one_of(
 )
 
 
+@pytest.mark.fault(20, 21)
 @settings(max_examples=400, deadline=None)
 @given(PATTERNS, TEXTS, TEXTS, st.integers(0, 2**32 - 1), st.integers(1, 10**7), st.sampled_from(["", "grid-"]))
 @example("[prompt].[number]", "nul", "m", 0, 1, "")

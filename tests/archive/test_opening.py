@@ -48,6 +48,7 @@ def written(data: bytes, folder: Path) -> Path:
     return file
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("flood", FLOODS)
 @pytest.mark.parametrize("reader", READERS)
 def test_a_flood_of_blocks_is_refused(flood: str, reader: str, tmp_path: Path) -> None:

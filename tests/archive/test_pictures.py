@@ -38,17 +38,20 @@ def test_few_bit_greys_span_black_to_white(depth: int, packed: int, greys: list[
     assert pixels(pictures.read(png((2, 1), depth, GREY, [bytes([packed])]))) == [(g, g, g) for g in greys]
 
 
+@pytest.mark.fault(24)
 def test_one_bit_bitmap_and_eight_bit_grey() -> None:
     assert pixels(pictures.read(encoded(Image.frombytes("1", (2, 1), b"\x40"), "BMP"))) == [(0, 0, 0), (255, 255, 255)]
     assert pixels(pictures.read(png((2, 1), 8, GREY, [b"\x07\xc8"]))) == [(7, 7, 7), (200, 200, 200)]
 
 
+@pytest.mark.fault(25)
 def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     every = [struct.pack(">256H", *range(start, start + 256)) for start in range(0, 65536, 256)]
     image = pictures.read(png((256, 256), 16, GREY, every))
     assert list(image.getchannel("R").tobytes()) == [round(value * 255 / 65535) for value in range(65536)]
 
 
+@pytest.mark.fault(25)
 def test_sixteen_bit_colour_and_alpha() -> None:
     colour = pictures.read(png((1, 1), 16, RGB, [struct.pack(">3H", 0, 0x8000, 0xFFFF)]))
     assert pixels(colour) == [(0, 128, 255)]
@@ -56,6 +59,7 @@ def test_sixteen_bit_colour_and_alpha() -> None:
     assert pixels(half) == [(over_white(0, 128),) * 3]
 
 
+@pytest.mark.fault(24)
 def test_transparency_lies_over_white() -> None:
     values = [(10, 200, 30, alpha) for alpha in range(256)]
     row = b"".join(bytes(value) for value in values)
@@ -65,6 +69,7 @@ def test_transparency_lies_over_white() -> None:
     assert pixels(pictures.read(png((256, 1), 8, GREY_ALPHA, [grey]))) == [(over_white(77, a),) * 3 for a in range(256)]
 
 
+@pytest.mark.fault(24)
 def test_palette_with_and_without_transparency() -> None:
     colours = chunk(b"PLTE", bytes([255, 0, 0, 0, 0, 255]))
     assert pixels(pictures.read(png((2, 1), 8, PALETTE, [b"\0\1"], [colours]))) == [(255, 0, 0), (0, 0, 255)]
@@ -84,6 +89,7 @@ def test_one_colour_named_transparent() -> None:
         assert pixels(pictures.read(png((2, 1), 16, GREY, [row], wide))) == [(9,) * 3, (156,) * 3]
 
 
+@pytest.mark.fault(24)
 def test_cmyk_jpeg() -> None:
     ink = (200, 40, 0, 60)
     data = encoded(Image.new("CMYK", (16, 16), ink), "JPEG", quality=100)
@@ -92,6 +98,7 @@ def test_cmyk_jpeg() -> None:
         assert abs(value - wanted) <= 3  # JPEG rounds
 
 
+@pytest.mark.fault(24)
 def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255))]
     for kind, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {})):
@@ -107,6 +114,7 @@ def test_lossless_webp_with_alpha_and_avif() -> None:
     assert all(abs(value - wanted) <= 3 for value, wanted in zip(seen, colour, strict=True))
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(orientation: int) -> None:
     width, height = 3, 2
@@ -164,6 +172,7 @@ def test_a_broken_profile_is_passed_over() -> None:
     assert pixels(pictures.read(grey)) == [(9, 9, 9)]
 
 
+@pytest.mark.fault(23)
 def test_no_metadata_is_carried_on() -> None:
     assert pictures.read(encoded(Image.new("RGB", (1, 1)), "PNG", icc_profile=icc_profile(SRGB_D50))).info == {}
 
@@ -183,6 +192,7 @@ def test_mask_is_luminance_or_alpha() -> None:
 CASES = Path(__file__).parents[1] / "data" / "cases"
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("level", [1, 16])
 @pytest.mark.torch
 def test_nearly_black_is_black(level: int) -> None:
@@ -237,6 +247,8 @@ def header_only(width: int, height: int) -> bytes:
     return png((width, height), 8, RGB, [b""])
 
 
+@pytest.mark.fault(22)
+@pytest.mark.attack(23)
 @pytest.mark.parametrize("size", [(8000, 5001), (50_000, 50_000), (2**31 - 1, 2**31 - 1)])
 def test_bombs_are_refused_from_the_header(size: tuple[int, int]) -> None:
     for read in (pictures.read, pictures.read_mask):
@@ -244,6 +256,7 @@ def test_bombs_are_refused_from_the_header(size: tuple[int, int]) -> None:
             read(header_only(*size))
 
 
+@pytest.mark.fault(22)
 def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     with path.open("wb") as file:
@@ -252,6 +265,7 @@ def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
         pictures.read(path)
 
 
+@pytest.mark.attack(23)
 @pytest.mark.parametrize(
     "data",
     [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", encoded(Image.new("L", (2, 2)), "TIFF")],

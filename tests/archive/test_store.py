@@ -123,6 +123,7 @@ def test_the_counter_goes_on_after_a_restart_and_beside_a_second_program(tmp_pat
     assert make_store(tmp_path).save(made[0]).path.name[:5] == "00008"
 
 
+@pytest.mark.fault(35)
 def test_many_threads_of_two_programs_lose_nothing(tmp_path: Path) -> None:
     made = results(REQUEST)
     stores = [make_store(tmp_path), make_store(tmp_path)]
@@ -150,6 +151,7 @@ def test_the_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert folder not in looks
 
 
+@pytest.mark.fault(8)
 @pytest.mark.skipif(os.name == "nt", reason="folders cannot be synced there")
 def test_bytes_then_name_then_folder_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = make_store(tmp_path)
@@ -205,6 +207,7 @@ def test_prepare_sweeps_old_part_files_only(tmp_path: Path) -> None:
     assert names(tmp_path) == ["txt2img/2026-11-20/00001-1.png", "txt2img/2026-11-20/b.part"]
 
 
+@pytest.mark.fault(5, 6)
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -236,6 +239,7 @@ def test_what_is_said_when_writing_fails(
     assert archive.save(result).path.name.startswith("00002-")
 
 
+@pytest.mark.fault(6)
 def test_a_folder_that_vanished_is_not_made_again_elsewhere(tmp_path: Path) -> None:
     """An unplugged disk leaves an empty mount point: writing there would hide the images."""
     archive = make_store(tmp_path / "disk" / "outputs")

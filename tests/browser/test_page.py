@@ -136,6 +136,7 @@ def test_skip_goes_on_with_the_next(visits: Visits, served: Served) -> None:
     assert len(served.pictures()) == before + 1
 
 
+@pytest.mark.fault(15)
 def test_reload_in_the_middle_finds_the_run_again(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", steps=150, batch_size=1, seed=77)
@@ -147,6 +148,7 @@ def test_reload_in_the_middle_finds_the_run_again(visits: Visits) -> None:
     expect(page.locator("#txt2img_pictures .caption")).to_contain_text("77")
 
 
+@pytest.mark.fault(15)
 def test_a_closed_page_loses_nothing(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", steps=40, batch_size=1, seed=78)
@@ -159,6 +161,7 @@ def test_a_closed_page_loses_nothing(visits: Visits) -> None:
     expect(page.locator("#txt2img_pictures .caption")).to_contain_text("78")
 
 
+@pytest.mark.fault(16)
 def test_two_tabs_wait_for_each_other(visits: Visits) -> None:
     first, second = visits.open(), visits.open()
     fill(first, "txt2img", steps=150, batch_size=1, seed=1)

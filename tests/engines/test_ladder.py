@@ -57,6 +57,7 @@ def device_of(parts: Any, capacity: float) -> Iterator[None]:
             hook.remove()
 
 
+@pytest.mark.fault(1, 2)
 @pytest.mark.parametrize(
     ("part", "calls", "rungs"),
     [
@@ -83,6 +84,7 @@ def test_one_image_is_the_same_by_every_rung(
     assert after.image.tobytes() == before.image.tobytes()  # 64 pixels are less than a tile
 
 
+@pytest.mark.fault(2)
 def test_denoising_is_not_repeated_for_the_decoder(engine: Any, run: Run) -> None:
     run()
     parts = engine.manager.current.parts
@@ -91,6 +93,7 @@ def test_denoising_is_not_repeated_for_the_decoder(engine: Any, run: Run) -> Non
     assert len(steps) == SMALL.steps
 
 
+@pytest.mark.fault(1)
 def test_a_batch_that_is_too_large_is_made_one_at_a_time(engine: Any, run: Run) -> None:
     """Then each picture is the one that a batch of one makes, and its record says so."""
     run()
@@ -105,6 +108,7 @@ def test_a_batch_that_is_too_large_is_made_one_at_a_time(engine: Any, run: Run) 
     assert [result.image.tobytes() for result in together] == [result.image.tobytes() for result in alone]
 
 
+@pytest.mark.fault(1)
 def test_after_the_last_rung_one_sentence_and_the_next_job_works(engine: Any, run: Run) -> None:
     before = run(batch_size=2)
     with device_of(engine.manager.current.parts, capacity=10):

@@ -158,6 +158,7 @@ def test_the_oldest_names_of_the_text_encoder_are_understood(folder: Path, tmp_p
     compare(old.text_encoders[0], new.text_encoders[0])
 
 
+@pytest.mark.fault(11)
 def test_bad_files_are_one_sentence_and_the_model_before_stays(engine_of: Any, folder: Path) -> None:
     engine_of.generate(batch_of(replace(SMALL, steps=1), 7), ignore)
     loaded = engine_of.manager.current
@@ -244,6 +245,7 @@ def as_pickles(folder: Path, target: Path) -> None:
         file.unlink()
 
 
+@pytest.mark.fault(13)
 def test_a_folder_of_pickles_is_converted_part_by_part_and_a_hostile_one_leaves_no_mark(tmp_path: Path) -> None:
     from pipelines.engines.local import LocalEngine
     from tools.make_random_checkpoint import RandomModel

@@ -167,6 +167,7 @@ def test_a_stop_comes_out_unchanged_and_the_engine_goes_on(engine: Any, run: Run
     assert run()[0].image.tobytes() == before.tobytes()
 
 
+@pytest.mark.fault(4)
 def test_not_finite_latents_are_an_error_after_the_first_step(engine: Any, run: Run) -> None:
     run()
     told: list[Progress] = []
@@ -181,6 +182,7 @@ def test_not_finite_latents_are_an_error_after_the_first_step(engine: Any, run: 
     assert not [item for item in told if item.stage == "denoising"]
 
 
+@pytest.mark.fault(4)
 def test_a_network_that_overflows_is_tried_again_in_fp32(typed_engine: Any) -> None:
     first = typed_engine.generate(batch_of(SMALL, 7), ignore)[0]
     assert "denoised_in" not in first.facts
@@ -228,6 +230,7 @@ def test_text_encoders_and_the_encoder_of_pictures_are_tried_again_too(typed_eng
         assert result.facts.get("denoised_in") == expected
 
 
+@pytest.mark.fault(4)
 def test_a_decoder_that_overflows_is_tried_again_in_fp32(typed_engine: Any) -> None:
     first = typed_engine.generate(batch_of(SMALL, 7), ignore)[0]
     assert first.facts["retries"] == 0
@@ -254,6 +257,7 @@ def test_a_decoder_that_overflows_is_tried_again_in_fp32(typed_engine: Any) -> N
         hook.remove()
 
 
+@pytest.mark.fault(2)
 def test_a_decoder_without_memory_is_tried_again_in_tiles(engine: Any, run: Run) -> None:
     before = run()[0]
     vae, tiling = engine.manager.current.parts.vae, []

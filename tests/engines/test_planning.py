@@ -239,6 +239,7 @@ def test_what_a_run_took_corrects_the_next_plan(engine: Any) -> None:
     assert planner.plan(parts, size).bytes - before == pytest.approx(work, rel=0.01)
 
 
+@pytest.mark.fault(3)
 def test_a_step_that_takes_three_times_as_long_is_told_once() -> None:
     """By a clock that is a number: the driver lends main memory, and a step takes eight seconds instead of two."""
     now = 0.0
@@ -263,6 +264,7 @@ def test_a_step_that_takes_three_times_as_long_is_told_once() -> None:
     assert told[-1] is not None  # the next batch says it again
 
 
+@pytest.mark.fault(3)
 def test_a_slow_card_is_told_with_the_progress_and_in_the_record(
     engine: Any, card: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

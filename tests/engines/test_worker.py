@@ -136,6 +136,7 @@ def test_a_bug_of_the_caller_leaves_the_worker_usable(worker: WorkerEngine) -> N
     assert worker.generate(batch_of(SMALL, 7), ignore)
 
 
+@pytest.mark.fault(34)
 def test_a_killed_worker_is_started_again(worker: WorkerEngine, run: Run) -> None:
     first = worker.pid
     assert first is not None
@@ -153,6 +154,7 @@ def test_a_killed_worker_is_started_again(worker: WorkerEngine, run: Run) -> Non
     assert result[0].image.tobytes() == run()[0].image.tobytes()
 
 
+@pytest.mark.fault(34)
 def test_one_killed_while_idle_is_noticed_and_replaced(worker: WorkerEngine) -> None:
     wait_for(lambda: worker.describe().state == "ready")
     first = worker.pid
@@ -204,6 +206,7 @@ def test_closing_ends_the_process_and_whoever_waits(worker: WorkerEngine) -> Non
     assert not is_running(pid)
 
 
+@pytest.mark.fault(34)
 def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     broken = WorkerEngine([tmp_path], device="abacus")
     try:

@@ -60,6 +60,8 @@ def test_the_names_of_this_machine_are_answered(app: RunningApp, host: str) -> N
     assert ask(app, "GET", "/config", Host=f"{host}:{app.port}").status == 200
 
 
+@pytest.mark.fault(31, 32)
+@pytest.mark.attack(1)
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost:1", "localhost.", "",
                                   "127.0.0.1:{port}@evil.example", "192.168.0.2:{port}"])  # fmt: skip
 @pytest.mark.parametrize(("method", "path"), [("GET", "/config"), ("POST", "/gradio_api/call/x"), ("GET", "/image/0")])
@@ -69,12 +71,16 @@ def test_a_rebound_name_is_refused(app: RunningApp, method: str, path: str, host
     assert answer.getheader("access-control-allow-origin") is None
 
 
+@pytest.mark.fault(31)
+@pytest.mark.attack(1)
 def test_a_request_without_a_host_is_refused(app: RunningApp) -> None:
     with socket.create_connection(("127.0.0.1", app.port), timeout=30) as raw:
         raw.sendall(b"GET /config HTTP/1.0\r\n\r\n")
         assert b" 400 " in raw.recv(200)
 
 
+@pytest.mark.fault(31)
+@pytest.mark.attack(2)
 @pytest.mark.parametrize("origin", [EVIL, "null", "http://localhost:1", "https://127.0.0.1:{port}", "http://127.0.0.1"])
 def test_a_form_posted_from_elsewhere_writes_nothing(app: RunningApp, origin: str) -> None:
     before = uploads(app)
@@ -84,6 +90,8 @@ def test_a_form_posted_from_elsewhere_writes_nothing(app: RunningApp, origin: st
     assert uploads(app) == before
 
 
+@pytest.mark.fault(31)
+@pytest.mark.attack(2)
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_another_site_loads_nothing_but_by_a_link(app: RunningApp, site: str) -> None:
     assert ask(app, "GET", "/config", Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors").status == 403
@@ -93,6 +101,8 @@ def test_another_site_loads_nothing_but_by_a_link(app: RunningApp, site: str) ->
     assert ask(app, "POST", "/gradio_api/upload", UPLOAD, **MULTIPART, **link).status == 403
 
 
+@pytest.mark.fault(31)
+@pytest.mark.attack(3)
 @pytest.mark.parametrize(
     ("changed", "status"),
     [({"Origin": EVIL}, 403), ({"Host": "evil.example"}, 400), ({"Sec-Fetch-Site": "cross-site"}, 403)],
@@ -103,6 +113,7 @@ def test_a_websocket_from_elsewhere_is_refused(app: RunningApp, changed: dict[st
     assert ask(app, "GET", "/queue/join", **{**handshake, **key, **changed}).status == status
 
 
+@pytest.mark.fault(31)
 def test_every_answer_carries_the_security_headers(app: RunningApp) -> None:
     for answer in (ask(app, "GET", "/"), ask(app, "GET", "/nothing-here"), ask(app, "GET", "/", Host="evil.example")):
         policy = answer.getheader("content-security-policy") or ""
@@ -118,6 +129,8 @@ async def _never(*_: Any) -> None:
     raise AssertionError("a refused request reached the application")
 
 
+@pytest.mark.fault(31)
+@pytest.mark.attack(3)
 def test_a_websocket_scope_is_closed_before_it_is_accepted() -> None:
     """uvicorn without a WebSocket library never makes such a scope; with one it does."""
     sent: list[Any] = []

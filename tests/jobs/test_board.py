@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from pipelines.errors import Note
 from webui.jobs.board import REMEMBERED, Board
 
@@ -26,6 +28,7 @@ def test_a_warning_stays_until_another_comes() -> None:
     assert board.warning("a") == Note("spilled")
 
 
+@pytest.mark.fault(17)
 def test_ten_thousand_jobs_take_no_more_memory_than_the_last_ones() -> None:
     board = Board()
     for number in range(10_000):

@@ -265,6 +265,7 @@ def test_closing_puts_the_run_back_and_the_next_start_finishes_it(harness: Harne
     assert len(harness.pictures()) == 9  # nothing twice, nothing lost
 
 
+@pytest.mark.fault(9)
 def test_a_killed_run_goes_on_and_saves_no_image_twice(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program dies between the two images of a batch: the batch is made again, and only what is missing is kept."""
     dying, dead, save = threading.Event(), threading.Event(), ImageStore.save
@@ -572,6 +573,7 @@ def test_again_of_a_grid_says_so(harness: Harness) -> None:
     assert report.cannot == Note("is_a_grid")
 
 
+@pytest.mark.fault(5)
 def test_too_little_space_refuses_before_the_run(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageStore, "free_bytes", lambda self: 1000)
     with pytest.raises(StorageError, match="free"):
@@ -600,6 +602,7 @@ def test_wait_returns_when_something_changed_and_not_for_its_time_being_over(har
     assert heard[0].version > status.version
 
 
+@pytest.mark.fault(16)
 def test_many_pages_may_watch_one_job(harness: Harness) -> None:
     service = harness.start(FakeEngine(seconds_per_step=0.005))
     job_id = service.submit(request(steps=20, batches=2))

@@ -51,6 +51,7 @@ def test_a_waiting_job_is_cancelled_once(jobs: JobTable) -> None:
     assert jobs.take() is None
 
 
+@pytest.mark.fault(9)
 def test_after_a_crash_running_jobs_wait_again_at_their_old_place(jobs: JobTable, tmp_path: Path) -> None:
     first, second = add(jobs, "a"), add(jobs, "b")
     jobs.take()
@@ -120,6 +121,7 @@ def test_images_come_back_by_place(jobs: JobTable) -> None:
     assert jobs.images(job_id) == {GRID: {"path": "grid.png"}, 0: {"path": "first.png"}, 1: {"path": "星.png"}}
 
 
+@pytest.mark.fault(17)
 def test_the_full_queue_refuses_all_of_a_set_and_keeps_what_it_has(jobs: JobTable) -> None:
     jobs.add_many([("generate", {}, 1)] * (QUEUE_LIMIT - 1))
     with refused("queue", "queue_full", limit=QUEUE_LIMIT, waiting=QUEUE_LIMIT - 1, value=2):
@@ -127,6 +129,7 @@ def test_the_full_queue_refuses_all_of_a_set_and_keeps_what_it_has(jobs: JobTabl
     assert len(jobs.unfinished()) == QUEUE_LIMIT - 1
 
 
+@pytest.mark.fault(17)
 def test_five_hundred_jobs_are_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each one waits for the disk: five hundred of them would be seconds."""
     database, begun = Database(tmp_path / "jobs.sqlite3", SCHEMA), 0

@@ -86,6 +86,7 @@ def once(job_ids: list[str], pictures: int) -> dict[tuple[str, int], int]:
     return {(job, place): 1 for job in job_ids for place in (*range(pictures), *([-1] if pictures > 1 else []))}
 
 
+@pytest.mark.fault(5)
 @pytest.mark.lengthy
 @pytest.mark.parametrize(("times", "after"), [(1, False), (1, True), (4, False)])
 def test_an_error_of_the_database_at_every_statement(
@@ -113,6 +114,7 @@ def test_an_error_of_the_database_at_every_statement(
     assert k > 60
 
 
+@pytest.mark.fault(5)
 def test_a_full_disk_of_the_queue_is_told_and_waited_for(harness: Harness) -> None:
     """SQLite's own error, for a file that may not grow any more."""
     service = harness.start()
@@ -169,6 +171,7 @@ class Gone:
         self.away.rename(self.there)
 
 
+@pytest.mark.fault(6)
 def test_a_folder_that_is_gone_holds_the_queue_and_loses_nothing(harness: Harness) -> None:
     engine, folder = FakeEngine(seconds_per_step=0.005), Gone(harness)
     service = harness.start(engine)
@@ -189,6 +192,7 @@ def test_a_folder_that_is_gone_holds_the_queue_and_loses_nothing(harness: Harnes
     assert len(service.recent(99)) == 30  # the index knows them all, the grids too
 
 
+@pytest.mark.fault(6)
 def test_nothing_is_computed_for_a_folder_that_is_gone(harness: Harness) -> None:
     engine, folder = FakeEngine(), Gone(harness)
     first = harness.start(run=False)
@@ -215,6 +219,7 @@ def test_nothing_is_computed_for_a_folder_that_is_gone(harness: Harness) -> None
     assert {done(service, job).state for job in jobs} == {"done"}
 
 
+@pytest.mark.fault(6)
 def test_what_could_not_be_saved_outlives_the_program(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Gone(harness)
     engine = FakeEngine(seconds_per_step=0.005)
@@ -354,6 +359,7 @@ class Dying(FakeEngine):
 ENDING = Note("exit_status", status=-9)
 
 
+@pytest.mark.fault(9, 34)
 def test_a_run_whose_worker_was_killed_is_tried_once_more(harness: Harness) -> None:
     service = harness.start(Dying(EngineLost("worker_ended", ending=ENDING)))
     job, other = service.submit_many([request(seed=7, batches=4), request(seed=20)])
@@ -364,6 +370,7 @@ def test_a_run_whose_worker_was_killed_is_tried_once_more(harness: Harness) -> N
     assert places(harness.folder) == {**once([job], 4), **once([other], 1)}
 
 
+@pytest.mark.fault(34)
 def test_a_run_in_which_it_is_killed_again_fails_with_the_reason(harness: Harness) -> None:
     lost = EngineLost("worker_ended", ending=ENDING)
     service = harness.start(Dying(lost, lost, lost))
@@ -375,6 +382,7 @@ def test_a_run_in_which_it_is_killed_again_fails_with_the_reason(harness: Harnes
     assert done(service, other).state == "failed" or done(service, other).state == "done"
 
 
+@pytest.mark.fault(34)
 def test_a_worker_that_does_not_come_up_holds_the_queue(harness: Harness) -> None:
     away = EngineAway("worker_ended", ending=ENDING)
     service = harness.start(Dying(*[away] * 40))

@@ -32,6 +32,7 @@ def forms(tmp_path: Path, clock: Clock) -> Forms:
     return Forms(Database(tmp_path / "jobs.sqlite", SCHEMA), clock)
 
 
+@pytest.mark.fault(15)
 def test_a_form_outlives_the_program(tmp_path: Path) -> None:
     database = Database(tmp_path / "jobs.sqlite", SCHEMA)
     Forms(database).keep("txt2img", {"prompt": "a 红 star", "steps": 30, "seed": None})
@@ -97,6 +98,7 @@ class Between(Database):
             action()
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("way", ["keep", "undo"])
 def test_two_pages_that_change_at_once_change_one_after_the_other(tmp_path: Path, clock: Clock, way: str) -> None:
     """The other page does the same as soon as it can: after the change, never between its reading and its writing."""

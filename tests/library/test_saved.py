@@ -75,6 +75,7 @@ def test_settings_that_cannot_be(saved: SavedPresets, field: str, value: object)
     assert not saved.folder.exists()
 
 
+@pytest.mark.attack(5)
 def test_files_are_safe_and_never_shared(saved: SavedPresets) -> None:
     asked = ["../x", "CON", "a/b", "a:b", "a b", "!!", "??", "x" * 80, "汉" * 80, ".hidden", "é", "e\u0301 "]
     made = [saved.save(name, {"steps": 10 + place}) for place, name in enumerate(asked[:-1])]

@@ -179,6 +179,7 @@ def test_loras_change_the_picture_and_leave_no_trace(make: Make, engine: Any) ->
     assert [lora["name"] for lora in both.facts["loras"]] == ["first", "second"]
 
 
+@pytest.mark.fault(14)
 @pytest.mark.parametrize(
     ("prompt", "code", "name"),
     [

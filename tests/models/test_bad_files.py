@@ -67,6 +67,8 @@ LYING = {
 }
 
 
+@pytest.mark.fault(11)
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("name", LYING)
 def test_lying_headers(name: str, tmp_path: Path) -> None:
     header, words = LYING[name]
@@ -129,6 +131,7 @@ def test_bytes_that_are_no_safetensors(name: str, tmp_path: Path) -> None:
     refuse(path, words)
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize("cut", [9, 40, 300, -1, -500_000])
 def test_cut_short(cut: int, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
@@ -142,6 +145,8 @@ def test_bytes_after_the_end(tmp_path: Path) -> None:
     refuse(path, "100 bytes too many")
 
 
+@pytest.mark.fault(11)
+@pytest.mark.attack(22)
 def test_a_header_over_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_header(tmp_path / "x.safetensors", HEADER)
     monkeypatch.setattr(headers, "HEADER_LIMIT", 100)
@@ -163,6 +168,8 @@ def test_names_do_not_matter(tmp_path: Path) -> None:
         assert (info.kind, info.family, info.layout, info.problem) == ("checkpoint", "sd1", "single", None)
 
 
+@pytest.mark.fault(13)
+@pytest.mark.attack(7)
 @pytest.mark.parametrize("data", [raw_pickle(), zip_pickle()])
 def test_a_pickle_is_listed_unopened(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
@@ -171,6 +178,8 @@ def test_a_pickle_is_listed_unopened(data: bytes, tmp_path: Path) -> None:
     assert (info.layout, info.kind, info.family, info.problem) == ("pickle", "unknown", "unknown", None)
 
 
+@pytest.mark.fault(13)
+@pytest.mark.attack(8)
 def test_a_pickle_that_would_write_leaves_no_mark(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
 

@@ -63,6 +63,8 @@ def run_all(folder: Path, files: dict[str, bytes]) -> dict[str, dict[str, Any]]:
     return answers
 
 
+@pytest.mark.fault(13)
+@pytest.mark.attack(7, 8, 19, 20)
 @forks
 def test_hostile_files_leave_no_mark_and_get_one_sentence(tmp_path: Path) -> None:
     place = tmp_path / "a" / "b" / "c"
@@ -265,6 +267,8 @@ ATTEMPTS = {
 }
 
 
+@pytest.mark.fault(13)
+@pytest.mark.attack(20)
 @pytest.mark.skipif(sys.platform == "win32", reason="the attempts are written for POSIX")
 def test_the_child_can_do_nothing_else(tmp_path: Path) -> None:
     """Every attempt fails, and the one thing allowed, reading, works."""

@@ -22,6 +22,7 @@ def wish(prompt: str = "", **fields: Any) -> GenerationRequest:
     return GenerationRequest(prompt=prompt, **fields)
 
 
+@pytest.mark.fault(14)
 def test_two_files_of_one_name_are_told_apart_by_their_family() -> None:
     files = [file("a/cat"), file("b/cat", family="sdxl")]
     for family, name in (("sd1", "a/cat"), ("sdxl", "b/cat")):
@@ -138,6 +139,7 @@ def test_a_tag_that_cannot_be_read_is_refused_at_its_field(field: str, family: s
     assert (caught.value.field, caught.value.note.code) == (field, "tag_parameter")
 
 
+@pytest.mark.fault(14)
 def test_a_learned_word_of_another_family_is_refused_where_it_stands() -> None:
     files = [file("word", kind="embedding", family="sdxl")]
     with pytest.raises(InvalidRequest) as caught:

@@ -66,6 +66,7 @@ def test_the_one_not_used_for_longest_is_let_go_first(make: Make) -> None:
     assert none_kept.resident == ()
 
 
+@pytest.mark.fault(10)
 def test_a_file_that_changed_is_read_again(make: Make, folder: Path, tmp_path: Path) -> None:
     from tools.make_random_checkpoint import RandomModel
 

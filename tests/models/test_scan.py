@@ -126,6 +126,7 @@ def test_names_a_page_can_carry(tmp_path: Path) -> None:
     assert names(tmp_path) == ["?", "café", "line?break"]
 
 
+@pytest.mark.fault(30)
 @links
 def test_links(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "models", tmp_path / "elsewhere"

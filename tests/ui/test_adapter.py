@@ -128,6 +128,7 @@ def test_the_picture_guidance_shows_for_models_that_edit_and_counts_for_no_other
     assert (hidden["visible"], hidden["value"]) == (False, None)
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize(("shown", "wanted"), [(-1, None), (7.0, 7), (0, 0)])
 def test_a_seed_as_the_browser_sends_it(shown: Any, wanted: int | None) -> None:
     tab = form("txt2img")

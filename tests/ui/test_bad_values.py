@@ -73,6 +73,8 @@ def odd_calls(ui: Page) -> Iterator[tuple[str, str, list[Any]]]:
             yield f"{event}: {kind} for all", event, [WRONG[kind]] * len(inputs)
 
 
+@pytest.mark.fault(18, 19, 27, 28, 29)
+@pytest.mark.attack(25)
 def test_no_value_of_any_input_is_a_fault_of_the_server(ui: Page) -> None:
     faults = []
     for name, event, data in odd_calls(ui):

@@ -118,6 +118,7 @@ def test_without_a_picture_the_picture_is_asked_for(ui: Page, task: str) -> None
     assert "Choose a picture" in answer[f"{task}_source_error"]["value"]
 
 
+@pytest.mark.fault(26)
 def test_without_a_mask_the_mask_is_asked_for(ui: Page) -> None:
     value = painted(ui)
     del value["mask"]
@@ -276,6 +277,7 @@ def test_a_picture_without_settings_says_so(ui: Page) -> None:
     assert shown["again_send"]["interactive"] is False
 
 
+@pytest.mark.attack(9)
 def test_settings_from_a_stranger_are_escaped(ui: Page) -> None:
     from io import BytesIO
 
@@ -342,6 +344,7 @@ def test_no_component_keeps_a_connection_open(ui: Page) -> None:
     assert "state" not in {one["type"] for one in ui.config["components"]}
 
 
+@pytest.mark.attack(16)
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.png", None, 7])
 def test_a_dropped_file_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
     answer = ui.call("drop_taken", {"drop_anywhere": {"uploaded": path}})
@@ -349,6 +352,7 @@ def test_a_dropped_file_from_elsewhere_is_refused(ui: Page, path: Any) -> None:
     assert "path" not in json.dumps(answer["again_image"])
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("name", [name for name in SHOWN if name not in ("prompt", "negative_prompt")])
 def test_half_a_character_in_any_field_is_told_beside_it(ui: Page, name: str) -> None:
     one = field_of(GenerationRequest, name)
@@ -369,6 +373,7 @@ def test_a_form_that_was_kept_damaged_is_shown(ui: Page, value: object) -> None:
         assert name == "steps" or shown["txt2img_steps"]["value"] == 33
 
 
+@pytest.mark.attack(16)
 def test_no_file_that_a_request_names_is_copied_to_where_files_are_served(ui: Page, tmp_path: Path) -> None:
     """Gradio would do that before any handler is called, for a value of any control."""
     outside = tmp_path / "secret of the house.png"

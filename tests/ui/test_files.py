@@ -53,6 +53,7 @@ def test_what_was_copied_in_is_offered_without_a_restart(ui: Page, monkeypatch: 
     assert all("value" not in after[f"txt2img_{name}"] for name in ("model", "vae"))
 
 
+@pytest.mark.fault(10)
 def test_a_vae_that_is_gone_is_told_beside_its_field(ui: Page) -> None:
     answer = ui.call("txt2img_submit", small("txt2img", vae="kl"))
     assert answer["txt2img_vae"]["info"] == (

@@ -184,6 +184,7 @@ def test_downloads_not_fetched_are_forgotten() -> None:
     assert tickets.take(given[1]) is not None
 
 
+@pytest.mark.attack(14)
 @pytest.mark.parametrize(
     "body",
     [

@@ -82,6 +82,8 @@ def test_a_picture_in_a_linked_folder_is_listed_and_sent(linked: Page, send: str
         assert house_of(linked).readable(str(linked.outputs / place)).samefile(older / "kept.png")
 
 
+@pytest.mark.fault(30)
+@pytest.mark.attack(14, 16)
 def test_a_linked_file_is_neither_listed_nor_served_nor_sent(linked: Page) -> None:
     """Whoever may write into the archive cannot have other files shown by a link."""
     secret = linked.outputs.parent / "secrets" / "secret.png"

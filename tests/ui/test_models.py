@@ -83,6 +83,7 @@ def test_everything_is_listed_the_usable_first_the_unreadable_last(ui: Page) -> 
     assert items(ui, "zh-CN")["empty"]["problem"] == "文件为空。"
 
 
+@pytest.mark.fault(10)
 def test_a_new_file_is_there_at_once_and_a_deleted_one_gone(ui: Page) -> None:
     late = write_model(Path(ui.parts.service.shelf.everything()[0].path).parent / "late.safetensors", checkpoint(1024))
     assert items(ui)["late"]["family"] == "SD 2.x"
@@ -105,6 +106,7 @@ def test_a_model_shows_what_it_is_made_of(ui: Page) -> None:
     assert "文件为空" in choose(ui, "empty", "zh-CN")["models_anatomy"]
 
 
+@pytest.mark.attack(6)
 def test_names_of_files_are_escaped(ui: Page) -> None:
     text = choose(ui, "large <b>")["models_anatomy"]
     assert "<b>" not in text
