@@ -104,8 +104,6 @@ LISTS: dict[str, dict[int, Fault]] = {"fault": FAULTS, "attack": ATTACKS}
 PENDING: dict[Key, str] = {
     ("fault", 12): "files are read again",
     ("attack", 26): "files are read again",
-    ("fault", 36): "uploads get a limit together with the routes that give files out",
-    ("attack", 4): "gradio's own file route still leads to any address",
 }
 
 

@@ -99,6 +99,7 @@ def check_all(data_dir: Path) -> None:
             assert forms == [*"123456"]  # one after the other as they were kept, in whichever program
 
 
+@pytest.mark.fault(35)
 def test_what_ended_programs_left_goes_on_behind_the_first_ones(data_dir: Path) -> None:
     start(data_dir)
     check_all(data_dir)
@@ -134,6 +135,7 @@ def stepping(act: Callable[..., object], steps: Iterator[int], last: int) -> Cal
     return step
 
 
+@pytest.mark.fault(9, 35)
 @pytest.mark.lengthy
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_kill_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

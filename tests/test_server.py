@@ -103,6 +103,7 @@ def test_it_ends_cleanly(start_app: StartApp, how: signal.Signals) -> None:
     assert not temporary.exists()
 
 
+@pytest.mark.fault(36)
 def test_uploads_of_the_run_before_are_gone_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # put back afterwards
     monkeypatch.chdir(tmp_path)  # likewise

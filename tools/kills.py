@@ -32,12 +32,13 @@ from pipelines.engines.worker import WorkerEngine
 from pipelines.types import GenerationRequest, InitImage, Inpaint
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputStore
+from webui.instances import JOBS, claimed
 from webui.jobs.schema import SCHEMA
 from webui.jobs.table import GRID
 from webui.kept.settings import Settings
 from webui.lab.experiments import Experiment
 from webui.lab.questions import Order
-from webui.parts import Parts, build_parts, claimed
+from webui.parts import Parts, build_parts
 from webui.proof.sweep import sweep
 
 SIDE, STEPS, PAUSE = 64, 4, 0.02  # pixels; of each picture; seconds a step on the fake engine
@@ -150,7 +151,7 @@ def _kill_worker(parts: Parts, engine: Engine) -> int:
 
 
 def _deaths(parts: Parts, job: str) -> int:
-    path = parts.store.root.parent / "data" / "jobs.sqlite"
+    path = parts.store.root.parent / "data" / JOBS
     with closing(Database(path, SCHEMA)) as database, database.reading() as connection:
         row = connection.execute("SELECT deaths FROM jobs WHERE id = ?", (job,)).fetchone()
     return int(row[0]) if row else 0
@@ -281,7 +282,7 @@ def left(folder: Path, engine: str, asked: Asked) -> dict[str, Any]:
                 whole.append(path)
     wanted = {(job, place) for job, count in asked.pictures.items() for place in range(count)}
     wanted |= {(job, GRID) for job, count in asked.pictures.items() if count > 1}
-    with closing(Database(folder / "data" / "jobs.sqlite", SCHEMA)) as database:
+    with closing(Database(folder / "data" / JOBS, SCHEMA)) as database:
         rows = _rows(database)
     cells = [path for experiment, path in rows["cells"] if experiment in asked.experiments]
     reports = [one for job in asked.again for one in json.loads(rows["outcomes"].get(job) or "{}").get("reports", [])]

@@ -93,6 +93,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("flood", FLOODS)
 def test_more_chunks_than_any_picture_has_are_refused(flood: str, reader: str, tmp_path: Path) -> None:
@@ -102,6 +103,7 @@ def test_more_chunks_than_any_picture_has_are_refused(flood: str, reader: str, t
     assert error.value.note.code == "picture_too_many_pieces"
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_is_read_no_further(flood: str) -> None:
     file = Counted(png((1, 1), 8, 2, PIXELS, [GOOD, FLOODS[flood] * 200_000]))

@@ -60,6 +60,7 @@ def levels(data: bytes) -> int:
         return sum(1 for count in image.convert("L").histogram() if count)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("size", [(13_000, 13_000), (40_000, 2_001), (60_000, 60_000)])
 def test_a_picture_too_large_is_a_tile_that_says_its_size(
     decoder: Decoder, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -129,6 +130,7 @@ def _die(*_: Any) -> bytes:
     os._exit(9)
 
 
+@pytest.mark.fault(22)
 @POSIX
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS may not bound it")
 def test_more_memory_than_it_may_have_costs_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def numbers_of(root: Path, prefix: str = "") -> list[int]:
     return [int(path.name.removeprefix(prefix)[:5]) for path in root.rglob(f"{prefix}[0-9]*.png")]
 
 
+@pytest.mark.fault(35)
 def test_two_programs_never_give_one_number_twice(tmp_path: Path) -> None:
     """With the same prompt names alone would do; these differ."""
     command = [sys.executable, "-m", "tests.archive.test_numbers", str(tmp_path)]

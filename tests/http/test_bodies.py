@@ -86,6 +86,7 @@ def test_more_than_two_megabytes_are_announced_in_vain(app: RunningApp, path: st
         assert answer.body.decode() == "一次最多接收 2 MB。"  # type: ignore[attr-defined]
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("path", ["/history/act", "/gradio_api/run/txt2img_submit"])
 def test_more_than_two_megabytes_are_refused_as_they_come(app: RunningApp, path: str) -> None:
     answer = streamed(app, path, 3 * MB, **JSON)
@@ -161,6 +162,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "UPLOAD_LIMIT", 30)
 
 
+@pytest.mark.fault(36)
 @pytest.mark.usefixtures("small")
 def test_the_oldest_uploads_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = uploads(tmp_path, 10)  # 100 bytes, and 30 may come
@@ -171,6 +173,7 @@ def test_the_oldest_uploads_make_room(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(list(tmp_path.iterdir())) == 7
 
 
+@pytest.mark.fault(36)
 @pytest.mark.usefixtures("small")
 def test_uploads_in_use_stay_and_a_new_one_waits(tmp_path: Path) -> None:
     files = uploads(tmp_path, 8)
@@ -191,6 +194,7 @@ def test_with_room_nothing_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(file.exists() for file in files)
 
 
+@pytest.mark.fault(36)
 def test_all_uploads_together_are_bounded() -> None:
     assert bodies.UPLOAD_LIMIT < bodies.CACHE_LIMIT <= 2048 * MB
     assert 60 <= bodies.YOUNG <= 3600
@@ -238,6 +242,8 @@ def picture(app: RunningApp) -> str:
 ODD = ["\ud800", "a\ud800", "\udfff" * 100, "\0", "x" * 400, "../" * 20, "", "💥", "NaN"]
 
 
+@pytest.mark.fault(19)
+@pytest.mark.attack(25)
 @pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
 @pytest.mark.parametrize("action", ["rate", "tag", "untag", "move", "delete", "restore"])
 def test_no_text_is_a_fault_of_the_server(app: RunningApp, picture: str, action: str, value: str) -> None:

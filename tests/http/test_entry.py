@@ -53,6 +53,8 @@ def ask(
     return answer, text
 
 
+@pytest.mark.fault(31, 32)
+@pytest.mark.attack(2, 24)
 @pytest.mark.parametrize(("method", "path"), EVERYWHERE)
 @pytest.mark.parametrize("cookie", ["", "seedprint-{port}=", "seedprint-{port}=guess", "seedprint-1={token}"])
 def test_nothing_is_answered_without_the_cookie(app: RunningApp, method: str, path: str, cookie: str) -> None:
@@ -91,6 +93,8 @@ def test_a_link_followed_from_elsewhere_is_followed_once_more_from_here(app: Run
     assert 'url=/?token=%22%3E%3Cscript%3E"' in text
 
 
+@pytest.mark.fault(31)
+@pytest.mark.attack(3)
 def test_a_websocket_without_the_cookie_never_reaches_the_application() -> None:
     async def never(*_: Any) -> None:
         raise AssertionError("a refused request reached the application")

@@ -67,6 +67,7 @@ def runs(answer: http.client.HTTPResponse) -> bool:
     return answer.getheader("x-content-type-options") != "nosniff" or "sandbox" not in policy or "script" in policy
 
 
+@pytest.mark.attack(9, 16)
 @pytest.mark.parametrize("folder", ["", "txt2img", ".secret", "inputs", ".trash"])
 @pytest.mark.parametrize("name", EVIL)
 def test_the_output_folder_gives_out_pictures_only(app: RunningApp, folder: str, name: str) -> None:
@@ -82,6 +83,7 @@ def test_the_output_folder_gives_out_pictures_only(app: RunningApp, folder: str,
         assert not runs(answer), address
 
 
+@pytest.mark.attack(16)
 @pytest.mark.parametrize("name", [*EVIL, "jobs.sqlite", "history.sqlite", "lock"])
 def test_the_data_folder_gives_out_nothing(app: RunningApp, name: str) -> None:
     file = app.folder / "data" / name
@@ -99,6 +101,7 @@ def uploaded(app: RunningApp, name: str, data: bytes) -> str:
     return str(path)
 
 
+@pytest.mark.attack(9, 11)
 @pytest.mark.parametrize("name", EVIL)
 def test_an_upload_is_given_back_and_does_not_run(app: RunningApp, name: str) -> None:
     path = uploaded(app, name, EVIL[name].encode())
@@ -111,6 +114,7 @@ def test_an_upload_is_given_back_and_does_not_run(app: RunningApp, name: str) ->
         assert name.endswith(".png")
 
 
+@pytest.mark.attack(4, 15)
 def test_nothing_is_fetched_from_elsewhere(app: RunningApp) -> None:
     for address in ("http://example.com/a.png", "https://127.0.0.1:1/a.png", f"{app.url}config"):
         for route in ("/gradio_api/file=", "/gradio_api/file/", "/gradio_api/proxy="):
@@ -128,6 +132,8 @@ def test_pictures_are_given_out_as_what_they_are(app: RunningApp) -> None:
         assert not runs(answer)
 
 
+@pytest.mark.fault(30)
+@pytest.mark.attack(9)
 def test_an_input_is_found_by_its_hash_only(app: RunningApp) -> None:
     sha256 = "ab" * 32
     kept = app.folder / "outputs" / "inputs" / f"{sha256}.png"

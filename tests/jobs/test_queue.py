@@ -95,6 +95,7 @@ def test_pictures_made_again_are_listed_with_the_first_ones_name(harness: Harnes
     done(service, job)
 
 
+@pytest.mark.fault(17)
 def test_ten_thousand_jobs_cost_a_look_no_more_than_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
