@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.types import (
@@ -36,6 +36,16 @@ class Engine(Protocol):
     def shelf(self) -> tuple[ModelInfo, ...]:
         """Everything in the models folders, broken and unsupported files too (`problem` says why), and the built-in
         model; `sha256` as soon as it is computed, which this begins. As quick as `models`."""
+        ...
+
+    def read_again(self, info: ModelInfo, wanted: Callable[[], bool]) -> None:
+        """Reads a file of `shelf` whose hash is known once more, in this thread: whether its bytes are the same says
+        `altered`. It ends early when `wanted` says no; what that raises comes out."""
+        ...
+
+    def read_oldest(self, before: float, wanted: Callable[[], bool]) -> bool:
+        """Likewise the one read longest ago, before that time (seconds since 1970); whether there was one. In a thread
+        that does nothing else: it gets the lowest priority."""
         ...
 
     def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:

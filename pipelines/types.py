@@ -240,6 +240,7 @@ class ModelInfo:
     steps: int | None = None  # likewise; None: as the page has it
     sampler: str | None = None  # the only one that it takes; None: it takes all
     sha256: str | None = None  # None: not computed yet
+    altered: tuple[str, float] | None = None  # other bytes of the same size and time: see `Hashes.altered`
     inpainting: bool = False  # nine input channels
     problem: Note | None = None  # why it cannot be loaded
     kind: str = "checkpoint"  # or "lora", "lycoris", "vae", "embedding", "controlnet", …; "unknown" for broken files

@@ -101,10 +101,7 @@ ATTACKS: dict[int, Fault] = {
 LISTS: dict[str, dict[int, Fault]] = {"fault": FAULTS, "attack": ATTACKS}
 
 # what has no test yet, and why; empty when all is done
-PENDING: dict[Key, str] = {
-    ("fault", 12): "files are read again",
-    ("attack", 26): "files are read again",
-}
+PENDING: dict[Key, str] = {}
 
 
 def marked(folder: Path) -> dict[Key, list[str]]:

@@ -313,7 +313,10 @@ def test_damaged_hashes_are_computed_again(tmp_path: Path, damage: Callable[[Pat
     with closing(hashed(path, model)) as first:
         sha256 = first.get(model)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executemany("INSERT INTO hashes VALUES (?, 1, 1, ?)", [(str(n), "0" * 64) for n in range(2_000)])
+        connection.executemany(
+            "INSERT INTO hashes (path, bytes, changed, sha256) VALUES (?, 1, 1, ?)",
+            [(str(n), "0" * 64) for n in range(2_000)],
+        )
     damage(path)
     for _ in range(2):
         with closing(hashed(path, model)) as again:

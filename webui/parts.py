@@ -25,6 +25,8 @@ from webui.jobs.table import JobTable
 from webui.kept.forms import Forms
 from webui.kept.models import FILE as MODEL_SETTINGS
 from webui.kept.models import ModelSettings
+from webui.kept.reading import FILE as READING
+from webui.kept.reading import ReadingSettings
 from webui.kept.saving import FILE as SAVING
 from webui.kept.saving import SavingSettings
 from webui.kept.settings import HERE, Settings
@@ -34,6 +36,7 @@ from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
 from webui.notices import Notices
 from webui.proof.remade import Remade
+from webui.proof.rereading import Rereading
 from webui.words import say
 
 log = logging.getLogger(__name__)
@@ -46,8 +49,10 @@ class Parts:
     store: ImageStore
     history: History
     thumbnails: Thumbnails
-    watcher: Watcher  # not started yet, nor is `ahead`: a command that ends soon needs none
+    watcher: Watcher  # not started yet, nor are `ahead` and `rereading`: a command that ends soon needs none
     ahead: Ahead
+    rereading: Rereading
+    reading: ReadingSettings
     presets: tuple[Preset, ...]  # shipped ones but the styles, and a person's own
     library: Library
     lab: Lab
@@ -98,8 +103,15 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         )
         service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)
-        ahead = Ahead(history, thumbnails, lambda: engine.describe().state != "warming" and jobs.idle())
+
+        def idle() -> bool:
+            return engine.describe().state != "warming" and jobs.idle()
+
+        ahead = Ahead(history, thumbnails, idle)
         stack.callback(ahead.close)
+        reading = ReadingSettings(shared / READING)
+        rereading = Rereading(engine, data_dir, idle, reading.monthly)
+        stack.callback(rereading.close)
         lab = Lab(service, store, history, LabTable(database))
         stack.callback(lab.close)
         yield Parts(
@@ -109,6 +121,8 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             thumbnails=thumbnails,
             watcher=watcher,
             ahead=ahead,
+            rereading=rereading,
+            reading=reading,
             presets=all_presets(library),
             library=library,
             lab=lab,

@@ -57,6 +57,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
             parts.lab.start()
             parts.watcher.start()
             parts.ahead.start()
+            parts.rereading.start()
             link = private.link(port, token)
             server = _server(
                 front(build_application(parts), port, token), lambda: _announce(settings, data_dir, link, say)

@@ -61,6 +61,7 @@ class LocalEngine(Catalogue):
         self._planner, self._pace = Planner(self._peaks), Pace()
         self._lock = threading.Lock()  # one generate at a time
         self._all_threads = torch.get_num_threads()
+        self._read: dict[str, str | None] = {}  # path of a model -> the hash of what was read
         self._threads: dict[str, int] = {}  # by the path of a model: as many as suit it
         self._encoder: ImageEncoder | None = None
 
@@ -114,7 +115,12 @@ class LocalEngine(Catalogue):
     def _load(self, name: str, on_stage: OnStage = unheard) -> Loaded:
         """The model of that name; the one before stays if this fails."""
         model = self.manager.get(name, on_stage)
-        self._hashes.get(Path(model.info.path))  # begins it, so that it is there when the first picture is
+        path = Path(model.info.path)
+        sha256 = self._hashes.get(path)  # begins it, so that it is there when the first picture is
+        if self._hashes.altered(path) is not None and self._read.get(str(path)) != sha256:
+            self.manager.clear()  # what is in memory may be what the file held before
+            model = self.manager.get(name, on_stage)
+        self._read[str(path)] = sha256
         return model
 
     def _hash(self, info: ModelInfo) -> str | None:

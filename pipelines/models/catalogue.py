@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.errors import ModelError
 from pipelines.models import extras
 from pipelines.models.files import anatomy
-from pipelines.models.files.hashes import Hashes
+from pipelines.models.files.hashes import Hashes, be_quiet
 from pipelines.models.listing import IMAGE_ENCODER, Listing
 from pipelines.models.reading import PromptReader
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
@@ -34,6 +34,16 @@ class Catalogue:
     def shelf(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
             return self._listing.shelf(self._hashes)
+
+    def read_again(self, info: ModelInfo, wanted: Callable[[], bool]) -> None:
+        self._hashes.read_again(Path(info.path), wanted)
+
+    def read_oldest(self, before: float, wanted: Callable[[], bool]) -> bool:
+        be_quiet()
+        path = self._hashes.oldest(before)
+        if path is not None:
+            self._hashes.read_again(path, wanted)
+        return path is not None
 
     def parts(self, info: ModelInfo) -> tuple[ModelPart, ...]:
         return anatomy.parts_of(info)

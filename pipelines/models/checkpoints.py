@@ -45,10 +45,13 @@ def scan(roots: Sequence[Path], memory: Memory | None = None, hashes: Hashes | N
     named = name_models(found)
     if hashes is None:
         return named
-    return tuple(
-        info if info.kind == "unknown" and info.problem else replace(info, sha256=hashes.get(Path(info.path)))
-        for info in named
-    )
+    return tuple(info if info.kind == "unknown" and info.problem else with_hash(info, hashes) for info in named)
+
+
+def with_hash(info: ModelInfo, hashes: Hashes) -> ModelInfo:
+    """With what is known of its bytes."""
+    path = Path(info.path)
+    return replace(info, sha256=hashes.get(path), altered=hashes.altered(path))
 
 
 def identify(path: Path) -> ModelInfo:

@@ -41,7 +41,7 @@ class Listing:
     def shelf(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
         """Every file and the built-in model, for people to look at: `problem` says why it is of no use here."""
         found = tuple(_judged(info) for info in self._scan(hashes))
-        own = builtin.info() if hashes is None else replace(builtin.info(), sha256=hashes.get(builtin.FOLDER))
+        own = builtin.info() if hashes is None else checkpoints.with_hash(builtin.info(), hashes)
         return (*found, own)
 
     def find(self, name: str) -> ModelInfo:

@@ -32,7 +32,13 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def house_of(page: Page) -> House:
     parts = page.parts
-    return House(service=parts.service, inputs=parts.store.inputs, outputs=parts.store.root, library=parts.library)
+    return House(
+        service=parts.service,
+        inputs=parts.store.inputs,
+        outputs=parts.store.root,
+        library=parts.library,
+        reading=parts.reading,
+    )
 
 
 def ids(value: Any) -> list[str]:

@@ -19,7 +19,13 @@ from .test_events import TASKS, item, run
 def called(ui: Page, make: Callable[[House], Any], value: Any, language: str) -> list[Any]:
     """What a handler yields: it streams, so it is called and not asked over HTTP."""
     parts = ui.parts
-    house = House(service=parts.service, inputs=parts.store.inputs, outputs=parts.store.root, library=parts.library)
+    house = House(
+        service=parts.service,
+        inputs=parts.store.inputs,
+        outputs=parts.store.root,
+        library=parts.library,
+        reading=parts.reading,
+    )
     request: Any = SimpleNamespace(headers={"accept-language": language}, cookies={})
     return list(make(house)(value, request))
 

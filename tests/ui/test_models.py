@@ -15,6 +15,7 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.types import GenerationRequest
 from tests.models.clip import write_header_only
 from tests.models.files import checkpoint, write_model
+from tests.models.test_rot import flip
 from webui.kept.settings import Settings
 from webui.parts import build_parts
 from webui.server import build_application, prepare_environment
@@ -225,3 +226,33 @@ def test_counts_and_sizes_as_people_say_them() -> None:
         "7", "12 K", "84 M", "860 M", "2.57 B",
     ]  # fmt: skip
     assert [size_text(count) for count in (0, 1500, 29_000_000, 2_132_000_000)] == ["0 B", "2 kB", "29 MB", "2.13 GB"]
+
+
+@pytest.mark.fault(12)
+def test_bytes_that_changed_are_told_with_the_model(ui: Page) -> None:
+    file = ui.outputs.parent / "models" / "anime.safetensors"
+    until = time.monotonic() + 60
+    while any(info.sha256 is None and info.problem is None for info in ui.engine.shelf()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    flip(file)
+    try:
+        (info,) = [info for info in ui.engine.shelf() if info.name == "anime"]
+        ui.engine.read_again(info, lambda: True)
+        told = items(ui)["anime"]["problem"]
+        assert told.startswith("The file of anime changed since 2")
+        assert "though size and time are the same" in told
+        assert "大小和时间相同" in items(ui, "zh-CN")["anime"]["problem"]
+        assert "though size and time are the same" in str(choose(ui, "anime")["models_anatomy"])
+        assert any(model.name == "anime" for model in ui.engine.models())  # it can still be used
+    finally:
+        flip(file)
+        ui.engine.read_again(info, lambda: True)
+    assert items(ui)["anime"]["problem"] == ""
+
+
+def test_the_monthly_reading_is_a_choice_that_is_kept(ui: Page) -> None:
+    assert ui.call("models_reading")["models_monthly"] is True
+    ui.call("models_monthly", {"models_monthly": False})
+    assert ui.call("models_reading")["models_monthly"] is False
+    ui.call("models_monthly", {"models_monthly": True})

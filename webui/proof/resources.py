@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,18 @@ def match(named: Named, files: Sequence[ModelInfo]) -> Match:
     what: dict[str, Any] = {"what": Note(f"role_{named.role}"), "name": named.name, "sha256": named.sha256[:SHORT]}
     if same is not None:
         return Match(named=named, now=same.name, note=Note("file_renamed", **what, now=same.name))
+    if bearer is not None and bearer.altered is not None and bearer.altered[0] == named.sha256:
+        return Match(named=named, note=altered(bearer))
     if bearer is not None:
         return Match(named=named, note=Note("file_replaced", **what))
     return Match(named=named, note=Note("file_not_found", **what), gone=True)
+
+
+def altered(info: ModelInfo) -> Note | None:
+    """That the file's bytes are others, where its size and time do not tell."""
+    if info.altered is None:
+        return None
+    return Note("file_altered", name=info.name, since=date.fromtimestamp(info.altered[1]).isoformat())
 
 
 def matched(facts: Mapping[str, Any], files: Sequence[ModelInfo]) -> list[Match]:
@@ -107,10 +117,26 @@ class Finder:
     def __init__(self, engine: Engine, on_progress: OnProgress, patience: float = PATIENCE) -> None:
         self._engine, self._on_progress, self._patience = engine, on_progress, patience
         self._known: dict[Named, Match] = {}
+        self._read: dict[str, tuple[Note, ...]] = {}  # by path
 
     def find(self, facts: Mapping[str, Any]) -> list[Match]:
         """Raises `Stopped`."""
         return [self._find(named) for named in named_in(facts)]
+
+    def altered(self, facts: Mapping[str, Any]) -> tuple[Note, ...]:
+        """Which files hold other bytes than when they were read before; each is read again, once. Raises `Stopped`."""
+        files = self._engine.shelf()
+        bearers = {info.path: info for named in named_in(facts) for info in files if named.bears_name(info)}
+        for path, info in bearers.items():
+            if path not in self._read:
+                self._engine.read_again(info, self._wanted)
+                now = next((one for one in self._engine.shelf() if one.path == path), info)
+                self._read[path] = tuple(note for note in (altered(now),) if note is not None)
+        return tuple(note for path in bearers for note in self._read[path])
+
+    def _wanted(self) -> bool:
+        self._on_progress(Progress(stage="finding"))
+        return True
 
     def _find(self, named: Named) -> Match:
         if named not in self._known:

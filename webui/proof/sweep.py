@@ -119,7 +119,7 @@ def sweep(
             else:
                 batches.setdefault(found.key, []).append(found)
         for originals in batches.values():
-            yield from _make(engine, originals, on_progress, on_made)
+            yield from _make(engine, originals, finder, on_progress, on_made)
 
 
 def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainReport:
@@ -142,7 +142,7 @@ def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainRe
 
 
 def _make(
-    engine: Engine, originals: Sequence[_Original], on_progress: OnProgress, on_made: OnMade
+    engine: Engine, originals: Sequence[_Original], finder: Finder, on_progress: OnProgress, on_made: OnMade
 ) -> Iterator[AgainReport]:
     try:
         results = engine.generate(originals[0].batch, on_progress)
@@ -160,8 +160,18 @@ def _make(
             yield AgainReport(path=str(original.path), cannot=error.told)
             continue
         report = replace(_compared(original, before, result), notes=original.notes)
+        if not report.identical:
+            report = _with_files(report, finder.altered(original.record.facts))
         on_made(report, before, result.image)
         yield report
+
+
+def _with_files(report: AgainReport, altered: tuple[Note, ...]) -> AgainReport:
+    """Files that hold other bytes are the first reason."""
+    if not altered:
+        return report
+    others = tuple(note for note in report.because if note.code != "no_fact_differs")
+    return replace(report, because=(*altered, *others))
 
 
 def _compared(original: _Original, before: Image.Image, result: GenerationResult) -> AgainReport:

@@ -20,6 +20,7 @@ from webui.archive.inputs import InputStore
 from webui.archive.store import SavedImage, place_below
 from webui.jobs.durations import Durations
 from webui.jobs.service import GenerationService
+from webui.kept.reading import ReadingSettings
 from webui.library.collection import Library
 from webui.library.presets import Preset
 from webui.words import Language, translate
@@ -62,6 +63,7 @@ class House:
     inputs: InputStore
     outputs: Path
     library: Library
+    reading: ReadingSettings
     presets: tuple[Preset, ...] = ()
     own: frozenset[str] = frozenset()
 

@@ -50,6 +50,7 @@ def build_page(parts: Parts) -> gr.Blocks:
         inputs=parts.store.inputs,
         outputs=parts.store.root,
         library=parts.library,
+        reading=parts.reading,
         presets=parts.presets,
         own=frozenset(preset.name for preset in parts.library.saved.listing().presets),
     )

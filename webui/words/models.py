@@ -9,6 +9,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "models 文件夹中的所有文件，按内容而不是按文件名识别。新文件点“刷新”即可出现。",
     ),
     "models_choose": ("Choose a file to see what it is made of.", "选择一个文件查看其组成。"),
+    "models_monthly": (
+        "Read each file again once a month, while nothing runs: a failing disk changes bytes, and nothing else tells",
+        "每月空闲时重新读取每个文件：磁盘故障会改变内容，而别处看不出来",
+    ),
     "models_gone": ("The file is no longer there.", "文件已不存在。"),
     "models_use": ("Use on txt2img", "在文生图中使用"),
     "models_settle": ("Settled for this model", "为此模型设定"),

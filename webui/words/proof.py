@@ -21,6 +21,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Another file bears the name of the {what} {name}; the one that made this ({sha256}) is not there.",
         "名为 {name} 的{what}是另一个文件；当时使用的文件（{sha256}）已不在。",
     ),
+    "file_altered": (
+        "The file of {name} changed since {since}, though size and time are the same: its disk may be failing. Get the"
+        " file anew.",
+        "{name} 的文件自 {since} 后内容有变，但大小和时间相同：磁盘可能有故障。请重新获取该文件。",
+    ),
     "file_not_found": (
         "The {what} {name} ({sha256}) is not in the models folders, under this name or another.",
         "models 文件夹中没有{what} {name}（{sha256}），也没有改名后的同一文件。",

@@ -18,6 +18,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "saving_free": ("{free} GB are free on the disk of the pictures.", "图片所在磁盘剩余 {free} GB。"),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
+    "reading_not_kept": (
+        "Whether model files are read again cannot be kept: {reason}.",
+        "无法保存是否重新读取模型文件的设置：{reason}。",
+    ),
     "saving_not_kept": ("How pictures are saved cannot be kept: {reason}.", "无法保存图片保存方式：{reason}。"),
     "model_settings_not_kept": ("The model's settings cannot be kept: {reason}.", "无法保存模型的设置：{reason}。"),
 }

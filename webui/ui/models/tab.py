@@ -18,7 +18,7 @@ from webui.ui.generate.adapters import vae_choices
 from webui.ui.generate.controls import Updates, Values, choice_label, whole
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import House
-from webui.ui.inputs import Dropdown, NumberBox
+from webui.ui.inputs import Checkbox, Dropdown, NumberBox
 from webui.ui.labels import word
 from webui.ui.models import view as models_view
 from webui.ui.widgets.models import ModelList
@@ -81,6 +81,7 @@ class ModelsTab:
             with gr.Column(scale=9, min_width=340, elem_classes="left"):
                 gr.Markdown(word("models_hint"), elem_classes="note")
                 self.list = ModelList(elem_id="models_list")
+                self.monthly = Checkbox(label=word("models_monthly"), value=True, elem_id="models_monthly")
             with gr.Column(scale=11, min_width=340, elem_classes="right"):
                 self.empty = gr.Markdown(word("models_choose"), elem_id="models_empty")
                 self.anatomy = gr.HTML(elem_id="models_anatomy")
@@ -102,6 +103,8 @@ class ModelsTab:
         gr.on(
             [self.opened.select, self.list.input], handlers.refresh, self.list, self.list, api_name="models", **_QUIET
         )
+        self.opened.select(self.house.reading.monthly, None, self.monthly, api_name="models_reading", **_QUIET)
+        self.monthly.input(handlers.monthly, self.monthly, self.told, api_name="models_monthly", **_QUIET)
         self.list.select(handlers.choose, self.list, shown, api_name="models_choose", **_QUIET)
         inputs = {self.list, *self.form.named.values()}
         self.save.click(handlers.save, inputs, shown, api_name="models_save", **_QUIET)
@@ -182,6 +185,13 @@ class ModelsHandlers:
         except SeedprintError as error:
             return self._told(fault(error, language), fault=True)
         return self._shown(info, language) | self._told(translate("models_forgotten", language))
+
+    def monthly(self, value: Any, request: gr.Request) -> Updates:
+        try:
+            self.house.reading.keep(monthly=bool(value))
+        except SeedprintError as error:
+            return self._told(fault(error, language_of(request)), fault=True)
+        return self._told("")
 
     def use(self, value: Any, request: gr.Request) -> Updates:
         """On txt2img, with what is settled for it."""

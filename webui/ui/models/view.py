@@ -11,6 +11,7 @@ from pipelines import families
 from pipelines.errors import Note
 from pipelines.models.memory import FAMILIES, GB, OVERHEAD, Size, Ways, peak, shape_of
 from pipelines.types import BUILTIN, EngineState, ModelInfo, ModelPart
+from webui.proof.resources import altered
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.memory_line import told
 from webui.words import WORDS, Language, say, translate
@@ -39,6 +40,11 @@ def unreadable(info: ModelInfo) -> bool:
     return info.kind == "unknown" and info.problem is not None
 
 
+def troubles(info: ModelInfo) -> list[Note]:
+    """Why it is of no use here, and that its bytes changed."""
+    return [note for note in (info.problem, altered(info)) if note is not None]
+
+
 def listed(models: Iterable[ModelInfo], uses: Mapping[str, float], language: Language) -> list[dict[str, Any]]:
     """For `ModelList`: what can be used first, unreadable ones last, as they are named within."""
     order = sorted(models, key=lambda info: (not usable(info), info.problem is not None, unreadable(info)))
@@ -58,7 +64,7 @@ def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, 
         "hash": info.sha256[:SHORT_HASH] if info.sha256 else None,
         "hashing": hashing,
         "used": day(used),
-        "problem": say(info.problem, language) if info.problem else "",
+        "problem": "".join(say(note, language) for note in troubles(info)[:1]),
     }
 
 
@@ -91,7 +97,7 @@ def anatomy(
 ) -> str:
     """A model as HTML. `parts`: what it is made of, or why that cannot be told."""
 
-    rows = [("model_problem", say(info.problem, language))] if info.problem else []
+    rows = [("model_problem", say(note, language)) for note in troubles(info)]
     rows += [
         ("model_kind", _known("kind", kind_of(info), language)),
         ("model_family", family_title(info, language)),
