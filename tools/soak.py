@@ -50,6 +50,8 @@ def _measured(parts: Parts, engine: Engine, pictures: int) -> Any:
             status = parts.service.wait(job, status.version, 5)
         assert status is not None
         assert (status.state, len(status.saved)) == ("done", RUN), status.error
+        if isinstance(engine, FakeEngine):
+            engine.batches.clear()  # what it keeps for tests
         if done in points:
             yield {"picture": done, **_looked("page", psutil.Process()), **_worker(engine)}
 

@@ -392,6 +392,19 @@ def test_a_worker_that_does_not_come_up_holds_the_queue(harness: Harness) -> Non
     assert done(service, other).state == "done"
 
 
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("error", [EngineLost, EngineAway])
+def test_pictures_are_made_again_although_the_worker_dies(harness: Harness, error: type[EngineLost]) -> None:
+    """What killed a worker is no verdict on a picture."""
+    engine = Dying()
+    service = harness.start(engine)
+    made = done(service, service.submit(request(seed=7, batches=3)))
+    engine.errors.append(error("worker_ended", ending=ENDING))
+    status = done(service, service.submit_again(*(saved.path for saved in made.saved)))
+    assert status.state == "done"
+    assert [report.identical for report in status.reports] == [True] * 3
+
+
 def test_a_job_that_ends_the_program_again_and_again_asks_first(harness: Harness) -> None:
     job = harness.start(run=False).submit(request(seed=7))
     table = harness.start(run=False)._jobs

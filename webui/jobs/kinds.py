@@ -176,7 +176,7 @@ def again(work: Work) -> None:
             house.remade.put(work.job.id, len(reports), before, now)
 
     paths = _paths(work.job)
-    for report in sweep.sweep(work.engine, house.store.inputs, paths, work.reporter(), keep):
+    for report in sweep.sweep(work.engine, house.store.inputs, paths, work.reporter(), keep, work.surely):
         with house.board.changed:
             reports.append(report)
         house.board.touch(work.job.id)

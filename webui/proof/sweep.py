@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Note, SeedprintError, Stopped
+from pipelines.errors import EngineLost, Note, SeedprintError, Stopped
 from pipelines.kinds import shown
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
@@ -97,6 +97,8 @@ class _Original:
         )
 
 
+Results = list[GenerationResult]
+Surely = Callable[[Callable[[], Results]], Results]  # makes a batch, and waits for what may come back
 OnMade = Callable[[AgainReport, Image.Image, Image.Image], None]  # what was found, the file's picture, the new one
 
 
@@ -106,9 +108,10 @@ def sweep(
     paths: Sequence[Path],
     on_progress: OnProgress,
     on_made: OnMade = lambda *_: None,
+    surely: Surely = lambda make: make(),
 ) -> Iterator[AgainReport]:
     """Runs the batch that made each image and compares its pixels with the file's. Images of one batch are made
-    together, so reports come in another order. Raises `Stopped`."""
+    together, so reports come in another order. Raises `Stopped`, and `EngineLost`, which says nothing of a picture."""
     finder = Finder(engine, on_progress)
     for start in range(0, len(paths), WAITING):
         batches: dict[str, list[_Original]] = {}
@@ -119,7 +122,9 @@ def sweep(
             else:
                 batches.setdefault(found.key, []).append(found)
         for originals in batches.values():
-            yield from _make(engine, originals, finder, on_progress, on_made)
+            yield from _make(
+                originals, finder, lambda batch: surely(lambda: engine.generate(batch, on_progress)), on_made
+            )
 
 
 def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainReport:
@@ -142,11 +147,11 @@ def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainRe
 
 
 def _make(
-    engine: Engine, originals: Sequence[_Original], finder: Finder, on_progress: OnProgress, on_made: OnMade
+    originals: Sequence[_Original], finder: Finder, generate: Callable[[Batch], Results], on_made: OnMade
 ) -> Iterator[AgainReport]:
     try:
-        results = engine.generate(originals[0].batch, on_progress)
-    except Stopped:
+        results = generate(originals[0].batch)
+    except (Stopped, EngineLost):
         raise
     except SeedprintError as error:
         for original in originals:
