@@ -393,13 +393,15 @@ def test_a_worker_that_does_not_come_up_holds_the_queue(harness: Harness) -> Non
 
 
 @pytest.mark.fault(34)
-@pytest.mark.parametrize("error", [EngineLost, EngineAway])
-def test_pictures_are_made_again_although_the_worker_dies(harness: Harness, error: type[EngineLost]) -> None:
+@pytest.mark.parametrize(("error", "times"), [(EngineLost, 1), (EngineAway, 5)])
+def test_pictures_are_made_again_although_the_worker_dies(
+    harness: Harness, error: type[EngineLost], times: int
+) -> None:
     """What killed a worker is no verdict on a picture."""
     engine = Dying()
     service = harness.start(engine)
     made = done(service, service.submit(request(seed=7, batches=3)))
-    engine.errors.append(error("worker_ended", ending=ENDING))
+    engine.errors += [error("worker_ended", ending=ENDING)] * times
     status = done(service, service.submit_again(*(saved.path for saved in made.saved)))
     assert status.state == "done"
     assert [report.identical for report in status.reports] == [True] * 3
