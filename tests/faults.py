@@ -7,6 +7,7 @@ these and prints what holds.
 from __future__ import annotations
 
 import ast
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -168,10 +169,11 @@ def _verdict(key: Key, fault: Fault, tests: Mapping[str, str]) -> str:
         return "held (no card: in its place)" if fault.card and not _on_card() else "held"
     if key in PENDING:
         return "being built"
-    return "needs a card" if fault.card else "left out here" if ended else "no test was run"
+    if not ended:
+        return "no test was run"
+    return "needs a card" if fault.card else "left out here"
 
 
 def _on_card() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
+    torch = sys.modules.get("torch")  # no test of a card ran without it
+    return torch is not None and bool(torch.cuda.is_available())

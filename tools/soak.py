@@ -1,7 +1,7 @@
 """Thousands of small pictures, one run after the other: does anything grow?
 
 Measured in the process of the queue and in the worker's: resident memory, open files, threads; at the hundredth picture
-and at the end. The first keeps the pages of its databases in memory, History's index up to 64 MB of them: beside what it
+and at the end. The first keeps the pages of its databases in memory, up to 64 MB of History's index: beside what it
 takes stands what it takes without.
 """
 
