@@ -46,15 +46,16 @@ class Schema:
         return self.first + len(self.steps) - 1
 
 
-def opened(path: Path, schema: Schema, *, timeout: float = PATIENCE) -> sqlite3.Connection:
-    """A connection to the file at `path`, up to date; any thread may use it. Transactions are begun by hand. Raises
-    StorageError."""
+def opened(path: Path, schema: Schema, *, timeout: float = PATIENCE, make: bool = True) -> sqlite3.Connection:
+    """A connection to the file at `path`, up to date; any thread may use it. Transactions are begun by hand. `make`:
+    its folder too. Raises StorageError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make:
+            path.parent.mkdir(parents=True, exist_ok=True)
         new = _new(path)
         if new.exists() and not path.exists():  # a program ended while it renewed the file
             new.rename(path)
-        if path.is_dir():
+        if path.is_dir() or _was_emptied(path):
             renew(path, schema)
         try:
             return _connected(path, schema, timeout)
@@ -174,7 +175,7 @@ def renew(path: Path, schema: Schema) -> None:
     new = _new(path)
     for ending in ("", "-wal", "-shm", "-journal"):
         new.with_name(new.name + ending).unlink(missing_ok=True)
-    if not (schema.throwaway or path.is_dir()):
+    if not (schema.throwaway or path.is_dir() or _was_emptied(path)):
         _rescue(path, new, schema)
     if schema.throwaway:  # of those one is enough
         for before in path.parent.glob(f"{path.stem}{DAMAGED}*{path.suffix}"):
@@ -189,6 +190,21 @@ def renew(path: Path, schema: Schema) -> None:
     if new.exists():
         new.rename(path)
     log.error("The database %s was damaged: it is kept as %s, and begun anew", path, aside.name)
+
+
+def _was_emptied(path: Path) -> bool:
+    """Nothing, though a journal lies beside it: SQLite would take it for a new file and throw the journal away."""
+    wal = path.with_name(f"{path.name}-wal")
+    return path.is_file() and not path.stat().st_size and wal.is_file() and wal.stat().st_size > 0
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is; None when there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _new(path: Path) -> Path:
@@ -264,11 +280,12 @@ class _Line:
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self._path, self._schema, self.lock = path, schema, threading.RLock()
-        self._connection, self.failed = self._opened(), False
+        self._connection, self.failed = self._opened(make=True), False
 
-    def _opened(self) -> sqlite3.Connection:
-        connection = opened(self._path, self._schema)
+    def _opened(self, *, make: bool = False) -> sqlite3.Connection:
+        connection = opened(self._path, self._schema, make=make)
         connection.execute(f"PRAGMA busy_timeout = {int(HELD * 1000)}")
+        self._file = _identity(self._path)
         return connection
 
     @contextmanager
@@ -279,6 +296,8 @@ class _Line:
                 if self.failed:
                     self._connection.close()
                     self._connection, self.failed = self._opened(), False
+                elif _identity(self._path) != self._file:
+                    self._find()
                 yield self._connection
             except _BUGS:
                 raise
@@ -287,6 +306,22 @@ class _Line:
                 raise
             finally:
                 self._end()
+
+    def _find(self) -> None:
+        """What would be written now, nobody would find again. A file that is gone is written anew from what is open,
+        and used the next time. Raises Unavailable."""
+        if _identity(self._path) is not None:
+            raise Unavailable("database_replaced", file=str(self._path))
+        try:
+            for ending in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            raise Unavailable("database_closed", file=str(self._path), reason=error.strerror or str(error)) from error
+        with contextlib.closing(sqlite3.connect(self._path)) as target:
+            self._connection.backup(target)
+        self.failed = True
+        raise Unavailable("database_gone", file=str(self._path))
 
     def _end(self) -> None:
         """A transaction that could not be ended would fail every later one."""
@@ -312,20 +347,30 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Raises Unavailable; then it may be done or not, and may be tried again."""
-        with self._told(), self._writer.use() as connection, transaction(connection):
+        with self._told(), self._found(), self._writer.use() as connection, transaction(connection):
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the file for all that is read in it, without a lock that a writer would wait for. Raises
         Unavailable."""
-        with self._told(), self._reader.use() as connection:
+        with self._told(), self._found(), self._reader.use() as connection:
             connection.execute("BEGIN")
             try:
                 yield connection
             finally:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _found(self) -> Iterator[None]:
+        """Both see the same file: one that was written anew is opened anew by the other too."""
+        try:
+            yield
+        except Unavailable as error:
+            if error.note.code == "database_gone":
+                self._writer.failed = self._reader.failed = True
+            raise
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -95,3 +95,19 @@ def test_looking_waits_for_no_writer(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM one").fetchone()[0] == 0
     database.close()
     database.close()
+
+
+def test_a_file_that_was_emptied_beside_its_journal_is_kept_with_it(tmp_path: Path) -> None:
+    """SQLite takes an empty file for a new one and throws the journal away."""
+    path = tmp_path / "a.sqlite"
+    database = Database(path, ONE)
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO one VALUES (7)")
+    wal = path.with_name("a.sqlite-wal").read_bytes()
+    assert wal
+    database.close()
+    path.write_bytes(b"")
+    path.with_name("a.sqlite-wal").write_bytes(wal)
+    Database(path, ONE).close()
+    (kept,) = tmp_path.glob("a.damaged-*.sqlite")
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == wal

@@ -167,3 +167,25 @@ def test_pictures_are_served_with_their_type_and_kept(start_app: StartApp) -> No
     assert (status, headers["content-type"]) == (200, "image/jpeg")
     assert get(app, f"/image/{'0' * 32}")[0] == 404
     assert get(app, "/image/..%2f..%2fdata%2fjobs.sqlite")[0] == 404
+
+
+@pytest.mark.parametrize(("name", "is_folder"), [("lock", True), ("page", False)])
+def test_a_data_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, name: str, is_folder: bool) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / name).mkdir() if is_folder else (data / name).touch()
+    command = [
+        sys.executable,
+        str(ROOT / "app.py"),
+        "--no-bootstrap",
+        "--no-browser",
+        "--port",
+        "0",
+        "--engine",
+        "fake",
+    ]
+    command += ["--output-dir", str(tmp_path / "outputs"), "--data-dir", str(data)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"seedprint: The data folder {data} cannot be used: ")

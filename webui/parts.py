@@ -98,8 +98,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             history=history,
             remade=Remade(data_dir / "remade"),
             lists=lambda: library.wildcards.lists().lists,
-            # a command's temporary folder does not outlive it
-            waiting=(data_dir if data_dir.is_relative_to(settings.data_dir) else settings.data_dir) / WAITING,
+            waiting=_waiting(settings, data_dir),
         )
         service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)
@@ -130,6 +129,14 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             saving=saving,
             notices=notices,
         )
+
+
+def _waiting(settings: Settings, data_dir: Path) -> Path:
+    """A command's temporary folder does not outlive it."""
+    if data_dir.is_relative_to(settings.data_dir):
+        return data_dir / WAITING
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings.data_dir / WAITING
 
 
 def all_presets(library: Library | None = None) -> tuple[Preset, ...]:

@@ -45,10 +45,12 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     port = listener.getsockname()[1]
     if port != settings.port and settings.port:
         say(f"Port {settings.port} is taken; using {port}.")
-    private.make_private(settings.data_dir, (settings.output_dir, *settings.models_dirs))
-    token = private.kept_token(settings.data_dir) if settings.token else None
-    with claimed(settings.data_dir) as data_dir:
-        temporary = prepare_environment(data_dir)
+    with contextlib.ExitStack() as stack:
+        with data_errors(settings.data_dir):
+            private.make_private(settings.data_dir, (settings.output_dir, *settings.models_dirs))
+            token = private.kept_token(settings.data_dir) if settings.token else None
+            data_dir = stack.enter_context(claimed(settings.data_dir))
+            temporary = prepare_environment(data_dir)
         gc.disable()  # nothing of what a start makes is garbage: looking for some is a tenth of its time
         with build_parts(settings, make_engine(settings), data_dir) as parts:
             for notice in parts.notices():
@@ -70,6 +72,18 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         private.forget_link(data_dir)
         shutil.rmtree(temporary, ignore_errors=True)
     return 0 if server.started else 1
+
+
+@contextlib.contextmanager
+def data_errors(folder: Path) -> Iterator[None]:
+    """What the system says of the data folder, as StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError("data_folder", folder=str(folder), reason=error.strerror or str(error)) from error
+    except StorageError as error:
+        reason = error.note.values.get("reason", error.note)
+        raise StorageError("data_folder", folder=str(folder), reason=reason) from error
 
 
 def make_engine(settings: Settings) -> Engine:

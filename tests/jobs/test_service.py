@@ -51,10 +51,13 @@ class Harness:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.services: list[GenerationService] = []
+        self.waiting = folder / "waiting"
+        self.prepares = True
 
     def start(self, engine: FakeEngine | None = None, *, run: bool = True) -> GenerationService:
         store = ImageStore(self.folder / "outputs")
-        store.prepare()
+        if self.prepares:
+            store.prepare()
         jobs = JobTable(Database(self.folder / "jobs.sqlite3", SCHEMA))
         history = History(self.folder / "history.sqlite3", store.root)
         service = GenerationService(
@@ -64,7 +67,7 @@ class Harness:
                 jobs=jobs,
                 history=history,
                 remade=Remade(self.folder / "remade"),
-                waiting=self.folder / "waiting",
+                waiting=self.waiting,
             ),
             rng=random.Random(0),
         )

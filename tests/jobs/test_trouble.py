@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -248,6 +249,120 @@ def test_what_could_not_be_saved_outlives_the_program(harness: Harness, monkeypa
     assert places(harness.folder) == {**once([job], 5), **once([behind], 1)}
     assert list((harness.folder / "waiting").iterdir()) == []
     assert len(after.batches) <= 6 - made + 1  # what had been made is not made again
+
+
+def test_a_disk_unplugged_while_the_program_was_closed_is_not_made_anew(harness: Harness) -> None:
+    folder = Gone(harness)
+    service = harness.start(FakeEngine(seconds_per_step=0.005))
+    job = service.submit(request(seed=7, batches=6, steps=4))
+    until(service, job, lambda status: status.image >= 1)
+    service.close()
+    harness.services.clear()
+    folder.go()
+    harness.prepares = False
+    service = harness.start()
+    status = until(service, job, lambda status: status.held is not None)
+    assert status.held == Note("folder_gone", folder=str(folder.there))
+    assert not folder.there.exists()
+    folder.come()
+    service.try_again()
+    assert done(service, job).state == "done"
+    assert places(harness.folder) == once([job], 6)
+
+
+def test_what_is_no_picture_does_not_keep_the_others_waiting(harness: Harness) -> None:
+    folder = Gone(harness)
+    service = harness.start(FakeEngine(seconds_per_step=0.005))
+    job = service.submit(request(seed=7, batches=5, steps=4))
+    until(service, job, lambda status: status.image >= 1)
+    folder.go()
+    until(service, job, lambda status: status.held is not None)
+    service.close()
+    harness.services.clear()
+    waiting = harness.folder / "waiting"
+    assert list(waiting.iterdir())
+    (waiting / f"{'0' * 32}-0.png").symlink_to(harness.folder / "nothing")
+    (waiting / f"{'0' * 32}-1.png").write_bytes(b"no picture")
+    (waiting / f"{'0' * 32}-2.png").mkdir()
+    folder.come()
+    service = harness.start()
+    assert done(service, job).state == "done"
+    assert places(harness.folder) == once([job], 5)
+    assert sorted(file.name[-6:] for file in waiting.iterdir()) == ["-0.png", "-1.png", "-2.png"]
+
+
+def test_a_data_folder_that_is_away_is_not_made_anew(harness: Harness, tmp_path: Path) -> None:
+    folder, data = Gone(harness), tmp_path / "data"
+    data.mkdir()
+    harness.waiting = data / "waiting"
+    service = harness.start(FakeEngine(seconds_per_step=0.005))
+    job = service.submit(request(seed=7, batches=5, steps=4))
+    until(service, job, lambda status: status.image >= 1)
+    data.rename(tmp_path / "data away")
+    folder.go()
+    until(service, job, lambda status: status.held is not None)
+    time.sleep(0.1)
+    assert not data.exists()
+    folder.come()
+    service.try_again()
+    assert done(service, job).state == "done"
+
+
+def test_a_queue_whose_file_is_deleted_is_written_anew(harness: Harness) -> None:
+    service = harness.start(FakeEngine(seconds_per_step=0.01))
+    first = service.submit(request(seed=7, batches=3, steps=10))
+    file = harness.folder / "jobs.sqlite3"
+    until(service, first, lambda status: status.step > 0)
+    file.unlink()
+    with contextlib.suppress(Unavailable):  # refused, unless the run has found it gone before
+        service.submit(request(seed=70))
+    second = service.submit(request(seed=20))
+    assert done(service, first).state == "done"
+    assert done(service, second).state == "done"
+    with contextlib.closing(sqlite3.connect(file)) as look:
+        rows = look.execute("SELECT id, state FROM jobs").fetchall()
+    assert {(first, "done"), (second, "done")} <= set(rows)
+
+
+def test_a_queue_whose_file_is_replaced_is_held_and_takes_no_more(harness: Harness, tmp_path: Path) -> None:
+    service = harness.start(FakeEngine(seconds_per_step=0.01))
+    job = service.submit(request(seed=7, batches=30, steps=10))
+    until(service, job, lambda status: status.step > 0)
+    file = harness.folder / "jobs.sqlite3"
+    (tmp_path / "other").write_bytes(file.read_bytes())
+    file.rename(tmp_path / "real")
+    (tmp_path / "other").rename(file)
+    with pytest.raises(Unavailable) as caught:
+        service.submit(request(seed=70))
+    assert caught.value.note == Note("database_replaced", file=str(file))
+    end = time.monotonic() + 20
+    while service.board.held is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert service.board.held == caught.value.note
+    file.unlink()
+    (tmp_path / "real").rename(file)
+    service.try_again()
+    assert until(service, job, lambda status: status.held is None).state == "running"
+    service.cancel(job)
+    assert done(service, job).state == "cancelled"
+
+
+def test_cancelling_all_stops_what_runs_though_the_database_is_held(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "HELD", 0.05)
+    engine = FakeEngine(seconds_per_step=0.01)
+    service = harness.start(engine)
+    job = service.submit(request(seed=7, batches=1, steps=150))
+    until(service, job, lambda status: status.step > 0)
+    other = sqlite3.connect(harness.folder / "jobs.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        service.cancel_all()
+    other.execute("ROLLBACK")
+    other.close()
+    status = done(service, job)
+    assert (status.state, status.saved) == ("cancelled", ())
 
 
 def test_a_cancelled_run_keeps_what_it_had_made(harness: Harness) -> None:

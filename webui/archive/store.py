@@ -143,10 +143,13 @@ class ImageStore:
             self._sidecars = saving.sidecars
             self._counters.clear()  # numbers stand elsewhere in names of another pattern
 
-    def prepare(self) -> None:
-        """Makes the folder, proves that it can be written, removes part files of a crash. Raises StorageError."""
+    def prepare(self, *, used: bool = False) -> None:
+        """Makes the folder, proves that it can be written, removes part files of a crash. `used`: it was there before,
+        so that it is not made: its disk may be unplugged. Raises StorageError."""
+        self._prepared = used
         with storage_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            if not used:
+                self.root.mkdir(parents=True, exist_ok=True)
             discard(write_part(self.root, b"seedprint"))
             sweep(self.root)
         self._prepared = True

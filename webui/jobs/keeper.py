@@ -99,8 +99,11 @@ class Keeper:
         if self.folder is None or not self.folder.is_dir():
             return
         for file in sorted(self.folder.iterdir()):
-            if (told := _NAME.fullmatch(file.name)) is not None:
-                self._waiting.append(_Made(job=Job(told[1], int(told[2])), file=file, tried=file.stat().st_mtime))
+            told = _NAME.fullmatch(file.name)
+            if told is None or not file.is_file():
+                log.warning("%s is no picture that waits; it is left there", file)
+                continue
+            self._waiting.append(_Made(job=Job(told[1], int(told[2])), file=file, tried=file.stat().st_mtime))
         with contextlib.suppress(Unavailable):  # the program closes
             self._surely(self._flush)
 
@@ -144,7 +147,7 @@ class Keeper:
                 continue
             with contextlib.suppress(OSError, StorageError):
                 file = self.store.encoded(one.result, one.job)
-                self.folder.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(exist_ok=True)  # not the data folder: that one may be away
                 one.file = write_new(self.folder, f"{one.job.id}-{one.job.place}{file.suffix}", file.data)
 
 

@@ -45,10 +45,10 @@ class Runner:
         if self._thread is not None:
             self._thread.join()
 
-    def stop(self, job_id: str, how: type[Stopped]) -> bool:
-        """At the next step, if it is this one's job. Whether it is."""
+    def stop(self, job_id: str | None, how: type[Stopped]) -> bool:
+        """At the next step, if it is this one's job; None: whatever it is. Whether it is."""
         with self._board.change():
-            if self.running is None or self.running.job.id != job_id:
+            if self.running is None or self.running.job.id != (job_id or self.running.job.id):
                 return False
             if self.running.stop is not Cancelled:
                 self.running.stop = how

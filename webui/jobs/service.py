@@ -12,7 +12,7 @@ from typing import Any
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Note, Skipped, Stopped
+from pipelines.errors import Cancelled, InvalidRequest, Note, Skipped, Stopped, Unavailable
 from pipelines.kinds import several, shown
 from pipelines.types import (
     DIALECTS,
@@ -69,13 +69,22 @@ class GenerationService:
 
     def start(self) -> None:
         """Goes on with what an earlier run of the program left in the queue."""
-        self._store.prepare()
+        self._prepare()
         self._jobs.recover()
         self._jobs.prune()
         self._keeper.start()
         for runner in self._runners:
             runner.start()
         self._indexer.submit(self._history.refresh)  # files copied in or deleted while the program was closed
+
+    def _prepare(self) -> None:
+        """A folder that had our pictures and is gone holds the queue; one that never was is made."""
+        used = not self._store.root.exists() and self._jobs.has_saved(self._store.root)
+        try:
+            self._store.prepare(used=used)
+        except Unavailable:
+            if not used:
+                raise
 
     def close(self) -> None:
         """Stops within one step. What was running goes back to the queue and is finished at the next start."""
@@ -152,6 +161,8 @@ class GenerationService:
 
     def cancel_all(self) -> int:
         """Ends what runs and takes everything out of the queue; how many jobs there were."""
+        for runner in self._runners:  # at once, whatever the database says
+            runner.stop(None, Cancelled)
         waiting = self._jobs.cancel_all_queued()
         running = [job.id for job in self._jobs.unfinished()]
         for job_id in [*running, *waiting]:

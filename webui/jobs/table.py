@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.database import Database
@@ -196,6 +198,16 @@ class JobTable:
         with self._database.reading() as connection:
             rows = connection.execute("SELECT place, saved FROM job_images WHERE job_id = ? ORDER BY place", (job_id,))
             return {row["place"]: saved for row in rows if (saved := _object(row["saved"]))}
+
+    def has_saved(self, root: Path) -> bool:
+        """Whether a picture of a job was saved below this folder."""
+        start = f"{root}{os.sep}"
+        with self._database.reading() as connection:
+            (found,) = connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM job_images WHERE substr(json_extract(saved, '$.path'), 1, ?) = ?)",
+                (len(start), start),
+            ).fetchone()
+        return bool(found)
 
     def model_uses(self) -> dict[str, float]:
         """Model -> when it last made a picture, seconds since 1970."""

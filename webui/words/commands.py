@@ -29,6 +29,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "没有基准图片：请在升级前用 verify --make-golden 生成。",
     ),
     "folder_wanted": ("{field} must be a folder, got {value}.", "{field}必须是文件夹，现为 {value}。"),
+    "data_folder": (
+        "The data folder {folder} cannot be used: {reason}",
+        "数据文件夹 {folder} 无法使用：{reason}",
+    ),
     "no_port": (
         "No port from {port} on is free; another one can be given with --port.",
         "从 {port} 起没有可用端口；可用 --port 指定其他端口。",

@@ -19,6 +19,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "数据库 {file} 由更新版本的 Seedprint 写入（版本 {value}，本程序只识别到 {known}）：请启动那个版本，"
         "或用另一个数据文件夹启动本程序（--data-dir）。",
     ),
+    "database_gone": (
+        "The database {file} was gone while the program ran; it is written anew.",
+        "数据库 {file} 在程序运行期间消失，已重新写入。",
+    ),
+    "database_replaced": (
+        "Another file took the place of the database {file}. Close the program and start it again.",
+        "数据库 {file} 已被另一个文件取代。请关闭程序后重新启动。",
+    ),
     "database_renewed": (
         "The database {file} was damaged: it is kept beside, and begun anew with what could be read of it.",
         "数据库 {file} 已损坏：原文件保留在旁边，并用仍可读取的内容重新建立。",
