@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW_STEP = 0.03  # seconds: quick, yet slow enough to look at, cancel and reload a run of 150 steps
@@ -73,6 +73,7 @@ class Visits:
         self.outside: list[str] = []
         self.errors: list[str] = []
         self._contexts: list[Any] = []
+        self._asked_for: set[Request] = set()  # what a page told by itself, and is not answered yet
 
     def open(self, **options: Any) -> Page:
         """A page in a browser profile of its own."""
@@ -86,6 +87,9 @@ class Visits:
     def tab(self, page: Page) -> Page:
         """Watches a page and goes to the program."""
         page.on("request", lambda request: self._asked(request.url))
+        page.on("request", lambda request: self._asked_for.add(request) if "/run/" in request.url else None)
+        page.on("requestfinished", lambda request: self._asked_for.discard(request))
+        page.on("requestfailed", lambda request: self._asked_for.discard(request))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda line: self.errors.append(line.text) if "js_on_load" in line.text else None)
         page.goto(self._served.link)
@@ -96,7 +100,16 @@ class Visits:
         if not url.startswith((self._served.url, "data:", "blob:")):
             self.outside.append(url)
 
+    def settle(self) -> None:
+        """Until all that the pages told by themselves has arrived, for ten seconds at most."""
+        pages = [page for context in self._contexts for page in context.pages]
+        for _ in range(200 if pages else 0):
+            pages[0].wait_for_timeout(50)
+            if not self._asked_for:
+                break
+
     def close(self) -> None:
+        self.settle()  # the next test's form must not be told of this one's
         for context in self._contexts:
             context.close()
 

@@ -72,7 +72,7 @@ def test_a_form_outlives_a_reload_and_goes_back_step_by_step(visits: Visits, ser
     page.reload()
     expect(prompt).to_have_value("a red star")
     expect(steps).to_have_value("41")
-    page.wait_for_load_state("networkidle")  # what the page keeps of its own accord when it opens is no step
+    visits.settle()  # what the page keeps of its own accord when it opens is no step
     page.locator("#txt2img_undo").click()
     expect(steps).to_have_value("20")
     expect(prompt).to_have_value("a red star")

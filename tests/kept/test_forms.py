@@ -143,3 +143,25 @@ def test_a_damaged_form_is_an_empty_one(forms: Forms, clock: Clock, tmp_path: Pa
     clock.now += 10 * BURST
     forms.keep("txt2img", {"steps": 30})
     assert forms.undo("txt2img") == {}
+
+
+def test_a_form_that_was_half_filled_in_is_no_step(forms: Forms, clock: Clock) -> None:
+    """As a slow page tells of it: one field of what it was sent, then all."""
+    for state in ({"steps": 20, "prompt": ""}, {"steps": 20, "prompt": "red"}, {"steps": 41, "prompt": "red"}):
+        forms.keep("txt2img", state)
+        clock.now += 10 * BURST
+    forms.keep("txt2img", {"steps": 20, "prompt": "red", "width": 1})
+    clock.now += 2 * BURST
+    forms.keep("txt2img", {"steps": 41, "prompt": "red"})
+    assert forms.undo("txt2img") == {"steps": 20, "prompt": "red"}
+
+
+def test_what_is_told_late_does_not_take_an_undo_back(forms: Forms, clock: Clock) -> None:
+    for steps in (20, 41):
+        forms.keep("txt2img", {"steps": steps})
+        clock.now += 10 * BURST
+    forms.undo("txt2img")
+    forms.keep("txt2img", {"steps": 41})  # sent before, and slow
+    forms.keep("txt2img", {"steps": 20})  # what the page shows since
+    assert forms.current("txt2img") == {"steps": 20}
+    assert forms.undo("txt2img") is None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pipelines.database import Database
 
 STEPS = 50  # states of a tab that can be gone back to
+BOUNCE = 20.0  # seconds; a form that shows within them what it showed before what it shows was filled in by the page
 BURST = 2.0  # seconds; changes of one field that follow each other so quickly are one step back
 
 
@@ -33,6 +34,10 @@ class Forms:
             found = _newest(connection, tab, 2)
             change = _changed(found[0].fields, fields) if found else set()
             if found and not change:
+                return
+            if len(found) == 2 and not _changed(found[1].fields, fields) and 0 <= now - found[0].kept < BOUNCE:
+                # a page tells of each field that it fills in, and a slow one of a form that is half filled in
+                connection.execute("DELETE FROM forms WHERE number = ?", (found[0].number,))
                 return
             typing = len(found) == 2 and len(change) == 1 and change == _changed(found[1].fields, found[0].fields)
             if typing and 0 <= now - found[0].kept < BURST:
