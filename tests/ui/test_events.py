@@ -329,8 +329,8 @@ def test_the_steps_that_really_run(ui: Page, steps: Any, strength: float, words:
 
 
 def test_recent_pictures_are_newest_first_and_without_grids(ui: Page) -> None:
+    ui.parts.history.refresh()  # finds a file that another test put there before
     status = run(ui, "txt2img", seed=300, batch_size=2)
-    ui.parts.history.refresh()  # finds a file that another test put there before: older, so it stays behind
     strip = ui.call("txt2img_load")["txt2img_recent"]["items"]
     assert [one["label"] for one in strip[:2]] == ["301", "300"]
     assert status.grid is not None
