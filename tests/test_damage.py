@@ -25,6 +25,8 @@ from webui.archive.thumbnails import Thumbnails
 from webui.jobs.schema import SCHEMA
 from webui.jobs.table import JobTable
 
+pytestmark = pytest.mark.lengthy
+
 JOBS = 400
 STARS = 3_000
 LONG = "a red star " * 60

@@ -31,6 +31,8 @@ from webui.lab.store import LabTable
 from webui.notices import Notices
 from webui.parts import build_parts
 
+pytestmark = pytest.mark.lengthy
+
 FINISHED = "3"
 
 

@@ -18,6 +18,8 @@ from webui.archive.thumbnails import Thumbnails
 from webui.kept.settings import Settings
 from webui.parts import build_parts
 
+pytestmark = pytest.mark.lengthy
+
 PATIENCE = 60.0  # seconds; busy machines are slow
 
 

@@ -25,6 +25,8 @@ from webui.archive import decoding, pictures
 from webui.archive.decoding import AT_ONCE, Decoder
 from webui.archive.thumbnails import Thumbnails
 
+pytestmark = pytest.mark.lengthy
+
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows bounds no process's memory and sends no signals")
 PATIENCE = 60.0  # seconds
 

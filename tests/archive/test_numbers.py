@@ -19,6 +19,8 @@ from webui.archive import numbers, store
 from webui.archive.files import publish
 from webui.archive.store import ImageStore
 
+pytestmark = pytest.mark.lengthy
+
 REPOSITORY = Path(__file__).parents[2]
 EACH = 300  # pictures of each program
 

@@ -61,6 +61,7 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.mark.lengthy
 def test_as_a_program(tmp_path: Path) -> None:
     """Through app.py, as a process: the status comes out, stdout is JSON alone, bad input is no traceback."""
     line = [*COMMAND, "generate", "a", "--json", "--no-bootstrap", "--engine", "fake", "--output-dir", str(tmp_path)]
@@ -298,6 +299,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to send to another console program")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, how: signal.Signals) -> None:
@@ -315,6 +317,7 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, how: signal.Signa
     assert len(rest.splitlines()) < 49
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signal to send to another console program")
 def test_a_run_whose_folder_is_gone_says_so_and_waits(tmp_path: Path, run: Run) -> None:
     (tmp_path / "slow.py").write_text(SLOW.format(root=str(ROOT)), encoding="utf-8")
@@ -340,6 +343,7 @@ def test_a_run_whose_folder_is_gone_says_so_and_waits(tmp_path: Path, run: Run) 
     assert len(list(outputs.glob("*/*/0*.png"))) == before + len(kept) + 1
 
 
+@pytest.mark.lengthy
 def test_a_terminal_gets_a_progress_bar(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals in the standard library")
     import fcntl

@@ -26,6 +26,8 @@ from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs import trouble
 
+pytestmark = pytest.mark.lengthy
+
 __all__ = ["harness"]
 MAIN = threading.main_thread()
 ROOT = Path(__file__).parents[2]

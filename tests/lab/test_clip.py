@@ -28,6 +28,8 @@ from webui.words import say
 
 from .conftest import asked, opened
 
+pytestmark = pytest.mark.lengthy
+
 ENCODER = ModelInfo(name="clip", family="unknown", path="", kind="image-encoder")
 Pictures = Sequence[Image.Image]
 
