@@ -26,6 +26,7 @@ DAMAGED = ".damaged-"  # in the name of a file that was set aside: NAME.damaged-
 PATIENCE = 30.0  # seconds that another program may hold the file while it is opened
 HELD = 5.0  # seconds that it may hold it afterwards, before that is told
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_REOPENED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} | _DAMAGED
 _BUSY, _FULL = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}, {sqlite3.SQLITE_FULL}
 _BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
@@ -147,19 +148,15 @@ def _statements(scripts: tuple[str, ...]) -> Iterator[str]:
 
 
 def _empty(connection: sqlite3.Connection) -> None:
-    names = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE V%'")
-    tables = [row[0] for row in names]  # virtual ones first: they own others
-    for name in tables:
-        connection.execute(f'DROP TABLE "{name}"')
-    rows = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    for name in [row[0] for row in rows]:
-        connection.execute(f'DROP TABLE "{name}"')
+    for kind in ("CREATE V%", "%"):  # virtual ones first: they own others
+        for name in _tables(connection, kind):
+            connection.execute(f'DROP TABLE "{name}"')
 
 
-def _tables(connection: sqlite3.Connection) -> list[str]:
-    """In the order in which they were made, so that what others refer to comes first."""
-    found = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    return [row[0] for row in found]
+def _tables(connection: sqlite3.Connection, kind: str = "%") -> list[str]:
+    """In the order in which they were made, so that what others refer to comes first. `kind`: how they were."""
+    asked = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND sql LIKE ?"
+    return [row[0] for row in connection.execute(asked, (kind,))]
 
 
 def damaged(reason: str) -> sqlite3.DatabaseError:
@@ -302,7 +299,7 @@ class _Line:
             except _BUGS:
                 raise
             except sqlite3.Error as error:
-                self.failed = _number(error) in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} | _DAMAGED
+                self.failed = _number(error) in _REOPENED
                 raise
             finally:
                 self._end()

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipelines.database import Database
@@ -103,9 +104,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)
 
-        def idle() -> bool:
-            return engine.describe().state != "warming" and jobs.idle()
-
+        idle = partial(_idle, engine, jobs)
         ahead = Ahead(history, thumbnails, idle)
         stack.callback(ahead.close)
         reading = ReadingSettings(shared / READING)
@@ -129,6 +128,10 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             saving=saving,
             notices=notices,
         )
+
+
+def _idle(engine: Engine, jobs: JobTable) -> bool:
+    return engine.describe().state != "warming" and jobs.idle()
 
 
 def _waiting(settings: Settings, data_dir: Path) -> Path:

@@ -30,9 +30,8 @@ class Connections:
 
     def _open(self) -> None:
         self._database = index.opened(self._path, self._kept, self._number_in)
-        self._reader = index.opened(
-            self._path, self._kept, self._number_in
-        )  # a page need not wait while a re-index writes
+        # a page need not wait while a re-index writes
+        self._reader = index.opened(self._path, self._kept, self._number_in)
 
     def refresh(self) -> int:
         raise NotImplementedError
