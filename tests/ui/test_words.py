@@ -15,6 +15,7 @@ from pipelines.types import GenerationRequest
 from webui.ui.labels import translations, word
 from webui.ui.widgets import composer, reading
 from webui.words import COOKIE, SCRIPT_WORDS, SENTENCES, WORDS, Language, fault, language_of, line, say, translate
+from webui.words.viewer import VIEWER_WORDS
 
 TABLES = [
     (f"{name}:{key}", words)
@@ -23,6 +24,7 @@ TABLES = [
         ("script", SCRIPT_WORDS),
         ("reading", reading.NAMES),
         ("composer", composer.NAMES),
+        ("viewer", VIEWER_WORDS),
     )
     for key, words in table.items()
 ]

@@ -22,6 +22,7 @@ class Widget(gr.HTML):
     """A component whose value is an object. Gradio builds it again, from all its arguments, for every update."""
 
     folder: ClassVar[str]  # below `webui/ui/widgets/`
+    shared: ClassVar[tuple[str, ...]] = ()  # styles of `shared/` that its own go on from, by name
     words: ClassVar[Words] = {}  # what its script says, in both languages
     empty: ClassVar[dict[str, Any]] = {}
 
@@ -32,10 +33,11 @@ class Widget(gr.HTML):
         # options are written into the script: a component on a tab not yet open loses its properties with an update
         told = json.dumps({"words": self.words, **options}, ensure_ascii=False)
         parts = "{ element, props, trigger, watch, upload, server }"
+        own = f"{self.folder}/{self.folder}.css"
         module = address(f"{self.folder}/{self.folder}.js")
         return {
             "html_template": source(f"{self.folder}/{self.folder}.html"),
-            "css_template": source(f"{self.folder}/{self.folder}.css"),
+            "css_template": "".join(map(source, [f"shared/{name}.css" for name in self.shared] + [own])),
             "js_on_load": f'import("{module}").then((it) => it.mount({parts}, {told}));',
             "apply_default_css": False,
         }
