@@ -167,14 +167,16 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.proof import proof_routes
         from webui.http.queue import queue_routes
         from webui.http.scripts import script_routes
+        from webui.http.weight import Compressed
         from webui.ui.layout import build_page, mount_options
 
     faults: dict[Any, Any] = {RequestValidationError: malformed}
+    uploads = Path(os.environ["GRADIO_TEMP_DIR"]).absolute()
     application = FastAPI(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        middleware=[Middleware(Bodies), Middleware(UploadRoom, folder=Path(os.environ["GRADIO_TEMP_DIR"]).absolute())],
+        middleware=[Middleware(Compressed), Middleware(Bodies), Middleware(UploadRoom, folder=uploads)],
         exception_handlers=faults,
     )
     application.include_router(file_routes(parts))

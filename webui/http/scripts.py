@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
+from webui.http.weight import FOR_GOOD
 from webui.ui.widgets.sources import scripts, version
-
-FOR_GOOD = "public, max-age=31536000, immutable"  # the address changes with the modules
 
 
 def script_routes() -> APIRouter:

@@ -9,6 +9,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from webui.http.early import EarlyScript
+from webui.http.weight import Fresh
 from webui.library.presets import Preset
 from webui.ui.labels import translations
 from webui.ui.widgets.sources import source
@@ -69,7 +70,7 @@ def mount_options(presets: Sequence[Preset] = ()) -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": source("page/page.css"),
-        "app_kwargs": {"middleware": [Middleware(EarlyScript)]},
+        "app_kwargs": {"middleware": [Middleware(EarlyScript), Middleware(Fresh)]},
         "i18n": translations(names),
         "footer_links": [],
         "run_history": False,
