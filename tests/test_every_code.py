@@ -40,6 +40,7 @@ SAME = {
     "lab_field",
     "library_place",
     "inside",
+    "missing_lora",
     "model_unusable",
     "of_model",
 }

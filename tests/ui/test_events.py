@@ -208,7 +208,7 @@ def test_reuse_seed_is_the_chosen_pictures_own(ui: Page) -> None:
     assert value_of(answer["txt2img_seed"]) == 102
 
 
-def test_reuse_all_makes_the_same_run_again(ui: Page) -> None:
+def test_reuse_all_makes_the_same_picture_again(ui: Page) -> None:
     status = run(ui, "inpaint", prompt="a cat", seed=2**32 - 1, batch_size=2, mask_blur=9, masked_content="fill")
     answer = ui.call("txt2img_reuse_all", {"txt2img_pictures": item(ui, status, 1)})
     assert answer["way"] == "inpaint"
@@ -218,17 +218,17 @@ def test_reuse_all_makes_the_same_run_again(ui: Page) -> None:
         if name.startswith("inpaint_")
         and (not isinstance(update, dict) or update.get("__type__") != "update" or "value" in update)
     }
-    assert values["inpaint_seed"] == 2**32 - 1
+    assert (values["inpaint_seed"], values["inpaint_batch_size"]) == (0, 1)  # its own: the run began at 2^32 - 1
     assert set(values["inpaint_painter"]) == {"source", "url", "mask_url"}
     # the browser draws the mask again from `mask_url` and uploads it
     mask_hash = Path(values["inpaint_painter"]["mask_url"]).stem
     mask = ui.parts.store.inputs.get(mask_hash)
     values["inpaint_painter"] = {**values["inpaint_painter"], "mask": uploaded(ui, mask, "mask.png")}
     again = ui.generate("inpaint", values)
-    first, second = (metadata.read(one.saved[1].path).record for one in (status, again))
+    first, second = (metadata.read(saved.path).record for saved in (status.saved[1], again.saved[0]))
     assert first is not None
     assert second is not None
-    assert first.settings == second.settings
+    assert {**first.settings, "batch_size": 1} == second.settings
     assert first.pixels_sha256 == second.pixels_sha256
 
 

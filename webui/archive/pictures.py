@@ -91,6 +91,15 @@ def read_mask(source: Path | bytes) -> Image.Image:
     return mask
 
 
+def problem(source: Path | bytes) -> Note | None:
+    """What is wrong with a picture that somebody brings, to be told at once; None: `read` takes it. It is decoded."""
+    try:
+        _open(source)
+    except UnreadableImage as error:
+        return error.told
+    return None
+
+
 def small(path: Path, side: int) -> Image.Image:
     """A picture of the archive, upright "RGB", at most `side` pixels a side; of one with more than `SMALL_LIMIT`
     pixels a tile that says its size. Raises UnreadableImage, OSError."""

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+from gradio.data_classes import ImageData
 
 from pipelines.kinds import shown
 
@@ -68,6 +69,10 @@ class Picture(gr.Image):
 
     def preprocess(self, payload: Any) -> Any:
         return plain(payload.get("path") if isinstance(payload, Mapping) else payload)
+
+    def postprocess(self, value: str | None) -> ImageData | None:  # type: ignore[override]
+        """A file as it lies there, whatever it is called: gradio would read one named `.svg` as text."""
+        return None if value is None else ImageData(path=value, orig_name=Path(value).name)
 
 
 class Page(gr.Blocks):

@@ -29,6 +29,24 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The process that read {name} ended without a word.",
         "读取 {name} 的进程意外终止。",
     ),
+    "missing_model": ("model {name}", "模型 {name}"),
+    "missing_lora": ("LoRA {name}", "LoRA {name}"),
+    "sent_nothing": ("This picture does not hold settings we know.", "这张图片不含可识别的生成参数。"),
+    "sent_missing": ("Not here: {names}.", "此处没有：{names}。"),
+    "sent_model_kept": (
+        "The picture's model cannot be run here: the form keeps its own, and the picture will be another one.",
+        "图片所用的模型在此无法运行：表单保留现有模型，生成的图片会不同。",
+    ),
+    "sent_not_understood": ("Not understood: {names}.", "未能识别：{names}。"),
+    "sent_start_missing": (
+        "The picture that it was made from is not here: choose one to start from.",
+        "制作它所用的原图不在此处：请另选一张起始图片。",
+    ),
+    "sent_from_batch": (
+        "It was computed together with others, {count} at once: alone it may differ a little. Make again repeats them"
+        " all.",
+        "它与其他图片一起计算（每次 {count} 张）：单独生成可能略有差异；“重现图片”会重复整批。",
+    ),
     "left_out_deep": (
         "{count:,} folders more than {limit} folders deep are left out.",
         "{count:,} 个文件夹超过 {limit} 层，未列出其中图片。",

@@ -139,8 +139,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "drop_here": ("Drop the picture: its settings open in Make again", "松开图片：将在“重现图片”中打开其参数"),
     "drop_refused": ("The file could not be taken: it may be too large.", "无法接收该文件：可能太大。"),
     "again_missing": ("Not here", "此处没有"),
-    "again_missing_model": ("model {name}", "模型 {name}"),
-    "again_missing_lora": ("LoRA {name}", "LoRA {name}"),
     "again_recent": ("… or choose a recent one", "……或从最近的图片中选择"),
     "again_make": ("Make it again", "重现这张图片"),
     "again_send": ("Send to its tab", "发送到对应的标签页"),
@@ -151,7 +149,6 @@ WORDS: dict[str, tuple[str, str]] = {
         " compare every pixel.",
         "每张图片都带有自己的生成参数。选择一张即可查看、修改，或重新生成并逐像素比较。",
     ),
-    "again_nothing": ("This picture does not hold settings we know.", "这张图片不含可识别的生成参数。"),
     "again_foreign": (
         "These settings come from {program}: they can be sent to a tab, but not compared pixel for pixel.",
         "这些参数来自{program}：可以发送到标签页，但无法逐像素比较。",

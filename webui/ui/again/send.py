@@ -8,14 +8,16 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import SeedprintError
-from pipelines.types import DIALECTS, SEED_END, Task
+from pipelines.errors import Note, SeedprintError
+from pipelines.kinds import several
+from pipelines.prompts.grammar import parse
+from pipelines.types import DIALECTS, Task
 from webui.archive import metadata
 from webui.archive.inputs import InputsAround
 from webui.archive.metadata import ReadBack
 from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
-from webui.proof.resources import matched, renamed_fields
+from webui.proof.resources import Match, matched, renamed_fields
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.tab import GenerateTab
 from webui.ui.house import House, input_url
@@ -31,12 +33,10 @@ def task_of(back: ReadBack) -> Task:
     return "img2img" if "strength" in back.fields else "txt2img"
 
 
-def run_fields(back: ReadBack) -> dict[str, Any]:
-    """The fields that make the picture again: image i of a batch has seed + i, so the run began at seed - position."""
+def own_fields(back: ReadBack) -> dict[str, Any]:
+    """The fields that make this picture alone: one with its own seed, whatever run it came from."""
     found = dict(back.fields)
-    if back.record is not None and isinstance(found.get("seed"), int):
-        found["seed"] = (found["seed"] - back.record.position) % SEED_END
-    return found
+    return found | {"batch_size": 1} if "batch_size" in found else found
 
 
 # Given to an event that sends: remembers where the person is. `travels` goes on from there (both in head.js).
@@ -81,19 +81,64 @@ class Sender:
         return self.open(task) | tab.form.apply(fields) | self._picture(tab, path)
 
     def as_run(self, path: Path) -> Updates:
-        """The form that made the picture, with its source picture and mask, on the tab it came from."""
+        """The form that makes the picture, with its source picture and mask, on the tab it came from."""
         back = metadata.read(path)
         tab = self.tabs[task_of(back)]
-        return self.open(tab.task) | tab.form.apply(self._known(back, run_fields(back))) | self._inputs(tab, back, path)
+        return self.open(tab.task) | tab.form.apply(self._known(back, own_fields(back))) | self._inputs(tab, back, path)
+
+    def told_of_run(self, path: Path) -> tuple[Note, ...]:
+        """What a person should know of the form that `as_run` fills in: what is not here, not understood, or not the
+        same. Raises UnreadableImage."""
+        back = metadata.read(path)
+        if not back.fields:
+            return (back.problem or Note("sent_nothing"),)
+        return (*self._told_of_files(back), *self._told_of_start(back, path), *_told_of_batch(back))
+
+    def missing(self, back: ReadBack) -> list[Note]:
+        """The model and the LoRAs that another program's picture names and that are not here; of our own the hashes
+        of the record tell better."""
+        model, loras = back.fields.get("model"), parse(str(back.fields.get("prompt", ""))).loras
+        found = [Note("missing_model", name=str(model))] if model is not None and not self._can_run(model) else []
+        adapters = self.house.service.adapters()
+        here = {name.casefold() for one in adapters for name in (one.name, Path(one.path).stem)}
+        gone = dict.fromkeys(lora.name for lora in loras if lora.name.casefold() not in here)
+        return [*found, *(Note("missing_lora", name=name) for name in gone)]
+
+    def _told_of_files(self, back: ReadBack) -> list[Note]:
+        """Of the files it was made with, and what was not understood."""
+        told = self.missing(back)
+        if back.record is not None:
+            told = [one.note for one in self._matched(back) if one.note is not None]
+        found = [Note("sent_missing", names=several(told))] if told and back.record is None else told
+        if not self._can_run(self._renamed(back, back.fields).get("model")):
+            found.append(Note("sent_model_kept"))
+        if back.unknown:
+            found.append(Note("sent_not_understood", names=several(back.unknown)))
+        return found
+
+    def _told_of_start(self, back: ReadBack, path: Path) -> list[Note]:
+        tab = self.tabs[task_of(back)]
+        if not tab.source_inputs() or self._inputs(tab, back, path):
+            return []
+        return [Note("sent_start_missing")]
+
+    def _can_run(self, name: object) -> bool:
+        model = self.house.model(name)
+        return model is not None and model.problem is None
+
+    def _matched(self, back: ReadBack) -> list[Match]:
+        facts = back.record.facts if back.record is not None else {}
+        return matched(facts, self.house.service.shelf.everything())
+
+    def _renamed(self, back: ReadBack, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return renamed_fields(fields, self._matched(back))
 
     def _known(self, back: ReadBack, fields: Mapping[str, Any]) -> dict[str, Any]:
         """With the names that the picture's files have now, and without a model that is not there: the form keeps its
         own. Prompts as run: what was drawn is not again."""
-        facts = back.record.facts if back.record is not None else {}
-        found = renamed_fields(fields, matched(facts, self.house.service.shelf.everything()))
+        found = self._renamed(back, fields)
         found |= {name: choices.literal(found[name]) for name in ("prompt", "negative_prompt") if name in found}
-        model = self.house.model(found.get("model"))
-        if model is None or model.problem is not None:
+        if not self._can_run(found.get("model")):
             found.pop("model", None)
         vaes = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if found and found.get("vae") not in vaes:
@@ -127,3 +172,9 @@ class Sender:
         if tab.image is not None and image is not None:
             return {tab.image: str(files[0])}
         return {}
+
+
+def _told_of_batch(back: ReadBack) -> list[Note]:
+    """Alone a picture may differ in its last bits from one that was computed beside others."""
+    size = back.record.settings.get("batch_size") if back.record is not None else 1
+    return [Note("sent_from_batch", count=size)] if isinstance(size, int) and size > 1 else []

@@ -9,8 +9,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, Note, SeedprintError
-from pipelines.prompts.grammar import parse
-from webui.archive import metadata
+from webui.archive import metadata, pictures
 from webui.archive.metadata import ReadBack
 from webui.proof.resources import matched
 from webui.ui import jobs
@@ -54,6 +53,7 @@ class AgainTab:
                     self.make = gr.Button(
                         word("again_make"),
                         variant="primary",
+                        interactive=False,
                         elem_id="again_make",
                         elem_classes="generate-button",
                         scale=2,
@@ -86,7 +86,7 @@ class AgainTab:
         """Call once all tabs stand."""
         handlers = AgainHandlers(self, sender)
         private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        shown = [self.settings, self.raw, self.report, self.send, self.live]
+        shown = [self.settings, self.raw, self.report, self.send, self.make, self.live]
         self.image.change(handlers.show, self.image, shown, queue=False, api_name="again_show", **private)
         self.recent.select(handlers.choose, self.recent, self.image, queue=False, api_name="again_choose", **private)
         targets = [*sender.targets(), self.live]
@@ -128,32 +128,26 @@ class AgainHandlers:
     def show(self, path: str | None, request: gr.Request) -> Updates:
         """The settings of a picture just given."""
         tab, language = self.tab, language_of(request)
-        empty = {tab.report: gr.update(visible=False), tab.live: {}}
+        empty: Updates = {tab.report: gr.update(visible=False), tab.live: {}}
+        empty |= {tab.send: gr.update(interactive=False), tab.make: gr.update(interactive=False)}
         if not path:
-            return empty | {tab.settings: "", tab.raw: "", tab.send: gr.update(interactive=False)}
+            return empty | {tab.settings: "", tab.raw: ""}
         try:
-            back = metadata.read(self.house.readable(path, "file"))
+            file = self.house.readable(path, "file")
+            back = metadata.read(file)
         except SeedprintError as error:
-            note = f'<p class="error-line">{escaped(fault(error, language))}</p>'
-            return empty | {tab.settings: note, tab.raw: "", tab.send: gr.update(interactive=False)}
+            return empty | {tab.settings: _error_line(fault(error, language)), tab.raw: ""}
+        problem = pictures.problem(file)
         files = matched(back.record.facts, self.house.service.shelf.everything()) if back.record else []
+        missing = [] if back.record else [say(note, language) for note in self.sender.missing(back)]
         return empty | {
-            tab.settings: notes_html([one.note for one in files if one.note], language)
-            + settings_table(back, language, [] if back.record else self.missing(back, language)),
+            tab.settings: (_error_line(say(problem, language)) if problem is not None else "")
+            + notes_html([one.note for one in files if one.note], language)
+            + settings_table(back, language, missing),
             tab.raw: back.text or "",
             tab.send: gr.update(interactive=bool(back.fields)),
+            tab.make: gr.update(interactive=back.record is not None and problem is None),
         }
-
-    def missing(self, back: ReadBack, language: Language) -> list[str]:
-        """What another program's picture names and is not here; of our own, the record's hashes tell better."""
-        model, loras = back.fields.get("model"), parse(str(back.fields.get("prompt", ""))).loras
-        found = []
-        if model is not None and self.house.model(model) is None:
-            found.append(translate("again_missing_model", language, name=str(model)))
-        here = {one.name.casefold() for one in self.house.service.adapters()}
-        here |= {Path(one.path).stem.casefold() for one in self.house.service.adapters()}
-        gone = dict.fromkeys(lora.name for lora in loras if lora.name.casefold() not in here)
-        return [*found, *(translate("again_missing_lora", language, name=name) for name in gone)]
 
     def send(self, path: str | None, request: gr.Request) -> Updates:
         try:
@@ -192,10 +186,14 @@ class AgainHandlers:
             self.house.service.cancel(one)
 
 
+def _error_line(text: str) -> str:
+    return f'<p class="error-line">{escaped(text)}</p>'
+
+
 def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = ()) -> str:
     """The settings as a table; every text in it is from a stranger and escaped. `missing`: what is not here."""
     if not back.fields:
-        told = translate("again_nothing", language) if back.problem is None else say(back.problem, language)
+        told = say(back.problem or Note("sent_nothing"), language)
         return f'<p class="note">{escaped(told)}</p>'
     rows = [("field_task", translate(f"tab_{task_of(back)}", language))]
     fields = dict(back.fields)

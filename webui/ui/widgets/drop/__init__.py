@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import SeedprintError
+from webui.archive import metadata, pictures
 from webui.ui.again.send import Sender
 from webui.ui.again.tab import AgainTab
 from webui.ui.generate.controls import Updates
@@ -38,7 +39,9 @@ class DropAnywhere:
             path = value.get("uploaded") if isinstance(value, dict) else None
             try:
                 file = self.house.readable(path, "file")
-            except InvalidRequest as error:
+                if pictures.problem(file) is not None:
+                    metadata.read(file)  # of a damaged one Make again shows what can still be read
+            except SeedprintError as error:
                 return {self.widget: {"error": fault(error, language_of(request))}}
             return sender.open("again") | {again.image: str(file), self.widget: {}}
 

@@ -1,0 +1,109 @@
+"""What is told of a form that was filled in from a picture: nothing of it comes without a word."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pipelines.errors import Note
+from webui.ui.again.send import Sender
+from webui.ui.house import House
+from webui.words import LANGUAGES, say
+
+from .conftest import Page
+from .test_events import item, picture, run, value_of
+
+pytestmark = pytest.mark.lengthy
+
+FOREIGN = "a lighthouse <lora:seaside:0.8>\nSteps: 9, Sampler: Euler a, CFG scale: 4.5, Seed: 77, Size: 512x768, "
+
+
+def saved(tmp_path: Path, text: str) -> Path:
+    texts = PngInfo()
+    texts.add_text("parameters", text)
+    Image.new("RGB", (64, 96), "teal").save(tmp_path / "other.png", pnginfo=texts)
+    return tmp_path / "other.png"
+
+
+class Tab:
+    """What `Sender` asks of a tab to tell: whether it takes a picture."""
+
+    painter = None
+
+    def __init__(self, task: str) -> None:
+        self.image = f"{task}_image" if task != "txt2img" else None
+
+    def source_inputs(self) -> set[Any]:
+        return {self.image} - {None}
+
+
+@pytest.fixture
+def sender(ui: Page) -> Sender:
+    parts = ui.parts
+    house = House(
+        service=parts.service,
+        inputs=parts.store.inputs,
+        outputs=parts.store.root,
+        library=parts.library,
+        reading=parts.reading,
+    )
+    made = object.__new__(Sender)  # no components: nothing is shown here
+    made.house, made.tabs = house, {task: Tab(task) for task in ("txt2img", "img2img", "inpaint")}  # type: ignore[misc, dict-item]
+    return made
+
+
+def told(sender: Sender, path: Path) -> dict[str, Note]:
+    notes = sender.told_of_run(path)
+    for note in notes:
+        assert all("{" not in say(note, language) for language in LANGUAGES)
+    return {note.code: note for note in notes}
+
+
+def test_a_model_that_is_not_here_is_told(sender: Sender, tmp_path: Path) -> None:
+    notes = told(sender, saved(tmp_path, FOREIGN + "Model: lighthouse-v3"))
+    assert set(notes) == {"sent_missing", "sent_model_kept"}
+    gone = (Note("missing_model", name="lighthouse-v3"), Note("missing_lora", name="seaside"))
+    assert notes["sent_missing"].values["names"] == gone
+    assert "lighthouse-v3" in say(notes["sent_missing"], "zh")
+
+
+def test_a_picture_that_names_no_model_is_told_of_too(sender: Sender, tmp_path: Path) -> None:
+    assert "sent_model_kept" in told(sender, saved(tmp_path, "a\nSteps: 9, Seed: 77"))
+
+
+def test_a_second_pass_is_named_and_goes_to_txt2img(ui: Page, sender: Sender, tmp_path: Path) -> None:
+    """Case 15: the strength is the second pass's."""
+    hires = "Denoising strength: 0.4, Hires upscale: 2, Hires steps: 10, Hires upscaler: Latent"
+    path = saved(tmp_path, FOREIGN + hires)
+    notes = told(sender, path)
+    names = notes["sent_not_understood"].values["names"]
+    assert set(names) == {*hires.split(", ")[1:], "Hires denoising strength: 0.4"}
+    data = BytesIO(path.read_bytes())
+    file = ui.client.post("/gradio_api/upload", files={"files": ("a.png", data, "image/png")}).json()[0]
+    assert ui.call("again_send", {"again_image": picture(file)})["way"] == "txt2img"
+
+
+def test_of_our_own_picture_alone_there_is_nothing_to_tell(ui: Page, sender: Sender) -> None:
+    assert told(sender, run(ui, "txt2img", seed=3).saved[0].path) == {}
+    assert told(sender, run(ui, "img2img", seed=3).saved[0].path) == {}
+
+
+def test_one_of_a_batch_and_a_start_picture_that_is_gone_are_told(ui: Page, sender: Sender) -> None:
+    status = run(ui, "img2img", seed=9, batch_size=3)
+    path = status.saved[2].path
+    assert set(told(sender, path)) == {"sent_from_batch"}
+    for kept in ui.parts.store.inputs.folder.glob("*.png"):
+        kept.unlink()
+    assert set(told(sender, path)) == {"sent_from_batch", "sent_start_missing"}
+    answer = ui.call("img2img_reuse_all", {"img2img_pictures": item(ui, status, 2)})
+    assert (value_of(answer["img2img_seed"]), value_of(answer["img2img_batch_size"])) == (11, 1)
+
+
+def test_a_picture_without_settings_says_so(sender: Sender, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
+    assert sender.told_of_run(tmp_path / "plain.png") == (Note("sent_nothing"),)
