@@ -31,8 +31,12 @@ class Drawing:
     boxes: tuple[Box, ...]
 
 
-def render(picture: Picture, rng: random.Random, *, width: int = 128, height: int = 128) -> Drawing:
-    """Draw one picture; `rng` gives it its small differences of place, size, tilt and shade."""
+def render(picture: Picture, rng: random.Random, *, width: int = 128, height: int = 128, scale: int = 1) -> Drawing:
+    """Draw one picture; `rng` gives it its small differences of place, size, tilt and shade.
+
+    With `scale` the same picture is `scale` times as wide and high: blocks of pixel art, washes and blurs grow with it.
+    """
+    width, height = width * scale, height * scale
     wide, high = width * SUPERSAMPLING, height * SUPERSAMPLING
     image = draw_background(picture, wide, high, rng)
     places = [_place(picture, wide, high, rng)] if picture.second is None else _two_places(wide, high, rng)
@@ -40,17 +44,17 @@ def render(picture: Picture, rng: random.Random, *, width: int = 128, height: in
     draw = ImageDraw.Draw(image)
     outline = round(0.032 * min(wide, high)) if picture.style == "cartoon" else 0
     for (subject, colour), (x, y, radius) in zip(shown, places, strict=True):
-        shade = _jitter(COLOURS[colour], rng)
+        shade = jitter(COLOURS[colour], rng)
         pen = Pen(draw=draw, x=x, y=y, radius=radius, tilt=rng.uniform(-0.06, 0.06), outline=outline, ink=OUTLINE)
         DRAWERS[subject](pen, shade)
     boxes = tuple(_box(place, width, height) for place in places)
-    finished = _finish(image, picture.style, width, height)
+    finished = finish(image, picture.style, width, height, scale)
     if picture.blurred:
-        finished = finished.filter(ImageFilter.GaussianBlur(rng.uniform(2.2, 3.2)))
+        finished = finished.filter(ImageFilter.GaussianBlur(rng.uniform(2.2, 3.2) * scale))
     return Drawing(finished, boxes)
 
 
-def _jitter(colour: RGB, rng: random.Random) -> RGB:
+def jitter(colour: RGB, rng: random.Random) -> RGB:
     red, green, blue = (round(min(255, max(0, value + rng.uniform(-7, 7)))) for value in colour)
     return red, green, blue
 
@@ -82,22 +86,23 @@ def _box(place: tuple[float, float, float], width: int, height: int) -> Box:
     )
 
 
-def _finish(image: Image.Image, style: str, width: int, height: int) -> Image.Image:
-    """Bring the supersampled drawing to its size, in its style."""
+def finish(image: Image.Image, style: str, width: int, height: int, scale: int = 1) -> Image.Image:
+    """Bring the supersampled drawing to its size (pixels), in its style."""
     if style == "pixel":
-        blocks = image.resize((width // PIXEL_BLOCK, height // PIXEL_BLOCK), Image.Resampling.NEAREST)
+        block = PIXEL_BLOCK * scale
+        blocks = image.resize((width // block, height // block), Image.Resampling.NEAREST)
         return blocks.resize((width, height), Image.Resampling.NEAREST)
     image = image.resize((width, height), Image.Resampling.BOX)
-    return _watercolour(image) if style == "watercolor" else image
+    return _watercolour(image, scale) if style == "watercolor" else image
 
 
-def _watercolour(image: Image.Image) -> Image.Image:
+def _watercolour(image: Image.Image, scale: int) -> Image.Image:
     """Soft edges that darken where the paint dries, paler colours, and a border of bare paper."""
-    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1.1)), np.float32)
-    wide = np.asarray(image.filter(ImageFilter.GaussianBlur(4.5)), np.float32)
+    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1.1 * scale)), np.float32)
+    wide = np.asarray(image.filter(ImageFilter.GaussianBlur(4.5 * scale)), np.float32)
     paint = (soft + 0.3 * (soft - wide)) * 0.8 + 255 * 0.2
-    height, width = paint.shape[:2]
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    height, width = paint.shape[0] / scale, paint.shape[1] / scale
+    rows, columns = np.mgrid[0 : paint.shape[0], 0 : paint.shape[1]].astype(np.float32) / scale
     edge = np.minimum(np.minimum(columns, width - 1 - columns), np.minimum(rows, height - 1 - rows))
     wave = 1.5 * np.sin(columns / 9) + 1.5 * np.sin(rows / 11)  # the same wobble each time: nothing to memorise
     cover = np.clip((edge + wave - 7) / 3, 0, 1)[..., None]
