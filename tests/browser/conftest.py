@@ -93,7 +93,7 @@ class Visits:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda line: self.errors.append(line.text) if "js_on_load" in line.text else None)
         page.goto(self._served.link)
-        page.wait_for_selector("#txt2img_generate")
+        page.wait_for_selector("#form_generate")
         return page
 
     def _asked(self, url: str) -> None:

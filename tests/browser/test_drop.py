@@ -52,9 +52,9 @@ def test_a_picture_of_another_program_shows_its_settings_and_goes_to_its_tab(vis
     for named in ("model lighthouse-v3", "LoRA seaside", "ADetailer model: face_yolo"):
         expect(settings).to_contain_text(named)
     page.locator("#again_send").click()
-    expect(page.locator("#txt2img_generate")).to_be_visible()
-    expect(page.locator("#txt2img_prompt textarea")).to_have_value(re.compile("a lighthouse"))
-    expect(page.locator("#txt2img_steps input[type=number]")).to_have_value("9")
+    expect(page.locator("#form_generate")).to_be_visible()
+    expect(page.locator("#form_prompt textarea")).to_have_value(re.compile("a lighthouse"))
+    expect(page.locator("#form_steps input[type=number]")).to_have_value("9")
 
 
 def test_dropped_from_any_tab_and_a_second_one_takes_its_place(visits: Visits, foreign: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_dropped_from_any_tab_and_a_second_one_takes_its_place(visits: Visits, f
 def test_a_place_that_takes_files_itself_keeps_them(visits: Visits, foreign: Path) -> None:
     page = visits.open()
     page.get_by_role("tab", name="Inpaint").click()
-    expect(page.locator("#inpaint_painter")).to_contain_text("Drop a picture here")  # its script is there
-    drop(page, foreign, "#inpaint_painter .painter")
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
+    expect(page.locator("#form_painter")).to_contain_text("Drop a picture here")  # its script is there
+    drop(page, foreign, "#form_painter .painter")
+    expect(page.locator("#form_painter canvas")).to_be_visible()
     expect(page.get_by_role("tab", name="Inpaint")).to_have_attribute("aria-selected", "true")

@@ -57,13 +57,13 @@ def test_without_the_link_there_is_one_sentence(stranger: BrowserContext, served
 def test_the_link_opens_the_page_at_its_clean_address_from_then_on(stranger: BrowserContext, served: Served) -> None:
     page = stranger.new_page()
     page.goto(served.link)
-    page.wait_for_selector("#txt2img_generate")
+    page.wait_for_selector("#form_generate")
     assert page.url == served.url
     assert TOKEN not in page.evaluate("document.cookie")
     page.close()
     again = stranger.new_page()
     again.goto(served.url)
-    again.wait_for_selector("#txt2img_generate")
+    again.wait_for_selector("#form_generate")
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -75,5 +75,5 @@ def test_a_link_on_another_site_opens_the_page_too(
         page.goto(served.link)
     page.goto(elsewhere)
     page.get_by_text("front" if known else "link", exact=True).click()
-    page.wait_for_selector("#txt2img_generate")
+    page.wait_for_selector("#form_generate")
     assert page.url == served.url

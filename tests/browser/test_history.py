@@ -158,8 +158,8 @@ def test_sent_on(page: Page, saved: list[SavedImage], way: str) -> None:
     cells(page).first.locator("> button").click()
     page.locator(f"dialog.large .to_{way}").click()
     task = "txt2img" if way == "run" else way
-    expect(page.locator(f"#{task}_prompt textarea")).to_have_value(PROMPTS[2])
-    expect(page.locator(f"#{task}_generate")).to_be_visible()
+    expect(page.locator("#form_prompt textarea")).to_have_value(PROMPTS[2])
+    expect(page.locator("#form_generate")).to_be_visible()
 
 
 def test_a_file_put_there_by_hand_is_noticed(page: Page, served: Served) -> None:
@@ -264,11 +264,11 @@ def test_what_is_left_out_is_told(page: Page, served: Served) -> None:
 def test_where_words_look(page: Page, served: Served, tmp_path: Path) -> None:
     """Of a picture that this engine made: overlays of its words beside it, which go when another is opened."""
     page.get_by_role("tab", name="txt2img").click()
-    page.locator("#txt2img_prompt textarea").fill("a golden boat")
+    page.locator("#form_prompt textarea").fill("a golden boat")
     for name, value in (("width", 64), ("height", 64), ("steps", 3)):
         page.locator(f"#txt2img_{name} input").first.fill(str(value))
-    page.locator("#txt2img_generate").click()
-    expect(page.locator("#txt2img_live .line")).to_contain_text("Done")
+    page.locator("#form_generate").click()
+    expect(page.locator("#form_live .line")).to_contain_text("Done")
     open_history(page)
     search(page, "golden")
     expect(cells(page).first.locator("img")).to_have_attribute("alt", "a golden boat")

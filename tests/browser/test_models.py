@@ -42,9 +42,9 @@ def test_a_model_is_found_looked_into_settled_and_used(visits: Visits, served: S
     page.locator("#models_save").click()
     expect(page.locator("#models_told")).to_contain_text("Kept.")
     page.locator("#models_use").click()
-    expect(page.locator("#txt2img_model input")).to_have_value("anime")
-    expect(field(page, "txt2img_steps")).to_have_value("33")
-    expect(field(page, "txt2img_width")).to_have_value("448")
+    expect(page.locator("#form_model input")).to_have_value("anime")
+    expect(field(page, "form_steps")).to_have_value("33")
+    expect(field(page, "form_width")).to_have_value("448")
     until_kept(page, served, steps=33, width=448)  # nothing is told late, into the next test's form
     for name in ("anime", "late", "cut"):
         (models / f"{name}.safetensors").unlink()
@@ -62,7 +62,7 @@ def until_kept(page: Page, served: Served, **wanted: Any) -> None:
 
 def test_a_form_outlives_a_reload_and_goes_back_step_by_step(visits: Visits, served: Served) -> None:
     page = visits.open()
-    steps, prompt = field(page, "txt2img_steps"), field(page, "txt2img_prompt")
+    steps, prompt = field(page, "form_steps"), field(page, "form_prompt")
     fill(page, "txt2img", steps=20)  # what the page of the test before told late may be there
     until_kept(page, served, prompt="", steps=20)
     fill(page, "txt2img", prompt="a red star")
@@ -73,14 +73,14 @@ def test_a_form_outlives_a_reload_and_goes_back_step_by_step(visits: Visits, ser
     expect(prompt).to_have_value("a red star")
     expect(steps).to_have_value("41")
     visits.settle()  # what the page keeps of its own accord when it opens is no step
-    page.locator("#txt2img_undo").click()
+    page.locator("#form_undo").click()
     expect(steps).to_have_value("20")
     expect(prompt).to_have_value("a red star")
-    page.locator("#txt2img_undo").click()
+    page.locator("#form_undo").click()
     expect(prompt).to_have_value("")
     fill(page, "txt2img", prompt="kept", guidance=9)
-    page.locator("#txt2img_reset").click()
-    expect(field(page, "txt2img_guidance")).to_have_value("3")
+    page.locator("#form_reset").click()
+    expect(field(page, "form_guidance")).to_have_value("3")
     expect(prompt).to_have_value("kept")
 
 
@@ -88,12 +88,12 @@ def test_a_stroke_while_zoomed_lands_where_it_was_drawn(visits: Visits, served: 
     page = visits.open()
     open_tab(page, "Inpaint")
     upload_picture(page, "inpaint", tmp_path)
-    canvas, view = page.locator("#inpaint_painter canvas"), page.locator("#inpaint_painter .view")
+    canvas, view = page.locator("#form_painter canvas"), page.locator("#form_painter .view")
     expect(canvas).to_be_visible()
-    level = page.locator("#inpaint_painter .level")
+    level = page.locator("#form_painter .level")
     expect(level).to_have_text("100 %")
-    page.locator("#inpaint_painter .in").click()
-    page.locator("#inpaint_painter .in").click()
+    page.locator("#form_painter .in").click()
+    page.locator("#form_painter .in").click()
     expect(level).to_have_text("200 %")
     view.evaluate("one => { one.scrollLeft = one.scrollWidth; one.scrollTop = one.scrollHeight }")
     view.scroll_into_view_if_needed()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 def live(page: Page, task: str = "txt2img") -> Locator:
-    return page.locator(f"#{task}_live .live")
+    return page.locator("#form_live .live")
 
 
 def field(page: Page, name: str) -> Locator:
@@ -36,7 +36,7 @@ def generate(page: Page, task: str, **values: Any) -> None:
     """Fills in, clicks, waits until it is done."""
     fill(page, task, **values)
     live(page, task).evaluate("one => { one.dataset.state = 'asked' }")  # what the run before left there counts no more
-    page.locator(f"#{task}_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page, task)).to_have_attribute("data-state", "done")
 
 
@@ -49,13 +49,13 @@ def upload_picture(page: Page, task: str, folder: Path) -> Path:
     picture = Image.new("RGB", (160, 128), "blue")
     picture.paste("yellow", (60, 40, 100, 90))
     picture.save(path)
-    page.locator(f"#{task}_image input[type=file], #{task}_painter .picture-file").first.set_input_files(path)
+    page.locator("#form_image input[type=file], #form_painter .picture-file").first.set_input_files(path)
     return path
 
 
 def paint(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
     """One stroke with the mouse; places as shares of the canvas."""
-    canvas = page.locator("#inpaint_painter canvas")
+    canvas = page.locator("#form_painter canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
@@ -70,7 +70,7 @@ def paint(page: Page, start: tuple[float, float], end: tuple[float, float]) -> N
 def press(page: Page, name: str) -> None:
     """A painter's button that changes the mask."""
     with page.expect_response(lambda answer: "/upload" in answer.url and answer.request.method == "POST"):
-        page.locator(f"#inpaint_painter button.{name}").click()
+        page.locator(f"#form_painter button.{name}").click()
 
 
 def kept_mask(served: Served, path: Path) -> Image.Image:
@@ -90,35 +90,35 @@ def test_type_a_prompt_get_pictures(visits: Visits, served: Served) -> None:
     page = visits.open()
     before = len(served.pictures())
     generate(page, "txt2img", prompt="a red star", seed=40, batch_size=3, steps=5)
-    labels = page.locator("#txt2img_pictures .thumbs button span")
+    labels = page.locator("#canvas .strip button.run span")
     expect(labels).to_have_text(["40", "41", "42", "grid"])
-    big = page.locator("#txt2img_pictures .stage img")
+    big = page.locator("#canvas .stage img")
     expect(big).to_be_visible()
     assert page.evaluate("one => one.naturalWidth", big.element_handle()) == 128
-    page.locator("#txt2img_pictures .thumbs button").nth(1).click()
-    expect(page.locator("#txt2img_pictures .caption")).to_contain_text("41")
-    expect(page.locator("#txt2img_recent button")).to_have_count(3)
+    page.locator("#canvas .strip button.run").nth(1).click()
+    expect(page.locator("#canvas .caption")).to_contain_text("41")
+    expect(page.locator("#canvas .strip button.recent")).to_have_count(3)
     assert len(served.pictures()) == before + 3
 
 
 def test_control_and_enter_generate(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", steps=3, batch_size=1)
-    field(page, "txt2img_prompt").fill("a blue fish")
-    field(page, "txt2img_prompt").press("Control+Enter")
+    field(page, "form_prompt").fill("a blue fish")
+    field(page, "form_prompt").press("Control+Enter")
     expect(live(page)).to_have_attribute("data-state", "done")
-    expect(page.locator("#txt2img_pictures .caption")).to_contain_text("a blue fish")
+    expect(page.locator("#canvas .caption")).to_contain_text("a blue fish")
 
 
 def test_a_preview_and_progress_are_shown_then_cancel(visits: Visits, served: Served) -> None:
     page = visits.open()
     before = len(served.pictures())
     fill(page, "txt2img", steps=150, batch_size=1, batches=3)
-    page.locator("#txt2img_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page).locator(".line")).to_contain_text("of 150")
     expect(live(page).locator(".detail")).to_contain_text("image 1 of 3")
     expect(live(page).locator(".preview")).to_be_visible()
-    page.locator("#txt2img_cancel").click()
+    page.locator("#form_cancel").click()
     expect(live(page)).to_have_attribute("data-state", "cancelled")
     expect(live(page).locator(".line")).to_have_text("Cancelled: 0 of 3 saved")
     assert len(served.pictures()) == before
@@ -128,11 +128,11 @@ def test_skip_goes_on_with_the_next(visits: Visits, served: Served) -> None:
     page = visits.open()
     before = len(served.pictures())
     fill(page, "txt2img", steps=150, batch_size=1, batches=2, seed=900)
-    page.locator("#txt2img_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page).locator(".line")).to_contain_text("Step")
-    page.locator("#txt2img_skip").click()
+    page.locator("#form_skip").click()
     expect(live(page)).to_have_attribute("data-state", "done")
-    expect(page.locator("#txt2img_pictures .caption")).to_contain_text("901")
+    expect(page.locator("#canvas .caption")).to_contain_text("901")
     assert len(served.pictures()) == before + 1
 
 
@@ -140,25 +140,25 @@ def test_skip_goes_on_with_the_next(visits: Visits, served: Served) -> None:
 def test_reload_in_the_middle_finds_the_run_again(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", steps=150, batch_size=1, seed=77)
-    page.locator("#txt2img_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page).locator(".line")).to_contain_text("of 150")
     page.reload()
     expect(live(page).locator(".line")).to_contain_text("of 150")
     expect(live(page)).to_have_attribute("data-state", "done")
-    expect(page.locator("#txt2img_pictures .caption")).to_contain_text("77")
+    expect(page.locator("#canvas .caption")).to_contain_text("77")
 
 
 @pytest.mark.fault(15)
 def test_a_closed_page_loses_nothing(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", steps=40, batch_size=1, seed=78)
-    page.locator("#txt2img_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page)).to_have_attribute("data-state", "running")
     context = page.context
     page.close()
     page = visits.tab(context.new_page())
     expect(live(page)).to_have_attribute("data-state", "done")
-    expect(page.locator("#txt2img_pictures .caption")).to_contain_text("78")
+    expect(page.locator("#canvas .caption")).to_contain_text("78")
 
 
 @pytest.mark.fault(16)
@@ -166,61 +166,61 @@ def test_two_tabs_wait_for_each_other(visits: Visits) -> None:
     first, second = visits.open(), visits.open()
     fill(first, "txt2img", steps=150, batch_size=1, seed=1)
     fill(second, "txt2img", steps=5, batch_size=1, seed=2)
-    first.locator("#txt2img_generate").click()
+    first.locator("#form_generate").click()
     expect(live(first)).to_have_attribute("data-state", "running")
-    second.locator("#txt2img_generate").click()
+    second.locator("#form_generate").click()
     expect(live(second).locator(".detail")).to_contain_text("1 more waiting")  # the run that goes on is shown to both
     for page, seed in ((first, "1"), (second, "2")):
         expect(live(page)).to_have_attribute("data-state", "done")
-        expect(page.locator("#txt2img_pictures .caption")).to_have_text(re.compile(rf"^{seed} ·"))
+        expect(page.locator("#canvas .caption")).to_have_text(re.compile(rf"^{seed} ·"))
 
 
 def test_two_runs_from_one_tab_come_one_after_the_other(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", steps=150, batch_size=1, seed=5)
-    page.locator("#txt2img_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page)).to_have_attribute("data-state", "running")
     fill(page, "txt2img", seed=6)
-    page.locator("#txt2img_generate").click()
+    page.locator("#form_generate").click()
     expect(live(page).locator(".detail")).to_contain_text("1 more waiting")
-    expect(page.locator("#txt2img_pictures .caption")).to_have_text(re.compile(r"^6 ·"))
+    expect(page.locator("#canvas .caption")).to_have_text(re.compile(r"^6 ·"))
     expect(live(page)).to_have_attribute("data-state", "done")
 
 
 def test_a_fault_stands_beside_its_field_and_goes(visits: Visits) -> None:
     page = visits.open()
     fill(page, "txt2img", prompt="kept", width=513, steps=3, batch_size=1)
-    page.locator("#txt2img_generate").click()
-    expect(page.locator("#txt2img_width")).to_contain_text("must be a multiple of 8, got 513")
-    expect(page.locator("#txt2img_width")).to_be_in_viewport()
-    expect(field(page, "txt2img_prompt")).to_have_value("kept")
-    expect(field(page, "txt2img_width")).to_have_value("513")
+    page.locator("#form_generate").click()
+    expect(page.locator("#form_width")).to_contain_text("must be a multiple of 8, got 513")
+    expect(page.locator("#form_width")).to_be_in_viewport()
+    expect(field(page, "form_prompt")).to_have_value("kept")
+    expect(field(page, "form_width")).to_have_value("513")
     generate(page, "txt2img", width=128)
-    expect(page.locator("#txt2img_width")).not_to_contain_text("must be")
+    expect(page.locator("#form_width")).not_to_contain_text("must be")
 
 
 def test_img2img(visits: Visits, tmp_path: Path) -> None:
     page = visits.open()
     open_tab(page, "img2img")
-    page.locator("#img2img_generate").click()
-    expect(page.locator("#img2img_source_error")).to_contain_text("Choose a picture to start from.")
+    page.locator("#form_generate").click()
+    expect(page.locator("#form_source_error")).to_contain_text("Choose a picture to start from.")
     upload_picture(page, "img2img", tmp_path)
-    expect(page.locator("#img2img_image img")).to_be_visible()
-    expect(page.locator("#img2img_steps_run")).to_have_text("15 of 20 steps really run.")
+    expect(page.locator("#form_image img")).to_be_visible()
+    expect(page.locator("#form_steps_run")).to_have_text("15 of 20 steps really run.")
     fill(page, "img2img", steps=8, strength=0.5)
-    expect(page.locator("#img2img_steps_run")).to_have_text("4 of 8 steps really run.")
+    expect(page.locator("#form_steps_run")).to_have_text("4 of 8 steps really run.")
     generate(page, "img2img", seed=3)
-    expect(page.locator("#img2img_pictures .caption")).to_contain_text("3 · 128 × 128")
-    expect(page.locator("#img2img_source_error")).to_have_count(0)
+    expect(page.locator("#canvas .caption")).to_contain_text("3 · 128 × 128")
+    expect(page.locator("#form_source_error")).to_have_count(0)
 
 
 def test_inpaint_with_the_mouse(visits: Visits, served: Served, tmp_path: Path) -> None:
     page = visits.open()
     open_tab(page, "Inpaint")
     upload_picture(page, "inpaint", tmp_path)
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
-    page.locator("#inpaint_generate").click()
-    expect(page.locator("#inpaint_source_error")).to_contain_text("the mask is empty")
+    expect(page.locator("#form_painter canvas")).to_be_visible()
+    page.locator("#form_generate").click()
+    expect(page.locator("#form_source_error")).to_contain_text("the mask is empty")
     paint(page, (0.2, 0.5), (0.8, 0.5))
     generate(page, "inpaint", steps=4)
     mask = kept_mask(served, max(served.pictures(), key=lambda path: path.stat().st_mtime_ns))
@@ -242,7 +242,7 @@ def test_a_picture_given_before_the_painter_is_ready_is_taken(visits: Visits, tm
     slow = False
     for one in held:
         one.continue_()
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
+    expect(page.locator("#form_painter canvas")).to_be_visible()
 
 
 def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> N
     press(page, "invert")
     assert share() == pytest.approx(1 - one, abs=0.03)
     press(page, "invert")
-    page.locator("#inpaint_painter button.erase").click()
+    page.locator("#form_painter button.erase").click()
     paint(page, (0.2, 0.3), (0.5, 0.3))
     assert 0 < share() < one
     file = tmp_path / "mask.png"
@@ -275,30 +275,30 @@ def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> N
     upload.paste(255, (0, 0, 40, 64))
     upload.save(file)
     with page.expect_response(lambda answer: "/upload" in answer.url and answer.request.method == "POST"):
-        page.locator("#inpaint_painter .mask-file").set_input_files(file)
+        page.locator("#form_painter .mask-file").set_input_files(file)
     assert share() == pytest.approx(0.5, abs=0.02)
     press(page, "clear")
-    page.locator("#inpaint_generate").click()
-    expect(page.locator("#inpaint_source_error")).to_contain_text("the mask is empty")
+    page.locator("#form_generate").click()
+    expect(page.locator("#form_source_error")).to_contain_text("the mask is empty")
 
 
 def test_from_picture_to_inpaint_to_make_again(visits: Visits) -> None:
     page = visits.open()
     generate(page, "txt2img", prompt="a green house", seed=12, steps=4, batch_size=2)
-    page.locator("#txt2img_pictures .thumbs button").nth(1).click()
-    page.locator("#txt2img_to_inpaint").click()
-    expect(field(page, "inpaint_prompt")).to_have_value("a green house")
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
+    page.locator("#canvas .strip button.run").nth(1).click()
+    page.locator("#form_to_inpaint").click()
+    expect(field(page, "form_prompt")).to_have_value("a green house")
+    expect(page.locator("#form_painter canvas")).to_be_visible()
     paint(page, (0.3, 0.3), (0.6, 0.6))
     generate(page, "inpaint", seed=13)
-    page.locator("#inpaint_to_again").click()
+    page.locator("#form_to_again").click()
     expect(page.locator("#again_settings")).to_contain_text("a green house")
     expect(page.locator("#again_settings")).to_contain_text("13")
     page.locator("#again_make").click()
     expect(page.locator("#again_report b")).to_have_text("identical")
     page.locator("#again_send").click()
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
-    expect(field(page, "inpaint_seed")).to_have_value("13")
+    expect(page.locator("#form_painter canvas")).to_be_visible()
+    expect(field(page, "form_seed")).to_have_value("13")
 
 
 def test_a_dropped_file_is_made_again_and_sent_to_its_tab(visits: Visits, served: Served) -> None:
@@ -311,9 +311,9 @@ def test_a_dropped_file_is_made_again_and_sent_to_its_tab(visits: Visits, served
     page.locator("#again_make").click()
     expect(page.locator("#again_report b")).to_have_text("identical")
     page.locator("#again_send").click()
-    expect(page.locator("#txt2img_generate")).to_be_visible()
-    expect(field(page, "txt2img_prompt")).to_have_value("a purple fish")
-    expect(field(page, "txt2img_seed")).to_have_value("21")
+    expect(page.locator("#form_generate")).to_be_visible()
+    expect(field(page, "form_prompt")).to_have_value("a purple fish")
+    expect(field(page, "form_seed")).to_have_value("21")
     open_tab(page, "Make again")
     page.locator("#again_recent button").first.click()
     expect(page.locator("#again_report b")).to_have_count(0)
@@ -330,7 +330,7 @@ def test_a_late_answer_does_not_take_a_person_away(visits: Visits, elsewhere: st
     slow = True
     page.route("**/gradio_api/**", lambda route: held.append(route) if slow else route.continue_())
     with page.expect_request("**/gradio_api/**"):
-        page.locator("#txt2img_to_inpaint").click()
+        page.locator("#form_to_inpaint").click()
     open_tab(page, elsewhere)
     slow = False
     for one in held:
@@ -338,49 +338,49 @@ def test_a_late_answer_does_not_take_a_person_away(visits: Visits, elsewhere: st
     expect(page.locator("body")).to_have_attribute("data-arrived", "inpaint")
     expect(page.get_by_role("tab", name=elsewhere)).to_have_attribute("aria-selected", "true")
     open_tab(page, "Inpaint")
-    expect(field(page, "inpaint_prompt")).to_have_value("a slow snail")
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
+    expect(field(page, "form_prompt")).to_have_value("a slow snail")
+    expect(page.locator("#form_painter canvas")).to_be_visible()
 
 
 def test_a_preset_fills_the_form(visits: Visits) -> None:
     page = visits.open()
-    field(page, "txt2img_prompt").fill("a red star")
-    page.locator("#txt2img_preset input").click()
+    field(page, "form_prompt").fill("a red star")
+    page.locator("#form_preset input").click()
     page.get_by_role("option", name="Pixel art", exact=True).click()
-    expect(field(page, "txt2img_prompt")).to_have_value("a red star, pixel art")
-    expect(field(page, "txt2img_steps")).to_have_value("24")
+    expect(field(page, "form_prompt")).to_have_value("a red star, pixel art")
+    expect(field(page, "form_steps")).to_have_value("24")
 
 
 def test_only_schedules_that_work_are_offered(visits: Visits) -> None:
     page = visits.open()
-    page.locator("#txt2img_sampler input").click()
+    page.locator("#form_sampler input").click()
     page.get_by_role("option", name="PLMS").click()
-    expect(page.locator("#txt2img_schedule input")).to_be_disabled()
-    page.locator("#txt2img_sampler input").click()
+    expect(page.locator("#form_schedule input")).to_be_disabled()
+    page.locator("#form_sampler input").click()
     page.get_by_role("option", name="Euler", exact=True).click()
-    page.locator("#txt2img_schedule input").click()
-    expect(page.locator("#txt2img_schedule").get_by_role("option")).to_have_count(5)
+    page.locator("#form_schedule input").click()
+    expect(page.locator("#form_schedule").get_by_role("option")).to_have_count(5)
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "zh-TW", "zh", "zh-Hans-CN"])
 def test_every_chinese_browser_gets_chinese(visits: Visits, locale: str) -> None:
     page = visits.open(locale=locale)
-    expect(page.locator("#txt2img_generate")).to_have_text("生成")
-    expect(page.locator("#txt2img_prompt")).to_contain_text("提示词")
-    expect(page.locator("#txt2img_recent")).to_be_visible()
+    expect(page.locator("#form_generate")).to_have_text("生成")
+    expect(page.locator("#form_prompt")).to_contain_text("提示词")
+    expect(page.locator("#canvas .strip")).to_be_visible()
     fill(page, "txt2img", width=513)
-    page.locator("#txt2img_generate").click()
-    expect(page.locator("#txt2img_width")).to_contain_text("必须是 8 的倍数")
+    page.locator("#form_generate").click()
+    expect(page.locator("#form_width")).to_contain_text("必须是 8 的倍数")
 
 
 def test_language_and_theme_can_be_chosen_and_stay(visits: Visits) -> None:
     page = visits.open(color_scheme="light")
     page.locator("#header .language").click()
-    expect(page.locator("#txt2img_generate")).to_have_text("生成")
+    expect(page.locator("#form_generate")).to_have_text("生成")
     page.locator("#header .theme").click()
     expect(page.locator("body")).to_have_class(re.compile("dark"))
     page.reload()
-    expect(page.locator("#txt2img_generate")).to_have_text("生成")
+    expect(page.locator("#form_generate")).to_have_text("生成")
     expect(page.locator("body")).to_have_class(re.compile("dark"))
 
 

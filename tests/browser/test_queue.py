@@ -26,7 +26,7 @@ def test_of_thirty_jobs_the_one_that_runs_is_shown_and_cancelled(visits: Visits,
     for number in range(JOBS):
         fill(page, "txt2img", prompt=f"a star {number}")
         with page.expect_response(lambda answer: "/run/" in answer.url) as answered:
-            page.locator("#txt2img_generate").click()
+            page.locator("#form_generate").click()
         assert answered.value.ok
     expect(page.locator("#queue .title")).to_have_text(f"Queue: {JOBS}")
     expect(rows(page)).to_have_count(JOBS)
@@ -35,7 +35,7 @@ def test_of_thirty_jobs_the_one_that_runs_is_shown_and_cancelled(visits: Visits,
     expect(live(page)).to_have_attribute("data-state", "running")
     expect(live(page).locator(".detail")).to_contain_text(f"{JOBS - 1} more waiting")
 
-    page.locator("#txt2img_cancel").click()  # job 1, and then job 2 runs
+    page.locator("#form_cancel").click()  # job 1, and then job 2 runs
     expect(page.locator("#queue .title")).to_have_text(f"Queue: {JOBS - 1}")
     expect(rows(page).first.locator(".about")).to_have_text("a star 1")
     expect(rows(page).first.locator(".state")).to_have_text("running")

@@ -18,7 +18,7 @@ def test_tokens_follow_the_text(visits: Visits, task: str, tmp_path: Path) -> No
     page.locator("#frame").get_by_role("tab").filter(
         has_text={"txt2img": "txt2img", "img2img": "img2img", "inpaint": "Inpaint", "lab": "Lab"}[task]
     ).click()
-    box, reading = page.locator(f"#{task}_prompt textarea"), page.locator(f"#{task}_reading")
+    box, reading = page.locator("#form_prompt textarea"), page.locator("#form_reading")
     box.fill("a (red:1.5) star")
     expect(reading.locator(".counts")).to_contain_text("3/75")
     reading.locator("summary").click()
@@ -34,24 +34,24 @@ def test_tokens_follow_the_text(visits: Visits, task: str, tmp_path: Path) -> No
 
 def test_clip_skip_is_told(visits: Visits) -> None:
     page = visits.open()
-    page.locator("#txt2img_prompt textarea").fill("a star")
-    page.locator("#txt2img_reading summary").click()
-    expect(page.locator("#txt2img_reading .word")).to_have_count(2)
-    page.locator("#txt2img_more > button").click()
-    number = page.locator("#txt2img_clip_skip input[type=number]")
+    page.locator("#form_prompt textarea").fill("a star")
+    page.locator("#form_reading summary").click()
+    expect(page.locator("#form_reading .word")).to_have_count(2)
+    page.locator("#form_more > button").click()
+    number = page.locator("#form_clip_skip input[type=number]")
     number.fill("2")
     number.blur()
-    expect(page.locator("#txt2img_reading .notes")).to_contain_text("CLIP skip 2: every word below")
+    expect(page.locator("#form_reading .notes")).to_contain_text("CLIP skip 2: every word below")
 
 
 def test_compels_language_has_its_map_too(visits: Visits, tmp_path: Path) -> None:
     page = visits.open()
-    box, reading = page.locator("#txt2img_prompt textarea"), page.locator("#txt2img_reading")
+    box, reading = page.locator("#form_prompt textarea"), page.locator("#form_reading")
     box.fill("a red++ star")
     reading.locator("summary").click()
     expect(reading.locator(".counts")).to_have_text("5/75 · 0/75")  # to A1111 the signs are a word
-    page.locator("#txt2img_more > button").click()
-    page.locator("#txt2img_dialect input").first.click()
+    page.locator("#form_more > button").click()
+    page.locator("#form_dialect input").first.click()
     page.get_by_role("option", name="Compel").click()
     expect(reading.locator(".counts")).to_have_text("3/75 · 0/75")
     expect(reading.locator(".word").nth(1)).to_contain_text("×1.21")
@@ -65,7 +65,7 @@ def test_compels_language_has_its_map_too(visits: Visits, tmp_path: Path) -> Non
 
 def test_chinese_is_turned_only_when_asked(visits: Visits) -> None:
     page = visits.open(locale="zh-CN")
-    box, reading = page.locator("#txt2img_prompt textarea"), page.locator("#txt2img_reading")
+    box, reading = page.locator("#form_prompt textarea"), page.locator("#form_reading")
     box.fill("红色的星星，魑魅")
     expect(reading.locator(".becomes code")).to_have_text("red star, 魑魅")
     expect(reading.locator(".unknown code")).to_have_text("魑魅")

@@ -24,10 +24,10 @@ def served(start_app: StartApp) -> Served:
 def test_from_words_to_inpainting_to_the_same_pixels_again(visits: Visits, served: Served) -> None:
     page = visits.open()
     generate(page, "txt2img", prompt="a red star on a blue background", seed=7, batch_size=1, steps=6)
-    page.locator("#txt2img_to_img2img").click()
+    page.locator("#form_to_img2img").click()
     generate(page, "img2img", prompt="a green tree", seed=8, batch_size=2, steps=6)
-    page.locator("#img2img_to_inpaint").click()
-    expect(page.locator("#inpaint_painter canvas")).to_be_visible()
+    page.locator("#form_to_inpaint").click()
+    expect(page.locator("#form_painter canvas")).to_be_visible()
     paint(page, (0.4, 0.5), (0.6, 0.5))
     generate(page, "inpaint", prompt="a yellow moon", seed=9, steps=6)
     expect(live(page, "inpaint")).to_contain_text("0 pixels changed outside")
@@ -41,7 +41,7 @@ def test_from_words_to_inpainting_to_the_same_pixels_again(visits: Visits, serve
     assert same[far].all()
     assert not same.all()
 
-    page.locator("#inpaint_to_again").click()
+    page.locator("#form_to_again").click()
     expect(page.locator("#again_settings")).to_contain_text("a yellow moon")
     page.locator("#again_make").click()
     expect(page.locator("#again_report b")).to_have_text("identical")

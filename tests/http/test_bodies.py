@@ -72,7 +72,7 @@ def announced(app: RunningApp, path: str, size: int, **headers: str) -> http.cli
 PLACES = (
     "/history/act",
     "/history/export",
-    "/gradio_api/run/txt2img_submit",
+    "/gradio_api/run/form_submit",
     "/gradio_api/queue/join",
     "/nothing",
     "/",
@@ -88,7 +88,7 @@ def test_more_than_two_megabytes_are_announced_in_vain(app: RunningApp, path: st
 
 
 @pytest.mark.fault(22)
-@pytest.mark.parametrize("path", ["/history/act", "/gradio_api/run/txt2img_submit"])
+@pytest.mark.parametrize("path", ["/history/act", "/gradio_api/run/form_submit"])
 def test_more_than_two_megabytes_are_refused_as_they_come(app: RunningApp, path: str) -> None:
     answer = streamed(app, path, 3 * MB, **JSON)
     assert (answer.status, answer.body) == (413, b"At most 2 MB are taken at once.")  # type: ignore[attr-defined]
@@ -212,9 +212,9 @@ WRONG = [
     ("/history/act", LONG),
     ("/history/export", {"kind": LONG, "ids": LONG}),
     ("/history/verify", {"ids": LONG}),
-    ("/gradio_api/run/txt2img_submit", {"data": LONG}),
+    ("/gradio_api/run/form_submit", {"data": LONG}),
     ("/gradio_api/queue/join", {"data": LONG, "fn_index": LONG}),
-    ("/gradio_api/run/txt2img_submit", LONG),
+    ("/gradio_api/run/form_submit", LONG),
 ]
 
 

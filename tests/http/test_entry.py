@@ -28,7 +28,7 @@ EVERYWHERE = [
     ("GET", "/image/" + "0" * 32),
     ("GET", "/page/x/page/head.js"),
     ("GET", "/gradio_api/heartbeat/x"),
-    ("POST", "/gradio_api/run/txt2img_submit"),
+    ("POST", "/gradio_api/run/form_submit"),
     ("POST", "/gradio_api/upload"),
     ("POST", "/history/act"),
     ("GET", "/nothing-here"),

@@ -48,15 +48,15 @@ def tab(browser: Any, served: tuple[str, Path]) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if "js_on_load" in line.text else None)
     page.goto(served[0])
-    page.wait_for_selector("#txt2img_generate")
-    page.locator("#txt2img_composer summary").click()
+    page.wait_for_selector("#form_generate")
+    page.locator("#form_composer summary").click()
     yield page
     context.close()
     assert errors == []
 
 
 def prompt(page: Page) -> Locator:
-    return page.locator("#txt2img_prompt textarea")
+    return page.locator("#form_prompt textarea")
 
 
 def is_refresh(route: Route) -> bool:
@@ -65,11 +65,11 @@ def is_refresh(route: Route) -> bool:
 
 
 def button(page: Page, name: str) -> Locator:
-    return page.locator("#txt2img_composer").get_by_role("button", name=name, exact=True)
+    return page.locator("#form_composer").get_by_role("button", name=name, exact=True)
 
 
 def lit(page: Page) -> set[str]:
-    return set(page.locator("#txt2img_composer .rows button[aria-pressed=true]").all_text_contents())
+    return set(page.locator("#form_composer .rows button[aria-pressed=true]").all_text_contents())
 
 
 def test_words_and_text_are_in_step(tab: Page) -> None:
@@ -85,7 +85,7 @@ def test_words_and_text_are_in_step(tab: Page) -> None:
     assert lit(tab) == {"blue"}
     button(tab, "blue").click()
     expect(prompt(tab)).to_have_value("a starfish")
-    tab.locator("#txt2img_example_0").click()  # the page fills the box in without a key being pressed
+    tab.locator("#form_example_0").click()  # the page fills the box in without a key being pressed
     expect(button(tab, "on a blue background")).to_have_attribute("aria-pressed", "true")
 
 
@@ -93,16 +93,16 @@ def test_words_of_real_models_and_styles(tab: Page) -> None:
     button(tab, "Words").click()
     prompt(tab).fill("girl ??boy")
     assert lit(tab) == {"girl", "??", "boy"}
-    tab.locator("#txt2img_composer .find").fill("烛光")
+    tab.locator("#form_composer .find").fill("烛光")
     button(tab, "candle light").click()
-    expect(tab.locator("#txt2img_composer .rows button:visible")).to_have_count(1)
-    tab.locator("#txt2img_composer .find").fill("")
+    expect(tab.locator("#form_composer .rows button:visible")).to_have_count(1)
+    tab.locator("#form_composer .find").fill("")
     button(tab, "a painting of").click()
     expect(prompt(tab)).to_have_value("a painting of girl ??boy, candle light")
     button(tab, "Styles").click()
     button(tab, "Film still").click()
     button(tab, "Wuxia").click()
-    expect(tab.locator("#txt2img_negative_prompt textarea")).to_have_value(
+    expect(tab.locator("#form_negative_prompt textarea")).to_have_value(
         "painting, drawing, text, watermark, modern, western armor, text"
     )
     assert lit(tab) == {"Film still", "Wuxia"}
@@ -110,7 +110,7 @@ def test_words_of_real_models_and_styles(tab: Page) -> None:
     assert lit(tab) == {"Wuxia"}
     button(tab, "Wuxia").click()
     expect(prompt(tab)).to_have_value("a painting of girl ??boy, candle light")
-    expect(tab.locator("#txt2img_negative_prompt textarea")).to_have_value("")
+    expect(tab.locator("#form_negative_prompt textarea")).to_have_value("")
 
 
 def test_keys_weigh_and_move(tab: Page) -> None:
@@ -143,33 +143,33 @@ def test_every_style_goes_on_and_off_again(tab: Page) -> None:
 def test_the_form_is_kept_renamed_and_deleted(tab: Page, served: tuple[str, Path]) -> None:
     box = prompt(tab)
     box.fill("my own words, kept")
-    tab.locator("#txt2img_steps input[type=number]").fill("33")
-    tab.locator("#txt2img_steps input[type=number]").blur()
-    told = tab.locator("#txt2img_composer .told")
-    tab.locator("#txt2img_composer .name").fill("Anime")
+    tab.locator("#form_steps input[type=number]").fill("33")
+    tab.locator("#form_steps input[type=number]").blur()
+    told = tab.locator("#form_composer .told")
+    tab.locator("#form_composer .name").fill("Anime")
     button(tab, "Save as preset").click()
     expect(told).to_have_text("Anime is the name of a shipped preset; choose another.")
-    tab.locator("#txt2img_composer .name").fill("Evening work")
+    tab.locator("#form_composer .name").fill("Evening work")
     button(tab, "Save as preset").click()
     expect(told).to_have_text("Saved as “Evening work”.")
     (saved,) = load(served[1])
     assert (saved.name, saved.fields["prompt"], saved.fields["steps"]) == ("Evening work", "my own words, kept", 33)
     assert "seed" not in saved.fields
     box.fill("something else")
-    preset = tab.locator("#txt2img_preset input")
+    preset = tab.locator("#form_preset input")
     preset.click()
     tab.get_by_role("option", name="Evening work").click()
     expect(box).to_have_value("my own words, kept")
     button(tab, "Mine").click()
-    name = tab.locator("#txt2img_composer .own input")
+    name = tab.locator("#form_composer .own input")
     name.fill("Night work")
     name.press("Enter")
     expect(button(tab, "Duplicate Night work")).to_be_visible()
     button(tab, "Duplicate Night work").click()
     button(tab, "Up Night work 2").click()
-    expect(tab.locator("#txt2img_composer .own input").first).to_have_value("Night work 2")
+    expect(tab.locator("#form_composer .own input").first).to_have_value("Night work 2")
     button(tab, "Delete; it stays in the history Night work").click()
-    expect(tab.locator("#txt2img_composer .own")).to_have_count(1)
+    expect(tab.locator("#form_composer .own")).to_have_count(1)
     assert [one.name for one in load(served[1])] == ["Night work 2"]
     preset.click()
     expect(tab.get_by_role("option", name="Night work")).to_have_count(1)
@@ -179,10 +179,10 @@ def test_the_form_is_kept_renamed_and_deleted(tab: Page, served: tuple[str, Path
 def test_a_list_cannot_be_opened_while_its_choices_change(tab: Page, served: tuple[str, Path]) -> None:
     held: list[Route] = []
     button(tab, "Mine").click()
-    preset = tab.locator("#txt2img_preset input")
+    preset = tab.locator("#form_preset input")
     tab.route("**/gradio_api/**", lambda route: held.append(route) if is_refresh(route) else route.continue_())
     button(tab, "Delete; it stays in the history Night work 2").click()
-    expect(tab.locator("#txt2img_composer .own")).to_have_count(0)
+    expect(tab.locator("#form_composer .own")).to_have_count(0)
     while not held:
         tab.wait_for_timeout(20)
     preset.evaluate("box => box.focus()")
@@ -202,8 +202,8 @@ def test_styles_of_another_program_come_in_and_go_out(tab: Page, served: tuple[s
         '\ufeffname,prompt,negative_prompt\r\n# mine,,\r\n胶片,"film, grain",digital\r\nAnime,{prompt} x,\r\n'.encode()
     )
     button(tab, "Mine").click()
-    tab.locator("#txt2img_composer .exchange input").set_input_files(file)
-    expect(tab.locator("#txt2img_composer .told")).to_have_text("2 styles imported.")
+    tab.locator("#form_composer .exchange input").set_input_files(file)
+    expect(tab.locator("#form_composer .told")).to_have_text("2 styles imported.")
     added = {
         one.name: dict(one.fields) for one in load(served[1]) if "film" in str(one.fields) or " x" in str(one.fields)
     }

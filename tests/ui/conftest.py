@@ -56,8 +56,8 @@ class Page:
 
     def generate(self, task: str = "txt2img", values: dict[str, Any] | None = None) -> JobStatus:
         """Submits and waits; the finished job."""
-        answer = self.call(f"{task}_submit", values)
-        return self.finished(answer[f"seedprint-jobs-{task}"][-1])
+        answer = self.call("form_submit", values)
+        return self.finished(answer["seedprint-jobs"][-1])
 
     def finished(self, job: str) -> JobStatus:
         service = self.parts.service

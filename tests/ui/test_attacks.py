@@ -92,7 +92,7 @@ def test_no_file_of_the_machine_is_read(ui: Page, door: str, path: str) -> None:
 
 
 @pytest.mark.attack(15, 17)
-@pytest.mark.parametrize("event", ["again_show", "img2img_submit", "history_send", "txt2img_submit"])
+@pytest.mark.parametrize("event", ["again_show", "form_submit", "history_send", "form_submit"])
 def test_no_address_is_opened_for_a_page(ui: Page, event: str) -> None:
     """A file of gradio's may name an address in place of a path."""
     called: list[bytes] = []

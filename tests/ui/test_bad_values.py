@@ -41,7 +41,7 @@ WRONG: dict[str, Any] = {
 def start(ui: Page, component: int) -> Any:
     name = ui.name_of(component)
     small = {f"{task}_{field}": value for task in TASKS for field, value in SMALL.items()}
-    small |= {f"{task}_defaults": {FOUND: True} for task in TASKS}  # a form that was shown: it is kept
+    small |= {"form_defaults": {FOUND: True} for task in TASKS}  # a form that was shown: it is kept
     return small.get(name, ui.components[component]["props"].get("value"))
 
 
@@ -140,7 +140,7 @@ def test_the_lab_says_what_is_wrong(ui: Page, event: str, given: dict[str, Any],
         assert told["value"].endswith(words)
 
 
-@pytest.mark.parametrize("event", ["img2img_submit", "again_submit", "again_show", "again_send", "lab_submit"])
+@pytest.mark.parametrize("event", ["form_submit", "again_submit", "again_show", "again_send", "lab_submit"])
 def test_a_file_that_is_no_picture_is_told_whoever_gets_it(ui: Page, event: str) -> None:
     answer = ui.client.post("/gradio_api/upload", files={"files": ("a.png", b"no picture", "image/png")})
     box = next(name for name in map(ui.name_of, ui.events[event]["inputs"]) if name.endswith("_image"))

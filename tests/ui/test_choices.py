@@ -15,7 +15,7 @@ from .test_events import item, run, value_of
 @pytest.mark.parametrize("prompt", ["a {red|blue|green} star", r"a \{red|blue\} {star|heart}"])
 def test_reuse_all_gives_the_prompt_as_run(ui: Page, prompt: str) -> None:
     status = run(ui, "txt2img", prompt=prompt, seed=9, batch_size=2)
-    answer = ui.call("txt2img_reuse_all", {"txt2img_pictures": item(ui, status, 1)})
+    answer = ui.call("form_reuse_all", {"form_pictures": item(ui, status, 1)})
     shown: dict[str, Any] = {
         name: value_of(answer[f"txt2img_{name}"]) for name in ("prompt", "seed", "batch_size", "batches")
     }
@@ -29,6 +29,6 @@ def test_reuse_all_gives_the_prompt_as_run(ui: Page, prompt: str) -> None:
 
 
 def test_too_many_images_are_told_beside_the_field(ui: Page) -> None:
-    values = {"txt2img_prompt": "{a|b}", "txt2img_batch_size": 16, "txt2img_batches": 7}
-    answer = ui.call("txt2img_submit", values, language="zh-CN")
-    assert "最多 100 张" in answer["txt2img_batch_size"]["info"]
+    values = {"form_prompt": "{a|b}", "form_batch_size": 16, "form_batches": 7}
+    answer = ui.call("form_submit", values, language="zh-CN")
+    assert "最多 100 张" in answer["form_batch_size"]["info"]

@@ -39,41 +39,40 @@ def names(update: dict[str, Any]) -> list[str]:
     return [value for _, value in update["choices"]]
 
 
-@pytest.mark.parametrize("event", ["txt2img_refresh", "txt2img_load"])
+@pytest.mark.parametrize("event", ["form_refresh", "form_load"])
 def test_what_was_copied_in_is_offered_without_a_restart(ui: Page, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
     before = ui.call(event)
-    assert (names(before["txt2img_vae"]), before["txt2img_lora"]["visible"]) == (["automatic"], False)
+    assert (names(before["form_vae"]), before["form_lora"]["visible"]) == (["automatic"], False)
     monkeypatch.setattr(ui.engine, "models", lambda: (SD1, SDXL))
     monkeypatch.setattr(ui.engine, "adapters", lambda: FILES)
     after = ui.call(event)
-    assert names(after["txt2img_model"]) == ["dream", "grand"]
-    assert names(after["txt2img_vae"]) == ["automatic", "kl"]
+    assert names(after["form_model"]) == ["dream", "grand"]
+    assert names(after["form_vae"]) == ["automatic", "kl"]
     # not one that is broken, nor one whose name would not be read as a LoRA in a prompt
-    assert (names(after["txt2img_lora"]), after["txt2img_lora"]["visible"]) == (["ink"], True)
+    assert (names(after["form_lora"]), after["form_lora"]["visible"]) == (["ink"], True)
     assert all("value" not in after[f"txt2img_{name}"] for name in ("model", "vae"))
 
 
 @pytest.mark.fault(10)
 def test_a_vae_that_is_gone_is_told_beside_its_field(ui: Page) -> None:
-    answer = ui.call("txt2img_submit", small("txt2img", vae="kl"))
-    assert answer["txt2img_vae"]["info"] == (
+    answer = ui.call("form_submit", small("txt2img", vae="kl"))
+    assert answer["form_vae"]["info"] == (
         "VAE must be automatic or a VAE in the models folder, got kl. Nothing there has a name like it."
     )
-    assert answer["txt2img_more"]["open"] is True
+    assert answer["form_more"]["open"] is True
 
 
 def test_a_vae_that_is_gone_is_told_in_chinese(ui: Page) -> None:
-    answer = ui.call("txt2img_submit", small("txt2img", vae="kl"), language="zh-CN")
+    answer = ui.call("form_submit", small("txt2img", vae="kl"), language="zh-CN")
     assert (
-        answer["txt2img_vae"]["info"]
-        == "VAE 模型必须是 automatic 或模型文件夹中的 VAE，现为 kl。也没有名称相近的文件。"
+        answer["form_vae"]["info"] == "VAE 模型必须是 automatic 或模型文件夹中的 VAE，现为 kl。也没有名称相近的文件。"
     )
 
 
 def memory(ui: Page, model: str, side: int, batch: int = 1, language: str = "en") -> dict[str, Any]:
     values = {"model": model, "width": side, "height": side, "batch_size": batch, "guidance": 7}
-    answer = ui.call("txt2img_memory", {f"txt2img_{name}": value for name, value in values.items()}, language)
-    return dict(answer["txt2img_memory"])
+    answer = ui.call("form_memory", {f"txt2img_{name}": value for name, value in values.items()}, language)
+    return dict(answer["form_memory"])
 
 
 @pytest.fixture
@@ -172,11 +171,11 @@ def test_a_picture_made_from_one_of_ours_names_its_parent(ui: Page, task: str) -
     path = str(answer.json()[0])
     values = small(task, prompt="the child")
     if task == "img2img":
-        values["img2img_image"] = picture(path)
+        values["form_image"] = picture(path)
     else:
-        shown = dict(ui.call("inpaint_upload", {"inpaint_painter": {"uploaded": path}})["inpaint_painter"])
+        shown = dict(ui.call("form_upload", {"form_painter": {"uploaded": path}})["form_painter"])
         mask = uploaded(ui, Image.new("L", (SMALL["width"], SMALL["height"]), 255), "mask.png")
-        values["inpaint_painter"] = {**shown, "mask": mask}
+        values["form_painter"] = {**shown, "mask": mask}
     (saved,) = ui.generate(task, values).saved
     record = metadata.read(saved.path).record
     assert known is not None

@@ -29,7 +29,7 @@ def made(ui: Page) -> list[dict[str, Any]]:
         act(ui, "delete", everything)
     act(ui, "erase", [])
     for number, prompt in enumerate(PROMPTS):
-        ui.generate(values={"txt2img_prompt": prompt, "txt2img_seed": 100 + number, "txt2img_batch_size": 1})
+        ui.generate(values={"form_prompt": prompt, "form_seed": 100 + number, "form_batch_size": 1})
     items: list[dict[str, Any]] = ask(ui)["items"]
     assert [item["prompt"] for item in items] == list(PROMPTS[::-1])
     return items
@@ -209,7 +209,7 @@ def test_sending_on(ui: Page, made: list[dict[str, Any]], way: str) -> None:
     if way == "again":
         assert answer["again_image"]["orig_name"] or answer["again_image"]["path"]
     else:
-        assert answer[f"{task}_prompt"]["value"] == PROMPTS[2]
+        assert answer["form_prompt"]["value"] == PROMPTS[2]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_sending_nothing_is_told(ui: Page, value: Any) -> None:
 
 def test_lineage(ui: Page, made: list[dict[str, Any]]) -> None:
     parent = ui.outputs / made[0]["place"]
-    status = ui.generate("img2img", {"img2img_image": uploaded(ui, parent), "img2img_prompt": "child"})
+    status = ui.generate("img2img", {"form_image": uploaded(ui, parent), "form_prompt": "child"})
     assert status.state == "done", status.error
     child = ask(ui, task="img2img")["items"][0]
     found = ui.client.get(f"/history/picture/{child['id']}").json()
@@ -240,7 +240,7 @@ def test_another_programs_text_is_shown_after_every_step(ui: Page, tmp_path: Pat
     picture = tmp_path / "theirs.png"
     Image.effect_noise((64, 64), 60).convert("RGB").save(picture, pnginfo=chunks)
     for step in range(2):
-        wish = {"img2img_image": uploaded(ui, picture), "img2img_prompt": f"step {step}", "img2img_seed": step}
+        wish = {"form_image": uploaded(ui, picture), "form_prompt": f"step {step}", "form_seed": step}
         status = ui.generate("img2img", wish)
         assert status.state == "done", status.error
         picture = status.saved[0].path
@@ -293,9 +293,9 @@ def test_a_picture_of_another_archive_brings_its_inputs(ui: Page, task: str) -> 
     assert answer["way"] == task
     sha256 = pixels_sha256(init.image)
     if mask is None:
-        assert Path(answer["img2img_image"]["path"]).stem == sha256
+        assert Path(answer["form_image"]["path"]).stem == sha256
     else:
-        painted = answer["inpaint_painter"]
+        painted = answer["form_painter"]
         assert painted["source"] == sha256
         assert ui.client.get(painted["url"]).status_code == 200
         assert Path(painted["mask_url"]).stem == pixels_sha256(mask.mask)

@@ -122,9 +122,9 @@ def test_odd_values_choose_nothing(ui: Page, value: Any) -> None:
 
 
 def test_the_lists_of_vaes_and_loras_hold_what_lies_there(ui: Page) -> None:
-    answer = ui.call("txt2img_refresh")
-    assert [value for _, value in answer["txt2img_vae"]["choices"]] == ["automatic", "soft"]
-    assert [value for _, value in answer["txt2img_lora"]["choices"]] == ["style"]
+    answer = ui.call("form_refresh")
+    assert [value for _, value in answer["form_vae"]["choices"]] == ["automatic", "soft"]
+    assert [value for _, value in answer["form_lora"]["choices"]] == ["style"]
 
 
 def test_settled_values_are_kept_and_come_with_the_model(ui: Page) -> None:
@@ -139,7 +139,7 @@ def test_settled_values_are_kept_and_come_with_the_model(ui: Page) -> None:
     assert answer["way"] == "txt2img"
     fields = shown(answer, "txt2img_")
     assert {"model": "anime", "width": 640, "height": 512, "clip_skip": 2, "vae": "soft"}.items() <= fields.items()
-    status = ui.generate(values={"txt2img_model": "anime", "txt2img_width": 64, "txt2img_height": 64})
+    status = ui.generate(values={"form_model": "anime", "form_width": 64, "form_height": 64})
     assert status.state == "done"
     assert ui.engine.batches[-1].request.prediction_type == "v_prediction"
     assert items(ui)["anime"]["used"]
@@ -156,46 +156,46 @@ def test_a_bad_value_is_told_beside_its_field_and_nothing_is_kept(ui: Page) -> N
 
 
 def test_a_model_changes_only_what_was_not_changed(ui: Page) -> None:
-    found = shown(ui.call("txt2img_find"), "txt2img_")
+    found = shown(ui.call("form_find"), "txt2img_")
     before = found["defaults"]
-    values = {"txt2img_defaults": before, "txt2img_model": "large <b>", "txt2img_steps": 77}
+    values = {"form_defaults": before, "form_model": "large <b>", "form_steps": 77}
     values |= {f"txt2img_{name}": before[name] for name in ("width", "height", "guidance")}
-    fields = shown(ui.call("txt2img_model", values), "txt2img_")
+    fields = shown(ui.call("form_model", values), "txt2img_")
     assert (fields["width"], fields["height"]) == (1024, 1024)
     assert "steps" not in fields
     assert fields["defaults"]["width"] == 1024
 
 
 def test_defaults_bring_every_setting_back_and_leave_the_prompt(ui: Page) -> None:
-    values = {"inpaint_prompt": "kept", "inpaint_steps": 99, "inpaint_seed": 5, "inpaint_strength": 0.1}
-    fields = shown(ui.call("inpaint_reset", {**values, "inpaint_model": "anime"}), "inpaint_")
+    values = {"form_prompt": "kept", "form_steps": 99, "form_seed": 5, "form_strength": 0.1}
+    fields = shown(ui.call("form_reset", {**values, "form_model": "anime"}), "inpaint_")
     assert (fields["steps"], fields["seed"], fields["strength"], fields["mask_blur"]) == (25, -1, 0.75, 4)
     assert "prompt" not in fields
     assert "model" not in fields
 
 
 def test_a_form_is_kept_found_and_undone(ui: Page) -> None:
-    defaults = shown(ui.call("img2img_find"), "img2img_")["defaults"]
-    first = {"img2img_defaults": defaults, "img2img_prompt": "a red star", "img2img_steps": 31}
-    ui.call("img2img_keep", first)
-    ui.call("img2img_keep", {**first, "img2img_model": "large <b>", "img2img_strength": 0.5})
-    found = shown(ui.call("img2img_find"), "img2img_")
+    defaults = shown(ui.call("form_find"), "img2img_")["defaults"]
+    first = {"form_defaults": defaults, "form_prompt": "a red star", "form_steps": 31}
+    ui.call("form_keep", first)
+    ui.call("form_keep", {**first, "form_model": "large <b>", "form_strength": 0.5})
+    found = shown(ui.call("form_find"), "img2img_")
     assert (found["prompt"], found["steps"], found["strength"], found["model"]) == ("a red star", 31, 0.5, "large <b>")
     assert found["defaults"]["width"] == 1024
-    undone = shown(ui.call("img2img_undo"), "img2img_")
+    undone = shown(ui.call("form_undo"), "img2img_")
     assert (undone["prompt"], undone["strength"], undone["model"]) == ("a red star", 0.75, "anime")
 
 
 def test_a_page_that_has_not_found_its_form_keeps_nothing(ui: Page) -> None:
-    ui.call("inpaint_find")
+    ui.call("form_find")
     before = ui.parts.forms.current("inpaint")
-    ui.call("inpaint_keep", {"inpaint_prompt": "too early"})
+    ui.call("form_keep", {"form_prompt": "too early"})
     assert ui.parts.forms.current("inpaint") == before
 
 
 def test_a_kept_model_that_is_gone_leaves_the_form_its_own(ui: Page) -> None:
     ui.parts.forms.keep("inpaint", {"model": "was here", "vae": "was here", "steps": 44})
-    found = shown(ui.call("inpaint_find"), "inpaint_")
+    found = shown(ui.call("form_find"), "inpaint_")
     assert "model" not in found
     assert (found["vae"], found["steps"]) == ("automatic", 44)
 

@@ -50,9 +50,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def chosen(ui: Page, model: str, **values: Any) -> dict[str, Any]:
     """What choosing the model fills in, of a form that shows `values` beside what it began with."""
-    answer = ui.call(
-        "txt2img_model", {"txt2img_model": model, **{f"txt2img_{key}": one for key, one in values.items()}}
-    )
+    answer = ui.call("form_model", {"form_model": model, **{f"txt2img_{key}": one for key, one in values.items()}})
     found = {name.removeprefix("txt2img_"): update for name, update in answer.items()}
     return {name: one["value"] for name, one in found.items() if isinstance(one, dict) and "value" in one}
 
@@ -73,9 +71,9 @@ def test_choosing_one_fills_in_what_makes_a_picture(ui: Page) -> None:
     assert {"sampler": "Euler", "steps": 4, "guidance": 1.0}.items() <= chosen(ui, "quick").items()
     status = ui.generate(
         values={
-            "txt2img_prompt": "a star",
+            "form_prompt": "a star",
             **{f"txt2img_{k}": v for k, v in found.items() if k in wanted},
-            "txt2img_model": "triple",
+            "form_model": "triple",
         }
     )
     assert status.state == "done"
@@ -93,8 +91,8 @@ def test_a_sampler_that_it_does_not_take_gives_way(ui: Page) -> None:
 
 
 def test_what_it_cannot_be_told_is_said_beside_its_field(ui: Page) -> None:
-    answer = ui.call("txt2img_submit", {"txt2img_model": "triple", "txt2img_sampler": "DDIM"})
-    assert answer["txt2img_sampler"]["info"] == "Sampler must be Euler with SD 3, got DDIM."
+    answer = ui.call("form_submit", {"form_model": "triple", "form_sampler": "DDIM"})
+    assert answer["form_sampler"]["info"] == "Sampler must be Euler with SD 3, got DDIM."
 
 
 def test_how_it_reads_a_prompt_is_shown_as_far_as_it_is_known(ui: Page) -> None:

@@ -32,7 +32,7 @@ def edit(path: Path) -> None:
 @pytest.fixture(scope="module")
 def job(ui: Page) -> str:
     """The run over four pictures: two that are the same, one edited, one from elsewhere."""
-    status = ui.generate(values={"txt2img_prompt": "a <b>cat</b>", "txt2img_seed": 7, "txt2img_batch_size": 3})
+    status = ui.generate(values={"form_prompt": "a <b>cat</b>", "form_seed": 7, "form_batch_size": 3})
     edit(status.saved[1].path)
     Image.new("RGB", (8, 8)).save(ui.outputs / "elsewhere.png")
     ui.parts.history.refresh()
@@ -110,7 +110,7 @@ def test_too_many_or_none_is_one_sentence(ui: Page) -> None:
 
 
 def test_make_again_shows_the_pair(ui: Page) -> None:
-    path = ui.generate(values={"txt2img_seed": 9}).saved[0].path
+    path = ui.generate(values={"form_seed": 9}).saved[0].path
     for edited in (False, True):
         if edited:
             edit(path)
@@ -135,7 +135,7 @@ def test_only_the_newest_pairs_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 @pytest.mark.parametrize("left", [0, 1])
 def test_which_files_are_gone_is_told(ui: Page, monkeypatch: pytest.MonkeyPatch, when: str, left: int) -> None:
-    saved = ui.generate(values={"txt2img_seed": 40 + left, "txt2img_batch_size": 3}).saved
+    saved = ui.generate(values={"form_seed": 40 + left, "form_batch_size": 3}).saved
     ids = [ui.parts.history.identity(one.path) for one in saved]
     gone = [one.path for one in saved[left:]]
 

@@ -71,10 +71,10 @@ def test_what_is_kept_holds_for_the_next_picture_and_after_a_restart(ui: Page) -
         told = ui.call("saving_save", values("[seed] [number]", "webp", ("txt",), "none"))["saving_example"]
         assert "Kept" in told
         assert "Kept" not in example(ui, "[number]")
-        saved = ui.generate(values={"txt2img_seed": 77, "txt2img_batch_size": 1}).saved[0].path
+        saved = ui.generate(values={"form_seed": 77, "form_batch_size": 1}).saved[0].path
         assert saved.name == "77 00001.webp"
         assert saved.with_suffix(".txt").is_file()
-        assert ui.generate(values={"txt2img_seed": 78, "txt2img_batch_size": 2}).grid is None
+        assert ui.generate(values={"form_seed": 78, "form_batch_size": 2}).grid is None
         kept = SavingSettings(ui.outputs.parent / FILE).get()
         assert kept == Saving(pattern="[seed] [number]", format="webp", sidecars=("txt",), grid="none")
         assert ui.call("saving")["saving_pattern"] == "[seed] [number]"

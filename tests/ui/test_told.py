@@ -43,7 +43,7 @@ def test_a_second_program_says_so(tmp_path: Path) -> None:
 
 def test_history_answers_again_after_its_index_was_damaged(tmp_path: Path) -> None:
     with opened(tmp_path, tmp_path / "outputs") as page:
-        page.generate(values={"txt2img_prompt": "a red star", "txt2img_batch_size": PICTURES})
+        page.generate(values={"form_prompt": "a red star", "form_batch_size": PICTURES})
         history = page.parts.history
         for connection in (history._database, history._reader):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -36,10 +36,10 @@ def test_an_upload_is_named_from_the_data_folder_and_comes_back(ui: Page, place:
 def test_no_event_tells_a_folder(ui: Page, place: str) -> None:
     shown = item(ui, run(ui, "inpaint", prompt="a red star"))
     given: dict[str, Any] = {
-        **{f"{task}_pictures": shown for task in ("txt2img", "img2img", "inpaint")},
-        **{f"{task}_recent": shown for task in ("txt2img", "img2img", "inpaint", "again", "lab")},
+        **{"form_pictures": shown for task in ("txt2img", "img2img", "inpaint")},
+        **{"form_recent": shown for task in ("txt2img", "img2img", "inpaint", "again", "lab")},
         "again_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
-        "img2img_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
+        "form_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
     }
     telling: dict[str, str] = {}
     for event, known in ui.events.items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.errors import InvalidRequest
 from pipelines.fields import REQUIRED, build, switch_of
 from pipelines.kinds import several, shown
-from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 from webui.jobs.defaults import form_defaults
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
     pictures = _pictures(given, parts.store.inputs)
     wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
     model = _model(parts.service, wanted.get("model"))
-    task: Task = "inpaint" if "mask" in pictures else "img2img" if pictures else "txt2img"
-    begun = form_defaults(model, task, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
+    begun = form_defaults(model, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
     if "sampler" in wanted:
         begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
     values = begun | wanted | pictures | {"model": model.name}

@@ -17,7 +17,8 @@ class EarlyScript:
         self._app = app
         # modules run in the page's order, so it comes before Gradio's own
         head = f'<script type="module" src="{address("page/head.js")}"></script>'
-        later = [f'<link rel="prefetch" href="{address(place)}">' for place in scripts()]
+        head += f'<link rel="stylesheet" href="{address("page/page.css")}">'
+        later = [f'<link rel="prefetch" href="{address(place)}">' for place in scripts() if place.endswith(".js")]
         self._script = _TOP + "".join([head, *later]).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

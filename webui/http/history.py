@@ -151,6 +151,16 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
                 "folders": history.folders(),
             }
 
+    @router.get("/text/{identity}")
+    def text(request: Request, response: Response, identity: str) -> dict[str, str]:
+        """What the picture's file says of its settings, as text."""
+        response.headers["cache-control"] = "no-store"
+        with faults_as_answers(request):
+            entry = history.entry(identity)
+            if entry is None:
+                raise HTTPException(404, "There is no such picture.")
+            return {"text": metadata.read(entry.saved.path).text or ""}
+
     @router.get("/picture/{identity}")
     def picture(request: Request, response: Response, identity: str) -> dict[str, Any]:
         """One picture with all its settings, what it was made from and what was made from it."""

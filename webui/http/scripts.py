@@ -18,6 +18,8 @@ def script_routes() -> APIRouter:
         if asked != version() or place not in scripts():
             raise HTTPException(404, "There is no such script.")
         headers = {"cache-control": FOR_GOOD}
-        return Response(scripts()[place], media_type="text/javascript", headers=headers)
+        return Response(
+            scripts()[place], media_type="text/css" if place.endswith(".css") else "text/javascript", headers=headers
+        )
 
     return router

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS, ModelInfo, Task
+from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.kept.models import FORM_FIELDS, ModelSettings
 
 REAL_STEPS = 25  # of a real checkpoint that says nothing itself
@@ -14,7 +14,7 @@ _SETTLED = {one.name: one.default for one in REQUEST_FIELDS if one.setting.per_m
 FOUND = "found"  # beside the defaults a tab hides: the kept form has been shown, so from now on what is shown is kept
 
 
-def program_defaults(model: ModelInfo | None, task: Task = "txt2img") -> dict[str, Any]:
+def program_defaults(model: ModelInfo | None) -> dict[str, Any]:
     """Of the fields that suit a model."""
     side = model.native_size if model else 512
     small = model is not None and model.builtin
@@ -24,25 +24,25 @@ def program_defaults(model: ModelInfo | None, task: Task = "txt2img") -> dict[st
         "height": side,
         "guidance": model.guidance if model else _SETTLED["guidance"],
         "steps": model.steps if model and model.steps else _SETTLED["steps"] if small else REAL_STEPS,
-        "batch_size": 4 if small and task == "txt2img" else 1,
+        "batch_size": 4 if small else 1,
         "sampler": model.sampler if model and model.sampler else _SETTLED["sampler"],
     }
 
 
-def model_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings) -> dict[str, Any]:
+def model_defaults(model: ModelInfo | None, settings: ModelSettings) -> dict[str, Any]:
     """The program's, and over them what is settled for this model."""
-    found = program_defaults(model, task)
+    found = program_defaults(model)
     settled = settings.get(model) if model is not None else {}
     if settled.get("schedule", "automatic") not in SAMPLERS[settled.get("sampler", found["sampler"])].schedules:
         settled.pop("schedule")
     return found | {name: settled[name] for name in FORM_FIELDS if name in settled}
 
 
-def form_defaults(model: ModelInfo | None, task: Task, settings: ModelSettings) -> dict[str, Any]:
+def form_defaults(model: ModelInfo | None, settings: ModelSettings) -> dict[str, Any]:
     """Of every field but the prompts and the model."""
     apart = ("prompt", "negative_prompt", "model")
     shown = (one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.name not in apart)
-    return {one.name: one.default for one in shown} | model_defaults(model, task, settings)
+    return {one.name: one.default for one in shown} | model_defaults(model, settings)
 
 
 def fitted(

@@ -26,7 +26,6 @@ from pipelines.types import (
     OnProgress,
     Progress,
     PromptReading,
-    Task,
 )
 from webui.archive.metadata import request_to_json
 from webui.archive.store import SavedImage
@@ -36,7 +35,7 @@ from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import House
 from webui.jobs.runner import Runner
 from webui.jobs.shelf import Shelf
-from webui.jobs.status import JobStatus, Queued, Running, about, reports_of, saved_of, task_of
+from webui.jobs.status import JobStatus, Queued, Running, about, reports_of, saved_of, size_of, task_of
 from webui.jobs.table import GRID, Job
 from webui.kept.models import ModelSettings
 from webui.proof.remade import Remade
@@ -232,9 +231,9 @@ class GenerationService:
             rows.append(Queued(id=job.id, kind=kind, about=about(job), state=job.state, image=image, images=job.images))
         return rows, total
 
-    def current(self, task: Task) -> JobStatus | None:
-        """The run of this task that goes on, or comes next; none of an experiment's. Raises StorageError."""
-        job = self._jobs.first(lambda one: task_of(one) == task)
+    def current(self) -> JobStatus | None:
+        """The run that goes on, or comes next; none of an experiment's. Raises StorageError."""
+        job = self._jobs.first(lambda one: task_of(one) is not None)
         return None if job is None else self.status(job.id)
 
     def _running(self, job_id: str) -> Running | None:
@@ -274,6 +273,7 @@ class GenerationService:
                 images=job.images,
                 eta_seconds=running.eta_seconds if running else None,
                 preview=running.preview if running else None,
+                size=size_of(job),
                 saved=tuple(images.values()),
                 grid=grid,
                 warning=self._board.warning(job.id),

@@ -32,6 +32,7 @@ class JobStatus:
     images: int = 1
     eta_seconds: float | None = None
     preview: bytes | None = None  # JPEG
+    size: tuple[int, int] | None = None  # width and height of the pictures, in pixels
     saved: tuple[SavedImage, ...] = ()
     grid: SavedImage | None = None
     warning: Note | None = None  # the last thing that a person should know, though the run goes on
@@ -67,6 +68,12 @@ def task_of(job: Job) -> str | None:
     if job.kind != "generate":
         return None
     return "inpaint" if job.payload.get("inpaint") else "img2img" if job.payload.get("init") else "txt2img"
+
+
+def size_of(job: Job) -> tuple[int, int] | None:
+    """Width and height of what a run makes."""
+    sides = job.payload.get("width"), job.payload.get("height")
+    return sides if task_of(job) and all(isinstance(side, int) for side in sides) else None  # type: ignore[return-value]
 
 
 def about(job: Job) -> str:

@@ -85,6 +85,7 @@ class House:
         text = f"{label} · {saved.width} × {saved.height} · {saved.prompt}"
         return {
             "id": str(place_below(self.outputs, saved.path)),
+            "picture": saved.id,
             "url": image_url(saved.id),
             "thumb": thumb_url(saved.id),
             "label": label,
@@ -99,12 +100,19 @@ class House:
         return {"items": self.items(images, language), "selected": -1}
 
     def chosen(self, value: Any) -> Path | None:
-        """The file of the picture selected in a `Pictures`. A browser names it: it counts only inside `outputs`."""
-        items = (value or {}).get("items") if isinstance(value, dict) else None
-        place = value.get("selected", -1) if items else -1
-        if not items or not isinstance(place, int) or not 0 <= place < len(items):
+        """The file of the picture selected in a `Pictures` or shown on a `Canvas`. A browser names it: it counts only
+        inside `outputs`."""
+        return self.output_file(self.chose(value))
+
+    def chose(self, value: Any) -> object:
+        """What the browser names as selected, or None."""
+        told = value if isinstance(value, dict) else {}
+        if "place" in told:
+            return told["place"] or None
+        items, place = told.get("items"), told.get("selected", -1)
+        if not isinstance(items, list) or not isinstance(place, int) or not 0 <= place < len(items):
             return None
-        return self.output_file(items[place].get("id"))
+        return items[place].get("id") if isinstance(items[place], dict) else None
 
     def output_file(self, identity: object) -> Path | None:
         """The image file with this id below `outputs`, or None."""

@@ -91,9 +91,10 @@ def live_value(house: House, status: JobStatus, language: Language) -> dict[str,
             detail.insert(0, say("eta", language, seconds=max(1, round(status.eta_seconds))))
         if status.preview is not None:
             value["preview"] = base64.b64encode(status.preview).decode("ascii")
+            value["size"] = status.size
     elif status.state == "failed":
         value["line"] = say("state_failed", language)
-        value["error"] = "" if status.error is None else words.say(status.error, language)
+        value |= _failure(status.error, language)
     elif status.state == "cancelled":
         value["line"] = say("state_cancelled", language, image=status.image, images=status.images)
     else:
@@ -105,6 +106,14 @@ def live_value(house: House, status: JobStatus, language: Language) -> dict[str,
         detail.append(words.say(status.warning, language))
     value["detail"] = " · ".join(part for part in detail if part)
     return value
+
+
+def _failure(error: Note | None, language: Language) -> dict[str, Any]:
+    """Beside its field, where the fault is one's own and could be found only in the run."""
+    if error is None:
+        return {}
+    told, field = words.say(error, language), error.values.get("field")
+    return {"error": told, "faults": {field: told} if field else {}}
 
 
 def _running_line(house: House, status: JobStatus, language: Language) -> str:

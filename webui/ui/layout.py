@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -18,8 +18,8 @@ from webui.ui.again.send import Sender
 from webui.ui.again.tab import AgainTab
 from webui.ui.generate.form_handlers import FormHandlers, wire_form
 from webui.ui.generate.handlers import GenerateHandlers
-from webui.ui.generate.tab import GenerateTab
-from webui.ui.generate.wiring import wire_memory, wire_tab
+from webui.ui.generate.wiring import wire_memory, wire_workspace
+from webui.ui.generate.workspace import Workspace
 from webui.ui.history.saving import SavingForm
 from webui.ui.history.tab import HistoryTab
 from webui.ui.house import House
@@ -37,7 +37,7 @@ from webui.words import language_of, say, translate
 
 __all__ = ["build_page", "mount_options"]
 
-TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")
+TASKS: tuple[Task, ...] = get_args(Task)
 
 
 def build_page(parts: Parts) -> gr.Blocks:
@@ -56,27 +56,32 @@ def build_page(parts: Parts) -> gr.Blocks:
     )
     blocks = Page(title="Seedprint", fill_width=True, delete_cache=(3600, 86400), analytics_enabled=False)
     with blocks:
-        header = Header(elem_id="header")
+        space = Workspace(house).build_task()
+        with gr.Row(elem_id="head", equal_height=False):
+            gr.HTML("<h1>Seedprint</h1>", elem_id="brand", apply_default_css=False)
+            space.build_model()
+            header = Header(elem_id="header")
         drop = DropAnywhere(house).build()
-        tabs: dict[Task, GenerateTab] = {}
         with gr.Tabs(elem_id="frame") as frame:
             for task in TASKS:
-                with _tab(task) as opened:
-                    tabs[task] = GenerateTab(task, house).build(opened)
+                with _tab(task):
+                    pass  # they choose the task; the workspace is one for all of them
             with _tab("again") as opened:
                 again = AgainTab(house).build(opened)
             with _tab("history") as opened:
-                saving = SavingForm(parts.store, parts.saving).build(opened)
                 history = HistoryTab(house).build(opened)
             with _tab("lab") as opened:
                 ready = shipped.load(HERE / "presets" / "experiments")
                 LabTab(house, parts.lab, ready).build(opened).wire(blocks)
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)
+            with _tab("settings") as opened:
+                saving = SavingForm(parts.store, parts.saving).build(opened)
+        space.build()
         QueueList(elem_id="queue")
-        sender = Sender(house, tabs, frame)
+        sender = Sender(house, space, frame)
         warm = blocks.load(engine_states(parts.service, parts.notices), None, header, **_WATCHING)
-        _wire_tabs(tabs, sender, again, parts, (blocks, warm))
+        _wire_workspace(space, sender, again, parts, (blocks, warm))
         again.wire(sender, blocks)
         history.wire(sender, again)
         saving.wire(blocks)
@@ -97,20 +102,19 @@ def _tab(name: str) -> gr.Tab:
     return gr.Tab(word(f"tab_{name}"), id=name, elem_id=f"tab_{name}")
 
 
-def _wire_tabs(
-    tabs: Mapping[Task, GenerateTab], sender: Sender, again: AgainTab, parts: Parts, page: tuple[gr.Blocks, Any]
+def _wire_workspace(
+    space: Workspace, sender: Sender, again: AgainTab, parts: Parts, page: tuple[gr.Blocks, Any]
 ) -> None:
     """What generates. `page`: the page, and the event that ends once the engine is warm."""
     blocks, warm = page
     library, house = parts.library, sender.house
-    lists = PresetLists(parts.presets, library, house.own, [tab.preset for tab in tabs.values()])
-    for tab in tabs.values():
-        handlers = GenerateHandlers(tab)
-        wire_tab(tab, handlers, sender, again, blocks)
-        wire_form(tab, FormHandlers(tab, parts.forms), blocks)
-        wire_composer(tab.composer, tab.form, library, lists)
-        wire_reading(tab.reading, {name: tab.form[name] for name in ("model", "clip_skip", "dialect")})
-        wire_memory(tab, handlers, warm)
+    lists = PresetLists(parts.presets, library, house.own, [space.preset])
+    handlers = GenerateHandlers(space)
+    wire_workspace(space, handlers, sender, again, blocks)
+    wire_form(space, FormHandlers(space, parts.forms), blocks)
+    wire_composer(space.composer, space.form, library, lists)
+    wire_reading(space.reading, {name: space.form[name] for name in ("model", "clip_skip", "dialect")})
+    wire_memory(space, handlers, warm)
 
 
 def engine_states(

@@ -12,7 +12,6 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import SeedprintError
-from pipelines.types import Task
 from webui.lab.looks import Look, Looks, look
 from webui.ui.house import House
 from webui.ui.labels import word
@@ -47,37 +46,13 @@ class LooksCard:
         return self.house.recent(language_of(request))
 
 
-class LooksButton:
-    """On a generating tab: the picture that is shown large."""
-
-    def __init__(self, house: House, task: Task) -> None:
-        self.house, self.task = house, task
-
-    def build(self) -> LooksButton:
-        """Call inside a Blocks context, in the row of the picture's buttons."""
-        self.ask = gr.Button(word("to_looks"), size="sm", elem_id=f"{self.task}_to_looks", min_width=80)
-        return self
-
-    def build_below(self) -> None:
-        self.shown = gr.HTML(elem_id=f"{self.task}_looks")
-
-    def wire(self, pictures: Pictures, changes: list[Any]) -> None:
-        """`changes`: events after which another picture is shown large."""
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        asked = self.ask.click(
-            watcher(self.house), pictures, self.shown, concurrency_limit=None, api_name=f"{self.task}_looks", **quiet
-        )
-        gr.on(changes, None, None, self.shown, js="() => ''", cancels=[asked], api_visibility="private")
-
-
 def watcher(house: House) -> Callable[[Any, gr.Request], Iterator[str]]:
-    """A handler: the value of a `Pictures` -> what is to be shown of the selected one."""
+    """A handler: the value of a `Pictures` or a `Canvas` -> what is to be shown of the selected one."""
 
     def watch(value: Any, request: gr.Request) -> Iterator[str]:
         language, path = language_of(request), house.chosen(value)
         if path is None:
-            selected = isinstance(value, dict) and value.get("items") and value.get("selected", -1) != -1
-            yield _note(translate("fault_gone" if selected else "fault_select", language))
+            yield _note(translate("fault_gone" if house.chose(value) else "fault_select", language))
             return
         yield from watched(house, path, language)
 

@@ -10,6 +10,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "tab_inpaint": ("Inpaint", "局部重绘"),
     "tab_again": ("Make again", "重现图片"),
     "tab_history": ("History", "历史"),
+    "tab_settings": ("Settings", "设置"),
+    "canvas_paint": ("Picture and mask", "图片与蒙版"),
+    "canvas_result": ("Result", "结果"),
+    "shapes": ("Shape", "画幅"),
     "engine_warming": (
         "The model is warming up; you can already ask for pictures.",
         "模型正在预热，现在就可以提交任务。",
@@ -182,7 +186,7 @@ WORDS: dict[str, tuple[str, str]] = {
 SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "theme": ("Light or dark", "浅色或深色"),
     "language": ("中文", "English"),
-    "tagline": ("Pictures that can be made again", "可以原样重现的图片"),
+    "queue": ("Queue", "队列"),
     "drop": ("Drop a picture here, paste it, or click to choose", "拖入、粘贴图片，或点击选择"),
     "brush": ("Brush", "画笔"),
     "erase": ("Erase", "橡皮"),
@@ -202,4 +206,5 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "seed": ("seed", "种子"),
     "preview": ("Preview of the picture being made", "正在生成的图片预览"),
     "progress": ("Progress", "进度"),
+    "sent": ("Sent …", "已提交……"),
 }

@@ -10,6 +10,7 @@ QUEUE_WORDS: dict[str, tuple[str, str]] = {
     "cancel_all": ("Cancel all", "全部取消"),
     "sure": ("Cancel all {count} jobs? Finished pictures stay.", "取消全部 {count} 个任务？已完成的图片会保留。"),
     "again": ("Try again", "重试"),
+    "none": ("Nothing waits.", "没有等待的任务。"),
     "failed": ("The program did not answer.", "程序没有响应。"),
 }
 WORDS: dict[str, tuple[str, str]] = {

@@ -19,7 +19,7 @@ from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
 from webui.proof.resources import Match, matched, renamed_fields
 from webui.ui.generate.controls import Updates
-from webui.ui.generate.tab import GenerateTab
+from webui.ui.generate.workspace import Workspace
 from webui.ui.house import House, input_url
 
 # What "send to" leaves alone: the run's own seed and how many images it makes.
@@ -44,13 +44,13 @@ LEAVES = "value => window.seedprintLeave(value)"
 
 
 class Sender:
-    """Knows every tab. Returns updates; `targets` are all components they may touch.
+    """Knows the form. Returns updates; `targets` are all components they may touch.
 
     An answer only names the tab to open (in `way`); the browser opens it unless the person went elsewhere meanwhile.
     """
 
-    def __init__(self, house: House, tabs: Mapping[Task, GenerateTab], frame: gr.Tabs) -> None:
-        self.house, self.tabs, self.frame = house, tabs, frame
+    def __init__(self, house: House, space: Workspace, frame: gr.Tabs) -> None:
+        self.house, self.space, self.frame = house, space, frame
         self.way = gr.Textbox(visible="hidden", elem_id="way")
 
     def travels(self, sent: Any) -> None:
@@ -59,32 +59,37 @@ class Sender:
         sent.then(None, self.way, [self.frame, self.way], js=arrive, api_visibility="private")
 
     def targets(self) -> list[Any]:
-        found: list[Any] = [self.way]
-        for tab in self.tabs.values():
-            found += [*tab.form.components(), *tab.source_inputs(), tab.extras.defaults]
-        return found
+        space = self.space
+        return [self.way, *space.form.components(), *space.sources(), space.extras.defaults]
 
     def open(self, task: str) -> Updates:
         return {self.way: task}
 
     def with_model(self, name: str) -> Updates:
         """txt2img with this model and what suits it."""
-        tab, model = self.tabs["txt2img"], self.house.model(name)
-        defaults = model_defaults(model, tab.task, self.house.service.shelf.settings)
-        shown = tab.form.apply({**defaults, "model": name})
-        return self.open(tab.task) | shown | {tab.extras.defaults: {**defaults, FOUND: True}}
+        form, model = self.space.form, self.house.model(name)
+        defaults = model_defaults(model, self.house.service.shelf.settings)
+        shown = form.apply({**defaults, "model": name})
+        return self.open("txt2img") | shown | {self.space.extras.defaults: {**defaults, FOUND: True}}
 
     def as_source(self, path: Path, task: Task) -> Updates:
         """The picture becomes what img2img or Inpaint starts from; its prompt and settings come along."""
-        tab, back = self.tabs[task], metadata.read(path)
+        back = metadata.read(path)
         fields = {name: value for name, value in self._known(back, back.fields).items() if name not in _RUN_FIELDS}
-        return self.open(task) | tab.form.apply(fields) | self._picture(tab, path)
+        source = self.space.painter if task == "inpaint" else self.space.image
+        picture = self.painted(path) if task == "inpaint" else str(path)
+        return self.open(task) | self.space.form.apply(fields) | {source: picture}
 
     def as_run(self, path: Path) -> Updates:
         """The form that makes the picture, with its source picture and mask, on the tab it came from."""
         back = metadata.read(path)
-        tab = self.tabs[task_of(back)]
-        return self.open(tab.task) | tab.form.apply(self._known(back, own_fields(back))) | self._inputs(tab, back, path)
+        shown = self.space.form.apply(self._known(back, own_fields(back)))
+        return self.open(task_of(back)) | shown | self._inputs(back, path)
+
+    def seed(self, path: Path) -> Updates:
+        """Only the picture's seed."""
+        seed = metadata.read(path).fields.get("seed")
+        return {self.space.form["seed"]: seed} if isinstance(seed, int) else {}
 
     def told_of_run(self, path: Path) -> tuple[Note, ...]:
         """What a person should know of the form that `as_run` fills in: what is not here, not understood, or not the
@@ -117,8 +122,7 @@ class Sender:
         return found
 
     def _told_of_start(self, back: ReadBack, path: Path) -> list[Note]:
-        tab = self.tabs[task_of(back)]
-        if not tab.source_inputs() or self._inputs(tab, back, path):
+        if task_of(back) == "txt2img" or self._inputs(back, path):
             return []
         return [Note("sent_start_missing")]
 
@@ -147,17 +151,12 @@ class Sender:
             found.setdefault("dialect", DIALECTS[0])  # what all other programs' texts are in
         return found
 
-    def _picture(self, tab: GenerateTab, path: Path) -> Updates:
-        if tab.painter is not None:
-            return {tab.painter: self.painted(path)}
-        return {tab.image: str(path)} if tab.image is not None else {}
-
     def painted(self, path: Path) -> dict[str, Any]:
         """The painter's value for a fresh picture without a mask. Raises UnreadableImage, StorageError."""
         sha256 = self.house.inputs.put(metadata.read_input(path, self.house.inputs))
         return {"source": sha256, "url": input_url(sha256)}
 
-    def _inputs(self, tab: GenerateTab, back: ReadBack, path: Path) -> Updates:
+    def _inputs(self, back: ReadBack, path: Path) -> Updates:
         settings = back.record.settings if back.record is not None else {}
         image = (settings.get("init") or {}).get("image")
         mask = (settings.get("inpaint") or {}).get("mask")
@@ -166,12 +165,10 @@ class Sender:
             files = [around.bring(one) for one in (image, mask) if one is not None]
         except SeedprintError:
             return {}
-        if tab.painter is not None and image is not None and mask is not None:
+        if image is not None and mask is not None:
             urls = {"url": input_url(image), "mask_url": input_url(mask)}
-            return {tab.painter: {"source": image, **urls}}
-        if tab.image is not None and image is not None:
-            return {tab.image: str(files[0])}
-        return {}
+            return {self.space.painter: {"source": image, **urls}}
+        return {self.space.image: str(files[0])} if image is not None else {}
 
 
 def _told_of_batch(back: ReadBack) -> list[Note]:

@@ -16,7 +16,7 @@ from webui.ui.again.proof import notes_html, pair_html, report_html
 from webui.ui.again.send import LEAVES, Sender, task_of
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
-from webui.ui.generate.tab import SECRET
+from webui.ui.generate.workspace import SECRET
 from webui.ui.house import House
 from webui.ui.inputs import Picture
 from webui.ui.labels import word

@@ -1,4 +1,5 @@
-"""The form: one component for each request field, under its own name, and the one way from values to request."""
+"""The form: one component for each request field, under its own name, and the one way from values to request. All
+tasks share it: what a task does not have is not read for it."""
 
 from __future__ import annotations
 
@@ -10,14 +11,13 @@ import gradio as gr
 from gradio.components import Component
 from PIL.Image import Image
 
-from pipelines.errors import Note
 from pipelines.fields import Field, build, field_of, groups_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.ui.inputs import Checkbox, Dropdown, NumberBox, Slider
 from webui.ui.labels import word
-from webui.words import WORDS, Language, choice_key, say
+from webui.words import WORDS, choice_key
 
 Values = Mapping[Any, Any]  # what gradio hands a handler whose inputs are a set: component -> value
 Updates = dict[Any, Any]  # component -> update
@@ -26,10 +26,19 @@ TABS: tuple[Task, ...] = get_args(Task)
 SLIDER_MOST = 1000  # whole numbers that go further are typed
 
 
+PLACE = "form"  # what the ids of the form's parts begin with
+
+
 def shown_in(task: Task) -> tuple[Field, ...]:
-    """The fields that a tab's form has, in the order of the request."""
+    """The fields that a task has on the page, in the order of the request."""
     there = {"", *(name for name, group in groups_of(GenerationRequest).items() if task in (group.tasks or TABS))}
     return tuple(one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in there)
+
+
+def tasks_class(name: str) -> list[str]:
+    """The style classes of a field that not every task has: the page hides it on the others."""
+    here = [task for task in TABS if any(one.name == name for one in shown_in(task))]
+    return [] if len(here) == len(TABS) else [f"for-{'-'.join(here)}"]
 
 
 def control(name: str, place: str, value: Any = None, **options: Any) -> Component:
@@ -71,9 +80,8 @@ def shown_value(name: str, value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """All controls of one tab: field name -> component."""
+    """All controls: field name -> component."""
 
-    task: Task
     named: Mapping[str, Component]
 
     def __getitem__(self, name: str) -> Any:
@@ -89,9 +97,12 @@ class Form:
         """Field name -> value, as the request wants it."""
         return {name: _value(name, values[component]) for name, component in self.named.items()}
 
-    def request(self, values: Values, image: Image | None = None, mask: Image | None = None) -> GenerationRequest:
+    def request(
+        self, values: Values, task: Task, image: Image | None = None, mask: Image | None = None
+    ) -> GenerationRequest:
         """The adapter. Raises InvalidRequest."""
-        given = self.read(values)
+        there = {one.name for one in shown_in(task)}
+        given = {name: value for name, value in self.read(values).items() if name in there}
         pictures = {"init_image": image, "mask": mask}
         given |= {name: picture for name, picture in pictures.items() if picture is not None}
         if given["seed"] == -1:
@@ -109,18 +120,6 @@ class Form:
             schedule = wanted.get("schedule", "automatic")
             updates[self["schedule"]] = schedule_update(str(sampler), schedule)
         return updates
-
-    def mark(self, error: Note | None, language: Language) -> Updates:
-        """Shows a broken rule beside its field, which the note names."""
-        component = self.named.get(str(error.values.get("field"))) if error is not None else None
-        if component is None or error is None:
-            return {}
-        return {component: gr.update(info=say(error, language), elem_classes=["field-error"])}
-
-    def unmark(self) -> Updates:
-        """Takes every shown fault away."""
-        infos = {name: word(key) if (key := f"{name}_info") in WORDS else "" for name in self.named}
-        return {component: gr.update(info=infos[name], elem_classes=[]) for name, component in self.named.items()}
 
 
 def whole(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Lays a tab's form out: a control for each of its fields, and the buttons and lines beside them."""
+"""Lays the form out: a control for each of its fields, and the buttons and lines beside them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import gradio as gr
 from gradio.components import Component
 
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import IMAGE_GUIDANCE, REQUEST_FIELDS, ModelInfo, Task
+from pipelines.types import IMAGE_GUIDANCE, REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.adapters import lora_choices, vae_choices
 from webui.ui.generate.controls import (
+    PLACE,
     Form,
     Updates,
     choice_label,
     control,
     model_choices,
-    shown_in,
+    tasks_class,
 )
 from webui.ui.inputs import Dropdown, Picture
 from webui.ui.labels import word
@@ -81,17 +82,11 @@ def _rows(place: str, *rows: tuple[str, ...]) -> dict[str, Component]:
 class Extras:
     """Buttons and lines of the form that are no request fields."""
 
-    undo: gr.Button
-    reset: gr.Button
     defaults: gr.JSON  # what the model chosen last brought: a field that shows it still was not changed
-    refresh: gr.Button
+    shapes: Mapping[str, gr.Button]  # sides as "3:2" -> the button that takes them
     swap: gr.Button
     seed_random: gr.Button
     seed_reuse: gr.Button
-    advanced: gr.Accordion
-    folded: frozenset[str]  # the fields in it
-    model_note: gr.Markdown
-    memory: gr.HTML  # whether the chosen size fits
     lora: gr.Dropdown  # writes the chosen one into the prompt
 
     def offer(self, form: Form, models: tuple[ModelInfo, ...], adapters: tuple[ModelInfo, ...]) -> Updates:
@@ -104,13 +99,16 @@ class Extras:
         }
 
 
-def build_prompts(task: Task, model: ModelInfo | None) -> dict[str, Component]:
+SHAPES = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")  # width to height
+
+
+def build_prompts(model: ModelInfo | None) -> dict[str, Component]:
     """The two prompt boxes. Call inside a Blocks context."""
     placeholder = prompt_placeholder(model)
     return {
-        "prompt": control("prompt", task, placeholder=placeholder, lines=3, max_lines=10, min_width=160),
+        "prompt": control("prompt", PLACE, placeholder=placeholder, lines=3, max_lines=10, min_width=160),
         "negative_prompt": control(
-            "negative_prompt", task, placeholder=word("negative_placeholder"), lines=1, max_lines=6, min_width=160
+            "negative_prompt", PLACE, placeholder=word("negative_placeholder"), lines=1, max_lines=6, min_width=160
         ),
     }
 
@@ -120,70 +118,69 @@ def prompt_placeholder(model: ModelInfo | None) -> Any:
     return word("prompt_placeholder_builtin" if builtin else "prompt_placeholder_real")
 
 
+def build_model(models: tuple[ModelInfo, ...]) -> tuple[Component, gr.Button]:
+    """Which model, and the button that looks into the folders again. Call inside a Blocks context."""
+    name = models[0].name if models else None
+    model = control("model", PLACE, name, choices=model_choices(models), min_width=160, container=False)
+    return model, icon("refresh", "⟳")
+
+
 def build_settings(
-    task: Task,
-    prompts: Mapping[str, Component],
-    models: tuple[ModelInfo, ...],
-    adapters: tuple[ModelInfo, ...] = (),
-    defaults: Mapping[str, Any] | None = None,
+    made: Mapping[str, Component],
+    model: ModelInfo | None,
+    adapters: tuple[ModelInfo, ...],
+    defaults: Mapping[str, Any],
 ) -> tuple[dict[str, Component], Extras]:
-    """Everything under the prompt, as `defaults` have it; what has no place of its own is folded under "More
-    settings". Call inside a Blocks context."""
-    model = models[0] if models else None
-    start = program_defaults(model, task) | dict(defaults or {})
-    made = dict(prompts)
-    with gr.Row(elem_classes="actions form-actions"):
-        undo = gr.Button(word("form_undo"), size="sm", elem_id=f"{task}_undo", min_width=60)
-        reset = gr.Button(word("form_reset"), size="sm", elem_id=f"{task}_reset", min_width=60)
+    """Everything under the prompt but what `made` has, as `defaults` have it; what has no place of its own is folded
+    under "More settings". Call inside a Blocks context."""
+    start = program_defaults(model) | dict(defaults)
+    sizes, swap, shapes = _build_sizes(start)
+    settings = sizes | _row(start, "batch_size", "batches") | _row(start, "steps", "guidance")
     with gr.Row(elem_classes="tight"):
-        name = model.name if model else None
-        made["model"] = control("model", task, name, choices=model_choices(models), min_width=200)
-        refresh = _icon(task, "refresh", word("refresh"))
-    note = gr.Markdown(word("builtin_note"), visible=bool(model and model.builtin), elem_classes="note")
-    made |= _build_sampling(task, start)
-    sizes, swap = _build_sizes(task, start)
-    made |= sizes
-    memory = gr.HTML(elem_id=f"{task}_memory", elem_classes="note", visible=False)
-    with gr.Row(elem_classes="tight"):
-        made["seed"] = control("seed", task, min_width=140)
-        seed_random, seed_reuse = (_icon(task, name, word(name)) for name in ("seed_random", "seed_reuse"))
-    with gr.Accordion(word("more"), open=False, elem_id=f"{task}_more") as advanced:
-        folded = _build_folded(task, made, start, adapters)
-        lora = _build_lora(task, adapters)
-    extras = Extras(
-        undo=undo,
-        reset=reset,
-        defaults=gr.JSON(start, visible=False, elem_id=f"{task}_defaults"),
-        refresh=refresh,
+        settings["seed"] = control("seed", PLACE, min_width=140)
+        seed_random, seed_reuse = (icon(name, word(name)) for name in ("seed_random", "seed_reuse"))
+    with gr.Accordion(word("more"), open=False, elem_id=f"{PLACE}_more"):
+        settings |= _build_sampling(start)
+        settings |= _build_folded({**made, **settings}, start, adapters)
+        lora = _build_lora(adapters)
+    return settings, Extras(
+        defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
+        shapes=shapes,
         swap=swap,
         seed_random=seed_random,
         seed_reuse=seed_reuse,
-        advanced=advanced,
-        folded=frozenset(folded),
-        model_note=note,
-        memory=memory,
         lora=lora,
     )
-    return made | folded, extras
 
 
-def _icon(task: Task, name: str, label: Any) -> gr.Button:
-    return gr.Button(label, elem_classes="icon-button", elem_id=f"{task}_{name}", min_width=42)
+def icon(name: str, label: Any) -> gr.Button:
+    return gr.Button(label, elem_classes="icon-button", elem_id=f"{PLACE}_{name}", min_width=42)
+
+
+def _row(start: Mapping[str, Any], *names: str) -> dict[str, Component]:
+    with gr.Row(elem_classes="tight"):
+        return {name: control(name, PLACE, start.get(name), min_width=150) for name in names}
 
 
 def _build_folded(
-    task: Task, made: Mapping[str, Component], start: Mapping[str, Any], adapters: tuple[ModelInfo, ...]
+    made: Mapping[str, Component], start: Mapping[str, Any], adapters: tuple[ModelInfo, ...]
 ) -> dict[str, Component]:
-    """Every field of the tab that has no control yet: a new one lands here by itself."""
+    """Every field that has no control yet: a new one lands here by itself."""
     options: dict[str, dict[str, Any]] = {"vae": {"choices": vae_choices(adapters)}}
+    rest = [one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.name not in made]
     return {
-        one.name: control(one.name, task, start.get(one.name), **options.get(one.name, {}))
-        for one in shown_in(task)
-        if one.name not in made and one.group not in BESIDE_PICTURES
+        one.name: control(
+            one.name,
+            PLACE,
+            start.get(one.name),
+            **{"elem_classes": tasks_class(one.name), **options.get(one.name, {})},
+        )
+        for one in rest
+        if one.group not in BESIDE_PICTURES
     }
 
 
-def _build_lora(task: Task, adapters: tuple[ModelInfo, ...]) -> Dropdown:
+def _build_lora(adapters: tuple[ModelInfo, ...]) -> Dropdown:
     loras = lora_choices(adapters)
     return Dropdown(
         loras,
@@ -191,36 +188,26 @@ def _build_lora(task: Task, adapters: tuple[ModelInfo, ...]) -> Dropdown:
         label=word("lora"),
         info=word("lora_info"),
         visible=bool(loras),
-        elem_id=f"{task}_lora",
+        elem_id=f"{PLACE}_lora",
     )
 
 
-def _build_sampling(task: Task, start: Mapping[str, Any]) -> dict[str, Component]:
-    """Sampler, schedule, steps and guidance."""
+def _build_sampling(start: Mapping[str, Any]) -> dict[str, Component]:
     allowed = SAMPLERS[start["sampler"]].schedules
+    schedules = [(choice_label("schedule", name), name) for name in allowed]
     with gr.Row(elem_classes="tight"):
-        made = {
-            "sampler": control("sampler", task, start["sampler"]),
-            "schedule": control(
-                "schedule",
-                task,
-                start["schedule"],
-                choices=[(choice_label("schedule", name), name) for name in allowed],
-                interactive=len(allowed) > 1,
-            ),
+        return {
+            "sampler": control("sampler", PLACE, start["sampler"]),
+            "schedule": control("schedule", PLACE, start["schedule"], choices=schedules, interactive=len(allowed) > 1),
         }
-    with gr.Row(elem_classes="tight"):
-        made |= {name: control(name, task, start[name], min_width=150) for name in ("steps", "guidance")}
-    return made
 
 
-def _build_sizes(task: Task, start: Mapping[str, Any]) -> tuple[dict[str, Component], gr.Button]:
-    """Width, height and how many; the button that swaps the sides."""
+def _build_sizes(start: Mapping[str, Any]) -> tuple[dict[str, Component], gr.Button, dict[str, gr.Button]]:
+    """Width and height, the button that swaps them, and shapes of the model's own area."""
     with gr.Row(elem_classes="tight"):
-        width = control("width", task, start["width"], min_width=90)
-        swap = _icon(task, "swap", "⇄")
-        height = control("height", task, start["height"], min_width=90)
-    with gr.Row(elem_classes="tight"):
-        batch_size = control("batch_size", task, start["batch_size"], min_width=150)
-        batches = control("batches", task, min_width=150)
-    return {"width": width, "height": height, "batch_size": batch_size, "batches": batches}, swap
+        width = control("width", PLACE, start["width"], min_width=90)
+        swap = icon("swap", "⇄")
+        height = control("height", PLACE, start["height"], min_width=90)
+    with gr.Row(elem_classes="shapes", elem_id=f"{PLACE}_shapes"):
+        shapes = {one: gr.Button(one, size="sm", elem_classes="shape", min_width=0) for one in SHAPES}
+    return {"width": width, "height": height}, swap, shapes

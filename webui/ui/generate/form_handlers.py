@@ -14,52 +14,64 @@ from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
-from webui.ui.generate.tab import GenerateTab, examples_for
+from webui.ui.generate.workspace import Workspace, examples_for
+
+# the form's name where it is kept, and those of the three forms that version 0.1.0 had
+KEPT_AS = ("form", "txt2img", "img2img", "inpaint")
 
 
 class FormHandlers:
     """Values in, updates out, as in `GenerateHandlers`."""
 
-    def __init__(self, tab: GenerateTab, forms: Forms) -> None:
-        self.tab, self.form, self.house, self.forms = tab, tab.form, tab.house, forms
-        self.settings = tab.house.service.shelf.settings
+    def __init__(self, space: Workspace, forms: Forms) -> None:
+        self.space, self.form, self.house, self.forms = space, space.form, space.house, forms
+        self.settings = space.house.service.shelf.settings
 
     def inputs(self) -> set[Any]:
-        return {*self.form.components(), self.tab.extras.defaults}
+        return {*self.form.components(), self.space.extras.defaults}
 
     def outputs(self) -> list[Any]:
-        extras = self.tab.extras
-        return [*self.form.components(), extras.defaults, extras.model_note, *self.tab.examples]
+        extras = self.space.extras
+        return [
+            *self.form.components(),
+            extras.defaults,
+            self.space.model_note,
+            self.space.preset,
+            *self.space.examples,
+        ]
 
     def find(self, values: dict[Any, Any]) -> Updates:
         """When a page opens: what the form showed last; the first time it stays as it is built."""
-        kept = self.forms.current(self.tab.task)
+        kept = self._kept()
         if kept is not None:
             return self._show(kept)
         shown = self.form.read(values)
-        self.forms.keep(self.tab.task, shown)
-        return {self.tab.extras.defaults: self._defaults(self.house.model(shown["model"]))}
+        self.forms.keep(KEPT_AS[0], shown)
+        return {self.space.extras.defaults: self._defaults(self.house.model(shown["model"]))}
+
+    def _kept(self) -> dict[str, Any] | None:
+        return next((kept for name in KEPT_AS if (kept := self.forms.current(name)) is not None), None)
 
     def keep(self, values: dict[Any, Any]) -> None:
         """After any change. A page that has not shown the kept form yet must not overwrite it."""
-        if _known(values[self.tab.extras.defaults]).get(FOUND):
-            self.forms.keep(self.tab.task, self.form.read(values))
+        if _known(values[self.space.extras.defaults]).get(FOUND):
+            self.forms.keep(KEPT_AS[0], self.form.read(values))
 
     def undo(self) -> Any:
-        before = self.forms.undo(self.tab.task)
-        return gr.skip() if before is None else self._show(before)
+        before = self.forms.undo(KEPT_AS[0])
+        return gr.skip() if before is None else self._show(before) | {self.space.preset: ""}
 
     def reset(self, values: dict[Any, Any]) -> Updates:
         """Every setting as it is at first for the chosen model; the prompts stay."""
         model = self.house.model(values[self.form["model"]])
-        updates = self.form.apply(form_defaults(model, self.tab.task, self.settings))
-        return updates | {self.tab.extras.defaults: self._defaults(model)}
+        updates = self.form.apply(form_defaults(model, self.settings))
+        return updates | {self.space.extras.defaults: self._defaults(model), self.space.preset: ""}
 
     def model_chosen(self, values: dict[Any, Any]) -> Updates:
         """What suits the model, in every field that was not changed; placeholder and examples fit it too."""
         model, shown = self.house.model(values[self.form["model"]]), self.form.read(values)
-        before = _known(values[self.tab.extras.defaults])
-        now = model_defaults(model, self.tab.task, self.settings)
+        before = _known(values[self.space.extras.defaults])
+        now = model_defaults(model, self.settings)
         return self.form.apply(fitted(shown, before, now, model)) | self._look(model)
 
     def _show(self, kept: Mapping[str, Any]) -> Updates:
@@ -75,20 +87,19 @@ class FormHandlers:
         return updates | {component: {**updates.get(component, {}), **update} for component, update in look.items()}
 
     def _look(self, model: ModelInfo | None) -> Updates:
-        tab = self.tab
+        space = self.space
         updates: Updates = {
-            tab.extras.defaults: self._defaults(model),
-            tab.form["prompt"]: gr.update(placeholder=prompt_placeholder(model)),
-            tab.extras.model_note: gr.update(visible=model is not None and model.builtin),
+            space.extras.defaults: self._defaults(model),
+            space.form["prompt"]: gr.update(placeholder=prompt_placeholder(model)),
+            space.model_note: gr.update(visible=model is not None and model.builtin),
         }
-        if "strength" in tab.form:
-            updates[tab.form["image_guidance"]] = image_guidance_for(model)
-        for button, text in zip(tab.examples, examples_for(model), strict=True):
+        updates[space.form["image_guidance"]] = image_guidance_for(model)
+        for button, text in zip(space.examples, examples_for(model), strict=True):
             updates[button] = gr.update(value=text)
         return updates
 
     def _defaults(self, model: ModelInfo | None) -> dict[str, Any]:
-        return model_defaults(model, self.tab.task, self.settings) | {FOUND: True}
+        return model_defaults(model, self.settings) | {FOUND: True}
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -102,15 +113,13 @@ def _known(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def wire_form(tab: GenerateTab, handlers: FormHandlers, blocks: gr.Blocks) -> None:
+def wire_form(space: Workspace, handlers: FormHandlers, blocks: gr.Blocks) -> None:
     """Which event calls which handler."""
-    task, extras, form = tab.task, tab.extras, tab.form
+    form = space.form
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    blocks.load(handlers.find, handlers.inputs(), handlers.outputs(), api_name=f"{task}_find", **quiet)
-    form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name=f"{task}_model", **quiet)
-    extras.undo.click(handlers.undo, None, handlers.outputs(), api_name=f"{task}_undo", **quiet)
-    extras.reset.click(
-        handlers.reset, handlers.inputs(), [*form.components(), extras.defaults], api_name=f"{task}_reset", **quiet
-    )
+    blocks.load(handlers.find, handlers.inputs(), handlers.outputs(), api_name="form_find", **quiet)
+    form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name="form_model", **quiet)
+    space.undo.click(handlers.undo, None, handlers.outputs(), api_name="form_undo", **quiet)
+    space.reset.click(handlers.reset, handlers.inputs(), handlers.outputs(), api_name="form_reset", **quiet)
     changes: list[Any] = [component.change for component in form.components()]  # type: ignore[attr-defined]
-    gr.on(changes, handlers.keep, handlers.inputs(), None, trigger_mode="always_last", api_name=f"{task}_keep", **quiet)
+    gr.on(changes, handlers.keep, handlers.inputs(), None, trigger_mode="always_last", api_name="form_keep", **quiet)

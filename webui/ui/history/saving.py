@@ -30,27 +30,21 @@ class SavingForm:
     def build(self, opened: gr.Tab) -> SavingForm:
         """Call inside `opened`."""
         self.opened = opened
-        with gr.Accordion(word("saving"), open=False, elem_id="saving"):
+        with gr.Column(elem_classes="card settings-page", elem_id="saving"):
+            gr.Markdown(word("saving"), elem_classes="section-title")
+            self.pattern = gr.Textbox(label=word("pattern"), elem_id="saving_pattern", max_lines=1)
+            self.example = gr.HTML(elem_id="saving_example")
             with gr.Row():
-                self.pattern = gr.Textbox(label=word("pattern"), elem_id="saving_pattern", scale=3, max_lines=1)
                 self.format = Dropdown(
-                    [(_NAMES[name], name) for name in FORMATS], label=word("format"), elem_id="saving_format", scale=1
+                    [(_NAMES[name], name) for name in FORMATS], label=word("format"), elem_id="saving_format"
                 )
                 self.sidecars = CheckboxGroup(
-                    [(f".{name}", name) for name in SIDECARS],
-                    label=word("sidecars"),
-                    elem_id="saving_sidecars",
-                    scale=1,
+                    [(f".{name}", name) for name in SIDECARS], label=word("sidecars"), elem_id="saving_sidecars"
                 )
                 self.grid = Dropdown(
-                    [(word(f"grid_{name}"), name) for name in GRIDS],
-                    label=word("saving_grid"),
-                    elem_id="saving_grid",
-                    scale=1,
+                    [(word(f"grid_{name}"), name) for name in GRIDS], label=word("saving_grid"), elem_id="saving_grid"
                 )
-            with gr.Row():
-                self.example = gr.HTML(elem_id="saving_example")
-                self.save = gr.Button(word("saving_save"), size="sm", elem_id="saving_save", scale=0, min_width=120)
+            self.save = gr.Button(word("saving_save"), size="sm", elem_id="saving_save", scale=0, min_width=120)
         return self
 
     def wire(self, blocks: gr.Blocks) -> None:

@@ -247,7 +247,7 @@ def _build_question() -> dict[str, Any]:
 def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
     """How the pictures are made. Call inside a Blocks context."""
     model = models[0] if models else None
-    start = program_defaults(model, "img2img")
+    start = program_defaults(model)
     made: dict[str, Any] = {}
     made["negative_prompt"] = control(
         "negative_prompt", "lab", placeholder=word("negative_placeholder"), lines=1, max_lines=6, min_width=160

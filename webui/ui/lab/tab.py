@@ -19,7 +19,7 @@ from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
-from webui.ui.generate.tab import SECRET
+from webui.ui.generate.workspace import SECRET
 from webui.ui.house import House
 from webui.ui.inputs import Dropdown
 from webui.ui.lab import view as lab_view

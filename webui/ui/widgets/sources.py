@@ -21,8 +21,9 @@ def source(place: str) -> str:
 
 @cache
 def scripts() -> dict[str, str]:
-    """Every module, by its place in this folder."""
-    places = sorted(path.relative_to(ROOM).as_posix() for path in ROOM.rglob("*.js"))
+    """Every module and the page's own style, by its place in this folder."""
+    files = [*ROOM.rglob("*.js"), ROOM / "page" / "page.css"]
+    places = sorted(path.relative_to(ROOM).as_posix() for path in files)
     return {place: source(place) for place in places}
 
 

@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from pipelines.errors import InvalidRequest, Note, SeedprintError
-from pipelines.types import REQUEST_FIELDS, Task
+from pipelines.types import REQUEST_FIELDS
 from webui.library.collection import Library
 from webui.library.presets import Preset
 from webui.library.saved import SavedPresets
@@ -101,7 +101,7 @@ class Composer(Widget):
     empty: ClassVar[dict[str, Any]] = {"builtin": False}
 
 
-def build_composer(task: Task, library: Library, builtin: bool) -> Composer:
+def build_composer(place: str, library: Library, builtin: bool) -> Composer:
     """Call inside a Blocks context, below the prompt."""
     data, mine = shown_library(library), OwnPresets(library.saved)
 
@@ -115,7 +115,7 @@ def build_composer(task: Task, library: Library, builtin: bool) -> Composer:
     fetch.__name__, change.__name__ = "library", "change"
     functions = [fetch, change]
     return Composer(
-        {"builtin": builtin}, options={"task": task}, elem_id=f"{task}_composer", server_functions=functions
+        {"builtin": builtin}, options={"task": place}, elem_id=f"{place}_composer", server_functions=functions
     )
 
 
@@ -287,8 +287,7 @@ def _told(builtin: bool, text: str, state: str) -> dict[str, Any]:
 
 
 def wire_composer(composer: Composer, form: Form, library: Library, lists: PresetLists) -> None:
-    """Connects a composer with its form, and with the lists of presets of every tab."""
-    task = form.task
+    """Connects a composer with its form, and with the list of presets."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     form["model"].change(
         None,
@@ -299,13 +298,13 @@ def wire_composer(composer: Composer, form: Form, library: Library, lists: Prese
     )
     keeper = PresetKeeper(form, composer, library)
     inputs: set[Any] = {composer, *form.components()}
-    kept: Any = composer.submit(keeper.keep, inputs, [composer], api_name=f"{task}_keep_preset", **quiet)
-    offer(kept.then, lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_kept", **quiet)
-    offer(composer.select, lists.refreshed, lists.boxes, lists.boxes, api_name=f"{task}_presets_changed", **quiet)
+    kept: Any = composer.submit(keeper.keep, inputs, [composer], api_name="form_keep_preset", **quiet)
+    offer(kept.then, lists.refreshed, lists.boxes, lists.boxes, api_name="form_presets_kept", **quiet)
+    offer(composer.select, lists.refreshed, lists.boxes, lists.boxes, api_name="form_presets_changed", **quiet)
 
 
 class PresetLists:
-    """The drop-down lists of presets on all tabs."""
+    """The drop-down lists of presets."""
 
     def __init__(self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Dropdown]) -> None:
         self.presets, self.library, self.own, self.boxes = presets, library, own, boxes

@@ -1,4 +1,4 @@
-import { finder } from "../shared/dom.js";
+import { finder, onPage } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 
 export function mount({ element, props, watch }, { words }) {
@@ -12,7 +12,21 @@ export function mount({ element, props, watch }, { words }) {
     find(".notice").textContent = notice;
     find(".notice").hidden = !notice;
   };
-  find(".tagline").textContent = say("tagline");
+  const queue = find(".open-queue");
+  const count = (total, isHeld) => {
+    queue.textContent = `${isHeld ? "⏸ " : ""}${say("queue")} (${total})`;
+    queue.classList.toggle("held", Boolean(isHeld));
+  };
+  const open = (isOpen) => {
+    document.body.classList.toggle("queue-open", isOpen);
+    queue.setAttribute("aria-expanded", String(isOpen));
+  };
+  count(0, false);
+  queue.onclick = () => open(!document.body.classList.contains("queue-open"));
+  onPage(element, "seedprint:queue", ({ detail }) => count(detail.total, detail.held));
+  onPage(element, "keydown", (event) => {
+    if (event.key === "Escape") open(false);
+  });
   find(".language").textContent = say("language");
   find(".language").onclick = () => window.seedprintSwitchLanguage();
   theme.title = say("theme");

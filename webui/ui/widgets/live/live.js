@@ -1,6 +1,9 @@
-import { finder } from "../shared/dom.js";
+import { finder, onPage } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
-import { lookOf } from "./view.js";
+import { Faults } from "./faults.js";
+import { lookOf, titleOf } from "./view.js";
+
+const NAME = "Seedprint";
 
 function showPreview(image, source, label) {
   image.style.display = source ? "block" : "none";
@@ -9,20 +12,37 @@ function showPreview(image, source, label) {
   else image.removeAttribute("src");
 }
 
-export function mount({ element, props, watch }, { words }) {
+/** Told on the page what is known of a run, for all that stands beside it. */
+function announce(look, faults) {
+  document.body.dataset.run = look.run;
+  document.title = titleOf(look, NAME);
+  faults.show(look.faults, window.seedprintTask());
+  document.dispatchEvent(new CustomEvent("seedprint:live", { detail: look }));
+}
+
+export function mount({ element, props, watch }, { words, main = false }) {
   const find = finder(element);
   const say = speaker(words);
+  const faults = new Faults();
   const draw = () => {
     const look = lookOf(props.value);
-    const columns = element.closest(".columns");
     find(".live").classList.toggle("idle", look.idle);
     find(".live").dataset.state = look.state;
-    if (columns) columns.dataset.run = look.run;
     for (const name of ["line", "detail", "error"]) find(`.${name}`).textContent = look[name];
     find(".track").style.display = look.share === null ? "none" : "block";
     if (look.share !== null) find(".fill").style.width = `${look.share}%`;
-    showPreview(find(".preview"), look.preview, say("preview"));
+    if (main) announce(look, faults);
+    else showPreview(find(".preview"), look.preview, say("preview"));
   };
+  // said at once on the press, before the program knows of it
+  const pressed = () => {
+    faults.clear();
+    find(".live").classList.remove("idle");
+    for (const name of ["detail", "error"]) find(`.${name}`).textContent = "";
+    find(".line").textContent = say("sent");
+  };
+  find(".live").classList.toggle("main", main);
   draw();
   watch("value", draw);
+  if (main) onPage(element, "seedprint:pressed", pressed);
 }

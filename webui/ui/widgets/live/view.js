@@ -1,10 +1,11 @@
 // How a run looks, from what the server tells of it.
 
-const NOTHING = { state: "idle", line: "", detail: "", error: "", share: null, preview: null };
+const NOTHING = { state: "idle", line: "", detail: "", error: "", share: null, preview: null, size: null, faults: {} };
 
-/** `share`: the bar's width in percent, or null for no bar. `run`: what the columns beside it are told. */
+/** `share`: the bar's width in percent, or null for no bar. `run`: what the parts beside it are told. `faults`: field ->
+ * what is wrong with it; `error` stays away where it says no more than they do. */
 export function lookOf(told) {
-  const { state, line, detail, error, share, preview } = { ...NOTHING, ...told };
+  const { state, line, detail, error, share, preview, size, faults } = { ...NOTHING, ...told };
   return {
     state: state || "idle",
     idle: !(line || detail || error),
@@ -14,5 +15,10 @@ export function lookOf(told) {
     error,
     share: share === null ? null : Math.round(share * 100),
     preview: preview ? `data:image/jpeg;base64,${preview}` : null,
+    size,
+    faults,
   };
 }
+
+/** The window's title while something runs. */
+export const titleOf = ({ run, share }, name) => (run === "busy" && share !== null ? `${share} % · ${name}` : name);

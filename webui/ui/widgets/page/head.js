@@ -1,6 +1,7 @@
 // Runs before the page's own code. Gradio knows only whole language tags, so every kind of Chinese is made zh-CN here;
 // a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
 import { Holds, Travels, isChinese } from "./early.js";
+import { Frame } from "./frame.js";
 
 const LANGUAGE = "seedprint-language";
 const THEME = "seedprint-theme";
@@ -44,6 +45,10 @@ const holds = new Holds((id, isStill) => {
 window.seedprintHold = (ids) => holds.hold(ids);
 window.seedprintRelease = (ids) => holds.release(ids);
 
+const frame = new Frame(document.documentElement);
+window.seedprintTask = () => frame.task;
+window.seedprintPressed = () => document.dispatchEvent(new CustomEvent("seedprint:pressed"));
+
 function clicked(event) {
   if (event.target.closest?.("#frame .tab-wrapper, #frame .overflow-menu")) travels.turned();
 }
@@ -62,6 +67,8 @@ speakTo(chinese ? "zh-CN" : "en");
 document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
 addEventListener("DOMContentLoaded", () => {
+  frame.body = document.body;
+  frame.listen();
   dress(); // gradio dresses the page by the system's wish, once it is up
   new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 });

@@ -67,7 +67,7 @@ class Painter {
 
   /** A click on Generate waits for a mask that is on its way. */
   hold(event) {
-    const button = event.target.closest?.("#inpaint_generate");
+    const button = event.target.closest?.("#form_generate");
     if (!button || !this.busy) return;
     event.stopImmediatePropagation();
     event.preventDefault();

@@ -21,6 +21,7 @@ class QueueList {
     this.find(".all").textContent = this.say("cancel_all");
     this.find(".all").onclick = () => this.cancelAll();
     this.find(".again").textContent = this.say("again");
+    this.find(".none").textContent = this.say("none");
     this.find(".again").onclick = () => this.act("/again");
   }
 
@@ -49,12 +50,12 @@ class QueueList {
   tell(why) {
     this.find(".held").hidden = !why;
     this.find(".why").textContent = why;
-    if (why) this.find(".queue").hidden = false;
   }
 
   draw({ items, total, held }) {
     this.count = total;
-    this.find(".queue").hidden = !total && !held;
+    document.dispatchEvent(new CustomEvent("seedprint:queue", { detail: { total, held: Boolean(held) } }));
+    this.find(".none").hidden = Boolean(total || held);
     this.tell(held);
     this.find(".head").hidden = !total;
     this.find(".title").textContent = this.say("title", { count: total });

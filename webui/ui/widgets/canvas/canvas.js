@@ -1,0 +1,229 @@
+import { talker } from "../history/talk.js";
+import { finder, make, makeButton, onPage } from "../shared/dom.js";
+import { viewer } from "../shared/viewer.js";
+import { speaker } from "../shared/words.js";
+import { filmOf, fromHistory, neighbour, shownAfter } from "./film.js";
+import { Verbs } from "./verbs.js";
+
+const RECENT = 24; // pictures
+
+class Canvas {
+  constructor({ element, props, trigger }, words) {
+    Object.assign(this, { element, props, trigger });
+    this.find = finder(element);
+    this.say = speaker(words);
+    this.talk = talker(this.say("failed"));
+    this.run = []; // this run's pictures
+    this.recent = [];
+    this.shown = ""; // the picture that is shown, by its place below the outputs folder
+    this.before = ""; // ... and the one before it
+    this.isPinned = false; // a person chose it
+    this.isRunning = false;
+    const on = {
+      send: (way) => this.send(way),
+      look: () => this.look(),
+      compare: () => this.compare(),
+      rate: (stars) => this.rate(stars),
+      erase: () => this.erase(),
+      tell: (key) => this.tell(this.say(key)),
+    };
+    this.view = viewer(this.find(".frame"), {
+      tell: this.say,
+      screen: this.find(".canvas"),
+      onStep: (way) => this.step(way),
+    });
+    this.verbs = new Verbs(this.find(".verbs"), this.say, on, (item) => this.textOf(item));
+    this.find(".empty").textContent = this.say("empty");
+    this.find(".strip").setAttribute("aria-label", this.say("strip"));
+    this.find(".canvas").hidden = false;
+  }
+
+  get film() {
+    return filmOf(this.run, this.recent);
+  }
+
+  get item() {
+    return this.film.find((item) => item.id === this.shown) ?? null;
+  }
+
+  // -- what is shown
+
+  /** The server told of the run's pictures. */
+  take() {
+    const { items = [], selected = -1 } = this.props.value ?? {};
+    this.run = items;
+    this.choose(shownAfter(items, selected, this.shown, this.isPinned));
+    this.refresh();
+  }
+
+  /** The newest pictures, whoever made them, and what is kept of them. */
+  async refresh() {
+    try {
+      const page = await this.talk(`page?kind=image&limit=${RECENT}`);
+      this.recent = page.items.filter((entry) => !entry.unreadable).map(fromHistory);
+    } catch {
+      return; // the program is gone for a moment: what is shown stays
+    }
+    const known = new Map(this.recent.map((item) => [item.id, item]));
+    this.run = this.run.map((item) => ({ ...item, ...known.get(item.id), label: item.label }));
+    this.draw();
+  }
+
+  choose(id, { byHand = false } = {}) {
+    if (byHand) this.isPinned = this.isRunning;
+    if (id !== this.shown) {
+      this.before = this.shown;
+      this.shown = id;
+      this.find(".told").replaceChildren();
+      document.getElementById("form_looks")?.replaceChildren();
+    }
+    this.draw();
+    const { item } = this;
+    this.props.value = { ...this.props.value, place: item?.id ?? "", send: "" };
+    if (item && (byHand || !this.isRunning || !this.hasPreview)) this.view.show({ url: item.url, text: item.text });
+  }
+
+  step(way) {
+    const next = neighbour(this.film, this.shown, way);
+    if (next) this.choose(next, { byHand: true });
+  }
+
+  /** `Live` tells of the run: a preview stands in the frame in the size of what will come. */
+  follow({ state, preview, size }) {
+    const isRunning = ["queued", "running"].includes(state);
+    if (isRunning && !this.isRunning) this.isPinned = false;
+    const ended = this.isRunning && !isRunning;
+    this.isRunning = isRunning;
+    this.hasPreview = Boolean(preview);
+    if (preview && !this.isPinned) {
+      this.view.preview({ url: preview, size, text: this.say("preview") });
+      this.find(".empty").hidden = true;
+    }
+    if (ended) this.#end();
+  }
+
+  /** After a run the last picture is there again, also where none was made. */
+  #end() {
+    const { item } = this;
+    if (item) this.view.show({ url: item.url, text: item.text });
+    else this.view.clear();
+    this.refresh();
+  }
+
+  draw() {
+    const { film, item } = this;
+    this.find(".empty").hidden = Boolean(film.length);
+    this.find(".caption").textContent = item?.text ?? "";
+    this.#drawStrip(film);
+    const canCompare = film.some((one) => one.id === this.before && one.id !== this.shown);
+    this.verbs.show(item, canCompare);
+  }
+
+  #drawStrip(film) {
+    const strip = this.find(".strip");
+    const told = JSON.stringify(film.map((item) => [item.id, item.thumb, item.isRecent]));
+    if (told !== this.told) {
+      this.told = told;
+      const first = film.findIndex((item) => item.isRecent);
+      const cells = film.map((item) => this.#cell(item));
+      if (first > 0) cells.splice(first, 0, make("span", { class: "between", text: this.say("recent") }));
+      strip.replaceChildren(...cells);
+    }
+    for (const one of strip.querySelectorAll("button")) {
+      one.setAttribute("aria-selected", String(one.dataset.id === this.shown));
+    }
+  }
+
+  #cell(item) {
+    const image = make("img", { loading: "lazy", src: item.thumb, alt: item.text });
+    const label = make("span", { text: item.label });
+    const attributes = {
+      role: "option",
+      title: item.text,
+      "aria-label": `${this.say("seed")} ${item.label}`,
+      "data-id": item.id,
+      class: item.isRecent ? "recent" : "run",
+    };
+    const choose = () => this.choose(item.id, { byHand: true });
+    return makeButton({ ...attributes, onclick: choose }, image, label);
+  }
+
+  // -- what is done with it
+
+  tell(text, undo = null) {
+    const again = undo && makeButton({ class: "undo", text: this.say("undo"), onclick: undo });
+    this.find(".told").replaceChildren(text, ...(again ? [" ", again] : []));
+  }
+
+  send(way) {
+    this.props.value = { ...this.props.value, place: this.item?.id ?? "", send: way };
+    this.trigger("select");
+  }
+
+  look() {
+    this.props.value = { ...this.props.value, place: this.item?.id ?? "", send: "" };
+    this.trigger("expand");
+  }
+
+  compare() {
+    const before = this.film.find((item) => item.id === this.before);
+    if (before && this.item) this.view.compare(before, this.item);
+  }
+
+  async #act(action, ids, value = "") {
+    try {
+      return await this.talk("act", { action, ids, value });
+    } catch (error) {
+      this.tell(error.message);
+      return null;
+    }
+  }
+
+  async rate(stars) {
+    if (await this.#act("rate", [this.item.picture], String(stars))) await this.refresh();
+  }
+
+  async erase() {
+    const { item } = this;
+    const next = neighbour(this.film, item.id, 1) ?? neighbour(this.film, item.id, -1);
+    const done = await this.#act("delete", [item.picture]);
+    if (!done) return;
+    this.run = this.run.filter((one) => one.id !== item.id);
+    this.recent = this.recent.filter((one) => one.id !== item.id);
+    this.choose(next ?? "", { byHand: true });
+    if (!next) this.view.clear();
+    this.tell(done.problem || this.say("deleted"), async () => {
+      await this.#act("restore", done.ids);
+      await this.refresh();
+      this.choose(item.id, { byHand: true });
+    });
+  }
+
+  async textOf(item) {
+    return (await this.talk(`text/${item.picture}`)).text;
+  }
+
+  listen() {
+    onPage(this.element, "seedprint:live", ({ detail }) => this.follow(detail));
+    onPage(this.element, "seedprint:page", () => this.refresh()); // somebody came back from another page
+    this.find(".strip").addEventListener("keydown", (event) => {
+      const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      this.step(way);
+      this.find('.strip [aria-selected="true"]')?.focus();
+    });
+  }
+}
+
+export function mount(parts, { words }) {
+  const canvas = new Canvas(parts, words);
+  canvas.listen();
+  canvas.take();
+  parts.watch("value", () => {
+    if (parts.props.value?.items !== canvas.taken) {
+      canvas.taken = parts.props.value?.items;
+      canvas.take();
+    }
+  });
+}

@@ -1,0 +1,75 @@
+// What is wrong with a field, told beside it: the program names the field, the page finds it.
+import { make } from "../shared/dom.js";
+
+const WAITS = 60; // milliseconds between two looks for a part that is being unfolded
+const LOOKS = 40;
+
+/** Where a field stands: pictures have places of their own. */
+export function placeOf(field, task) {
+  if (field === "mask") return "form_painter";
+  if (field === "init_image") return task === "inpaint" ? "form_painter" : "form_image";
+  return `form_${field}`;
+}
+
+const isShown = (element) => Boolean(element?.offsetParent);
+
+/** The element, once what it is folded in has been opened. */
+async function unfolded(id) {
+  const found = () => document.getElementById(id);
+  if (isShown(found())) return found();
+  const folds = found() ? [found().closest("[id^=form_more]")] : [document.getElementById("form_more")];
+  folds[0]?.querySelector(".label-wrap:not(.open)")?.click();
+  for (let look = 0; look < LOOKS && !isShown(found()); look += 1) {
+    await new Promise((go) => setTimeout(go, WAITS));
+  }
+  return found();
+}
+
+export class Faults {
+  #marked = new Map(); // element -> the line in it
+  #told = "";
+
+  /** `faults`: field -> sentence. */
+  async show(faults, task) {
+    const told = JSON.stringify(faults);
+    if (told === this.#told) return;
+    this.clear();
+    this.#told = told;
+    let first = null;
+    for (const [field, text] of Object.entries(faults)) {
+      const element = await unfolded(placeOf(field, task));
+      if (this.#told !== told || !element) continue;
+      this.#mark(element, text);
+      first ??= element;
+    }
+    first?.scrollIntoView({ block: "center" });
+  }
+
+  #mark(element, text) {
+    const id = `${element.id}_fault`;
+    const line = make("div", { id, class: "field-fault", role: "alert", text });
+    element.append(line);
+    element.classList.add("field-error");
+    const input = element.querySelector("textarea, input");
+    input?.setAttribute("aria-invalid", "true");
+    input?.setAttribute("aria-describedby", id);
+    const forget = () => this.#unmark(element);
+    element.addEventListener("input", forget, { once: true });
+    element.addEventListener("change", forget, { once: true });
+    this.#marked.set(element, line);
+  }
+
+  #unmark(element) {
+    const input = element.querySelector("textarea, input");
+    this.#marked.get(element)?.remove();
+    this.#marked.delete(element);
+    element.classList.remove("field-error");
+    input?.removeAttribute("aria-invalid");
+    input?.removeAttribute("aria-describedby");
+  }
+
+  clear() {
+    this.#told = "";
+    for (const element of [...this.#marked.keys()]) this.#unmark(element);
+  }
+}

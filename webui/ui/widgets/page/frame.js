@@ -1,0 +1,93 @@
+// The frame of the page: which tab is open, what a tab adds to the workspace, and the keys that lead round.
+
+const TASKS = ["txt2img", "img2img", "inpaint"];
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
+
+/** The tab that a panel's id names: `tab_history`. */
+export const pageOf = (id) => id.replace(/^tab_/, "");
+
+export const isTask = (page) => TASKS.includes(page);
+
+/** The place `way` further round a list of so many. */
+export const roundTo = (place, way, count) => (place + way + count) % count;
+
+const tabsOf = () => [...document.querySelectorAll("#frame [role=tab]")]; // the copies that gradio measures have no role
+
+function openPanel() {
+  const panels = [...document.querySelectorAll("#frame > [role=tabpanel]")];
+  return panels.find((panel) => panel.style.display !== "none"); // holds for what the overflow menu opened too
+}
+
+export class Frame {
+  constructor(body) {
+    this.body = body;
+    this.page = "";
+    this.task = TASKS[0];
+  }
+
+  /** After anything on the page was opened or closed. */
+  look() {
+    const panel = openPanel();
+    if (panel && pageOf(panel.id) !== this.page) this.#turn(pageOf(panel.id));
+    for (const tab of tabsOf()) {
+      const isOpen = tab.getAttribute("aria-selected") === "true";
+      tab.tabIndex = isOpen ? 0 : -1;
+      if (isTask(pageOf(tab.id.replace(/-button$/, "")))) tab.setAttribute("aria-controls", "workspace");
+    }
+    for (const fold of document.querySelectorAll(".label-wrap")) {
+      fold.setAttribute("aria-expanded", String(fold.classList.contains("open")));
+    }
+  }
+
+  #turn(page) {
+    this.page = page;
+    if (isTask(page)) this.task = page;
+    this.body.dataset.page = isTask(page) ? "workspace" : page;
+    this.body.dataset.task = this.task;
+    this.show(this.task === "inpaint" ? "paint" : "result");
+    document.dispatchEvent(new CustomEvent("seedprint:page", { detail: page }));
+  }
+
+  /** What the canvas shows on Inpaint: "paint", the picture with its mask, or "result". */
+  show(what) {
+    this.body.dataset.canvas = what;
+    for (const button of document.querySelectorAll("#canvas_mode button")) {
+      button.setAttribute("aria-pressed", String(button.value === what));
+    }
+  }
+
+  pressed(event) {
+    const tab = event.target.closest?.("#frame [role=tab]");
+    const way = STEPS[event.key];
+    if (!tab || !way) return;
+    const tabs = tabsOf();
+    event.preventDefault();
+    const next = tabs[roundTo(tabs.indexOf(tab), way, tabs.length)];
+    next.focus();
+    next.click();
+  }
+
+  listen() {
+    const watched = { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-selected", "style"] };
+    let asked = false;
+    const soon = () => {
+      if (asked) return;
+      asked = true;
+      queueMicrotask(() => {
+        asked = false;
+        this.look();
+      });
+    };
+    new MutationObserver(soon).observe(this.body, watched);
+    document.addEventListener("keydown", (event) => this.pressed(event));
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest?.("#canvas_mode button");
+      if (button) this.show(button.value);
+    });
+    document.addEventListener("seedprint:live", ({ detail }) => {
+      if (detail.run === "busy" && detail.state === "running" && this.state !== "running") this.show("result");
+      this.state = detail.state;
+    });
+    this.look();
+  }
+}

@@ -1,0 +1,32 @@
+"""What the canvas says: key -> (English, 简体中文)."""
+
+from __future__ import annotations
+
+CANVAS_WORDS: dict[str, tuple[str, str]] = {
+    "empty": ("Your pictures appear here.", "图片会显示在这里。"),
+    "strip": ("Pictures of this run and recent ones", "本次与最近的图片"),
+    "recent": ("Recent", "最近"),
+    "seed": ("seed", "种子"),
+    "preview": ("Preview of the picture being made", "正在生成的图片预览"),
+    "verbs": ("What can be done with the picture", "对图片的操作"),
+    "rate": ("Stars", "星级"),
+    "download": ("Download", "下载"),
+    "copy": ("Copy", "复制"),
+    "copy_seed": ("Copy the seed", "复制种子"),
+    "copy_settings": ("Copy the settings", "复制参数"),
+    "copy_picture": ("Copy the picture", "复制图片"),
+    "copied": ("Copied.", "已复制。"),
+    "not_copied": ("The browser did not allow copying.", "浏览器不允许复制。"),
+    "to_img2img": ("To img2img", "到图生图"),
+    "to_inpaint": ("To inpaint", "到局部重绘"),
+    "to_again": ("Make again", "重现"),
+    "reuse_seed": ("Reuse seed", "沿用种子"),
+    "reuse_all": ("Reuse all", "沿用全部"),
+    "to_looks": ("Where words look", "词语看向哪里"),
+    "compare": ("Compare", "对比"),
+    "compare_hint": ("With the picture shown before", "与之前显示的图片对比"),
+    "delete": ("Delete", "删除"),
+    "deleted": ("Moved to the trash.", "已移入回收站。"),
+    "undo": ("Undo", "撤销"),
+    "failed": ("The program does not answer.", "程序没有响应。"),
+}
