@@ -21,6 +21,7 @@ from webui.proof.resources import Match, matched, renamed_fields
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.workspace import Workspace
 from webui.ui.house import House, input_url
+from webui.words import Language, say
 
 # What "send to" leaves alone: the run's own seed and how many images it makes.
 _RUN_FIELDS = ("seed", "batch_size", "batches", "strength")
@@ -60,7 +61,7 @@ class Sender:
 
     def targets(self) -> list[Any]:
         space = self.space
-        return [self.way, *space.form.components(), *space.sources(), space.extras.defaults]
+        return [self.way, *space.form.components(), *space.sources(), space.extras.defaults, space.live]
 
     def open(self, task: str) -> Updates:
         return {self.way: task}
@@ -80,11 +81,14 @@ class Sender:
         picture = self.painted(path) if task == "inpaint" else str(path)
         return self.open(task) | self.space.form.apply(fields) | {source: picture}
 
-    def as_run(self, path: Path) -> Updates:
-        """The form that makes the picture, with its source picture and mask, on the tab it came from."""
+    def as_run(self, path: Path, language: Language) -> Updates:
+        """The form that makes the picture, with its source picture and mask, on the tab it came from; what is not as it
+        was is told above the canvas."""
         back = metadata.read(path)
         shown = self.space.form.apply(self._known(back, own_fields(back)))
-        return self.open(task_of(back)) | shown | self._inputs(back, path)
+        told = " ".join(say(note, language) for note in self.told_of_run(path))
+        live = {"state": "told", "line": told} if told else {}
+        return self.open(task_of(back)) | shown | self._inputs(back, path) | {self.space.live: live}
 
     def seed(self, path: Path) -> Updates:
         """Only the picture's seed."""

@@ -150,7 +150,7 @@ class AgainHandlers:
 
     def send(self, path: str | None, request: gr.Request) -> Updates:
         try:
-            return self.sender.as_run(self.house.readable(path, "file"))
+            return self.sender.as_run(self.house.readable(path, "file"), language_of(request))
         except SeedprintError as error:
             language = language_of(request)
             told = fault(error, language) if path else translate("again_choose", language)

@@ -17,7 +17,7 @@ from webui.ui.generate.handlers import GenerateHandlers, refused
 from webui.ui.generate.workspace import Workspace
 from webui.ui.lists import offer
 from webui.ui.looks import watcher
-from webui.words import language_of, translate
+from webui.words import Language, language_of, translate
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -126,7 +126,7 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers) -> None:
 def _wire_canvas(space: Workspace, sender: Sender, again: AgainTab) -> None:
     """What is done with the picture that is shown large."""
     sending = Sending(space, sender, again)
-    outputs = [*sender.targets(), again.image, space.live]
+    outputs = [*sender.targets(), again.image]
     sent = space.canvas.select(sending.send, space.canvas, outputs, js=LEAVES, api_name="form_send", **_QUIET)
     sender.travels(sent)
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -142,12 +142,12 @@ class Sending:
 
     def __init__(self, space: Workspace, sender: Sender, again: AgainTab) -> None:
         self.space, self.house = space, sender.house
-        self._ways: dict[str, Callable[[Path], Updates]] = {
-            "img2img": lambda path: sender.as_source(path, "img2img"),
-            "inpaint": lambda path: sender.as_source(path, "inpaint"),
-            "again": lambda path: sender.open("again") | {again.image: str(path)},
+        self._ways: dict[str, Callable[[Path, Language], Updates]] = {
+            "img2img": lambda path, _: sender.as_source(path, "img2img"),
+            "inpaint": lambda path, _: sender.as_source(path, "inpaint"),
+            "again": lambda path, _: sender.open("again") | {again.image: str(path)},
             "run": sender.as_run,
-            "seed": sender.seed,
+            "seed": lambda path, _: sender.seed(path),
         }
 
     def send(self, value: Any, request: gr.Request) -> Any:
@@ -159,6 +159,6 @@ class Sending:
             told = translate("fault_gone" if place else "fault_select", language)
             return {self.space.live: {"state": "refused", "error": told}}
         try:
-            return way(path) or gr.skip()
+            return way(path, language) or gr.skip()
         except SeedprintError as error:
             return {self.space.live: refused(error, language)}

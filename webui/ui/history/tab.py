@@ -15,7 +15,7 @@ from webui.ui.generate.controls import Updates
 from webui.ui.house import House
 from webui.ui.looks import history_watcher
 from webui.ui.widgets.history import HistoryView
-from webui.words import fault, language_of, translate
+from webui.words import Language, fault, language_of, translate
 
 
 class HistoryTab:
@@ -60,10 +60,10 @@ class HistoryHandlers:
 
     def __init__(self, tab: HistoryTab, sender: Sender, again: AgainTab) -> None:
         self.tab, self.sender, self.again, self.house = tab, sender, again, tab.house
-        self._ways: dict[str, Callable[[Path], Updates]] = {
-            "img2img": lambda path: sender.as_source(path, "img2img"),
-            "inpaint": lambda path: sender.as_source(path, "inpaint"),
-            "again": lambda path: sender.open("again") | {again.image: str(path)},
+        self._ways: dict[str, Callable[[Path, Language], Updates]] = {
+            "img2img": lambda path, _: sender.as_source(path, "img2img"),
+            "inpaint": lambda path, _: sender.as_source(path, "inpaint"),
+            "again": lambda path, _: sender.open("again") | {again.image: str(path)},
             "run": sender.as_run,
         }
 
@@ -74,6 +74,6 @@ class HistoryHandlers:
         if way is None or path is None:
             return {self.tab.view: {"error": translate("fault_gone", language_of(request))}}
         try:
-            return way(path) | {self.tab.view: {}}
+            return way(path, language_of(request)) | {self.tab.view: {}}
         except SeedprintError as error:
             return {self.tab.view: {"error": fault(error, language_of(request))}}
