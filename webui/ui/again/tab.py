@@ -169,6 +169,7 @@ class AgainHandlers:
     def watch(self, ids: Any, request: gr.Request) -> Iterator[Updates]:
         tab, language = self.tab, language_of(request)
         known = jobs.remembered(ids)
+        yield {tab.live: gr.skip(), tab.report: gr.skip()}  # where nothing is told, gradio empties every output
         for status in jobs.watch(self.house, lambda: None, known):
             if isinstance(status, Note):
                 yield {tab.live: jobs.away_value(status, language)}

@@ -58,9 +58,10 @@ class GenerateHandlers:
     def watch(self, ids: Any, live: Any, request: gr.Request) -> Iterator[Updates]:
         """Shows the runs until all are finished, whoever asked for them: the one that goes on, then the next; at last
         the newest of this browser's."""
+        space, language, shown = self.space, language_of(request), None
+        yield {space.live: gr.skip(), space.canvas: gr.skip()}  # where nothing is told, gradio empties every output
         if isinstance(live, dict) and live.get("state") == "refused":
             return  # the last wish was no job; its fault stays in sight
-        space, language, shown = self.space, language_of(request), None
         for status in jobs.watch(self.house, self.house.service.current, jobs.remembered(ids)):
             if isinstance(status, Note):
                 yield {space.live: jobs.away_value(status, language)}

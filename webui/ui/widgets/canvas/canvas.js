@@ -66,7 +66,8 @@ class Canvas {
     }
     const known = new Map(this.recent.map((item) => [item.id, item]));
     this.run = this.run.map((item) => ({ ...item, ...known.get(item.id), label: item.label }));
-    this.draw();
+    if (this.shown || !this.recent.length) this.draw();
+    else this.choose(this.recent[0].id);
   }
 
   choose(id, { byHand = false } = {}) {
@@ -75,12 +76,11 @@ class Canvas {
       this.before = this.shown;
       this.shown = id;
       this.find(".told").replaceChildren();
-      document.getElementById("form_looks")?.replaceChildren();
+      this.#showLooks(false);
     }
     this.draw();
-    const { item } = this;
-    this.props.value = { ...this.props.value, place: item?.id ?? "", send: "" };
-    if (item && (byHand || !this.isRunning || !this.hasPreview)) this.view.show({ url: item.url, text: item.text });
+    this.props.value = { ...this.props.value, place: this.item?.id ?? "", send: "" };
+    if (byHand || !this.hasPreview) this.#showItem();
   }
 
   step(way) {
@@ -102,17 +102,23 @@ class Canvas {
     if (ended) this.#end();
   }
 
-  /** After a run the last picture is there again, also where none was made. */
-  #end() {
+  #showItem() {
     const { item } = this;
     if (item) this.view.show({ url: item.url, text: item.text });
     else this.view.clear();
+  }
+
+  /** After a run the last picture is there again, also where none was made. */
+  #end() {
+    this.hasPreview = false;
+    this.#showItem();
     this.refresh();
   }
 
   draw() {
     const { film, item } = this;
     this.find(".empty").hidden = Boolean(film.length);
+    this.find(".canvas").classList.toggle("filled", Boolean(item));
     this.find(".caption").textContent = item?.text ?? "";
     this.#drawStrip(film);
     const canCompare = film.some((one) => one.id === this.before && one.id !== this.shown);
@@ -160,7 +166,17 @@ class Canvas {
     this.trigger("select");
   }
 
+  /** What is told of the words lies over the canvas; it goes with the picture that it is told of. */
+  #showLooks(isShown) {
+    document.body.toggleAttribute("data-looks", isShown);
+  }
+
   look() {
+    if (document.body.hasAttribute("data-looks")) {
+      this.#showLooks(false);
+      return;
+    }
+    this.#showLooks(true);
     this.props.value = { ...this.props.value, place: this.item?.id ?? "", send: "" };
     this.trigger("expand");
   }
@@ -191,7 +207,6 @@ class Canvas {
     this.run = this.run.filter((one) => one.id !== item.id);
     this.recent = this.recent.filter((one) => one.id !== item.id);
     this.choose(next ?? "", { byHand: true });
-    if (!next) this.view.clear();
     this.tell(done.problem || this.say("deleted"), async () => {
       await this.#act("restore", done.ids);
       await this.refresh();
