@@ -57,6 +57,7 @@ export class Frame {
   }
 
   pressed(event) {
+    if (event.key === "Escape") this.#fold();
     const tab = event.target.closest?.("#frame [role=tab]");
     const way = STEPS[event.key];
     if (!tab || !way) return;
@@ -65,6 +66,13 @@ export class Frame {
     const next = tabs[roundTo(tabs.indexOf(tab), way, tabs.length)];
     next.focus();
     next.click();
+  }
+
+  #fold() {
+    const open = document.querySelector('#form details[name="drawer"][open]');
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
   }
 
   listen() {
