@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 from PIL import Image
 
@@ -22,9 +21,10 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
-from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest, Task
+from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
 from tests.archive.helpers import results
 from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here
+from tests.ui.forms import build_form
 from tools import fields_table
 from webui.archive import metadata
 from webui.archive.inputs import InputStore, pixels_sha256
@@ -37,7 +37,6 @@ from webui.lab.axes import AXIS_FIELDS, Axis
 from webui.library import presets
 from webui.parts import Parts, build_parts
 from webui.ui.generate.controls import Form
-from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start
 from webui.words import WORDS
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # gradio's event loops
@@ -194,22 +193,13 @@ def test_the_command_line(one: Field, value: Any, parts: Parts, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def forms() -> dict[str, Form]:
-    found: dict[str, Form] = {}
-    model = FakeEngine().models()[0]
-    tasks: tuple[Task, ...] = ("txt2img", "inpaint")
-    for task in tasks:
-        with gr.Blocks():
-            sources = build_start(task) | build_mask(task) if task == "inpaint" else {}
-            settings, _ = build_settings(task, build_prompts(task, model), (model,))
-        found[task] = Form(task=task, named=sources | settings)
-    return found
+def form() -> Form:
+    return build_form(FakeEngine().models()[0])
 
 
 @every
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_the_page(one: Field, value: Any, forms: dict[str, Form]) -> None:
-    form = forms["inpaint" if one.group else "txt2img"]
+def test_the_page(one: Field, value: Any, form: Form) -> None:
     if not one.setting.page:
         assert one.name not in form
         pytest.skip("no tab shows it")
@@ -219,7 +209,7 @@ def test_the_page(one: Field, value: Any, forms: dict[str, Form]) -> None:
         component: shown[component]["value"] if component in shown else component.value
         for component in form.components()
     }
-    again = form.request(typed, *((PICTURE, MASK) if one.group else ()))
+    again = form.request(typed, request.task, *((PICTURE, MASK) if one.group else ()))
     assert held(again, one) == value
     assert told(again) == told(request)
 

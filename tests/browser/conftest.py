@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 ROOT = Path(__file__).resolve().parents[2]
-SLOW_STEP = 0.03  # seconds: quick, yet slow enough to look at, cancel and reload a run of 150 steps
+STEP = 0.01  # seconds; what is to be seen in the middle of a run is held there
 PATIENCE = 90_000  # milliseconds; busy machines are slow
 
 expect.set_options(timeout=PATIENCE)
@@ -35,7 +35,8 @@ class Served:
 
     @property
     def hold(self) -> Path:
-        """Written with a number, the engine makes so many more batches; deleted, it goes on."""
+        """Written with a number, the engine makes so many more batches, and stands still in the middle of the next:
+        at step 5 of 10, say. Deleted, it goes on."""
         return self.outputs.parent / "hold"
 
     def pictures(self) -> list[Path]:
@@ -47,7 +48,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
-    command = [sys.executable, "-m", "tests.browser.serve", str(folder), str(SLOW_STEP)]
+    command = [sys.executable, "-m", "tests.browser.serve", str(folder), str(STEP)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

@@ -23,22 +23,29 @@ TOKEN = "of-these-tests"
 
 
 class HeldEngine(FakeEngine):
-    """While there is a file `hold`, it makes as many more batches as that says, and then waits to be let go."""
+    """While there is a file `hold`, it makes as many more batches as that says, and then stands still in the middle of
+    one to be looked at, until it is let go."""
 
     def __init__(self, hold: Path, seconds_per_step: float, folders: tuple[Path, ...]) -> None:
         super().__init__(seconds_per_step, folders=folders)
         self._hold = hold
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
-        while self._held():
-            on_progress(Progress(stage="loading"))  # raises when the job was ended
-            time.sleep(0.02)
-        return super().generate(batch, on_progress)
+        middle = (batch.request.steps_run + 1) // 2
+
+        def told(progress: Progress) -> None:
+            on_progress(progress)
+            while progress.step == middle and self._held():
+                time.sleep(0.02)
+                on_progress(progress)  # raises when the job was ended
+
+        return super().generate(batch, told)
 
     def _held(self) -> bool:
-        if not self._hold.exists():
+        try:
+            left = int(self._hold.read_text())
+        except FileNotFoundError:
             return False
-        left = int(self._hold.read_text())
         if left:
             self._hold.write_text(str(left - 1))
         return left == 0

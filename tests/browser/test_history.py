@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 
 from pipelines.types import GenerationRequest, InitImage
 from tests.archive.helpers import results
+from tests.browser.acts import generate, open_tab
 from tests.browser.conftest import PATIENCE, Served, Visits
 from webui.archive import pictures
 from webui.archive.store import ImageStore, SavedImage
@@ -43,15 +43,8 @@ def page(visits: Visits, saved: list[SavedImage]) -> Page:
     return page
 
 
-def open_history(page: Page) -> None:
-    name = re.compile("History|历史")
-    menu = page.locator(".overflow-menu > button")
-    page.wait_for_timeout(1000)  # the tabs are laid out once more when their words are there
-    if menu.is_visible():  # on a small screen, by the fonts there are, the later tabs are behind the three dots
-        menu.click()
-        page.locator(".overflow-dropdown button").filter(has_text=name).click()
-    else:
-        page.get_by_role("tab", name=name).click()
+def open_history(page: Page, name: str = "History") -> None:
+    open_tab(page, name)
     expect(cells(page).first).to_be_visible()
 
 
@@ -159,6 +152,7 @@ def test_sent_on(page: Page, saved: list[SavedImage], way: str) -> None:
     page.locator(f"dialog.large .to_{way}").click()
     task = "txt2img" if way == "run" else way
     expect(page.locator("#form_prompt textarea")).to_have_value(PROMPTS[2])
+    expect(page.get_by_role("tab", name=task)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#form_generate")).to_be_visible()
 
 
@@ -176,7 +170,7 @@ def test_a_file_put_there_by_hand_is_noticed(page: Page, served: Served) -> None
 
 def test_in_chinese_on_a_small_screen(visits: Visits, saved: list[SavedImage]) -> None:
     page = visits.open(locale="zh-CN", viewport={"width": 420, "height": 800}, has_touch=True)
-    open_history(page)
+    open_history(page, "历史")
     expect(count(page)).to_have_text("70 张图片")
     cells(page).first.locator("> button").click()
     expect(page.locator("dialog.large .to_run")).to_have_text("使用其参数")
@@ -263,12 +257,8 @@ def test_what_is_left_out_is_told(page: Page, served: Served) -> None:
 
 def test_where_words_look(page: Page, served: Served, tmp_path: Path) -> None:
     """Of a picture that this engine made: overlays of its words beside it, which go when another is opened."""
-    page.get_by_role("tab", name="txt2img").click()
-    page.locator("#form_prompt textarea").fill("a golden boat")
-    for name, value in (("width", 64), ("height", 64), ("steps", 3)):
-        page.locator(f"#txt2img_{name} input").first.fill(str(value))
-    page.locator("#form_generate").click()
-    expect(page.locator("#form_live .line")).to_contain_text("Done")
+    open_tab(page, "txt2img")
+    generate(page, prompt="a golden boat", width=64, height=64, steps=3)
     open_history(page)
     search(page, "golden")
     expect(cells(page).first.locator("img")).to_have_attribute("alt", "a golden boat")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from .acts import generate, strip
 from .conftest import Served, Visits
 
 pytestmark = pytest.mark.browser
@@ -81,19 +82,15 @@ def test_a_ready_made_one_is_stopped_and_goes_on(visits: Visits, served: Served)
 
 def test_where_words_look(visits: Visits, served: Served, tmp_path: Path) -> None:
     page = visits.open()
-    page.locator("#form_prompt textarea").fill("a red star")
-    for name, value in (("width", 64), ("height", 64)):
-        page.locator(f"#txt2img_{name} input").fill(str(value))
     before = len(served.pictures())
-    page.locator("#form_generate").click()
-    expect(page.locator("#form_live .line")).to_contain_text("Done")
+    generate(page, prompt="a red star", width=64, height=64)
     made = len(served.pictures())
     assert made > before
     page.locator("#form_to_looks").click()
     expect(page.locator("#form_looks figure")).to_have_count(3)
     expect(page.locator("#form_looks .note")).to_contain_text("the same, pixel for pixel")
     page.locator("#form_looks").screenshot(path=tmp_path / "looks_there.png")
-    page.locator("#canvas .strip button.recent").first.click()  # another picture is shown large
+    strip(page, "recent").first.click()  # another picture is shown large
     expect(page.locator("#form_looks figure")).to_have_count(0)
     page.get_by_role("tab", name="Lab").click()
     page.locator("#lab_recent button").first.click()

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from tests.conftest import StartApp
 
+from .acts import generate, kept_mask, live, paint
 from .conftest import Served, Visits
-from .test_page import generate, kept_mask, live, paint
 
 pytestmark = [pytest.mark.browser, pytest.mark.torch]
 
@@ -23,14 +23,14 @@ def served(start_app: StartApp) -> Served:
 
 def test_from_words_to_inpainting_to_the_same_pixels_again(visits: Visits, served: Served) -> None:
     page = visits.open()
-    generate(page, "txt2img", prompt="a red star on a blue background", seed=7, batch_size=1, steps=6)
+    generate(page, prompt="a red star on a blue background", seed=7, batch_size=1, steps=6)
     page.locator("#form_to_img2img").click()
-    generate(page, "img2img", prompt="a green tree", seed=8, batch_size=2, steps=6)
+    generate(page, prompt="a green tree", seed=8, batch_size=2, steps=6)
     page.locator("#form_to_inpaint").click()
     expect(page.locator("#form_painter canvas")).to_be_visible()
     paint(page, (0.4, 0.5), (0.6, 0.5))
-    generate(page, "inpaint", prompt="a yellow moon", seed=9, steps=6)
-    expect(live(page, "inpaint")).to_contain_text("0 pixels changed outside")
+    generate(page, prompt="a yellow moon", seed=9, steps=6)
+    expect(live(page)).to_contain_text("0 pixels changed outside")
 
     txt2img, *img2img, inpainted = sorted(served.pictures(), key=lambda path: path.stat().st_mtime_ns)
     assert [path.parts[-3] for path in (txt2img, *img2img, inpainted)] == ["txt2img", "img2img", "img2img", "inpaint"]

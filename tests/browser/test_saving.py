@@ -7,16 +7,15 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.acts import generate
 from tests.browser.conftest import Served, Visits
-from tests.browser.test_page import generate
 
 pytestmark = pytest.mark.browser
 
 
 def open_form(page: Page) -> tuple[Locator, Locator]:
     """The box of the pattern, and the line that tells."""
-    page.get_by_role("tab", name=re.compile("History|历史")).click()
-    page.locator("#saving > button").click()
+    page.get_by_role("tab", name=re.compile("Settings|设置")).click()
     box, told = page.locator("#saving_pattern input"), page.locator("#saving_example")
     expect(told.locator("code")).not_to_be_empty()
     return box, told
@@ -43,7 +42,7 @@ def test_a_pattern_is_typed_kept_used_and_found_after_a_reload(visits: Visits, s
     expect(told).to_contain_text("Kept:")
 
     page.get_by_role("tab", name="txt2img").click()
-    generate(page, "txt2img", prompt="a red star", seed=77, batch_size=1, steps=2)
+    generate(page, prompt="a red star", seed=77, batch_size=1, steps=2)
     assert [path.name for path in served.outputs.glob("txt2img/*/*.webp")] == ["77 00001.webp"]
 
     page.reload()

@@ -90,7 +90,7 @@ def test_who_watches_is_told_that_the_database_is_away_and_goes_on(
 
     house: Any = House()
     house.service = service
-    seen = jobs.watch(house, lambda: service.current("txt2img"), [job])
+    seen = jobs.watch(house, service.current, [job])
     original = service._jobs.get, service._jobs.first
     first = next(seen)
     assert not isinstance(first, Note)
@@ -107,4 +107,4 @@ def test_who_watches_is_told_that_the_database_is_away_and_goes_on(
     service.cancel(job)
     assert [one.state for one in seen if not isinstance(one, Note)][-1] == "cancelled"
     monkeypatch.setattr(service._jobs, "first", away)  # away from the beginning
-    assert next(jobs.watch(house, lambda: service.current("txt2img"), [job])) == FULL
+    assert next(jobs.watch(house, service.current, [job])) == FULL

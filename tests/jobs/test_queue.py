@@ -51,7 +51,7 @@ def test_of_thirty_jobs_the_one_that_runs_is_current_and_the_first_of_the_list(h
     ]
     assert [(one.kind, one.image, one.images) for one in rows] == [("txt2img", 0, 2)] * 5
     for first, next_one in pairwise(ids[:4]):
-        current = service.current("txt2img")
+        current = service.current()
         assert current is not None
         assert (current.id, current.queue_behind) == (first, 29 - ids.index(first))
         service.cancel(current.id)
@@ -60,10 +60,10 @@ def test_of_thirty_jobs_the_one_that_runs_is_current_and_the_first_of_the_list(h
     assert service.cancel_all() == 27
     assert {done(service, one).state for one in ids} == {"cancelled"}
     assert service.queue(5) == ([], 0)
-    assert service.current("txt2img") is None
+    assert service.current() is None
 
 
-def test_each_task_has_its_own_and_an_experiment_has_none(harness: Harness) -> None:
+def test_an_experiment_has_none_that_is_current(harness: Harness) -> None:
     engine = Held()
     service = harness.start(engine)
     first = service.submit(request(seed=1))
@@ -72,10 +72,9 @@ def test_each_task_has_its_own_and_an_experiment_has_none(harness: Harness) -> N
     with service._jobs._database.transaction() as connection:
         connection.execute("INSERT INTO experiments (id, name, plan) VALUES ('x', 'x', '{}')")
         connection.execute("INSERT INTO experiment_cells (experiment_id, place, job_id) VALUES ('x', 0, ?)", (first,))
-    current = service.current("txt2img")
+    current = service.current()
     assert current is not None
     assert current.id == second
-    assert service.current("inpaint") is None
     assert [one.id for one in service.queue(5)[0]] == [first, second]
     engine.go.set()
     done(service, second)

@@ -11,10 +11,12 @@ import pytest
 
 from pipelines import types
 from pipelines.engines.fake import FakeEngine
+from pipelines.errors import InvalidRequest
 from pipelines.fields import build, flat
 from tests.refusals import refused
 from tests.switched.plugin import GenerationRequest, Second
 from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here
+from tests.ui.forms import build_form, values
 from tools import fields_table
 from webui.archive import metadata
 from webui.archive.readers import infotext
@@ -28,7 +30,7 @@ from webui.lab.experiments import canonical
 from webui.library import presets
 from webui.parts import Parts, build_parts
 from webui.ui.generate.controls import Form, shown_in
-from webui.ui.generate.form import build_prompts, build_settings
+from webui.ui.generate.handlers import refused as said
 from webui.ui.models.tab import _build_form
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # gradio's event loops
@@ -50,14 +52,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 @pytest.fixture(scope="module")
 def form() -> Form:
-    with gr.Blocks():
-        settings, extras = build_settings("txt2img", build_prompts("txt2img", MODEL), (MODEL,))
-    assert {"second", "scale", "second_steps", "method"} <= extras.folded
-    return Form(task="txt2img", named=settings)
-
-
-def values(form: Form, **given: Any) -> dict[Any, Any]:
-    return {component: given.get(name, component.value) for name, component in form.named.items()}
+    return build_form(MODEL)
 
 
 def test_every_tab_has_it_beside_its_fields_and_no_place_names_it() -> None:
@@ -69,8 +64,8 @@ def test_every_tab_has_it_beside_its_fields_and_no_place_names_it() -> None:
 def test_the_page_switches_it(form: Form) -> None:
     assert isinstance(form["second"], gr.Checkbox)
     assert form["second"].value is False
-    assert form.request(values(form, scale=3)).second is None
-    assert form.request(values(form, scale=3, second=True)).second == Second(scale=3)
+    assert form.request(values(form, scale=3), "txt2img").second is None
+    assert form.request(values(form, scale=3, second=True), "txt2img").second == Second(scale=3)
 
 
 def test_a_picture_without_it_switches_the_form_off(form: Form, parts: Parts) -> None:
@@ -80,11 +75,8 @@ def test_a_picture_without_it_switches_the_form_off(form: Form, parts: Parts) ->
         assert form.apply(back.fields)[form["second"]]["value"] is there
 
 
-def test_a_broken_rule_stands_at_the_switch(form: Form) -> None:
-    from pipelines.errors import Note
-
-    (marked,) = form.mark(Note("switched_off", field="second"), "en")
-    assert marked is form["second"]
+def test_a_broken_rule_stands_at_the_switch() -> None:
+    assert list(said(InvalidRequest("second", "switched_off"), "en")["faults"]) == ["second"]
 
 
 def test_a1111s_text_says_it_by_the_keys_of_its_fields() -> None:
@@ -150,9 +142,9 @@ def test_a_preset_switches_it() -> None:
 
 def test_it_is_settled_for_a_model(tmp_path: Path) -> None:
     settings = ModelSettings(tmp_path / "models.json")
-    assert form_defaults(MODEL, "txt2img", settings)["second"] is False
+    assert form_defaults(MODEL, settings)["second"] is False
     settings.put(MODEL, {"second": True, "scale": 3.0, "second_exact": True})
-    begun = form_defaults(MODEL, "txt2img", settings)
+    begun = form_defaults(MODEL, settings)
     assert (begun["second"], begun["scale"]) == (True, 3.0)
     assert settings.completed(ON, MODEL).second == Second(scale=3.0, exact=True)  # type: ignore[attr-defined]
     said = GenerationRequest(**BASE, second=Second(exact=False))

@@ -9,39 +9,39 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from pipelines.errors import InvalidRequest, Note
+from pipelines.errors import InvalidRequest, StorageError
 from pipelines.fields import Field, flat
 from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, Inpaint, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
-from webui.ui.generate.controls import Form, schedule_update
-from webui.ui.generate.form import build_mask, build_prompts, build_settings, build_start, image_guidance_for, rest_of
+from webui.ui.generate.controls import PLACE, Form, schedule_update, shown_in
+from webui.ui.generate.form import image_guidance_for, rest_of
+from webui.ui.generate.handlers import refused
+from webui.words import fault
+
+from .forms import build_form, values
 
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
-SWITCHED = {one.group for one in REQUEST_FIELDS if one.switch}  # the groups that every tab has
+FULL = StorageError("folder_gone", folder="D:/out")
+SWITCHED = {one.group for one in REQUEST_FIELDS if one.switch}  # the groups that every task has
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)
 
 
-def form(task: Task) -> Form:
-    with gr.Blocks():
-        start = build_start(task) if task != "txt2img" else {}
-        mask = build_mask(task) if task == "inpaint" else {}
-        settings, _ = build_settings(task, build_prompts(task, BUILTIN), (BUILTIN, REAL))
-    return Form(task=task, named=start | mask | settings)
-
-
-def values(of: Form, **given: Any) -> dict[Any, Any]:
-    return {component: given.get(name, component.value) for name, component in of.named.items()}
+@pytest.fixture(scope="module")
+def form() -> Form:
+    return build_form(BUILTIN, REAL)
 
 
 @pytest.mark.parametrize(
     ("task", "groups"), [("txt2img", {""}), ("img2img", {"", "init"}), ("inpaint", {"", "init", "inpaint"})]
 )
-def test_every_field_of_the_page_has_a_control_and_no_other(task: Task, groups: set[str]) -> None:
-    there = groups | SWITCHED
-    wanted = {one.name for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.group in there}
-    assert set(form(task).named) == wanted
+def test_every_field_of_the_page_has_a_control_and_a_task_those_of_its_groups(
+    form: Form, task: Task, groups: set[str]
+) -> None:
+    page = [one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture]
+    assert set(form.named) == {one.name for one in page}
+    assert [one.name for one in shown_in(task)] == [one.name for one in page if one.group in groups | SWITCHED]
 
 
 @pytest.mark.parametrize("group", ["init", "inpaint"])
@@ -49,20 +49,19 @@ def test_a_field_without_a_place_of_its_own_has_a_control(group: str) -> None:
     wanted = {one.name for one in REQUEST_FIELDS if one.group == group and one.setting.page and not one.is_picture}
     with gr.Blocks():
         last = wanted.pop()
-        assert set(rest_of("inpaint", group, dict.fromkeys(wanted, gr.Textbox()))) == {last}
+        assert set(rest_of(PLACE, group, dict.fromkeys(wanted, gr.Textbox()))) == {last}
 
 
-def test_a_slider_ends_where_the_field_ends() -> None:
-    for name, component in form("inpaint").named.items():
+def test_a_slider_ends_where_the_field_ends(form: Form) -> None:
+    for name, component in form.named.items():
         kind = next(one.kind for one in REQUEST_FIELDS if one.name == name)
         if isinstance(component, gr.Slider):
             assert isinstance(kind, Whole | Number)
             assert (component.minimum, component.maximum, component.step) == (kind.low, kind.high, kind.step)
 
 
-def test_the_untouched_form_is_a_valid_request_that_fits_the_model() -> None:
-    shown = form("txt2img")
-    request = shown.request(values(shown))
+def test_the_untouched_form_is_a_valid_request_that_fits_the_model(form: Form) -> None:
+    request = form.request(values(form), "txt2img")
     assert (request.width, request.height, request.model, request.seed) == (128, 128, "builtin", None)
 
 
@@ -106,20 +105,29 @@ CHANGED = changed("", *SWITCHED, **GIVEN)
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_each_value_arrives_under_its_own_name(name: str) -> None:
-    shown = form("txt2img")
-    assert CHANGED.keys() == set(shown.named)
-    assert flat(shown.request(values(shown, **CHANGED)))[name] == CHANGED[name]
+def test_each_value_arrives_under_its_own_name(form: Form, name: str) -> None:
+    assert CHANGED.keys() == {one.name for one in shown_in("txt2img")}
+    assert flat(form.request(values(form, **CHANGED), "txt2img"))[name] == CHANGED[name]
 
 
-def test_pictures_and_their_settings_arrive() -> None:
-    shown = form("inpaint")
-    image, mask = Image.new("RGB", (64, 64)), Image.new("L", (64, 64), 255)
-    start = changed("init", strength=0.5, resize_mode="pad", image_guidance=2.5)
-    area = changed("inpaint", mask_blur=7, mask_grow=-3, invert=False, masked_content="latent noise", padding=16)
-    request = shown.request(values(shown, **start, **area), image, mask)
-    assert request.init == InitImage(image=image, **start)
-    assert request.inpaint == Inpaint(mask=mask, **area)
+IMAGE, MASK = Image.new("RGB", (64, 64)), Image.new("L", (64, 64), 255)
+START = changed("init", strength=0.5, resize_mode="pad", image_guidance=2.5)
+AREA = changed("inpaint", mask_blur=7, mask_grow=-3, invert=False, masked_content="latent noise", padding=16)
+
+
+def test_pictures_and_their_settings_arrive(form: Form) -> None:
+    request = form.request(values(form, **START, **AREA), "inpaint", IMAGE, MASK)
+    assert request.init == InitImage(image=IMAGE, **START)
+    assert request.inpaint == Inpaint(mask=MASK, **AREA)
+
+
+def test_what_a_task_has_not_is_left_out_and_nobody_asks_whether_it_is_right(form: Form) -> None:
+    """What was set on one tab stays in the form when another is opened."""
+    wrong = {"strength": 7, "image_guidance": "x", "mask_blur": None}
+    assert form.request(values(form, **wrong), "txt2img") == form.request(values(form), "txt2img")
+    request = form.request(values(form, **START, **{**AREA, "mask_blur": None}), "img2img", IMAGE)
+    assert request.init == InitImage(image=IMAGE, **START)
+    assert request.inpaint is None
 
 
 def test_the_picture_guidance_shows_for_models_that_edit_and_counts_for_no_other() -> None:
@@ -130,28 +138,34 @@ def test_the_picture_guidance_shows_for_models_that_edit_and_counts_for_no_other
 
 @pytest.mark.fault(27)
 @pytest.mark.parametrize(("shown", "wanted"), [(-1, None), (7.0, 7), (0, 0)])
-def test_a_seed_as_the_browser_sends_it(shown: Any, wanted: int | None) -> None:
-    tab = form("txt2img")
-    assert tab.request(values(tab, seed=shown)).seed == wanted
+def test_a_seed_as_the_browser_sends_it(form: Form, shown: Any, wanted: int | None) -> None:
+    assert form.request(values(form, seed=shown), "txt2img").seed == wanted
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("width", 513), ("width", None), ("steps", 1.5), ("seed", 2**32), ("seed", -2), ("guidance", float("nan"))],
 )
-def test_what_breaks_a_rule_names_its_field(name: str, value: Any) -> None:
-    tab = form("txt2img")
+def test_what_breaks_a_rule_names_its_field(form: Form, name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        tab.request(values(tab, **{name: value}))
+        form.request(values(form, **{name: value}), "txt2img")
     assert caught.value.field == name
-    marked = tab.mark(caught.value.told, "en")
-    assert list(marked) == [tab[name]]
+    told = refused(caught.value, "en")
+    assert told == {"state": "refused", "faults": {name: fault(caught.value, "en")}}
 
 
-def test_a_fault_of_no_control_marks_none() -> None:
-    assert form("txt2img").mark(Note("mask_needed", field="mask"), "en") == {}
-    assert form("txt2img").mark(Note("bug"), "en") == {}
-    assert form("txt2img").mark(None, "en") == {}
+@pytest.mark.parametrize("picture", ["init_image", "mask"])
+def test_a_fault_of_a_picture_is_told_where_it_is_given(picture: str) -> None:
+    assert refused(InvalidRequest(picture, "picture_needed"), "en")["faults"].keys() == {picture}
+
+
+def test_a_fault_of_nothing_that_is_shown_is_told_in_a_line() -> None:
+    """A field without a control, as one that is settled for a model: nobody would see a sentence beside it."""
+    hidden = next(one.name for one in REQUEST_FIELDS if not one.setting.page and not one.is_picture)
+    for error in (InvalidRequest(hidden, "choice", value="x", choices=("y",)), FULL):
+        told = refused(error, "en")
+        assert (told["state"], told["error"], told.get("faults", {})) == ("refused", fault(error, "en"), {})
+        assert told["line"]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -164,21 +178,19 @@ def test_only_schedules_that_work_are_offered(sampler: str) -> None:
         GenerationRequest(sampler=sampler, schedule=schedule)
 
 
-def test_apply_shows_what_it_knows_and_passes_over_the_rest() -> None:
-    tab = form("txt2img")
-    updates = tab.apply({"prompt": "a cat", "seed": None, "strength": 0.5, "sampler": "no such", "colour": 1})
+def test_apply_shows_what_it_knows_and_passes_over_the_rest(form: Form) -> None:
+    updates = form.apply({"prompt": "a cat", "seed": None, "sampler": "no such", "colour": 1})
     assert {component: update["value"] for component, update in updates.items()} == {
-        tab["prompt"]: "a cat",
-        tab["seed"]: -1,
+        form["prompt"]: "a cat",
+        form["seed"]: -1,
     }
 
 
-def test_apply_a_sampler_keeps_the_schedule_it_comes_with() -> None:
-    tab = form("txt2img")
-    updates = tab.apply({"schedule": "beta", "sampler": "Euler"})
-    assert updates[tab["schedule"]]["value"] == "beta"
+def test_apply_a_sampler_keeps_the_schedule_it_comes_with(form: Form) -> None:
+    updates = form.apply({"schedule": "beta", "sampler": "Euler"})
+    assert updates[form["schedule"]]["value"] == "beta"
 
 
 def test_sizes_fit_the_model() -> None:
-    assert program_defaults(BUILTIN, "txt2img")["width"] == 128
-    assert program_defaults(REAL, "txt2img")["width"] == 512
+    assert program_defaults(BUILTIN)["width"] == 128
+    assert program_defaults(REAL)["width"] == 512

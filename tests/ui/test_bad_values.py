@@ -14,7 +14,7 @@ import pytest
 from webui.jobs.defaults import FOUND
 
 from .conftest import Page
-from .test_events import SMALL, TASKS, _until_idle
+from .test_events import SMALL, _until_idle
 
 pytestmark = pytest.mark.lengthy
 
@@ -40,8 +40,8 @@ WRONG: dict[str, Any] = {
 
 def start(ui: Page, component: int) -> Any:
     name = ui.name_of(component)
-    small = {f"{task}_{field}": value for task in TASKS for field, value in SMALL.items()}
-    small |= {"form_defaults": {FOUND: True} for task in TASKS}  # a form that was shown: it is kept
+    small = {f"form_{field}": value for field, value in SMALL.items()}
+    small |= {"form_defaults": {FOUND: True}}  # a form that was shown: it is kept
     return small.get(name, ui.components[component]["props"].get("value"))
 
 
@@ -55,21 +55,19 @@ def sent(ui: Page, event: str, data: list[Any], language: str = "zh-CN") -> Any:
 
 def odd_calls(ui: Page) -> Iterator[tuple[str, str, list[Any]]]:
     """Every input of every event with a wrong value, the others as the page opens: of all kinds where the handler
-    has few and no tab before had it, and for the others by turns."""
-    turns, seen = cycle(WRONG), set[str]()
+    has few, and for the others by turns."""
+    turns = cycle(WRONG)
     for event, known in ui.events.items():
         inputs, again = known["inputs"], re.sub(r"(_ready)?_\d+$|_(after|kind|warm)$", "", event)
         if again != event and ui.events.get(again, {}).get("inputs") == inputs:
             continue  # the same handler, called by another event
-        first = (handler := event.removeprefix(next(filter(event.startswith, TASKS), ""))) not in seen
-        seen.add(handler)
         for place, component in enumerate(inputs):
-            kinds = WRONG if first and len(inputs) <= 2 else [next(turns)]
+            kinds = WRONG if len(inputs) <= 2 else [next(turns)]
             for kind in kinds:
                 data = [start(ui, one) for one in inputs]
                 data[place] = WRONG[kind]
                 yield f"{event}: {kind} for {ui.name_of(component)}", event, data
-        for kind in WRONG if first and 1 < len(inputs) <= 5 else ():
+        for kind in WRONG if 1 < len(inputs) <= 5 else ():
             yield f"{event}: {kind} for all", event, [WRONG[kind]] * len(inputs)
 
 
@@ -144,7 +142,8 @@ def test_the_lab_says_what_is_wrong(ui: Page, event: str, given: dict[str, Any],
 def test_a_file_that_is_no_picture_is_told_whoever_gets_it(ui: Page, event: str) -> None:
     answer = ui.client.post("/gradio_api/upload", files={"files": ("a.png", b"no picture", "image/png")})
     box = next(name for name in map(ui.name_of, ui.events[event]["inputs"]) if name.endswith("_image"))
-    told = json.dumps(ui.call(event, {box: {**FILE, "path": answer.json()[0]}}, "zh"), ensure_ascii=False)
+    task = {"task": "img2img"} if event == "form_submit" else {}
+    told = json.dumps(ui.call(event, {**task, box: {**FILE, "path": answer.json()[0]}}, "zh"), ensure_ascii=False)
     if event == "again_submit":  # its job tells
         told = str(ui.finished(json.loads(told)["seedprint-jobs-again"][0]).again)
         assert "unreadable" in told or "picture" in told

@@ -17,7 +17,7 @@ from webui.ui.again.tab import settings_table
 from webui.ui.generate import memory_line
 
 from .conftest import Page
-from .test_events import SMALL, picture, small, uploaded
+from .test_events import SMALL, faults, picture, small, uploaded
 
 GB = 2**30
 SD1 = ModelInfo(name="dream", family="sd1", path="dream.safetensors")
@@ -50,28 +50,24 @@ def test_what_was_copied_in_is_offered_without_a_restart(ui: Page, monkeypatch: 
     assert names(after["form_vae"]) == ["automatic", "kl"]
     # not one that is broken, nor one whose name would not be read as a LoRA in a prompt
     assert (names(after["form_lora"]), after["form_lora"]["visible"]) == (["ink"], True)
-    assert all("value" not in after[f"txt2img_{name}"] for name in ("model", "vae"))
+    assert all("value" not in after[f"form_{name}"] for name in ("model", "vae"))
 
 
 @pytest.mark.fault(10)
 def test_a_vae_that_is_gone_is_told_beside_its_field(ui: Page) -> None:
     answer = ui.call("form_submit", small("txt2img", vae="kl"))
-    assert answer["form_vae"]["info"] == (
-        "VAE must be automatic or a VAE in the models folder, got kl. Nothing there has a name like it."
-    )
-    assert answer["form_more"]["open"] is True
+    told = "VAE must be automatic or a VAE in the models folder, got kl. Nothing there has a name like it."
+    assert faults(answer) == {"vae": told}
 
 
 def test_a_vae_that_is_gone_is_told_in_chinese(ui: Page) -> None:
     answer = ui.call("form_submit", small("txt2img", vae="kl"), language="zh-CN")
-    assert (
-        answer["form_vae"]["info"] == "VAE 模型必须是 automatic 或模型文件夹中的 VAE，现为 kl。也没有名称相近的文件。"
-    )
+    assert faults(answer) == {"vae": "VAE 模型必须是 automatic 或模型文件夹中的 VAE，现为 kl。也没有名称相近的文件。"}
 
 
 def memory(ui: Page, model: str, side: int, batch: int = 1, language: str = "en") -> dict[str, Any]:
     values = {"model": model, "width": side, "height": side, "batch_size": batch, "guidance": 7}
-    answer = ui.call("form_memory", {f"txt2img_{name}": value for name, value in values.items()}, language)
+    answer = ui.call("form_memory", {f"form_{name}": value for name, value in values.items()}, language)
     return dict(answer["form_memory"])
 
 

@@ -205,7 +205,6 @@ def test_sending_on(ui: Page, made: list[dict[str, Any]], way: str) -> None:
     answer = ui.call("history_send", {"history_view": {"send": way, "place": made[0]["place"]}})
     opened = {"run": "txt2img"}.get(way, way)
     assert answer["way"] == opened
-    task = "txt2img" if way == "run" else way
     if way == "again":
         assert answer["again_image"]["orig_name"] or answer["again_image"]["path"]
     else:

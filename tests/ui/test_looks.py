@@ -13,7 +13,7 @@ from webui.ui.looks import history_watcher, watcher
 from webui.ui.widgets.sources import source
 
 from .conftest import Page
-from .test_events import TASKS, item, run
+from .test_events import TASKS, item, large, run
 
 
 def called(ui: Page, make: Callable[[House], Any], value: Any, language: str) -> list[Any]:
@@ -44,15 +44,16 @@ def test_a_picture_of_each_tab(ui: Page, task: str) -> None:
     assert "is the same, pixel for pixel" in shown
     assert [shown.count(f'alt="{word}"') for word in ("a", "red", "star,", "big")] == [1, 1, 1, 1]
     assert len(ui.parts.service.recent(100)) == before
-    assert "逐像素一致" in said(ui, item(ui, status, 1), "zh")[1]
+    assert "逐像素一致" in said(ui, large(ui, status, place=1), "zh")[1]  # of the canvas, as of a row of pictures
 
 
 def test_what_is_no_picture_is_told(ui: Page) -> None:
-    for value in (None, {}, {"items": [], "selected": 0}, {"items": [{"id": "a.png"}], "selected": -1}):
+    for value in (None, {}, {"items": [], "selected": 0}, {"items": [{"id": "a.png"}], "selected": -1}, {"place": ""}):
         assert said(ui, value) == ['<p class="note">Select a picture first.</p>']
     for identity in ("a.png", "../a.png", "/etc/passwd", 7, None):
-        (told,) = said(ui, {"items": [{"id": identity}], "selected": 0})
-        assert "<img" not in told
+        for value in ({"items": [{"id": identity}], "selected": 0}, {"place": identity}):
+            (told,) = said(ui, value)
+            assert "<img" not in told
 
 
 def in_history(ui: Page, value: Any, language: str = "en") -> list[dict[str, str]]:
@@ -80,6 +81,13 @@ def test_a_picture_of_the_history(ui: Page, task: str) -> None:
 def test_what_is_no_picture_of_the_history_is_told(ui: Page, value: Any) -> None:
     (told,) = in_history(ui, value)
     assert "no longer" in told["looks"]
+
+
+def test_the_canvas_asks_for_it_by_an_event_of_its_own(ui: Page) -> None:
+    event = ui.events["form_looks"]
+    assert [ui.name_of(one) for one in (*event["inputs"], *event["outputs"])] == ["canvas", "form_looks"]
+    assert [name for _, name in event["targets"]] == ["expand"]
+    assert 'trigger("expand"' in source("canvas/canvas.js")
 
 
 def test_the_history_asks_for_it_by_an_event_of_its_own(ui: Page) -> None:

@@ -137,7 +137,7 @@ def test_settled_values_are_kept_and_come_with_the_model(ui: Page) -> None:
     ).items()
     answer = ui.call("models_use", chosen)
     assert answer["way"] == "txt2img"
-    fields = shown(answer, "txt2img_")
+    fields = shown(answer, "form_")
     assert {"model": "anime", "width": 640, "height": 512, "clip_skip": 2, "vae": "soft"}.items() <= fields.items()
     status = ui.generate(values={"form_model": "anime", "form_width": 64, "form_height": 64})
     assert status.state == "done"
@@ -156,11 +156,11 @@ def test_a_bad_value_is_told_beside_its_field_and_nothing_is_kept(ui: Page) -> N
 
 
 def test_a_model_changes_only_what_was_not_changed(ui: Page) -> None:
-    found = shown(ui.call("form_find"), "txt2img_")
+    found = shown(ui.call("form_find"), "form_")
     before = found["defaults"]
     values = {"form_defaults": before, "form_model": "large <b>", "form_steps": 77}
-    values |= {f"txt2img_{name}": before[name] for name in ("width", "height", "guidance")}
-    fields = shown(ui.call("form_model", values), "txt2img_")
+    values |= {f"form_{name}": before[name] for name in ("width", "height", "guidance")}
+    fields = shown(ui.call("form_model", values), "form_")
     assert (fields["width"], fields["height"]) == (1024, 1024)
     assert "steps" not in fields
     assert fields["defaults"]["width"] == 1024
@@ -168,34 +168,34 @@ def test_a_model_changes_only_what_was_not_changed(ui: Page) -> None:
 
 def test_defaults_bring_every_setting_back_and_leave_the_prompt(ui: Page) -> None:
     values = {"form_prompt": "kept", "form_steps": 99, "form_seed": 5, "form_strength": 0.1}
-    fields = shown(ui.call("form_reset", {**values, "form_model": "anime"}), "inpaint_")
+    fields = shown(ui.call("form_reset", {**values, "form_model": "anime"}), "form_")
     assert (fields["steps"], fields["seed"], fields["strength"], fields["mask_blur"]) == (25, -1, 0.75, 4)
     assert "prompt" not in fields
     assert "model" not in fields
 
 
 def test_a_form_is_kept_found_and_undone(ui: Page) -> None:
-    defaults = shown(ui.call("form_find"), "img2img_")["defaults"]
+    defaults = shown(ui.call("form_find"), "form_")["defaults"]
     first = {"form_defaults": defaults, "form_prompt": "a red star", "form_steps": 31}
     ui.call("form_keep", first)
     ui.call("form_keep", {**first, "form_model": "large <b>", "form_strength": 0.5})
-    found = shown(ui.call("form_find"), "img2img_")
+    found = shown(ui.call("form_find"), "form_")
     assert (found["prompt"], found["steps"], found["strength"], found["model"]) == ("a red star", 31, 0.5, "large <b>")
     assert found["defaults"]["width"] == 1024
-    undone = shown(ui.call("form_undo"), "img2img_")
+    undone = shown(ui.call("form_undo"), "form_")
     assert (undone["prompt"], undone["strength"], undone["model"]) == ("a red star", 0.75, "anime")
 
 
 def test_a_page_that_has_not_found_its_form_keeps_nothing(ui: Page) -> None:
     ui.call("form_find")
-    before = ui.parts.forms.current("inpaint")
+    before = ui.parts.forms.current("form")
     ui.call("form_keep", {"form_prompt": "too early"})
-    assert ui.parts.forms.current("inpaint") == before
+    assert ui.parts.forms.current("form") == before
 
 
 def test_a_kept_model_that_is_gone_leaves_the_form_its_own(ui: Page) -> None:
-    ui.parts.forms.keep("inpaint", {"model": "was here", "vae": "was here", "steps": 44})
-    found = shown(ui.call("form_find"), "inpaint_")
+    ui.parts.forms.keep("form", {"model": "was here", "vae": "was here", "steps": 44})
+    found = shown(ui.call("form_find"), "form_")
     assert "model" not in found
     assert (found["vae"], found["steps"]) == ("automatic", 44)
 
@@ -212,7 +212,7 @@ def test_a_picture_whose_model_was_renamed_says_so_and_is_sent_with_the_right_on
     picture = {"path": str(saved.path), "meta": {"_type": "gradio.FileData"}}
     assert "The model before is now called anime" in ui.call("again_show", {"again_image": picture})["again_settings"]
     assert "before 现名 anime" in ui.call("again_show", {"again_image": picture}, "zh-CN")["again_settings"]
-    assert shown(ui.call("again_send", {"again_image": picture}), "txt2img_")["model"] == "anime"
+    assert shown(ui.call("again_send", {"again_image": picture}), "form_")["model"] == "anime"
     job = ui.call("again_submit", {"again_image": picture})["seedprint-jobs-again"][-1]
     report = ui.finished(job).again
     assert report is not None

@@ -25,6 +25,7 @@ from webui.ui.generate import memory_line
 from webui.words import fault
 
 from .conftest import Page
+from .test_events import faults
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def chosen(ui: Page, model: str, **values: Any) -> dict[str, Any]:
     """What choosing the model fills in, of a form that shows `values` beside what it began with."""
-    answer = ui.call("form_model", {"form_model": model, **{f"txt2img_{key}": one for key, one in values.items()}})
-    found = {name.removeprefix("txt2img_"): update for name, update in answer.items()}
+    answer = ui.call("form_model", {"form_model": model, **{f"form_{key}": one for key, one in values.items()}})
+    found = {name.removeprefix("form_"): update for name, update in answer.items()}
     return {name: one["value"] for name, one in found.items() if isinstance(one, dict) and "value" in one}
 
 
@@ -72,7 +73,7 @@ def test_choosing_one_fills_in_what_makes_a_picture(ui: Page) -> None:
     status = ui.generate(
         values={
             "form_prompt": "a star",
-            **{f"txt2img_{k}": v for k, v in found.items() if k in wanted},
+            **{f"form_{k}": v for k, v in found.items() if k in wanted},
             "form_model": "triple",
         }
     )
@@ -92,7 +93,19 @@ def test_a_sampler_that_it_does_not_take_gives_way(ui: Page) -> None:
 
 def test_what_it_cannot_be_told_is_said_beside_its_field(ui: Page) -> None:
     answer = ui.call("form_submit", {"form_model": "triple", "form_sampler": "DDIM"})
-    assert answer["form_sampler"]["info"] == "Sampler must be Euler with SD 3, got DDIM."
+    assert faults(answer) == {"sampler": "Sampler must be Euler with SD 3, got DDIM."}
+
+
+def test_what_was_settled_and_it_cannot_be_told_is_said_in_a_line(ui: Page) -> None:
+    """The page has no field for it, so nobody would see a sentence beside one."""
+    (triple,) = (one for one in ui.parts.service.models() if one.name == "triple")
+    settings = ui.parts.service.shelf.settings
+    settings.put(triple, {"prediction_type": "epsilon"})
+    told = ui.call("form_submit", {"form_model": "triple", "form_sampler": "Euler"})["form_live"]
+    settings.put(triple, {})
+    assert told["state"] == "refused"
+    assert "SD 3" in told["error"]
+    assert not told.get("faults")
 
 
 def test_how_it_reads_a_prompt_is_shown_as_far_as_it_is_known(ui: Page) -> None:

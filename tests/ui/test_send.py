@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from webui.ui.house import House
 from webui.words import LANGUAGES, say
 
 from .conftest import Page
-from .test_events import item, picture, run, value_of
+from .test_events import large, picture, run, value_of
 
 pytestmark = pytest.mark.lengthy
 
@@ -30,18 +31,6 @@ def saved(tmp_path: Path, text: str) -> Path:
     return tmp_path / "other.png"
 
 
-class Tab:
-    """What `Sender` asks of a tab to tell: whether it takes a picture."""
-
-    painter = None
-
-    def __init__(self, task: str) -> None:
-        self.image = f"{task}_image" if task != "txt2img" else None
-
-    def source_inputs(self) -> set[Any]:
-        return {self.image} - {None}
-
-
 @pytest.fixture
 def sender(ui: Page) -> Sender:
     parts = ui.parts
@@ -52,8 +41,9 @@ def sender(ui: Page) -> Sender:
         library=parts.library,
         reading=parts.reading,
     )
-    made = object.__new__(Sender)  # no components: nothing is shown here
-    made.house, made.tabs = house, {task: Tab(task) for task in ("txt2img", "img2img", "inpaint")}  # type: ignore[misc, dict-item]
+    space: Any = SimpleNamespace(image="image", painter="painter")  # no components: nothing is shown here
+    made = object.__new__(Sender)
+    made.house, made.space = house, space
     return made
 
 
@@ -100,8 +90,10 @@ def test_one_of_a_batch_and_a_start_picture_that_is_gone_are_told(ui: Page, send
     for kept in ui.parts.store.inputs.folder.glob("*.png"):
         kept.unlink()
     assert set(told(sender, path)) == {"sent_from_batch", "sent_start_missing"}
-    answer = ui.call("img2img_reuse_all", {"img2img_pictures": item(ui, status, 2)})
-    assert (value_of(answer["img2img_seed"]), value_of(answer["img2img_batch_size"])) == (11, 1)
+    answer = ui.call("form_send", {"canvas": large(ui, status, "run", 2)})
+    assert answer["way"] == "img2img"
+    assert (value_of(answer["form_seed"]), value_of(answer["form_batch_size"])) == (11, 1)
+    assert "picture that it was made from is not here" in answer["form_live"]["line"]
 
 
 def test_a_picture_without_settings_says_so(sender: Sender, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .conftest import Page
 from .test_bad_values import sent, start
-from .test_events import item, picture, run, uploaded
+from .test_events import TASKS, WAYS, item, large, picture, run, uploaded
 
 pytestmark = pytest.mark.lengthy
 
@@ -34,17 +34,20 @@ def test_an_upload_is_named_from_the_data_folder_and_comes_back(ui: Page, place:
 
 
 def test_no_event_tells_a_folder(ui: Page, place: str) -> None:
-    shown = item(ui, run(ui, "inpaint", prompt="a red star"))
+    status = run(ui, "inpaint", prompt="a red star")
+    shown, ways = item(ui, status), [{"canvas": large(ui, status, way)} for way in WAYS]
     given: dict[str, Any] = {
-        **{"form_pictures": shown for task in ("txt2img", "img2img", "inpaint")},
-        **{"form_recent": shown for task in ("txt2img", "img2img", "inpaint", "again", "lab")},
+        **{f"{tab}_recent": shown for tab in ("again", "lab")},
         "again_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
         "form_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
     }
     telling: dict[str, str] = {}
     for event, known in ui.events.items():
-        data = [given.get(ui.name_of(one), start(ui, one)) for one in known["inputs"]]
-        before, told, after = sent(ui, event, data).text.partition(place)
-        if told:
-            telling[event] = before[-80:] + told + after[:80]
+        names = [ui.name_of(one) for one in known["inputs"]]
+        for more in ways if "canvas" in names else [{"task": task} for task in TASKS] if "task" in names else [{}]:
+            wish = {**given, **more}
+            data = [wish.get(name, start(ui, one)) for name, one in zip(names, known["inputs"], strict=True)]
+            before, told, after = sent(ui, event, data).text.partition(place)
+            if told:
+                telling[event] = before[-80:] + told + after[:80]
     assert telling == {}

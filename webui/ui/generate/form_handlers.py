@@ -44,6 +44,7 @@ class FormHandlers:
         """When a page opens: what the form showed last; the first time it stays as it is built."""
         kept = self._kept()
         if kept is not None:
+            self.forms.keep(KEPT_AS[0], kept)  # one of 0.1.0 is the first state that can be gone back to
             return self._show(kept)
         shown = self.form.read(values)
         self.forms.keep(KEPT_AS[0], shown)

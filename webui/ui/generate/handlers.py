@@ -9,8 +9,9 @@ import gradio as gr
 from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
+from pipelines.fields import field_of
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import Task, steps_at
+from pipelines.types import GenerationRequest, Task, steps_at
 from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs
@@ -153,10 +154,10 @@ def refused(error: SeedprintError, language: Language, field: str = "") -> dict[
     """What `Live` shows of a wish that was no job: one sentence, beside its field where it concerns one. `field`: whose
     it is when the error does not say."""
     told = fault(error, language)
-    field = error.field if isinstance(error, InvalidRequest) else field
-    if not field:
+    one = field_of(GenerationRequest, error.field if isinstance(error, InvalidRequest) else field)
+    if one is None or not (one.setting.page or one.is_picture):  # nothing on the page to stand beside
         return {"state": "refused", "line": translate("state_failed", language), "error": told}
-    return {"state": "refused", "faults": {field: told}}
+    return {"state": "refused", "faults": {one.name: told}}
 
 
 def escaped(text: str) -> str:

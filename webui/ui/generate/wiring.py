@@ -31,7 +31,7 @@ def wire_workspace(
 ) -> None:
     """Connects everything in it but what `wire_form` and `wire_memory` do."""
     _wire_running(space, handlers, blocks)
-    _wire_form(space, handlers)
+    _wire_form(space, handlers, blocks)
     _wire_files(space, handlers, blocks)
     _wire_canvas(space, sender, again)
 
@@ -85,7 +85,7 @@ def _wire_files(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks)
     )
 
 
-def _wire_form(space: Workspace, handlers: GenerateHandlers) -> None:
+def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
     form, extras = space.form, space.extras
     sizes = [form["width"], form["height"]]
     form["sampler"].input(
@@ -111,8 +111,9 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers) -> None:
         button.click(partial(handlers.shaped, shape), form["model"], sizes, api_name=name, **_QUIET)
     extras.seed_random.click(None, None, form["seed"], js="() => -1", api_visibility="private")
     counted = [form["steps"], form["strength"]]
+    changes: list[Any] = [component.change for component in counted]
     gr.on(
-        [component.change for component in counted],
+        [blocks.load, *changes],
         handlers.steps_run,
         counted,
         space.steps_run,

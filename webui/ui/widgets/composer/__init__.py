@@ -309,8 +309,9 @@ class PresetLists:
     def __init__(self, presets: Sequence[Preset], library: Library, own: frozenset[str], boxes: list[Dropdown]) -> None:
         self.presets, self.library, self.own, self.boxes = presets, library, own, boxes
 
-    def refreshed(self, *chosen: str) -> list[Any]:
+    def refreshed(self, *chosen: str) -> dict[Any, Any]:
         """A box whose choice is gone shows none: gradio's script fails on a value that is not among the choices."""
         choices = preset_choices(self.presets, self.library, self.own)
         names = {name for _shown, name in choices}
-        return [gr.update(choices=choices, value=name if name in names else "") for name in chosen]
+        shown = zip(self.boxes, chosen, strict=True)
+        return {box: gr.update(choices=choices, value=name if name in names else "") for box, name in shown}
