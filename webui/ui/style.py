@@ -1,4 +1,4 @@
-"""How the page looks: theme, style sheet and the script at its top. System fonts only: nothing is fetched."""
+"""How the page looks: its theme, and what stands at its top. System fonts only: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from webui.http.early import EarlyScript
 from webui.http.weight import Fresh
 from webui.library.presets import Preset
 from webui.ui.labels import translations
-from webui.ui.widgets.sources import source
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
@@ -69,7 +68,6 @@ def mount_options(presets: Sequence[Preset] = ()) -> dict[str, Any]:
     names = {f"preset_{place}": (preset.name, preset.name_zh) for place, preset in enumerate(presets)}
     return {
         "theme": theme(),
-        "css": source("page/page.css"),
         "app_kwargs": {"middleware": [Middleware(EarlyScript), Middleware(Fresh)]},
         "i18n": translations(names),
         "footer_links": [],
