@@ -16,6 +16,7 @@ from typing import Any
 from pipelines import database as sqlite
 from pipelines.errors import InvalidRequest, Note
 from webui.archive import index, marks
+from webui.archive.adoption import Adoption
 from webui.archive.connections import MARKS, Connections
 from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, LeftOut, look, look_many
 from webui.archive.naming import NamePattern
@@ -76,6 +77,7 @@ class History(Connections):
         number_in: index.NumberIn | None = None,
     ) -> None:
         self.left_out = LeftOut()
+        self.adoption = Adoption(root)
         self.scanned = 0, 0  # files looked at and files in all, while a refresh runs
         self._walking = threading.Lock()
         self._missed = -_MISSES  # when a picture was asked for that is not known

@@ -17,7 +17,6 @@ from pipelines.errors import Cancelled, InvalidRequest, Skipped, UnreadableImage
 from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
 from webui.archive import metadata, pictures
-from webui.archive.adoption import made_for
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json
@@ -110,12 +109,12 @@ class Work:
 
     def saved(self, *, look: bool) -> dict[int, SavedImage]:
         """What is saved of this job, by place. `look`: in the archive too, for files that the table does not know."""
-        jobs, store = self.house.jobs, self.house.store
+        jobs, history = self.house.jobs, self.house.history
         known = saved_of(jobs.images(self.job.id))
-        found = made_for(store.root, self.job.id, self.job.made_at) if look else {}
+        found = history.adoption.made_for(self.job.id, self.job.made_at) if look else {}
         for place, saved in found.items():
             if place not in known:
-                note(self.house.history, saved)
+                note(history, saved)
                 jobs.add_image(self.job.id, place, saved.to_json())
                 known[place] = saved
         return known
