@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pipelines.database import Database
 from pipelines.engine import Engine
+from pipelines.shared_database import Database
 from webui.archive.ahead import Ahead
 from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.database import Database
+from pipelines.shared_database import Database
 from webui.jobs.schema import SCHEMA
 from webui.kept.forms import BURST, STEPS, Forms
 

@@ -80,11 +80,11 @@ def opened(path: Path, marks: Path, number_in: NumberIn) -> sqlite3.Connection:
     database = sqlite.opened(path, SCHEMA)
     try:
         database.row_factory = None
-        database.execute("PRAGMA cache_size = -65536")  # kB
         database.create_function("spaced", 1, spaced, deterministic=True)
         database.create_function("first_number", 1, lambda made: numbers_of(made).start, deterministic=True)
         database.create_function("counter", 2, lambda path, seed: _counter(number_in, path, seed), deterministic=True)
         database.execute("ATTACH ? AS marks", (str(marks),))
+        database.execute(f"PRAGMA marks.cache_size = -{sqlite.CACHE}")
     except sqlite3.Error:
         database.close()
         raise

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pipelines.database import Database
+from pipelines.shared_database import Database
 
 STEPS = 50  # states of a tab that can be gone back to
 BOUNCE = 20.0  # seconds; a form that shows within them what it showed before what it shows was filled in by the page
