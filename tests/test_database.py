@@ -17,6 +17,7 @@ from pipelines.models.files import hashes
 from pipelines.shared_database import Database
 from tests.refusals import failing
 from webui.archive import index, marks, thumbnails
+from webui.archive.history import History
 from webui.jobs import schema
 
 ONE = Schema(steps=("CREATE TABLE one (a INTEGER);",))
@@ -185,3 +186,16 @@ def test_an_older_copy_is_not_taken_for_the_file_and_gets_nothing_of_its_journal
         add(database, 3)
         assert rows(database) == [1, 2, 3]
     assert found(path) == [1, 2, 3]
+
+
+def test_all_connections_together_keep_little_of_their_pages(tmp_path: Path) -> None:
+    """A page's process takes some 60 MB: what grows over thousands of pictures must stay within 1 % of that."""
+    with (
+        closing(Database(tmp_path / "jobs.sqlite", schema.SCHEMA)) as jobs,
+        closing(History(tmp_path / "history.sqlite", tmp_path, tmp_path / "marks.sqlite")) as history,
+        jobs.reading() as reader,
+    ):
+        index_of = [history._database, history._reader]
+        kept = [int(one.execute("PRAGMA main.cache_size").fetchone()[0]) for one in (*index_of, reader)]
+        kept += [int(one.execute("PRAGMA marks.cache_size").fetchone()[0]) for one in index_of]
+    assert all(-256 <= kilobytes < 0 for kilobytes in kept), kept  # negative: kB, not pages
