@@ -24,6 +24,7 @@ _DAY = re.compile(r"(^|/)\d{4}-\d\d-\d\d$")
 _LAST_COUNTER = 99_999_999
 _END = 2**63 - 1
 _YOUNG = 10.0  # seconds
+_ROOM = 65_536  # kB, while all rows are written: else pages of the table's indexes are written again and again
 NAMES = (
     "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
     "mark", "source", "stamp", "size", "trashed", "made", "made_at", "problem", "prompt",
@@ -184,6 +185,14 @@ def unseen(database: sqlite3.Connection) -> list[str]:
 
 def replace_all(database: sqlite3.Connection) -> None:
     """The index becomes what was kept, in one transaction of the caller's: readers see all of it or none."""
+    database.execute(f"PRAGMA cache_size = -{_ROOM}")
+    try:
+        _replace_all(database)
+    finally:
+        database.execute(f"PRAGMA cache_size = -{sqlite.CACHE}")
+
+
+def _replace_all(database: sqlite3.Connection) -> None:
     database.execute("DELETE FROM images")
     database.execute("INSERT INTO words (words) VALUES ('delete-all')")
     listed = ", ".join(NAMES)
