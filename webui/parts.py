@@ -36,6 +36,7 @@ from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
 from webui.notices import Notices
+from webui.proof.badges import Proofs
 from webui.proof.remade import Remade
 from webui.proof.rereading import Rereading
 from webui.words import say
@@ -92,12 +93,15 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         stack.callback(history.close)
         watcher = Watcher(history)
         stack.callback(watcher.close)
+        proofs = Proofs(settings.data_dir / MARKS)  # a command's too: what it found out stays known
+        stack.callback(proofs.close)
         jobs = JobTable(database)
         house = House(
             store=store,
             jobs=jobs,
             history=history,
             remade=Remade(data_dir / "remade"),
+            proofs=proofs,
             lists=lambda: library.wildcards.lists().lists,
             waiting=_waiting(settings, data_dir),
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal, get_args
@@ -83,12 +84,15 @@ class Query:
     rating: int = 0  # at least
     tag: str = ""
     lora: bool = False  # only those whose prompt names one
+    proof: str = ""  # one of `entries.VERDICTS`
     trashed: bool = False
     sort: Sort = "newest"
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:
             raise InvalidRequest("sort", "choice", choices=SORTS, value=str(self.sort)[:40])
+        if self.proof and self.proof not in _PROVED:
+            raise InvalidRequest("proof", "choice", choices=tuple(_PROVED), value=str(self.proof)[:40])
         if not 0 <= self.rating <= RATINGS:
             raise InvalidRequest("rating", "whole_number", low=0, high=RATINGS, value=self.rating)
         for name in ("width", "height", "seed"):
@@ -110,6 +114,14 @@ _VALUE = {
     "oldest": "0",
     "rating": "coalesce((SELECT rating FROM marks.ratings WHERE mark = images.mark), 0)",
     "largest": "images.width * images.height",
+}
+# as `entries.Entry` tells it of one: only our own single pictures can be made again
+_CAN = "(images.kind = 'image' AND substr(images.mark, 1, 2) = 'p:')"
+_FOUND = "images.digest IN (SELECT digest FROM marks.proofs{})"
+_PROVED = {
+    "not_yet": f"{_CAN} AND NOT {_FOUND.format('')}",
+    **{one: f"{_CAN} AND " + _FOUND.format(f" WHERE verdict = '{one}'") for one in ("identical", "differs")},
+    "cannot": "(NOT " + _CAN + " OR " + _FOUND.format(" WHERE verdict = 'cannot'") + ")",
 }
 _EQUAL = ("model", "sampler", "task", "kind", "width", "height", "seed")
 
@@ -179,11 +191,17 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     if query.tag:
         where.append("images.mark IN (SELECT mark FROM marks.tags WHERE tag = ?)")
         values.append(query.tag)
+    return [*where, *_plain_conditions(query)], values
+
+
+def _plain_conditions(query: Query) -> Iterator[str]:
+    """Those without a value."""
+    if query.proof:
+        yield _PROVED[query.proof]
     if query.lora:
         # the full text finds few enough, their texts tell the LoRA from the mere word
-        where.append("images.number IN (SELECT rowid FROM words WHERE words MATCH 'lora')")
-        where.append("images.prompt LIKE '%<lora:%'")
-    return where, values
+        yield "images.number IN (SELECT rowid FROM words WHERE words MATCH 'lora')"
+        yield "images.prompt LIKE '%<lora:%'"
 
 
 # what the days may have as numbers: those of their moments, and later ones where a clock was set back

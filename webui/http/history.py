@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -22,12 +22,18 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from pipelines.errors import InvalidRequest, Note, UnreadableImage
+from pipelines.types import ModelInfo
 from webui.archive import export, metadata
 from webui.archive.entries import UNKNOWN_SEED, Entry
 from webui.archive.history import History
+from webui.archive.metadata import ReadBack
 from webui.archive.search import Query
 from webui.archive.trash import Done, Trash
 from webui.http.answers import faults_as_answers
+from webui.parts import Parts
+from webui.proof.badges import badge
+from webui.proof.resources import matched
+from webui.proof.sweep import barred
 from webui.ui.again.tab import settings_table
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import image_url, thumb_url
@@ -82,13 +88,16 @@ class Tickets:
             return self._kept.pop(ticket, None)
 
 
-def history_routes(history: History, outputs: Path, small: Small) -> APIRouter:
-    """The routes under /history/. `small`: the thumbnail of a picture."""
+def history_routes(parts: Parts) -> APIRouter:
+    """The routes under /history/."""
     router = APIRouter(prefix="/history")
-    show = Shown(outputs)
-    _add_reading(router, history, show)
+    history = parts.history
+    show = Shown(parts.store.root)
+    _add_pages(router, history, show)
+    _add_facets(router, history)
+    _add_picture(router, history, show, parts.service.shelf.everything)
     _add_acting(router, history, Trash(history))
-    _add_downloads(router, history, Tickets(), small)
+    _add_downloads(router, history, Tickets(), parts.thumbnails.get)
     return router
 
 
@@ -118,10 +127,11 @@ class Shown:
             "tags": list(entry.tags),
             "trashed": entry.trashed,
             "unreadable": not saved.width,
+            "proof": entry.verdict,
         }
 
 
-def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
+def _add_pages(router: APIRouter, history: History, show: Shown) -> None:
     @router.get("/page")
     def page(request: Request, response: Response, after: str | None = None, limit: int = PAGE) -> dict[str, Any]:
         """One page; the first one says how many there are."""
@@ -136,6 +146,8 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
             done, total = history.scanned
             return answer | {"scanned": done, "scanning": total}
 
+
+def _add_facets(router: APIRouter, history: History) -> None:
     @router.get("/facets")
     def facets(request: Request, response: Response) -> dict[str, Any]:
         """What there is to filter by."""
@@ -151,6 +163,8 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
                 "folders": history.folders(),
             }
 
+
+def _add_picture(router: APIRouter, history: History, show: Shown, shelf: Callable[[], Sequence[ModelInfo]]) -> None:
     @router.get("/picture/{identity}")
     def picture(request: Request, response: Response, identity: str) -> dict[str, Any]:
         """One picture with all its settings, what it was made from and what was made from it."""
@@ -159,20 +173,43 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
             entry = history.entry(identity)
             if entry is None:
                 raise HTTPException(404, "There is no such picture.")
-            family = history.family(identity)
+            family, language = history.family(identity), language_of(request)
+            back, told = _read(entry, language)
             return show(entry) | {
-                "settings": _settings(entry, language_of(request)),
+                "settings": told,
+                "copied": (back.text or "") if back else "",
+                "badge": _badge(entry, back, shelf, language),
                 "parents": [show(one) for one in family.parents],
                 "children": [show(one) for one in family.children],
             }
 
 
-def _settings(entry: Entry, language: Language) -> str:
-    """What the file says as a table, or why it cannot be read."""
+def _read(entry: Entry, language: Language) -> tuple[ReadBack | None, str]:
+    """What the file says, and that as a table; or why it cannot be read."""
     try:
-        return settings_table(metadata.read(entry.saved.path), language)
+        back = metadata.read(entry.saved.path)
     except UnreadableImage as error:
-        return f'<p class="note">{escaped(fault(error, language))}</p>'
+        return None, f'<p class="note">{escaped(fault(error, language))}</p>'
+    return back, settings_table(back, language)
+
+
+def _badge(
+    entry: Entry, back: ReadBack | None, shelf: Callable[[], Sequence[ModelInfo]], language: Language
+) -> dict[str, Any]:
+    """`can`: whether it may be made again now."""
+    why: Note | None
+    if back is None:
+        why = entry.problem or Note("no_settings")
+    else:
+        why = barred(back, matched(back.record.facts, shelf()) if back.record else ())
+    found = badge(entry, why)
+    reasons = found.why if why is None or why in found.why else (*found.why, why)
+    return {
+        "verdict": found.verdict,
+        "line": say(found.line, language),
+        "why": [say(one, language) for one in reasons],
+        "can": why is None,
+    }
 
 
 def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:

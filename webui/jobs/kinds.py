@@ -29,6 +29,7 @@ from webui.jobs.table import GRID, Job, JobTable
 from webui.jobs.trouble import Trouble
 from webui.library.wildcards import Lists
 from webui.proof import sweep
+from webui.proof.badges import Proofs
 from webui.proof.remade import Remade
 from webui.proof.sweep import AgainReport
 
@@ -44,6 +45,7 @@ class House:
     jobs: JobTable
     history: History
     remade: Remade = field(default_factory=Remade)  # as long as the program lasts
+    proofs: Proofs = field(default_factory=Proofs)
     lists: Callable[[], Lists] = dict  # what `__name__` in a prompt draws from
     board: Board = field(default_factory=Board)
     waiting: Path | None = None  # a folder for pictures that cannot be saved now; None: they wait in memory
@@ -176,6 +178,7 @@ def again(work: Work) -> None:
 
     paths = _paths(work.job)
     for report in sweep.sweep(work.engine, house.store.inputs, paths, work.reporter(), keep, work.surely):
+        work.surely(partial(house.proofs.keep, report))
         with house.board.changed:
             reports.append(report)
         house.board.touch(work.job.id)

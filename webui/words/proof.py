@@ -31,7 +31,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "models 文件夹中没有{what} {name}（{sha256}），也没有改名后的同一文件。",
     ),
     "no_settings": ("The file does not hold the settings that made it.", "文件中没有生成它的设置。"),
+    "made_elsewhere": (
+        "Another program made it ({program}): its settings can be used, but what is made with them is another picture.",
+        "由其他程序（{program}）生成：可以使用其参数，但生成的会是另一张图片。",
+    ),
     "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
+    # -- what a badge says
+    "proof_not_yet": ("Not made again yet", "尚未重现验证"),
+    "proof_identical": ("Made again: identical", "已重现：完全一致"),
+    "proof_identical_when": (
+        "Made again on {day}: identical, pixel for pixel ({on})",
+        "{day} 重现：逐像素完全一致（{on}）",
+    ),
+    "proof_differs": ("Made again: differs", "已重现：有差异"),
+    "proof_differs_when": ("Made again on {day}: differs ({on})", "{day} 重现：有差异（{on}）"),
+    "proof_cannot": ("Cannot be made again", "无法重现"),
+    "proof_cannot_when": ("Could not be made again on {day}", "{day} 未能重现"),
     # -- why a picture differs
     "fact_changed": ("{name}: was {then}, is {now}", "{name}：当时为 {then}，现为 {now}"),
     "prompt_rules_changed": (
