@@ -59,6 +59,7 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
         start = max(0, after)
         results = [
             {
+                "id": history.identity(Path(report.path)),
                 "verdict": report.verdict,
                 "thumb": thumb_url(history.identity(Path(report.path))),
                 "html": report_html(report, language, pair_html(service.remade, job, place, report, language)),

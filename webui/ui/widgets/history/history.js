@@ -189,9 +189,32 @@ class HistoryPage {
     await this.talk("act", { action: "rate", ids, value: String(rating) });
     for (const item of this.items.filter(({ id }) => ids.includes(id))) {
       item.rating = rating;
-      const cell = [...this.find(".sheet").children].find((one) => one.dataset.id === item.id);
-      cell?.replaceWith(this.cell(item));
+      this.#recell(item);
     }
+  }
+
+  /** What came of making it again. */
+  proved(id, verdict) {
+    const item = this.items.find((one) => one.id === id);
+    if (item) {
+      item.proof = verdict;
+      this.#recell(item);
+    }
+    if (this.large.full?.id === id) this.large.again();
+  }
+
+  #recell(item) {
+    const cell = [...this.find(".sheet").children].find((one) => one.dataset.id === item.id);
+    cell?.replaceWith(this.cell(item));
+  }
+
+  /** It is here no more. */
+  dropped(id) {
+    this.items = this.items.filter((item) => item.id !== id);
+    this.total = this.total === null ? null : this.total - 1;
+    [...this.find(".sheet").children].find((one) => one.dataset.id === id)?.remove();
+    this.selection.keep(this.items);
+    this.show({});
   }
 
   async #tag(action, ids, value) {
