@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal, get_args
@@ -60,11 +60,38 @@ def matches(words: str) -> Matches:
     wanted: list[str] = []
     unwanted: list[str] = []
     for minus, quoted, plain in _TERM.findall(words[:WORDS_LIMIT])[:TERMS_LIMIT]:
-        text = " ".join(spaced((quoted or plain).replace("\0", "")).replace('"', " ").split())
-        if not any(unicodedata.category(character)[0] in "LN" or _ALONE.match(character) for character in text):
-            continue
-        (unwanted if minus else wanted).append(f'"{text}"' if quoted else f'"{text}" *')
+        if text := _searched(quoted or plain):
+            (unwanted if minus else wanted).append(f'"{text}"' if quoted else f'"{text}" *')
     return Matches(wanted=" AND ".join(wanted) or None, unwanted=" OR ".join(unwanted) or None)
+
+
+def _searched(text: str) -> str:
+    """As the index holds it; "" where nothing in it can be searched for."""
+    found = " ".join(spaced(text.replace("\0", "")).replace('"', " ").split())
+    is_word = any(unicodedata.category(one)[0] in "LN" or _ALONE.match(one) for one in found)
+    return found if is_word else ""
+
+
+def terms_of(words: str) -> list[str]:
+    """What must be found, term by term."""
+    found = _TERM.findall(words[:WORDS_LIMIT])[:TERMS_LIMIT]
+    return [quoted or plain for minus, quoted, plain in found if not minus and _searched(quoted or plain)]
+
+
+Groups = Sequence[tuple[tuple[str, ...], tuple[str, ...]]]  # terms that belong together, and their other names
+
+
+def by_other_names(groups: Groups) -> str | None:
+    """An FTS5 expression: of each group its terms, or one of its other names, whose words must all be there as they
+    are. None where no group has other names."""
+    if not any(names for _, names in groups):
+        return None
+    found = []
+    for terms, names in groups:
+        ways = [[f'"{_searched(term)}" *' for term in terms]]
+        ways += [[f'"{text}"' for word in name.split() if (text := _searched(word))] for name in names]
+        found.append(" OR ".join(f"({' AND '.join(way)})" for way in ways if way))
+    return " AND ".join(f"({one})" for one in found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +99,7 @@ class Query:
     """Filters that all must hold; None or "" asks for nothing. Raises InvalidRequest."""
 
     words: str = ""
+    groups: Groups = ()  # found by these other names of the words instead, and not by the words themselves
     model: str = ""
     sampler: str = ""
     task: str = ""
@@ -174,13 +202,16 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     found = matches(query.words)
     if query.words.strip() and not (found.wanted or found.unwanted):
         where.append("0")  # nothing in it can be searched for
-    if found.wanted:
+    wanted, exact = found.wanted, None
+    if query.groups:
+        wanted, exact = by_other_names(query.groups), found.wanted
+    if wanted:
         within = f" AND {_WITHIN.format(number='rowid')}" if days else ""  # the full text can skip what is outside
         where.append(f"images.number IN (SELECT rowid FROM words WHERE words MATCH ?{within})")
-        values += [found.wanted, *days]
-    if found.unwanted:
+        values += [wanted, *days]
+    for not_wanted in filter(None, (found.unwanted, exact)):
         where.append("images.number NOT IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        values.append(found.unwanted)
+        values.append(not_wanted)
     for name in _EQUAL:
         if (value := getattr(query, name)) not in (None, ""):
             where.append(f"images.{name} = ?")

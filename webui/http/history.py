@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,11 +25,12 @@ from pipelines.errors import InvalidRequest, Note, UnreadableImage
 from pipelines.types import ModelInfo
 from webui.archive import export, metadata
 from webui.archive.entries import UNKNOWN_SEED, Entry
-from webui.archive.history import History
+from webui.archive.history import History, Page
 from webui.archive.metadata import ReadBack
-from webui.archive.search import Query
+from webui.archive.search import Query, terms_of
 from webui.archive.trash import Done, Trash
 from webui.http.answers import faults_as_answers
+from webui.library.other_names import OtherNames
 from webui.parts import Parts
 from webui.proof.badges import badge
 from webui.proof.resources import matched
@@ -41,6 +42,7 @@ from webui.words import Language, fault, language_of, say
 
 PAGE = 60  # pictures
 PAGE_LIMIT = 200
+_ALSO = "also:"  # before the place of a page that other names find
 IDS_LIMIT = 20_000
 PROMPT_SHOWN = 400  # characters
 TICKETS = 16  # downloads asked for and not yet fetched
@@ -93,7 +95,7 @@ def history_routes(parts: Parts) -> APIRouter:
     router = APIRouter(prefix="/history")
     history = parts.history
     show = Shown(parts.store.root)
-    _add_pages(router, history, show)
+    _add_pages(router, Searches(history, OtherNames(parts.library.categories)), show)
     _add_facets(router, history)
     _add_picture(router, history, show, parts.service.shelf.everything)
     _add_acting(router, history, Trash(history))
@@ -131,17 +133,58 @@ class Shown:
         }
 
 
-def _add_pages(router: APIRouter, history: History, show: Shown) -> None:
+class Searches:
+    """Pages of a search: what the words themselves find, then what their other names in the library find."""
+
+    def __init__(self, history: History, names: OtherNames) -> None:
+        self.history, self._names = history, names
+
+    def also(self, query: Query) -> Query | None:
+        """The same by other names; None where the library has none."""
+        groups = self._names.grouped(terms_of(query.words))
+        return replace(query, groups=groups) if any(names for _, names in groups) else None
+
+    def page(self, query: Query, limit: int, after: str | None) -> Page:
+        """Raises InvalidRequest."""
+        also = self.also(query)
+        if also is not None and after is not None and after.startswith(_ALSO):
+            return self._further(also, limit, after.removeprefix(_ALSO) or None)
+        page = self.history.search(query, limit, after)
+        if page.after is not None or also is None:
+            return page
+        left = limit - len(page.entries)
+        if not left:
+            return replace(page, after=_ALSO)
+        rest = self._further(also, left, None)
+        return replace(rest, entries=page.entries + rest.entries)
+
+    def _further(self, also: Query, limit: int, after: str | None) -> Page:
+        page = self.history.search(also, limit, after)
+        return page if page.after is None else replace(page, after=f"{_ALSO}{page.after}")
+
+    def count(self, query: Query) -> tuple[int, int, list[str]]:
+        """How many the words find, how many more the other names do, and these."""
+        also = self.also(query)
+        exact = self.history.count(query)
+        if also is None:
+            return exact, 0, []
+        return exact, self.history.count(also), list(dict.fromkeys(name for _, names in also.groups for name in names))
+
+
+def _add_pages(router: APIRouter, searches: Searches, show: Shown) -> None:
+    history = searches.history
+
     @router.get("/page")
     def page(request: Request, response: Response, after: str | None = None, limit: int = PAGE) -> dict[str, Any]:
         """One page; the first one says how many there are."""
         response.headers["cache-control"] = "no-store"
         with faults_as_answers(request):
             query = query_of(request.query_params)
-            found = history.search(query, max(1, min(limit, PAGE_LIMIT)), after)
+            found = searches.page(query, max(1, min(limit, PAGE_LIMIT)), after)
             answer: dict[str, Any] = {"items": [show(entry) for entry in found.entries], "after": found.after}
             if after is None and "count" in request.query_params:
-                answer["count"] = history.count(query)
+                exact, more, names = searches.count(query)
+                answer |= {"count": exact + more, "also": {"count": more, "names": names}}
                 answer["left_out"] = [say(note, language_of(request)) for note in history.left_out.told()]
             done, total = history.scanned
             return answer | {"scanned": done, "scanning": total}
@@ -275,7 +318,7 @@ def _download(name: str) -> dict[str, str]:
 def query_of(asked: Mapping[str, str]) -> Query:
     """The one adapter from an address to a query. Raises InvalidRequest."""
     found: dict[str, Any] = {}
-    for name in (item.name for item in fields(Query)):
+    for name in (item.name for item in fields(Query) if item.name != "groups"):  # which the library tells
         text = asked.get(name, "").strip()
         if text:
             found[name] = _value(name, text)

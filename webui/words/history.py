@@ -30,6 +30,10 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "img2img": ("img2img", "图生图"),
     "inpaint": ("Inpaint", "局部重绘"),
     "count": ("{n} pictures", "{n} 张图片"),
+    "also": (
+        "Also looked for as {names}: {n} more, after the exact ones.",
+        "也按 {names} 搜索：另有 {n} 张，排在完全匹配之后。",
+    ),
     "scanning": ("Reading {n} of {m} files …", "正在读取 {m} 个文件中的第 {n} 个……"),
     "nothing": ("No pictures here yet.", "这里还没有图片。"),
     "nothing_found": ("Nothing fits this search.", "没有符合条件的图片。"),

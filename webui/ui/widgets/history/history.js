@@ -7,7 +7,7 @@ import { Filters } from "./filters.js";
 import { Large } from "./large.js";
 import { Notice } from "./notice.js";
 import { Proof } from "./proof.js";
-import { addressOf, emptyWord, freshOf, isSame, usesFilters, withFilter, withoutFilters } from "./query.js";
+import { addressOf, emptyWord, freshOf, isSame, namesText, usesFilters, withFilter, withoutFilters } from "./query.js";
 import { Selection } from "./selection.js";
 import { talker } from "./talk.js";
 
@@ -21,7 +21,7 @@ const TASKS = ["txt2img", "img2img", "inpaint"];
 class HistoryPage {
   constructor({ element, props, trigger }, words) {
     const say = speaker(words);
-    Object.assign(this, { props, trigger });
+    Object.assign(this, { props, trigger, say });
     this.find = finder(element);
     this.root = this.find(".history");
     this.tell = (key, n = 0, m = 0) => say(key, { n: n.toLocaleString(), m: m.toLocaleString() });
@@ -136,9 +136,16 @@ class HistoryPage {
   }
 
   show(page) {
-    const { find, items, tell, wish } = this;
+    const { find, items, say, tell, wish } = this;
     const scanning = page.scanning ? ` · ${tell("scanning", page.scanned, page.scanning)}` : "";
     find(".count").textContent = (this.total === null ? "" : tell("count", this.total)) + scanning;
+    if (page.also) {
+      const { names, count } = page.also;
+      find(".also").hidden = !names.length;
+      find(".also").textContent = names.length
+        ? say("also", { names: namesText(names), n: count.toLocaleString() })
+        : "";
+    }
     if (page.left_out) {
       find(".left-out").hidden = !page.left_out.length;
       find(".left-out").textContent = page.left_out.join(" ");

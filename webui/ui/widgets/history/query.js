@@ -74,4 +74,11 @@ export function neighbours(items, id, many = 24) {
 
 export const timeText = (made) => made.replace("T", " ").slice(0, 16);
 
+/** Quoted, a few of them. */
+export const namesText = (names, most = 6) =>
+  names
+    .slice(0, most)
+    .map((name) => `“${name}”`)
+    .join(" ") + (names.length > most ? " …" : "");
+
 export const starsOf = (rating) => "★".repeat(rating);
