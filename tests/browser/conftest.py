@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW_STEP = 0.03  # seconds: quick, yet slow enough to look at, cancel and reload a run of 150 steps
-PATIENCE = 40_000  # milliseconds; busy machines are slow
+PATIENCE = 90_000  # milliseconds; busy machines are slow
 
 expect.set_options(timeout=PATIENCE)
 
