@@ -57,7 +57,6 @@ class AgainTab:
                         elem_id="again_make",
                         elem_classes="generate-button",
                         scale=2,
-                        interactive=False,
                     )
                     self.cancel = gr.Button(
                         word("cancel"), elem_id="again_cancel", elem_classes="stop-button", scale=1, min_width=70
