@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.database import Database
 from pipelines.errors import Note
+from pipelines.shared_database import Database
 from webui.archive import marks
 from webui.archive.entries import Entry, Proof, Verdict, clean, digest_of
 from webui.proof.sweep import AgainReport
