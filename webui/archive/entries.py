@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import multiprocessing
 import os
@@ -50,6 +51,11 @@ class Proof:
     verdict: str
     at: datetime  # with its UTC offset
     told: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, verdict: str, at: str, told: str) -> Proof:
+        """A row of `proofs`. Raises ValueError."""
+        return cls(verdict=verdict, at=datetime.fromisoformat(at), told=json.loads(told))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -338,7 +337,7 @@ class History(Connections):
         try:
             saved = index.saved_of(self.root, row[:9])
             told = Note.from_json(json.loads(problem)) if problem else None
-            proved = _proof(*proof)
+            proved = Proof.read(*proof) if proof[0] is not None else None
         except (ValueError, TypeError) as error:
             raise sqlite.damaged(str(error)) from error
         return Entry(
@@ -395,13 +394,6 @@ def _files(root: Path, folders: Iterable[Folder]) -> Iterator[tuple[Path, tuple[
         if folder.name != TRASH:
             for name, state in folder.files.items():
                 yield root / folder.name / name, state
-
-
-def _proof(verdict: str | None, at: str, told: str) -> Proof | None:
-    """Raises ValueError."""
-    if verdict is None:
-        return None
-    return Proof(verdict=verdict, at=datetime.fromisoformat(at), told=json.loads(told))
 
 
 def _is_there(path: Path) -> bool:

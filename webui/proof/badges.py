@@ -45,6 +45,18 @@ class Proofs:
         with self._opened().transaction() as connection:
             connection.execute(_KEEP, row)
 
+    def of(self, path: Path) -> Proof | None:
+        """What is known of the file as it is now. Raises StorageError."""
+        if self._path is None or not self._path.is_file():
+            return None
+        try:
+            digest = digest_of(path)
+            with self._opened().reading() as connection:
+                row = connection.execute("SELECT verdict, at, told FROM proofs WHERE digest = ?", (digest,)).fetchone()
+            return None if row is None else Proof.read(*row)
+        except (OSError, ValueError):
+            return None
+
     def _opened(self) -> Database:
         with self._lock:
             if self._database is None:

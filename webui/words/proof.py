@@ -36,6 +36,20 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "由其他程序（{program}）生成：可以使用其参数，但生成的会是另一张图片。",
     ),
     "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
+    # -- after an update
+    "golden_due": (
+        "Updated since the golden set was last made again: {changes}. `python app.py verify --against golden` tells"
+        " what that changes in your pictures.",
+        "自上次重现基准集以来已更新：{changes}。运行 `python app.py verify --against golden` 可查看对图片的影响。",
+    ),
+    "golden_differs": (
+        "After the update ({changes}) {differ} of {count} golden pictures are no longer the same.",
+        "更新（{changes}）之后，{count} 张基准图片中有 {differ} 张不再相同。",
+    ),
+    "golden_identical": (
+        "After the update ({changes}) all {count} golden pictures are still identical, pixel for pixel.",
+        "更新（{changes}）之后，全部 {count} 张基准图片仍逐像素一致。",
+    ),
     # -- what a badge says
     "proof_not_yet": ("Not made again yet", "尚未重现验证"),
     "proof_identical": ("Made again: identical", "已重现：完全一致"),
