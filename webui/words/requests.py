@@ -53,6 +53,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "mask_needed": ("Paint a mask first: over what should change.", "请先绘制蒙版：涂抹需要改变的区域。"),
     "switched_off": ("{field} must be switched on first.", "请先启用{field}。"),
+    "form_unreadable": (
+        "What the form showed last cannot be read: an earlier state is shown, or its defaults.",
+        "表单上次的内容无法读取：显示更早的状态或默认值。",
+    ),
+    "form_left_out": ("Not kept of the form, as no request takes it: {names}.", "表单中未保留（不可用的值）：{names}。"),
+    "form_field": ("{field}", "{field}"),
+    "form_unknown": ("{field} is no field of this version.", "{field} 不是此版本的参数。"),
     "picture_from_elsewhere": (
         "Choose a picture on this page: {value} was not uploaded here and is no picture of the outputs folder.",
         "请在本页选择图片：{value} 既不是在此上传的，也不是输出文件夹中的图片。",
