@@ -346,7 +346,7 @@ def test_a_preset_fills_the_form(visits: Visits) -> None:
     page = visits.open()
     field(page, "txt2img_prompt").fill("a red star")
     page.locator("#txt2img_preset input").click()
-    page.get_by_role("option", name="Pixel art", exact=True).click()
+    page.get_by_role("option", name="Built-in model · Pixel art", exact=True).click()
     expect(field(page, "txt2img_prompt")).to_have_value("a red star, pixel art")
     expect(field(page, "txt2img_steps")).to_have_value("24")
 
