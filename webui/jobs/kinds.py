@@ -13,7 +13,7 @@ from typing import TypeVar
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Skipped, UnreadableImage
+from pipelines.errors import Cancelled, InvalidRequest, Skipped, StorageError, UnreadableImage
 from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
 from webui.archive import metadata, pictures
@@ -23,6 +23,7 @@ from webui.archive.metadata import request_from_json
 from webui.archive.store import ImageStore, SavedImage
 from webui.jobs import choices
 from webui.jobs.board import Board
+from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper, note
 from webui.jobs.status import Pace, Running, saved_of
 from webui.jobs.table import GRID, Job, JobTable
@@ -60,15 +61,17 @@ class Work:
     running: Running
     keeper: Keeper
     trouble: Trouble
+    durations: Durations
     _writes: list[Future[None]] = field(default_factory=list)
 
     @property
     def job(self) -> Job:
         return self.running.job
 
-    def reporter(self, batches_left: int = 0) -> Callable[[Progress], None]:
-        """What the engine calls: keeps the status, and raises what the job is to stop with."""
-        pace, board = Pace(batches_left), self.house.board
+    def reporter(self, batches_left: int = 0, expected: float | None = None) -> Callable[[Progress], None]:
+        """What the engine calls: keeps the status, and raises what the job is to stop with. `expected`: seconds a
+        step."""
+        pace, board = Pace(batches_left, expected), self.house.board
 
         def report(progress: Progress) -> None:
             with board.changed:
@@ -87,9 +90,19 @@ class Work:
             if self.running.stop is Skipped:
                 self.running.stop = None  # it was meant for the batch before
         try:
-            return self.surely(lambda: self.engine.generate(batch, self.reporter(batches_left)))
+            report = self.reporter(batches_left, self._expected(batch))
+            return self.surely(lambda: self.engine.generate(batch, report))
         except Skipped:
             return []
+
+    def _expected(self, batch: Batch) -> float | None:
+        """Seconds that a step of the batch took in earlier runs of its model."""
+        request = batch.request
+        try:
+            one = self.durations.refreshed().seconds(request.model, 1, request.width * request.height)
+        except StorageError:
+            return None  # the index is away; it only tells how long
+        return None if one is None else one * len(batch.seeds)
 
     def keep(self, made: Mapping[int, GenerationResult], next_batch: int) -> None:
         """Has the pictures of a batch saved, while the next is made: no more than that is made ahead of the disk."""
