@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,11 +23,9 @@ from pipelines.errors import StorageError, Unavailable
 log = logging.getLogger(__name__)
 DAMAGED = ".damaged-"  # in the name of a file that was set aside: NAME.damaged-DAY.sqlite
 PATIENCE = 30.0  # seconds that another program may hold the file while it is opened
-HELD = 5.0  # seconds that it may hold it afterwards, before that is told
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_REOPENED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} | _DAMAGED
-_BUSY, _FULL = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}, {sqlite3.SQLITE_FULL}
-_BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+CACHE = 256  # kB of its pages that a connection keeps: an archive of 100,000 pictures is searched no slower
+DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +70,7 @@ def opened(path: Path, schema: Schema, *, timeout: float = PATIENCE, make: bool 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is not what it should be, which no waiting mends."""
-    return _number(error) in _DAMAGED
+    return number_of(error) in DAMAGES
 
 
 def is_sound(path: Path) -> bool:
@@ -87,7 +84,8 @@ def is_sound(path: Path) -> bool:
             return not is_damage(error)
 
 
-def _number(error: sqlite3.Error) -> int:
+def number_of(error: sqlite3.Error) -> int:
+    """SQLite's own, without its details."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
@@ -100,6 +98,7 @@ def _connected(path: Path, schema: Schema, timeout: float) -> sqlite3.Connection
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {schema.synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE}")
         _bring_up_to_date(connection, path, schema)
     except BaseException:
         connection.close()
@@ -195,15 +194,6 @@ def _was_emptied(path: Path) -> bool:
     return path.is_file() and not path.stat().st_size and wal.is_file() and wal.stat().st_size > 0
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is; None when there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino
-
-
 def _new(path: Path) -> Path:
     return path.with_name(f"{path.stem}.new{path.suffix}")
 
@@ -242,7 +232,7 @@ def _rescue_table(source: sqlite3.Connection, target: sqlite3.Connection, table:
     for statement in (read, f"{read} ORDER BY {key}"):
         with contextlib.suppress(sqlite3.Error):
             for row in source.execute(statement):
-                with contextlib.suppress(*_BUGS):  # a row that means nothing any more
+                with contextlib.suppress(*BUGS):  # a row that means nothing any more
                     target.execute(write, row)
 
 
@@ -257,144 +247,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         with contextlib.suppress(sqlite3.Error):  # SQLite may have ended it already
             connection.execute("ROLLBACK")
         raise
-
-
-def told(path: Path, error: sqlite3.Error) -> Unavailable:
-    """What a person is told of SQLite's error. Whether the transaction counts is not known: repeating it must not
-    hurt."""
-    number = _number(error)
-    if number in _DAMAGED:
-        return Unavailable("database_renewed", file=str(path))
-    if number in _BUSY:
-        return Unavailable("database_busy", file=str(path))
-    if number in _FULL:
-        return Unavailable("database_full", file=str(path))
-    return Unavailable("database_failed", file=str(path), reason=str(error))
-
-
-class _Line:
-    """A connection that threads take turns with. One whose file failed is opened anew: the disk may have been away."""
-
-    def __init__(self, path: Path, schema: Schema) -> None:
-        self._path, self._schema, self.lock = path, schema, threading.RLock()
-        self._connection, self.failed = self._opened(make=True), False
-
-    def _opened(self, *, make: bool = False) -> sqlite3.Connection:
-        connection = opened(self._path, self._schema, make=make)
-        connection.execute(f"PRAGMA busy_timeout = {int(HELD * 1000)}")
-        self._file = _identity(self._path)
-        return connection
-
-    @contextmanager
-    def use(self) -> Iterator[sqlite3.Connection]:
-        """Raises sqlite3.Error, Unavailable."""
-        with self.lock:
-            try:
-                if self.failed:
-                    self._connection.close()
-                    self._connection, self.failed = self._opened(), False
-                elif _identity(self._path) != self._file:
-                    self._find()
-                yield self._connection
-            except _BUGS:
-                raise
-            except sqlite3.Error as error:
-                self.failed = _number(error) in _REOPENED
-                raise
-            finally:
-                self._end()
-
-    def _find(self) -> None:
-        """What would be written now, nobody would find again. A file that is gone is written anew from what is open,
-        and used the next time. Raises Unavailable."""
-        if _identity(self._path) is not None:
-            raise Unavailable("database_replaced", file=str(self._path))
-        try:
-            for ending in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-            self._path.touch(mode=0o600)
-        except OSError as error:
-            raise Unavailable("database_closed", file=str(self._path), reason=error.strerror or str(error)) from error
-        with contextlib.closing(sqlite3.connect(self._path)) as target:
-            self._connection.backup(target)
-        self.failed = True
-        raise Unavailable("database_gone", file=str(self._path))
-
-    def _end(self) -> None:
-        """A transaction that could not be ended would fail every later one."""
-        with contextlib.suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
-            if self._connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                self.failed = self.failed or self._connection.in_transaction
-
-    def close(self) -> None:
-        with self.lock:
-            self._connection.close()
-
-
-class Database:
-    """A database that many threads share: one connection to write and one to read, so that looking waits for nobody."""
-
-    def __init__(self, path: Path, schema: Schema) -> None:
-        """Raises StorageError."""
-        self._path, self._schema, self._renewals = path, schema, 0
-        self._writer, self._reader = _Line(path, schema), _Line(path, schema)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Raises Unavailable; then it may be done or not, and may be tried again."""
-        with self._told(), self._found(), self._writer.use() as connection, transaction(connection):
-            yield connection
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """One state of the file for all that is read in it, without a lock that a writer would wait for. Raises
-        Unavailable."""
-        with self._told(), self._found(), self._reader.use() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _found(self) -> Iterator[None]:
-        """Both see the same file: one that was written anew is opened anew by the other too."""
-        try:
-            yield
-        except Unavailable as error:
-            if error.note.code == "database_gone":
-                self._writer.failed = self._reader.failed = True
-            raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        before = self._renewals
-        try:
-            yield
-        except _BUGS:
-            raise
-        except sqlite3.Error as error:
-            if is_damage(error):
-                self._renew(before)
-            raise told(self._path, error) from error
-
-    def _renew(self, before: int) -> None:
-        """Nothing where another thread has done so since there were `before` renewals. Raises Unavailable."""
-        with self._writer.lock, self._reader.lock:
-            if self._renewals != before:
-                return
-            self.close()
-            self._writer.failed = self._reader.failed = True
-            try:
-                renew(self._path, self._schema)
-                self._renewals += 1
-            except (OSError, sqlite3.Error) as error:
-                raise Unavailable("database_closed", file=str(self._path), reason=str(error)) from error
-
-    def close(self) -> None:
-        """May be called twice."""
-        self._writer.close()
-        self._reader.close()

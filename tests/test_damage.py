@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.database import Database, opened
+from pipelines.database import opened
 from pipelines.errors import StorageError, Unavailable
 from pipelines.models.files.hashes import Hashes
+from pipelines.shared_database import Database
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import results
 from tests.refusals import failing

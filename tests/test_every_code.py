@@ -41,6 +41,7 @@ SAME = {
     "library_place",
     "inside",
     "missing_lora",
+    "form_field",
     "model_unusable",
     "of_model",
 }

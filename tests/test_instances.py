@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Note
+from pipelines.shared_database import Database
 from tests.archive.helpers import results
 from tests.jobs.test_service import request
 from tests.jobs.test_shelf import settings_for

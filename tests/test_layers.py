@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 TORCH_FREE_PIPELINES = (
     "pipelines/database.py",
+    "pipelines/shared_database.py",
     "pipelines/fields.py",
     "pipelines/kinds.py",
     "pipelines/types.py",
@@ -38,6 +39,7 @@ TORCH_FREE_PIPELINES = (
 )
 SEEN_FROM_WEBUI = {
     "pipelines.database",
+    "pipelines.shared_database",
     "pipelines.fields",
     "pipelines.kinds",
     "pipelines.types",

@@ -40,9 +40,9 @@ from typing import Any
 
 from PIL import Image
 
-from pipelines.database import Database
 from pipelines.engines.worker import WorkerEngine
 from pipelines.sampling.samplers import SAMPLERS
+from pipelines.shared_database import Database
 from pipelines.types import Batch, GenerationRequest
 from tools.bench_faults import add_fault_options, bench_faults
 from tools.bench_history import add_options, bench_history

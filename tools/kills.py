@@ -25,10 +25,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from pipelines.database import Database
 from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
 from pipelines.engines.worker import WorkerEngine
+from pipelines.shared_database import Database
 from pipelines.types import GenerationRequest, InitImage, Inpaint
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputStore
@@ -44,6 +44,7 @@ from webui.proof.sweep import sweep
 SIDE, STEPS, PAUSE = 64, 4, 0.02  # pixels; of each picture; seconds a step on the fake engine
 QUEUE = 5  # so many jobs always wait
 PATIENCE = 300.0  # seconds that a start or the queue's end may take
+LIFE = 30.0  # seconds at most from one kill to the next
 KINDS = ("one", "grid", "img2img", "inpaint", "again", "experiment")
 RUNNERS = ("jobs", "image-writer")  # how its threads' names begin
 EVENTS = ("open", "os.link", "os.rename", "os.remove", "os.mkdir")  # audited by Python
@@ -250,18 +251,30 @@ def _one_life(folder: Path, engine: str, choose: random.Random, asked: Asked) ->
         program.ended.wait(choose.uniform(0.3, 1.5))
     else:
         program.ready.wait(PATIENCE)
-        program.tell(f"more {choose.getrandbits(32)}")
-    for _ in range(3 if way == "worker" else 0):
-        program.ended.wait(choose.uniform(1.0, 8.0))
-        program.tell("worker")
-    long = 12.0 if real else 2.0  # a worker warms up first
-    if way != "start":
-        program.ended.wait(long * 4 if way == "runner" else choose.uniform(0, long))
+        for _ in range(3 if way == "worker" else 0):
+            _work(program, folder, choose, choose.randint(0, 2))
+            program.tell("worker")
+        _work(program, folder, choose, 80 if way == "runner" else choose.randint(0, 4 if real else 12))
     by_itself = program.ended.is_set()
     killed = program.kill() == -signal.SIGKILL
     return Counter(
         {"runner" if by_itself and killed else "page" if killed else "ended by a bug": 1} | {"worker": program.workers}
     )
+
+
+def _work(program: Program, folder: Path, choose: random.Random, pictures: int) -> None:
+    """Until it has made so many pictures, with a full queue, and for a moment longer; or until it ends."""
+    outputs, until = folder / "outputs", time.monotonic() + LIFE
+    wanted = pictures + _there(outputs)
+    while True:
+        program.tell(f"more {choose.getrandbits(32)}")
+        if _there(outputs) >= wanted or time.monotonic() > until or program.ended.wait(0.1):
+            break
+    program.ended.wait(choose.uniform(0, 1))
+
+
+def _there(outputs: Path) -> int:
+    return sum(1 for _ in outputs.glob("*/*/*.png"))
 
 
 # -- what is left ---------------------------------------------------------------------------------------------------
@@ -288,6 +301,11 @@ def left(folder: Path, engine: str, asked: Asked) -> dict[str, Any]:
     reports = [one for job in asked.again for one in json.loads(rows["outcomes"].get(job) or "{}").get("reports", [])]
     verified = list(_verified(outputs, engine, whole))
     return {
+        "jobs asked": {
+            "pictures": len(asked.pictures),
+            "again": len(asked.again),
+            "experiments": len(asked.experiments),
+        },
         "pictures asked": sum(asked.pictures.values()) + sum(asked.experiments.values()),
         "pictures there": len(whole),
         "lost": len(wanted - places.keys()) + sum(path is None or not Path(path).is_file() for path in cells),

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipelines.database import Database
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
+from pipelines.shared_database import Database
 from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task
 from webui.archive.history import History
 from webui.archive.store import ImageStore

@@ -1,8 +1,7 @@
 """Thousands of small pictures, one run after the other: does anything grow?
 
 Measured in the process of the queue and in the worker's: resident memory, open files, threads; at the hundredth picture
-and at the end. The first keeps the pages of its databases in memory, up to 64 MB of History's index: beside what it
-takes stands what it takes without.
+and at the end.
 """
 
 from __future__ import annotations
@@ -54,13 +53,7 @@ def _measured(parts: Parts, engine: Engine, pictures: int) -> Any:
         if isinstance(engine, FakeEngine):
             engine.batches.clear()  # what it keeps for tests
         if done in points:
-            yield {"picture": done, **_page(parts), **_worker(engine)}
-
-
-def _page(parts: Parts) -> dict[str, Any]:
-    found = _looked("page", psutil.Process())
-    pages = sum(file.stat().st_size for file in parts.store.root.parent.glob("data/*.sqlite")) / 2**20
-    return found | {"page without databases MB": round(found["page MB"] - pages, 1)}
+            yield {"picture": done, **_looked("page", psutil.Process()), **_worker(engine)}
 
 
 def _worker(engine: Engine) -> dict[str, Any]:

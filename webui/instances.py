@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from pipelines.database import Database
 from pipelines.errors import StorageError, Unavailable
+from pipelines.shared_database import Database
 from webui.jobs.keeper import FOLDER as WAITING
 from webui.jobs.schema import SCHEMA
 

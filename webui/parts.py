@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pipelines.database import Database
 from pipelines.engine import Engine
+from pipelines.shared_database import Database
 from webui.archive.ahead import Ahead
 from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
@@ -36,6 +36,8 @@ from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
 from webui.notices import Notices
+from webui.proof import golden, upgrades
+from webui.proof.badges import Proofs
 from webui.proof.remade import Remade
 from webui.proof.rereading import Rereading
 from webui.words import say
@@ -75,7 +77,10 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         stack.callback(engine.close)
         library = open_library(HERE / "presets")
         second = is_second(settings.data_dir, data_dir)
-        notices = Notices((settings.data_dir, data_dir), settings.data_dir if second else None)
+        proofs = Proofs(settings.data_dir / MARKS)  # a command's too: what it found out stays known
+        stack.callback(proofs.close)
+        update = partial(upgrades.told, settings.data_dir / golden.FOLDER, proofs)
+        notices = Notices((settings.data_dir, data_dir), settings.data_dir if second else None, update)
         database = Database(data_dir / JOBS, SCHEMA)
         stack.callback(database.close)
         if data_dir == settings.data_dir:
@@ -98,6 +103,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             jobs=jobs,
             history=history,
             remade=Remade(data_dir / "remade"),
+            proofs=proofs,
             lists=lambda: library.wildcards.lists().lists,
             waiting=_waiting(settings, data_dir),
         )

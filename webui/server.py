@@ -180,7 +180,7 @@ def build_application(parts: Parts) -> FastAPI:
         exception_handlers=faults,
     )
     application.include_router(file_routes(parts))
-    application.include_router(history_routes(parts.history, parts.store.root, parts.thumbnails.get))
+    application.include_router(history_routes(parts))
     application.include_router(script_routes())
     application.include_router(queue_routes(parts.service))
     application.include_router(proof_routes(parts.service, parts.history))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipelines.types import Attention, GenerationRequest, ModelInfo
+from pipelines.types import SIDE_STEP, Attention, GenerationRequest, ModelInfo
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -149,6 +149,11 @@ class Family:
     # -- what it takes and how its latents look
     amounts: Amounts | None = None  # None: never measured
     preview: tuple[tuple[float, float, float], ...] = ()  # latent channel -> RGB in -1 … 1; (): measured when loaded
+
+    @property
+    def side_step(self) -> int:
+        """Pixels: what its pictures' sides are multiples of. A transformer cuts latents into patches of two."""
+        return SIDE_STEP if self.pipeline is None else 2 * SIDE_STEP
 
     @property
     def runs(self) -> bool:

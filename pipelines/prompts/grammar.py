@@ -44,7 +44,8 @@ __all__ = [
 
 _COMMENT = re.compile(r"#[^\n]*")
 _AND = re.compile(r"\bAND\b")
-_BRACKET = re.compile(r"\\.|[()]", re.DOTALL)
+_BRACKET = re.compile(r"\\.|[()\[\]]", re.DOTALL)
+_OPENED = {")": "(", "]": "["}
 _AND_WEIGHT = re.compile(r"\s*([-+]?(?:\d+\.?|\d*\.\d+))\s*")
 
 
@@ -138,14 +139,18 @@ def tag_fault(text: str) -> Note | None:
 
 
 def open_brackets(text: str) -> tuple[Note, ...]:
-    """A bracket that is never closed, which counts to the end of the text."""
-    text, waiting = take_tags(_COMMENT.sub("", text)).text, list[int]()
+    """A bracket that is never closed, which counts to the end of the text; one that closes none, which is a letter."""
+    text = take_tags(_COMMENT.sub("", text)).text
+    waiting: dict[str, list[int]] = {"(": [], "[": []}
+    odd: list[int] = []
     for match in _BRACKET.finditer(text):
-        if match[0] == "(":
-            waiting.append(match.start())
-        elif match[0] == ")" and waiting:
-            waiting.pop()
-    return (Note("bracket_unclosed", text=text[waiting[0] : waiting[0] + SHOWN]),) if waiting else ()
+        if match[0] in waiting:
+            waiting[match[0]].append(match.start())
+        elif (opened := waiting.get(_OPENED.get(match[0], ""))) is not None:
+            opened.pop() if opened else odd.append(match.start())
+    begun = sorted(place for places in waiting.values() for place in places)
+    notes = [Note("bracket_unclosed", text=text[begun[0] : begun[0] + SHOWN])] if begun else []
+    return (*notes, *(Note("bracket_unopened", text=text[: place + 1][-SHOWN:]) for place in odd[:1]))
 
 
 def render(prompt: Prompt) -> str:

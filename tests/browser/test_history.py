@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -113,11 +114,11 @@ def test_compare_with_a_slider(page: Page) -> None:
         cells(page).nth(place).locator(".tick").check()
     page.locator("#history_view .bar .compare").click()
     both = page.locator("dialog.both")
-    expect(both.locator("img")).to_have_count(2)
+    expect(both.locator(".stage.comparing img")).to_have_count(2)
     shares = []
     for key in ("Home", "End"):
-        both.locator("input").press(key)
-        shares.append(both.locator("img").nth(1).evaluate("one => getComputedStyle(one).clipPath"))
+        both.locator(".split").press(key)
+        shares.append(both.locator("img.other").evaluate("one => getComputedStyle(one).clipPath"))
     assert shares == ["inset(0px 0px 0px 0%)", "inset(0px 0px 0px 100%)"]
     page.keyboard.press("Escape")
     expect(both).to_be_hidden()
@@ -206,6 +207,158 @@ def test_a_selection_is_made_again_and_what_differs_is_shown(visits: Visits, sav
     open_history(page)  # what was found is still there
     page.locator("#history_view .proof-open").click()
     expect(proof.locator(".one")).to_have_count(3)
+
+
+def enlarge(page: Page, place: int) -> Locator:
+    """One picture large, all of it there."""
+    cells(page).nth(place).locator("> button").click()
+    large = page.locator("dialog.large")
+    expect(large.locator(".badge-box .proved")).to_be_visible()
+    page.wait_for_function("document.querySelector('dialog.large .stage img').src.includes('/image/')")
+    return large
+
+
+SHOWN = "document.querySelector('dialog.large .sheet-of-one').getBoundingClientRect()"
+STAGE = "document.querySelector('dialog.large .stage').getBoundingClientRect()"
+
+
+def test_the_picture_fills_the_frame_and_is_zoomed_about_the_pointer(page: Page, saved: list[SavedImage]) -> None:
+    large = enlarge(page, 3)
+    shown, stage = page.evaluate(SHOWN), page.evaluate(STAGE)
+    assert abs(max(shown["width"] / stage["width"], shown["height"] / stage["height"]) - 1) < 0.01
+    x, y = shown["x"] + shown["width"] * 0.25, shown["y"] + shown["height"] * 0.75
+    page.mouse.move(x, y)
+    for _ in range(3):
+        page.mouse.wheel(0, -240)
+    page.wait_for_function(f"{SHOWN}.width > {shown['width'] * 1.5}")
+    zoomed = page.evaluate(SHOWN)
+    assert abs(zoomed["x"] + zoomed["width"] * 0.25 - x) < 1
+    assert abs(zoomed["y"] + zoomed["height"] * 0.75 - y) < 1
+    page.mouse.down()
+    page.mouse.move(x + 50, y - 30)
+    page.mouse.up()
+    dragged = page.evaluate(SHOWN)
+    assert abs(dragged["x"] - zoomed["x"] - 50) < 1
+    assert abs(dragged["y"] - zoomed["y"] + 30) < 1
+    page.mouse.dblclick(x, y)  # the whole of it
+    page.wait_for_function(f"Math.abs({SHOWN}.width - {shown['width']}) < 1")
+    page.mouse.dblclick(x, y)  # and full size
+    page.wait_for_function(f"Math.abs({SHOWN}.width - 64) < 0.5")
+    large.locator(".stage").press("0")
+    page.wait_for_function(f"Math.abs({SHOWN}.width - {shown['width']}) < 1")
+
+
+def test_everything_by_the_keyboard(page: Page, saved: list[SavedImage]) -> None:
+    large = enlarge(page, 3)
+    where = large.locator(".where")
+    expect(where).to_have_text("4 of 70")
+    page.keyboard.press("ArrowRight")
+    expect(where).to_have_text("5 of 70")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(where).to_have_text("3 of 70")
+    before = page.evaluate(SHOWN)["width"]
+    page.keyboard.press("+")
+    page.wait_for_function(f"{SHOWN}.width > {before}")
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement?.querySelector('.stage, .verbs, .badge-box') != null")
+    page.evaluate("document.exitFullscreen()")
+    page.wait_for_function("!document.fullscreenElement")
+    large.locator(".verbs .download").focus()
+    page.keyboard.press("ArrowRight")  # from anywhere but a text
+    expect(where).to_have_text("4 of 70")
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+
+
+def test_two_compared_from_the_large_view(page: Page, saved: list[SavedImage]) -> None:
+    large = enlarge(page, 2)
+    large.locator(".compare-one").click()
+    large.locator(".others button").first.click()
+    expect(large.locator(".stage.comparing img.other")).to_be_visible()
+    cut = large.locator(".cut")
+    box = cut.bounding_box()
+    assert box is not None
+    before = large.locator("img.other").evaluate("one => one.style.clipPath")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 40)
+    page.mouse.up()
+    assert large.locator("img.other").evaluate("one => one.style.clipPath") != before
+    large.locator(".compare-one").click()
+    expect(large.locator(".stage.comparing")).to_have_count(0)
+
+
+def test_seed_and_settings_are_copied_and_the_picture_too(visits: Visits, saved: list[SavedImage]) -> None:
+    page = visits.open(permissions=["clipboard-read", "clipboard-write"])
+    open_history(page)
+    large = enlarge(page, 3)
+    seed = large.locator("table.settings tr", has_text="Seed").locator("td").inner_text()
+    large.locator(".copy_seed").click()
+    expect(large.locator(".told")).to_contain_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == seed
+    large.locator(".copy_settings").click()
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('Steps: 1'))")
+    large.locator(".copy_picture").click()
+    page.wait_for_function(
+        "navigator.clipboard.read().then(([one]) => one.getType('image/png')).then(createImageBitmap)"
+        ".then(one => one.width === 64, () => false)"
+    )
+
+
+def test_deleted_in_the_large_view_and_brought_back(page: Page, saved: list[SavedImage]) -> None:
+    large = enlarge(page, 3)
+    place = large.locator(".side .place").inner_text()
+    large.locator(".verbs .delete").click()
+    expect(large.locator(".told")).to_contain_text("1 moved to the trash.")
+    expect(large.locator(".where")).to_have_text("4 of 69")
+    expect(large.locator(".side .place")).not_to_have_text(place)
+    large.locator(".told .undo").click()
+    expect(large.locator(".side .place")).to_have_text(place)
+    expect(large.locator(".where")).to_have_text("4 of 70")
+    assert all(one.path.is_file() for one in saved)
+
+
+def test_one_press_makes_a_picture_again_and_its_badge_says_so(page: Page, saved: list[SavedImage]) -> None:
+    large = enlarge(page, 5)
+    badge = large.locator(".badge-box .proved")
+    expect(badge).to_have_attribute("data-verdict", "not_yet")
+    expect(badge).to_contain_text("Not made again yet")
+    large.locator(".check").click()
+    expect(badge).to_have_attribute("data-verdict", "identical")
+    expect(badge).to_contain_text(re.compile(r"Made again on 20\d\d-\d\d-\d\d \d\d:\d\d: identical.*fake"))
+    page.keyboard.press("Escape")
+    cell = cells(page).nth(5)
+    expect(cell.locator(".proved")).to_have_text(re.compile("identical"))
+    page.locator("#history_view .more-filters").click()
+    page.locator("#history_view .by-proof").select_option("identical")
+    expect(cells(page).locator(".proved[data-verdict=identical]").first).to_be_visible()
+    expect(cells(page).locator(".proved:not([data-verdict=identical])")).to_have_count(0)
+    page.reload()
+    open_history(page)  # and it is kept
+    expect(cells(page).nth(5).locator(".proved")).to_have_text(re.compile("identical"))
+
+
+def test_what_cannot_be_made_again_is_not_offered_and_says_why(page: Page, served: Served) -> None:
+    file = served.outputs / "foreign.png"
+    texts = PngInfo()
+    texts.add_text("parameters", "a boat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 64x64")
+    Image.new("RGB", (64, 64), "teal").save(file, pnginfo=texts)
+    try:
+        search(page, "boat")
+        expect(count(page)).to_have_text("1 pictures")
+        large = enlarge(page, 0)
+        expect(large.locator(".badge-box .proved")).to_have_attribute("data-verdict", "cannot")
+        expect(large.locator(".why")).to_contain_text("Another program made it")
+        expect(large.locator(".check")).to_have_count(0)
+        expect(large.locator(".to_again")).to_have_count(0)
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Make again").click()
+        page.locator("#again_image input[type=file]").set_input_files(file)
+        expect(page.locator("#again_settings")).to_contain_text("Another program made it")
+        expect(page.locator("#again_make")).to_be_disabled()
+    finally:
+        file.unlink()
 
 
 EVIL = "<script>document.documentElement.dataset.ran = 1; fetch('/history/facets')</script>"

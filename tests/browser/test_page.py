@@ -198,7 +198,7 @@ def test_a_preset_fills_the_form(visits: Visits) -> None:
     page = visits.open()
     field(page, "form_prompt").fill("a red star")
     page.locator("#form_preset input").click()
-    page.get_by_role("option", name="Pixel art", exact=True).click()
+    page.get_by_role("option", name="Built-in model · Pixel art", exact=True).click()
     expect(field(page, "form_prompt")).to_have_value("a red star, pixel art")
     expect(field(page, "form_steps")).to_have_value("24")
 

@@ -164,6 +164,16 @@ def test_a_style_is_a_preset_too(run: Run) -> None:
     assert read(Path(line["path"])).fields["prompt"] == style.apply("a star")["prompt"]
 
 
+def test_what_was_begun_and_not_ended_is_told_and_runs(run: Run) -> None:
+    done = run("generate", "a {red|blue ((star", "--negative-prompt", "x]", "--steps", "1", "--json")
+    assert (done.returncode, len(lines(done))) == (0, 1)
+    told = done.stderr.splitlines()
+    assert [one.partition(":")[2].split(":")[0].strip() for one in told] == ["prompt", "prompt", "negative_prompt"]
+    for one, words in zip(told, ("{red|blue ((star", "((star", "x]"), strict=True):
+        assert one.endswith(words)
+    assert "no list called nosuch" in complaint(run("generate", "a __nosuch__"))
+
+
 def test_choices_are_drawn_image_by_image(run: Run) -> None:
     given = ("--batch-size", "3", "--seed", "5", "--steps", "1", "--json")
     made = [line for line in lines(run("generate", "a {red|blue|green} star", *given)) if "kind" not in line]

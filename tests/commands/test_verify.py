@@ -12,6 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import ModelError
 from pipelines.types import Batch, GenerationResult, OnProgress
+from webui.archive.history import MARKS, History
+from webui.archive.search import Query
 from webui.commands import main as cli
 from webui.proof import golden
 
@@ -178,3 +180,15 @@ def test_a_difference_is_told_in_words_with_all_its_measures(folder: Path, capfd
     assert cli.main([*command, "--data-dir", str(folder / "data")]) == 1
     told = capfd.readouterr().out
     assert re.search(r"400 pixels differ, by \d+ at most, [\d.]+ mean, [\d.]+ dB, SSIM 0\.\d{4}: the file's pix", told)
+
+
+@pytest.mark.parametrize("command", ["verify", "again"])
+def test_what_was_found_is_the_pictures_badge(folder: Path, capfd: pytest.CaptureFixture[str], command: str) -> None:
+    """In the person's own data folder, whoever made it again: the page shows it."""
+    file = images(folder)[0]
+    assert run(folder, capfd, command, str(file))[0] == 0
+    history = History(folder / "index" / "history.sqlite", folder / "outputs", folder / "data" / MARKS)
+    history.refresh()
+    found = {entry.saved.path: entry.verdict for entry in history.search(Query(kind="image"), 50).entries}
+    assert found == {one: "identical" if one == file else "not_yet" for one in images(folder)}
+    history.close()

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, Note
+from pipelines.shared_database import Database
 from pipelines.types import GenerationRequest
 from webui import parts
 from webui.archive import metadata

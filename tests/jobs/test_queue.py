@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
+from pipelines.shared_database import Database
 from pipelines.types import Batch, GenerationResult, OnProgress, Progress
 from webui.jobs import table
 from webui.jobs.schema import SCHEMA

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipelines.database import Database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, Note, NotFinite, StorageError
+from pipelines.shared_database import Database
 from pipelines.types import (
     Batch,
     GenerationRequest,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.database import Database
 from pipelines.errors import Note
+from pipelines.shared_database import Database
 from tests.refusals import refused
 from webui.jobs.schema import SCHEMA
 from webui.jobs.table import GRID, QUEUE_LIMIT, JobTable

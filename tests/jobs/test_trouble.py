@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import database
+from pipelines import database, shared_database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import EngineAway, EngineLost, Note, StorageError, Unavailable
 from pipelines.types import Batch, GenerationResult, InitImage, OnProgress
@@ -146,7 +146,7 @@ def test_a_full_disk_of_the_queue_is_told_and_waited_for(harness: Harness) -> No
 
 
 def test_a_database_that_another_program_holds_is_waited_for(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "HELD", 0.05)
+    monkeypatch.setattr(shared_database, "HELD", 0.05)
     service = harness.start(FakeEngine(seconds_per_step=0.01))
     job = service.submit(request(seed=7, batches=3, steps=10))
     until(service, job, lambda status: status.step > 0)
@@ -352,7 +352,7 @@ def test_a_queue_whose_file_is_replaced_is_held_and_takes_no_more(harness: Harne
 def test_cancelling_all_stops_what_runs_though_the_database_is_held(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "HELD", 0.05)
+    monkeypatch.setattr(shared_database, "HELD", 0.05)
     engine = FakeEngine(seconds_per_step=0.01)
     service = harness.start(engine)
     job = service.submit(request(seed=7, batches=1, steps=150))

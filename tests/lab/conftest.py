@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.database import Database
 from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
+from pipelines.shared_database import Database
 from pipelines.types import GenerationRequest
 from webui.archive.history import History
 from webui.archive.store import ImageStore

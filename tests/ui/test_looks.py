@@ -10,6 +10,7 @@ import pytest
 
 from webui.ui.house import House
 from webui.ui.looks import history_watcher, watcher
+from webui.ui.looks import watched as watched_of
 from webui.ui.widgets.sources import source
 
 from .conftest import Page
@@ -39,12 +40,12 @@ def test_a_picture_of_each_tab(ui: Page, task: str) -> None:
     """The same batch again with its seed, start picture and mask: the same pixels."""
     status = run(ui, task, prompt="a red star, big", seed=7, batch_size=2)
     before = len(ui.parts.service.recent(100))
-    waiting, shown = said(ui, item(ui, status, 1))
+    waiting, *_, shown = said(ui, item(ui, status, 1))
     assert "made again" in waiting
     assert "is the same, pixel for pixel" in shown
     assert [shown.count(f'alt="{word}"') for word in ("a", "red", "star,", "big")] == [1, 1, 1, 1]
     assert len(ui.parts.service.recent(100)) == before
-    assert "逐像素一致" in said(ui, large(ui, status, place=1), "zh")[1]  # of the canvas, as of a row of pictures
+    assert "逐像素一致" in said(ui, large(ui, status, place=1), "zh")[-1]  # of the canvas, as of a row of pictures
 
 
 def test_what_is_no_picture_is_told(ui: Page) -> None:
@@ -66,7 +67,7 @@ def test_a_picture_of_the_history(ui: Page, task: str) -> None:
     saved, before = status.saved[1], len(ui.parts.service.recent(100))
     bytes_before = saved.path.read_bytes()
     place = saved.path.relative_to(ui.parts.store.root).as_posix()
-    waiting, shown = in_history(ui, {"look": place})
+    waiting, *_, shown = in_history(ui, {"look": place})
     assert [one["place"] for one in (waiting, shown)] == [place, place]
     assert "made again" in waiting["looks"]
     assert "is the same, pixel for pixel" in shown["looks"]
@@ -74,7 +75,7 @@ def test_a_picture_of_the_history(ui: Page, task: str) -> None:
     assert "<star>" not in shown["looks"]
     assert saved.path.read_bytes() == bytes_before
     assert len(ui.parts.service.recent(100)) == before
-    assert "逐像素一致" in in_history(ui, {"look": place}, "zh")[1]["looks"]
+    assert "逐像素一致" in in_history(ui, {"look": place}, "zh")[-1]["looks"]
 
 
 @pytest.mark.parametrize("value", [None, {}, {"look": "../a.png"}, {"look": ["x"]}, {"look": "no.png"}, "x"], ids=str)
@@ -96,3 +97,31 @@ def test_the_history_asks_for_it_by_an_event_of_its_own(ui: Page) -> None:
     assert [ui.name_of(one) for one in (*event["inputs"], *event["outputs"])] == ["history_view"] * 2
     assert [name for _, name in event["targets"]] == ["expand"]
     assert 'trigger("expand"' in source("history/history.js")
+
+
+def test_each_step_is_told_and_it_ends_when_nobody_looks(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = run(ui, "txt2img", prompt="a red star", seed=7, steps=40)
+    monkeypatch.setattr(ui.engine, "_pause", 0.03)
+    told = said(ui, item(ui, status, 0))
+    steps = [one for one in told if "step" in one]
+    assert len(steps) >= 2
+    assert steps[0] != steps[-1]
+    assert "of 40" in steps[0]
+    parts = ui.parts
+    heard: list[int] = []
+    watched = parts.service.watched
+
+    def watching(batch: Any, hear: Any) -> Any:
+        def both(progress: Any) -> None:
+            heard.append(progress.step)
+            hear(progress)
+
+        return watched(batch, both)
+
+    monkeypatch.setattr(parts.service, "watched", watching)
+    house: Any = SimpleNamespace(service=parts.service, inputs=parts.store.inputs)
+    looking = watched_of(house, status.saved[0].path, "en")
+    next(looking)
+    assert "step" in next(looking)
+    looking.close()  # type: ignore[attr-defined]
+    assert max(heard) < 40

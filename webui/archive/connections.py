@@ -13,7 +13,7 @@ from pipelines.database import transaction
 from pipelines.errors import StorageError
 from webui.archive import index, marks
 
-MARKS = "marks.sqlite"
+MARKS = marks.FILE
 
 
 class Connections:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import multiprocessing
 import os
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pipelines.errors import Note, StorageError, UnreadableImage
 from webui.archive import metadata
@@ -25,6 +26,7 @@ from webui.archive.store import SavedImage, opaque_id
 log = logging.getLogger(__name__)
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif"}
+_ENDINGS = tuple(SUFFIXES)
 UNKNOWN_SEED = -1
 TRASH = ".trash"  # below the root: one folder for each time that something was deleted
 DEPTH = 16  # folders below the root
@@ -34,6 +36,26 @@ CORES = 8  # at most: more wait for the disk
 _TASKS = ("txt2img", "img2img", "inpaint")
 _ENDS = 4096  # bytes of a foreign file that stand for it
 _KEY = 32  # hexadecimal digits
+_DIGEST = 16  # likewise
+
+
+Verdict = Literal["not_yet", "identical", "differs", "cannot"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+_OURS = "p:"  # how marks of pixels begin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """What came of making a picture again. `told`: the report's JSON, of whatever version wrote it."""
+
+    verdict: str
+    at: datetime  # with its UTC offset
+    told: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, verdict: str, at: str, told: str) -> Proof:
+        """A row of `proofs`. Raises ValueError."""
+        return cls(verdict=verdict, at=datetime.fromisoformat(at), told=json.loads(told))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +73,21 @@ class Entry:
     rating: int = 0  # 0 … 5
     tags: tuple[str, ...] = ()
     problem: Note | None = None  # why the file, or what it says of itself, cannot be read
+    digest: str = ""  # of the file's bytes; what was proved hangs on it
+    proof: Proof | None = None
+
+    @property
+    def can_be_made(self) -> bool:
+        """Whether the file holds our record of a single picture. What else is needed, making it again tells."""
+        return self.saved.kind == "image" and self.mark.startswith(_OURS)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its badge: what `Query.proof` finds it by."""
+        if not self.can_be_made:
+            return "cannot"
+        known = self.proof.verdict if self.proof is not None else ""
+        return next((one for one in VERDICTS if one == known), "not_yet")
 
 
 Reason = Literal["deep", "link", "name"]
@@ -114,6 +151,7 @@ def _look(root: Path, path: Path, state: os.stat_result) -> Entry:
         size=state.st_size,
         trashed=parts[0] == TRASH,
         problem=back.problem,
+        digest=digest_of(path) if record else "",
     )
 
 
@@ -179,7 +217,19 @@ def clean(text: object) -> str:
 
 def pixel_mark(sha256: str) -> str:
     """The key of a picture whose pixels' hash is known: the first half of it."""
-    return f"p:{sha256[:_KEY]}"
+    return f"{_OURS}{sha256[:_KEY]}"
+
+
+def digest_of(path: Path) -> str:
+    """Stands for a file's bytes wherever it goes: its size, beginning, middle and end. A PNG of other pixels ends in
+    another checksum. Raises OSError."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=_DIGEST // 2)
+    with path.open("rb") as file:
+        for place in (0, max(0, (size - _ENDS) // 2), max(0, size - _ENDS)):
+            file.seek(place)
+            digest.update(file.read(_ENDS))
+    return digest.hexdigest()
 
 
 def _file_mark(path: Path, size: int) -> str:
@@ -310,7 +360,7 @@ def _left_out(entry: os.DirEntry[str]) -> Reason | None:
 
 
 def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES
+    return name.lower().endswith(_ENDINGS)  # a Path would take most of the walk's time
 
 
 def picture_at(root: Path, place: PurePosixPath) -> Path | None:

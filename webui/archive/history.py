@@ -1,6 +1,6 @@
 """The index of the outputs folder. The files are the truth: it can be thrown away and made again from them.
 
-Only stars and tags are kept elsewhere (`marks`), because no file says them.
+Only stars, tags and what was proved are kept elsewhere (`marks`), because no file says them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,19 @@ from typing import Any
 from pipelines import database as sqlite
 from pipelines.errors import InvalidRequest, Note
 from webui.archive import index, marks
+from webui.archive.adoption import Adoption
 from webui.archive.connections import MARKS, Connections
-from webui.archive.entries import SUFFIXES, TRASH, UNKNOWN_SEED, Entry, Folder, LeftOut, look, look_many
+from webui.archive.entries import (
+    SUFFIXES,
+    TRASH,
+    UNKNOWN_SEED,
+    Entry,
+    Folder,
+    LeftOut,
+    Proof,
+    look,
+    look_many,
+)
 from webui.archive.naming import NamePattern
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id
@@ -27,7 +38,7 @@ __all__ = ["MARKS", "SUFFIXES", "UNKNOWN_SEED", "Facets", "Family", "History", "
 _STEP = 200  # files read between two transactions
 _MISSES = 5.0  # seconds between two looks for pictures that are not known
 _ASKED = 500  # SQLite's parameters in one statement: 999 in old builds
-_ENTRY = f"{index.SAVED}, model, sampler, mark, source, stamp, size, trashed, problem"
+_ENTRY = f"{index.SAVED}, model, sampler, mark, source, stamp, size, trashed, problem, digest"
 _RATING = "coalesce((SELECT rating FROM marks.ratings r WHERE r.mark = images.mark), 0)"
 _TAGS = "(SELECT group_concat(tag, ',') FROM marks.tags t WHERE t.mark = images.mark)"
 _FILE_FACETS = ("model", "sampler", "task")
@@ -76,6 +87,7 @@ class History(Connections):
         number_in: index.NumberIn | None = None,
     ) -> None:
         self.left_out = LeftOut()
+        self.adoption = Adoption(root)
         self.scanned = 0, 0  # files looked at and files in all, while a refresh runs
         self._walking = threading.Lock()
         self._missed = -_MISSES  # when a picture was asked for that is not known
@@ -313,17 +325,19 @@ class History(Connections):
         for start in range(0, len(numbers), _ASKED):
             asked = numbers[start : start + _ASKED]
             rows = self._reader.execute(
-                f"SELECT number, {_ENTRY}, {_RATING}, {_TAGS} FROM images WHERE number IN ({_holes(asked)})",
+                f"SELECT number, {_ENTRY}, {_RATING}, {_TAGS}, verdict, at, told"
+                f" FROM images LEFT JOIN marks.proofs USING (digest) WHERE number IN ({_holes(asked)})",
                 tuple(asked),
             )
             found |= {row[0]: self._entry(row[1:]) for row in rows}
         return [found[number] for number in numbers if number in found]
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        model, sampler, mark, source, stamp, size, trashed, problem, rating, tags = row[9:]
+        model, sampler, mark, source, stamp, size, trashed, problem, digest, rating, tags, *proof = row[9:]
         try:
             saved = index.saved_of(self.root, row[:9])
             told = Note.from_json(json.loads(problem)) if problem else None
+            proved = Proof.read(*proof) if proof[0] is not None else None
         except (ValueError, TypeError) as error:
             raise sqlite.damaged(str(error)) from error
         return Entry(
@@ -338,6 +352,8 @@ class History(Connections):
             rating=rating,
             tags=tuple(sorted(tags.split(","))) if tags else (),
             problem=told,
+            digest=digest,
+            proof=proved,
         )
 
     def _present(self, entries: list[Entry]) -> list[Entry]:

@@ -19,14 +19,15 @@ from webui.archive.store import SavedImage
 
 NumberIn = Callable[[str], int | None]  # the number in a file's name
 
-VERSION = 7
+VERSION = 8
 _DAY = re.compile(r"(^|/)\d{4}-\d\d-\d\d$")
 _LAST_COUNTER = 99_999_999
 _END = 2**63 - 1
 _YOUNG = 10.0  # seconds
+_ROOM = 65_536  # kB, while all rows are written: else pages of the table's indexes are written again and again
 NAMES = (
     "token", "path", "folder", "kind", "seed", "width", "height", "task", "model", "sampler",
-    "mark", "source", "stamp", "size", "trashed", "made", "made_at", "problem", "prompt",
+    "mark", "source", "stamp", "size", "trashed", "made", "made_at", "problem", "digest", "prompt",
 )  # fmt: skip
 _COLUMNS = """
     number INTEGER PRIMARY KEY,                -- the order: see `search.numbers_of`
@@ -48,6 +49,7 @@ _COLUMNS = """
     made REAL NOT NULL,                        -- seconds since 1970
     made_at TEXT NOT NULL,
     problem TEXT NOT NULL,                     -- why it cannot be read, as JSON of a note; empty: it can
+    digest TEXT NOT NULL,                      -- what was proved of the file hangs on it
     prompt TEXT NOT NULL,
     late INTEGER NOT NULL DEFAULT 0,           -- its number is one of a later time than its own: a clock was set back
     gone INTEGER NOT NULL DEFAULT 0            -- kept, so that paging from a deleted image goes on
@@ -62,6 +64,7 @@ _TABLES = (
     "CREATE INDEX images_by_size ON images (width, height, trashed) WHERE gone = 0",
     "CREATE INDEX images_by_pixels ON images (width * height) WHERE gone = 0",
     "CREATE INDEX images_by_mark ON images (mark, gone)",
+    "CREATE INDEX images_by_digest ON images (digest) WHERE gone = 0 AND digest <> ''",
     "CREATE INDEX images_late ON images (made, number) WHERE late = 1",
     # contentless: the prompts stand in `images` already
     f"""CREATE VIRTUAL TABLE words USING fts5 (prompt, content = '', columnsize = 0, tokenize = "{TOKENIZER}")""",
@@ -80,11 +83,11 @@ def opened(path: Path, marks: Path, number_in: NumberIn) -> sqlite3.Connection:
     database = sqlite.opened(path, SCHEMA)
     try:
         database.row_factory = None
-        database.execute("PRAGMA cache_size = -65536")  # kB
         database.create_function("spaced", 1, spaced, deterministic=True)
         database.create_function("first_number", 1, lambda made: numbers_of(made).start, deterministic=True)
         database.create_function("counter", 2, lambda path, seed: _counter(number_in, path, seed), deterministic=True)
         database.execute("ATTACH ? AS marks", (str(marks),))
+        database.execute(f"PRAGMA marks.cache_size = -{sqlite.CACHE}")
     except sqlite3.Error:
         database.close()
         raise
@@ -107,7 +110,8 @@ def values(root: Path, entry: Entry) -> tuple[Any, ...]:
         saved.id, path, path.rpartition("/")[0], saved.kind, saved.seed, saved.width, saved.height, saved.task,
         entry.model, entry.sampler, entry.mark, entry.source, entry.stamp, entry.size, entry.trashed,
         saved.made_at.timestamp(), saved.made_at.isoformat(),
-        clean(json.dumps(entry.problem.to_json(), default=str)) if entry.problem else "", saved.prompt,
+        clean(json.dumps(entry.problem.to_json(), default=str)) if entry.problem else "", entry.digest,
+        saved.prompt,
     )  # fmt: skip
 
 
@@ -184,6 +188,14 @@ def unseen(database: sqlite3.Connection) -> list[str]:
 
 def replace_all(database: sqlite3.Connection) -> None:
     """The index becomes what was kept, in one transaction of the caller's: readers see all of it or none."""
+    database.execute(f"PRAGMA cache_size = -{_ROOM}")
+    try:
+        _replace_all(database)
+    finally:
+        database.execute(f"PRAGMA cache_size = -{sqlite.CACHE}")
+
+
+def _replace_all(database: sqlite3.Connection) -> None:
     database.execute("DELETE FROM images")
     database.execute("INSERT INTO words (words) VALUES ('delete-all')")
     listed = ", ".join(NAMES)

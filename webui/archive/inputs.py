@@ -74,6 +74,16 @@ class InputStore:
         path = self._path(sha256)
         return path if _HASH.fullmatch(sha256) and path.is_file() and not path.is_symlink() else None
 
+    def size(self, sha256: str) -> tuple[int, int] | None:
+        """Width and height of a picture that is kept, from its header."""
+        if (file := self.file(sha256)) is None:
+            return None
+        try:
+            with Image.open(file, formats=("PNG",)) as image:
+                return image.size
+        except _DECODE_ERRORS:
+            return None
+
     def note(self, sha256: str, origin: Mapping[str, str]) -> None:
         """Keeps beside a picture what its file said of its origin; the first note stays. Raises StorageError."""
         with storage_errors(self.folder):

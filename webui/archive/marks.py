@@ -1,7 +1,8 @@
-"""Stars and tags: the only thing in the archive that no picture file says, so it is never thrown away.
+"""Stars, tags and what came of making a picture again: no picture file says them, so they are never thrown away.
 
 A file of its own, beside the index. Its keys are marks of pixels (`entries.pixel_mark`), not places: a picture keeps
-its stars when it is moved, renamed, deleted and restored, and its pixel-identical copies share them.
+its stars when it is moved, renamed, deleted and restored, and its pixel-identical copies share them. What was proved
+is said of a file's bytes (`entries.digest_of`), so that an edited copy, whose record is the same, does not share it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,22 @@ from pipelines.errors import InvalidRequest
 from webui.archive.entries import clean
 from webui.archive.search import RATINGS, TAG_LIMIT
 
+FILE = "marks.sqlite"
 SCHEMA = Schema(
     steps=(
         """
 CREATE TABLE ratings (mark TEXT PRIMARY KEY, rating INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE tags (mark TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (mark, tag)) WITHOUT ROWID;
 CREATE INDEX tags_by_name ON tags (tag, mark);
+""",
+        """
+CREATE TABLE proofs (
+    digest TEXT PRIMARY KEY,                   -- of the file that was compared
+    verdict TEXT NOT NULL,                     -- one of `entries.VERDICTS`
+    at TEXT NOT NULL,                          -- when, with its UTC offset
+    told TEXT NOT NULL                         -- the whole report, as JSON
+) WITHOUT ROWID;
+CREATE INDEX proofs_by_verdict ON proofs (verdict);
 """,
     )
 )

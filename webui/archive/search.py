@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal, get_args
@@ -59,11 +60,38 @@ def matches(words: str) -> Matches:
     wanted: list[str] = []
     unwanted: list[str] = []
     for minus, quoted, plain in _TERM.findall(words[:WORDS_LIMIT])[:TERMS_LIMIT]:
-        text = " ".join(spaced((quoted or plain).replace("\0", "")).replace('"', " ").split())
-        if not any(unicodedata.category(character)[0] in "LN" or _ALONE.match(character) for character in text):
-            continue
-        (unwanted if minus else wanted).append(f'"{text}"' if quoted else f'"{text}" *')
+        if text := _searched(quoted or plain):
+            (unwanted if minus else wanted).append(f'"{text}"' if quoted else f'"{text}" *')
     return Matches(wanted=" AND ".join(wanted) or None, unwanted=" OR ".join(unwanted) or None)
+
+
+def _searched(text: str) -> str:
+    """As the index holds it; "" where nothing in it can be searched for."""
+    found = " ".join(spaced(text.replace("\0", "")).replace('"', " ").split())
+    is_word = any(unicodedata.category(one)[0] in "LN" or _ALONE.match(one) for one in found)
+    return found if is_word else ""
+
+
+def terms_of(words: str) -> list[str]:
+    """What must be found, term by term."""
+    found = _TERM.findall(words[:WORDS_LIMIT])[:TERMS_LIMIT]
+    return [quoted or plain for minus, quoted, plain in found if not minus and _searched(quoted or plain)]
+
+
+Groups = Sequence[tuple[tuple[str, ...], tuple[str, ...]]]  # terms that belong together, and their other names
+
+
+def by_other_names(groups: Groups) -> str | None:
+    """An FTS5 expression: of each group its terms, or one of its other names, whose words must all be there as they
+    are. None where no group has other names."""
+    if not any(names for _, names in groups):
+        return None
+    found = []
+    for terms, names in groups:
+        ways = [[f'"{_searched(term)}" *' for term in terms]]
+        ways += [[f'"{text}"' for word in name.split() if (text := _searched(word))] for name in names]
+        found.append(" OR ".join(f"({' AND '.join(way)})" for way in ways if way))
+    return " AND ".join(f"({one})" for one in found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +99,7 @@ class Query:
     """Filters that all must hold; None or "" asks for nothing. Raises InvalidRequest."""
 
     words: str = ""
+    groups: Groups = ()  # found by these other names of the words instead, and not by the words themselves
     model: str = ""
     sampler: str = ""
     task: str = ""
@@ -83,12 +112,15 @@ class Query:
     rating: int = 0  # at least
     tag: str = ""
     lora: bool = False  # only those whose prompt names one
+    proof: str = ""  # one of `entries.VERDICTS`
     trashed: bool = False
     sort: Sort = "newest"
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:
             raise InvalidRequest("sort", "choice", choices=SORTS, value=str(self.sort)[:40])
+        if self.proof and self.proof not in _PROVED:
+            raise InvalidRequest("proof", "choice", choices=tuple(_PROVED), value=str(self.proof)[:40])
         if not 0 <= self.rating <= RATINGS:
             raise InvalidRequest("rating", "whole_number", low=0, high=RATINGS, value=self.rating)
         for name in ("width", "height", "seed"):
@@ -110,6 +142,14 @@ _VALUE = {
     "oldest": "0",
     "rating": "coalesce((SELECT rating FROM marks.ratings WHERE mark = images.mark), 0)",
     "largest": "images.width * images.height",
+}
+# as `entries.Entry` tells it of one: only our own single pictures can be made again
+_CAN = "(images.kind = 'image' AND substr(images.mark, 1, 2) = 'p:')"
+_FOUND = "images.digest IN (SELECT digest FROM marks.proofs{})"
+_PROVED = {
+    "not_yet": f"{_CAN} AND NOT {_FOUND.format('')}",
+    **{one: f"{_CAN} AND " + _FOUND.format(f" WHERE verdict = '{one}'") for one in ("identical", "differs")},
+    "cannot": "(NOT " + _CAN + " OR " + _FOUND.format(" WHERE verdict = 'cannot'") + ")",
 }
 _EQUAL = ("model", "sampler", "task", "kind", "width", "height", "seed")
 
@@ -162,13 +202,16 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     found = matches(query.words)
     if query.words.strip() and not (found.wanted or found.unwanted):
         where.append("0")  # nothing in it can be searched for
-    if found.wanted:
+    wanted, exact = found.wanted, None
+    if query.groups:
+        wanted, exact = by_other_names(query.groups), found.wanted
+    if wanted:
         within = f" AND {_WITHIN.format(number='rowid')}" if days else ""  # the full text can skip what is outside
         where.append(f"images.number IN (SELECT rowid FROM words WHERE words MATCH ?{within})")
-        values += [found.wanted, *days]
-    if found.unwanted:
+        values += [wanted, *days]
+    for not_wanted in filter(None, (found.unwanted, exact)):
         where.append("images.number NOT IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        values.append(found.unwanted)
+        values.append(not_wanted)
     for name in _EQUAL:
         if (value := getattr(query, name)) not in (None, ""):
             where.append(f"images.{name} = ?")
@@ -179,11 +222,17 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
     if query.tag:
         where.append("images.mark IN (SELECT mark FROM marks.tags WHERE tag = ?)")
         values.append(query.tag)
+    return [*where, *_plain_conditions(query)], values
+
+
+def _plain_conditions(query: Query) -> Iterator[str]:
+    """Those without a value."""
+    if query.proof:
+        yield _PROVED[query.proof]
     if query.lora:
         # the full text finds few enough, their texts tell the LoRA from the mere word
-        where.append("images.number IN (SELECT rowid FROM words WHERE words MATCH 'lora')")
-        where.append("images.prompt LIKE '%<lora:%'")
-    return where, values
+        yield "images.number IN (SELECT rowid FROM words WHERE words MATCH 'lora')"
+        yield "images.prompt LIKE '%<lora:%'"
 
 
 # what the days may have as numbers: those of their moments, and later ones where a clock was set back

@@ -21,6 +21,7 @@ from webui.commands import link
 from webui.commands import verify as verification
 from webui.commands.asked import existing, request_of
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
+from webui.jobs.choices import unbalanced
 from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
 from webui.words import WORDS, label, translate
 
@@ -222,6 +223,9 @@ def run_generate(options: argparse.Namespace) -> int:
     with answers(options.json) as answer, _service(options) as parts:
         request = parts.service.planned(request_of(options, parts))
         job_id = parts.service.submit(request)
+        for name in ("prompt", "negative_prompt"):
+            for note in unbalanced(getattr(request, name)):
+                complain(f"{name}: {words.say(note, 'en')}")
         told = 0
         with Bar(request.batches * request.steps_run) as bar:
             for status in follow(parts.service, job_id):

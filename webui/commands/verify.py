@@ -50,8 +50,10 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace, settings: Settings, engine: Engine, answer: Answer) -> int:
     """0 when every file is identical, 1 when one differs or cannot be made. Raises InvalidRequest."""
+    from webui.archive import marks
     from webui.archive.inputs import INPUTS
     from webui.proof import golden, sweep
+    from webui.proof.badges import Proofs
 
     golden_root = settings.data_dir / golden.FOLDER
     if options.make_golden:
@@ -65,8 +67,13 @@ def run(options: argparse.Namespace, settings: Settings, engine: Engine, answer:
     known = _known(options.report)
     todo = [(inputs, [file for file in files if _key(file) not in known]) for inputs, files in sets]
     seen = _Seen(known.values())
-    with _kept(options.report) as report, _Bar(sum(len(files) for _, files in todo)) as bar:
+    with (
+        _kept(options.report) as report,
+        _Bar(sum(len(files) for _, files in todo)) as bar,
+        contextlib.closing(Proofs(settings.data_dir / marks.FILE)) as proofs,
+    ):
         for found in _sweep(engine, todo):
+            proofs.keep(found)
             line = in_words(found)
             seen.add(line)
             if report is not None:

@@ -1,25 +1,31 @@
-"""What stands at the very top of the page. Gradio adds its `head` only after it has chosen the language."""
+"""What stands in the page before all that is Gradio's.
+
+Gradio adds its `head` only after it has chosen the language, and of a style sheet given to it as `css` it makes another
+one, which counts some rules twice and drops others (`@media` loses `body`, `@supports` and `@layer` vanish)."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.ui.widgets.sources import address, scripts
+from webui.ui.widgets.sources import PARTS, SHEET, address, scripts
 
 _TOP = b"<head>"
+_BODY = b"<gradio-app"
 
 
 class EarlyScript:
-    """ASGI middleware: puts `page/head.js` at the top of every HTML page, and has the browser fetch the components'
-    modules once it is idle; all else passes through untouched."""
+    """ASGI middleware: puts `page/head.js` at the top of every HTML page, has the browser fetch the components' modules
+    once it is idle, and puts our style sheet before the body's first element; all else passes through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         # modules run in the page's order, so it comes before Gradio's own
         head = f'<script type="module" src="{address("page/head.js")}"></script>'
-        head += f'<link rel="stylesheet" href="{address("page/page.css")}">'
-        later = [f'<link rel="prefetch" href="{address(place)}">' for place in scripts() if place.endswith(".js")]
-        self._script = _TOP + "".join([head, *later]).encode()
+        soon = [f'<link rel="modulepreload" href="{address(place)}">' for place in ("shared/begin.js", PARTS)]
+        later = [f'<link rel="prefetch" href="{address(place)}">' for place in scripts()]
+        self._script = "".join([head, *soon, *later]).encode()
+        # behind Gradio's sheets, wherever in the head those come to stand: of two like rules the later one counts
+        self._sheet = f'<link rel="stylesheet" href="{address(SHEET)}">'.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":
@@ -42,7 +48,9 @@ class EarlyScript:
         await self._app(scope, receive, hold)
 
     async def _finish(self, start: Message, body: bytes, send: Send) -> None:
-        body = body.replace(_TOP, self._script, 1)
+        body = body.replace(_TOP, _TOP + self._script, 1)
+        above, mark, below = body.rpartition(_BODY)
+        body = above + self._sheet * bool(mark) + mark + below
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode("ascii")))
         await send({**start, "headers": headers})

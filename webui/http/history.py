@@ -11,8 +11,8 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,12 +22,19 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from pipelines.errors import InvalidRequest, Note, UnreadableImage
+from pipelines.types import ModelInfo
 from webui.archive import export, metadata
 from webui.archive.entries import UNKNOWN_SEED, Entry
-from webui.archive.history import History
-from webui.archive.search import Query
+from webui.archive.history import History, Page
+from webui.archive.metadata import ReadBack
+from webui.archive.search import Query, terms_of
 from webui.archive.trash import Done, Trash
 from webui.http.answers import faults_as_answers
+from webui.library.other_names import OtherNames
+from webui.parts import Parts
+from webui.proof.badges import badge
+from webui.proof.resources import matched
+from webui.proof.sweep import barred
 from webui.ui.again.tab import settings_table
 from webui.ui.generate.handlers import escaped
 from webui.ui.house import image_url, thumb_url
@@ -35,6 +42,7 @@ from webui.words import Language, fault, language_of, say
 
 PAGE = 60  # pictures
 PAGE_LIMIT = 200
+_ALSO = "also:"  # before the place of a page that other names find
 IDS_LIMIT = 20_000
 PROMPT_SHOWN = 400  # characters
 TICKETS = 16  # downloads asked for and not yet fetched
@@ -82,13 +90,16 @@ class Tickets:
             return self._kept.pop(ticket, None)
 
 
-def history_routes(history: History, outputs: Path, small: Small) -> APIRouter:
-    """The routes under /history/. `small`: the thumbnail of a picture."""
+def history_routes(parts: Parts) -> APIRouter:
+    """The routes under /history/."""
     router = APIRouter(prefix="/history")
-    show = Shown(outputs)
-    _add_reading(router, history, show)
+    history = parts.history
+    show = Shown(parts.store.root)
+    _add_pages(router, Searches(history, OtherNames(parts.library.categories)), show)
+    _add_facets(router, history)
+    _add_picture(router, history, show, parts.service.shelf.everything)
     _add_acting(router, history, Trash(history))
-    _add_downloads(router, history, Tickets(), small)
+    _add_downloads(router, history, Tickets(), parts.thumbnails.get)
     return router
 
 
@@ -118,24 +129,68 @@ class Shown:
             "tags": list(entry.tags),
             "trashed": entry.trashed,
             "unreadable": not saved.width,
+            "proof": entry.verdict,
         }
 
 
-def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
+class Searches:
+    """Pages of a search: what the words themselves find, then what their other names in the library find."""
+
+    def __init__(self, history: History, names: OtherNames) -> None:
+        self.history, self._names = history, names
+
+    def also(self, query: Query) -> Query | None:
+        """The same by other names; None where the library has none."""
+        groups = self._names.grouped(terms_of(query.words))
+        return replace(query, groups=groups) if any(names for _, names in groups) else None
+
+    def page(self, query: Query, limit: int, after: str | None) -> Page:
+        """Raises InvalidRequest."""
+        also = self.also(query)
+        if also is not None and after is not None and after.startswith(_ALSO):
+            return self._further(also, limit, after.removeprefix(_ALSO) or None)
+        page = self.history.search(query, limit, after)
+        if page.after is not None or also is None:
+            return page
+        left = limit - len(page.entries)
+        if not left:
+            return replace(page, after=_ALSO)
+        rest = self._further(also, left, None)
+        return replace(rest, entries=page.entries + rest.entries)
+
+    def _further(self, also: Query, limit: int, after: str | None) -> Page:
+        page = self.history.search(also, limit, after)
+        return page if page.after is None else replace(page, after=f"{_ALSO}{page.after}")
+
+    def count(self, query: Query) -> tuple[int, int, list[str]]:
+        """How many the words find, how many more the other names do, and these."""
+        also = self.also(query)
+        exact = self.history.count(query)
+        if also is None:
+            return exact, 0, []
+        return exact, self.history.count(also), list(dict.fromkeys(name for _, names in also.groups for name in names))
+
+
+def _add_pages(router: APIRouter, searches: Searches, show: Shown) -> None:
+    history = searches.history
+
     @router.get("/page")
     def page(request: Request, response: Response, after: str | None = None, limit: int = PAGE) -> dict[str, Any]:
         """One page; the first one says how many there are."""
         response.headers["cache-control"] = "no-store"
         with faults_as_answers(request):
             query = query_of(request.query_params)
-            found = history.search(query, max(1, min(limit, PAGE_LIMIT)), after)
+            found = searches.page(query, max(1, min(limit, PAGE_LIMIT)), after)
             answer: dict[str, Any] = {"items": [show(entry) for entry in found.entries], "after": found.after}
             if after is None and "count" in request.query_params:
-                answer["count"] = history.count(query)
+                exact, more, names = searches.count(query)
+                answer |= {"count": exact + more, "also": {"count": more, "names": names}}
                 answer["left_out"] = [say(note, language_of(request)) for note in history.left_out.told()]
             done, total = history.scanned
             return answer | {"scanned": done, "scanning": total}
 
+
+def _add_facets(router: APIRouter, history: History) -> None:
     @router.get("/facets")
     def facets(request: Request, response: Response) -> dict[str, Any]:
         """What there is to filter by."""
@@ -161,6 +216,8 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
                 raise HTTPException(404, "There is no such picture.")
             return {"text": metadata.read(entry.saved.path).text or ""}
 
+
+def _add_picture(router: APIRouter, history: History, show: Shown, shelf: Callable[[], Sequence[ModelInfo]]) -> None:
     @router.get("/picture/{identity}")
     def picture(request: Request, response: Response, identity: str) -> dict[str, Any]:
         """One picture with all its settings, what it was made from and what was made from it."""
@@ -169,20 +226,43 @@ def _add_reading(router: APIRouter, history: History, show: Shown) -> None:
             entry = history.entry(identity)
             if entry is None:
                 raise HTTPException(404, "There is no such picture.")
-            family = history.family(identity)
+            family, language = history.family(identity), language_of(request)
+            back, told = _read(entry, language)
             return show(entry) | {
-                "settings": _settings(entry, language_of(request)),
+                "settings": told,
+                "copied": (back.text or "") if back else "",
+                "badge": _badge(entry, back, shelf, language),
                 "parents": [show(one) for one in family.parents],
                 "children": [show(one) for one in family.children],
             }
 
 
-def _settings(entry: Entry, language: Language) -> str:
-    """What the file says as a table, or why it cannot be read."""
+def _read(entry: Entry, language: Language) -> tuple[ReadBack | None, str]:
+    """What the file says, and that as a table; or why it cannot be read."""
     try:
-        return settings_table(metadata.read(entry.saved.path), language)
+        back = metadata.read(entry.saved.path)
     except UnreadableImage as error:
-        return f'<p class="note">{escaped(fault(error, language))}</p>'
+        return None, f'<p class="note">{escaped(fault(error, language))}</p>'
+    return back, settings_table(back, language)
+
+
+def _badge(
+    entry: Entry, back: ReadBack | None, shelf: Callable[[], Sequence[ModelInfo]], language: Language
+) -> dict[str, Any]:
+    """`can`: whether it may be made again now."""
+    why: Note | None
+    if back is None:
+        why = entry.problem or Note("no_settings")
+    else:
+        why = barred(back, matched(back.record.facts, shelf()) if back.record else ())
+    found = badge(entry, why)
+    reasons = found.why if why is None or why in found.why else (*found.why, why)
+    return {
+        "verdict": found.verdict,
+        "line": say(found.line, language),
+        "why": [say(one, language) for one in reasons],
+        "can": why is None,
+    }
 
 
 def _add_acting(router: APIRouter, history: History, trash: Trash) -> None:
@@ -248,7 +328,7 @@ def _download(name: str) -> dict[str, str]:
 def query_of(asked: Mapping[str, str]) -> Query:
     """The one adapter from an address to a query. Raises InvalidRequest."""
     found: dict[str, Any] = {}
-    for name in (item.name for item in fields(Query)):
+    for name in (item.name for item in fields(Query) if item.name != "groups"):  # which the library tells
         text = asked.get(name, "").strip()
         if text:
             found[name] = _value(name, text)

@@ -14,7 +14,7 @@ from webui.http.answers import faults_as_answers
 from webui.http.files import file_response
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
-from webui.ui.again.proof import BEFORE, ROUTE, pair_html, report_html, verdict
+from webui.ui.again.proof import BEFORE, ROUTE, pair_html, report_html
 from webui.ui.house import thumb_url
 from webui.words import Language, language_of, say
 
@@ -59,7 +59,8 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
         start = max(0, after)
         results = [
             {
-                "verdict": verdict(report),
+                "id": history.identity(Path(report.path)),
+                "verdict": report.verdict,
                 "thumb": thumb_url(history.identity(Path(report.path))),
                 "html": report_html(report, language, pair_html(service.remade, job, place, report, language)),
             }
@@ -79,7 +80,7 @@ def _add_looking(router: APIRouter, service: GenerationService, history: History
 
 
 def _progress(status: JobStatus, language: Language) -> dict[str, Any]:
-    found = [verdict(report) for report in status.reports]
+    found = [report.verdict for report in status.reports]
     within = status.step / status.steps if status.steps and not status.finished else 0
     return {
         "state": status.state,

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, Note
+from pipelines.prompts.grammar import open_brackets
 from pipelines.types import GenerationRequest
-from webui.library.wildcards import Lists, fault, has_choices, references, resolve
+from webui.library.wildcards import Lists, fault, has_choices, references, resolve, unfinished
 
 IMAGES = 100  # of one job with choices: as many as a request may have batches
 
@@ -34,6 +35,11 @@ def planned(request: GenerationRequest, lists: Lists) -> GenerationRequest:
         batch_size=1,
         batches=request.images,
     )
+
+
+def unbalanced(text: str) -> tuple[Note, ...]:
+    """What of a prompt was begun and not ended: A1111's rules read it all the same, seldom as it was meant."""
+    return (*unfinished(text), *open_brackets(text))
 
 
 def drawn(request: GenerationRequest, seed: int, lists: Lists) -> GenerationRequest:

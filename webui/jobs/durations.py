@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelines.errors import UnreadableImage
 from pipelines.types import steps_at
 from webui.archive import metadata
 from webui.archive.metadata import Record
 from webui.archive.store import SavedImage
-from webui.jobs.service import GenerationService
 
 RECENT = 24  # pictures that an estimate rests on, at most
 BYTES_PER_PIXEL = 2.0  # of a PNG, until there are pictures to measure
 
 
 class Durations:
-    """What the recent pictures told when it was last refreshed."""
+    """What the recent pictures told when it was last refreshed. `recent`: so many of the newest, the newest first."""
 
-    def __init__(self, service: GenerationService) -> None:
-        self._service = service
-        self._newest: Path | None = None
+    def __init__(self, recent: Callable[[int], Sequence[SavedImage]]) -> None:
+        self._recent = recent
+        self._read: dict[Path, _Told | None] = {}  # each file is read once
         self._rates: dict[str, list[float]] = {}  # model -> seconds a step and pixel
         self._bytes: list[float] = []  # a pixel
 
@@ -34,29 +35,32 @@ class Durations:
         return int((statistics.median(self._bytes) if self._bytes else BYTES_PER_PIXEL) * pixels)
 
     def refreshed(self) -> Durations:
-        """Itself, with the pictures read again if there is a newer one."""
-        recent = [saved for saved in self._service.recent(RECENT) if saved.kind == "image"]
-        newest = recent[0].path if recent else None
-        if newest == self._newest:
-            return self
-        rates: dict[str, list[float]] = {}
-        sizes: list[float] = []
-        for saved in recent:
-            _learn(saved, rates, sizes)
-        self._newest, self._rates, self._bytes = newest, rates, sizes
+        """Itself, with what newer pictures tell. Raises StorageError."""
+        paths = [saved.path for saved in self._recent(RECENT) if saved.kind == "image"]
+        self._read = {path: self._read[path] if path in self._read else _told(path) for path in paths}
+        told = [one for one in self._read.values() if one is not None]
+        self._rates, self._bytes = {}, [one.bytes for one in told]
+        for one in told:
+            self._rates.setdefault(one.model, []).append(one.rate)
         return self
 
 
-def _learn(saved: SavedImage, rates: dict[str, list[float]], sizes: list[float]) -> None:
-    record = record_of(saved.path)
+class _Told(NamedTuple):
+    model: str
+    rate: float  # seconds a step and pixel
+    bytes: float  # a pixel
+
+
+def _told(path: Path) -> _Told | None:
+    record = record_of(path)
     if record is None:
-        return
+        return None
     settings = record.settings
     pixels = settings["width"] * settings["height"]
     strength = (settings.get("init") or {}).get("strength", 1)
     steps = max(1, steps_at(strength, settings["steps"]))
-    rates.setdefault(settings["model"], []).append(record.seconds / (steps * pixels * settings["batch_size"]))
-    sizes.append(_size(saved.path) / pixels)
+    rate = record.seconds / (steps * pixels * settings["batch_size"])
+    return _Told(settings["model"], rate, _size(path) / pixels)
 
 
 def record_of(path: Path) -> Record | None:

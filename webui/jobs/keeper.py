@@ -17,7 +17,6 @@ from pathlib import Path
 
 from pipelines.errors import StorageError, Unavailable
 from pipelines.types import GenerationResult
-from webui.archive.adoption import made_for
 from webui.archive.files import write_new
 from webui.archive.formats import Encoded
 from webui.archive.history import History
@@ -126,7 +125,7 @@ class Keeper:
 
     def _save(self, one: _Made) -> None:
         if one.saved is None and one.tried is not None:
-            one.saved = made_for(self.store.root, one.job.id, one.tried).get(one.job.place)
+            one.saved = self.history.adoption.made_for(one.job.id, one.tried).get(one.job.place)
         one.tried = one.tried or time.time()
         if one.saved is None and one.result is not None:
             one.saved = self.store.save(one.result, one.job)

@@ -13,23 +13,24 @@ from typing import TypeVar
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Skipped, UnreadableImage
+from pipelines.errors import Cancelled, InvalidRequest, Skipped, StorageError, UnreadableImage
 from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
 from webui.archive import metadata, pictures
-from webui.archive.adoption import made_for
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.metadata import request_from_json
 from webui.archive.store import ImageStore, SavedImage
 from webui.jobs import choices
 from webui.jobs.board import Board
+from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper, note
 from webui.jobs.status import Pace, Running, saved_of
 from webui.jobs.table import GRID, Job, JobTable
 from webui.jobs.trouble import Trouble
 from webui.library.wildcards import Lists
 from webui.proof import sweep
+from webui.proof.badges import Proofs
 from webui.proof.remade import Remade
 from webui.proof.sweep import AgainReport
 
@@ -45,6 +46,7 @@ class House:
     jobs: JobTable
     history: History
     remade: Remade = field(default_factory=Remade)  # as long as the program lasts
+    proofs: Proofs = field(default_factory=Proofs)
     lists: Callable[[], Lists] = dict  # what `__name__` in a prompt draws from
     board: Board = field(default_factory=Board)
     waiting: Path | None = None  # a folder for pictures that cannot be saved now; None: they wait in memory
@@ -59,15 +61,17 @@ class Work:
     running: Running
     keeper: Keeper
     trouble: Trouble
+    durations: Durations
     _writes: list[Future[None]] = field(default_factory=list)
 
     @property
     def job(self) -> Job:
         return self.running.job
 
-    def reporter(self, batches_left: int = 0) -> Callable[[Progress], None]:
-        """What the engine calls: keeps the status, and raises what the job is to stop with."""
-        pace, board = Pace(batches_left), self.house.board
+    def reporter(self, batches_left: int = 0, expected: float | None = None) -> Callable[[Progress], None]:
+        """What the engine calls: keeps the status, and raises what the job is to stop with. `expected`: seconds a
+        step."""
+        pace, board = Pace(batches_left, expected), self.house.board
 
         def report(progress: Progress) -> None:
             with board.changed:
@@ -86,9 +90,19 @@ class Work:
             if self.running.stop is Skipped:
                 self.running.stop = None  # it was meant for the batch before
         try:
-            return self.surely(lambda: self.engine.generate(batch, self.reporter(batches_left)))
+            report = self.reporter(batches_left, self._expected(batch))
+            return self.surely(lambda: self.engine.generate(batch, report))
         except Skipped:
             return []
+
+    def _expected(self, batch: Batch) -> float | None:
+        """Seconds that a step of the batch took in earlier runs of its model."""
+        request = batch.request
+        try:
+            one = self.durations.refreshed().seconds(request.model, 1, request.width * request.height)
+        except StorageError:
+            return None  # the index is away; it only tells how long
+        return None if one is None else one * len(batch.seeds)
 
     def keep(self, made: Mapping[int, GenerationResult], next_batch: int) -> None:
         """Has the pictures of a batch saved, while the next is made: no more than that is made ahead of the disk."""
@@ -110,12 +124,12 @@ class Work:
 
     def saved(self, *, look: bool) -> dict[int, SavedImage]:
         """What is saved of this job, by place. `look`: in the archive too, for files that the table does not know."""
-        jobs, store = self.house.jobs, self.house.store
+        jobs, history = self.house.jobs, self.house.history
         known = saved_of(jobs.images(self.job.id))
-        found = made_for(store.root, self.job.id, self.job.made_at) if look else {}
+        found = history.adoption.made_for(self.job.id, self.job.made_at) if look else {}
         for place, saved in found.items():
             if place not in known:
-                note(self.house.history, saved)
+                note(history, saved)
                 jobs.add_image(self.job.id, place, saved.to_json())
                 known[place] = saved
         return known
@@ -177,6 +191,7 @@ def again(work: Work) -> None:
 
     paths = _paths(work.job)
     for report in sweep.sweep(work.engine, house.store.inputs, paths, work.reporter(), keep, work.surely):
+        work.surely(partial(house.proofs.keep, report))
         with house.board.changed:
             reports.append(report)
         house.board.touch(work.job.id)

@@ -10,6 +10,7 @@ from functools import partial
 
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, EngineLost, ModelError, Note, SeedprintError, Stopped, Unavailable
+from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import KINDS, House, Work
 from webui.jobs.status import Running
@@ -26,6 +27,7 @@ class Runner:
     def __init__(self, engine: Engine, house: House, keeper: Keeper) -> None:
         self._engine, self._house, self._keeper, self._board = engine, house, keeper, house.board
         self._trouble = Trouble(house.board)
+        self._durations = Durations(house.history.recent)
         self.running: Running | None = None
         self._open = False
         self._thread: threading.Thread | None = None
@@ -96,7 +98,12 @@ class Runner:
                 self._trouble.ask(Note("ended_often", times=job.attempts - 1), lambda: running.stop is Cancelled)
             self._kind(job.kind)(
                 Work(
-                    house=self._house, engine=self._engine, running=running, keeper=self._keeper, trouble=self._trouble
+                    house=self._house,
+                    engine=self._engine,
+                    running=running,
+                    keeper=self._keeper,
+                    trouble=self._trouble,
+                    durations=self._durations,
                 )
             )
         except Exception as caught:  # noqa: BLE001  a bug must not end the queue; its traceback goes to the log

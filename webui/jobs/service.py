@@ -195,9 +195,9 @@ class GenerationService:
         """How the model's text encoders read a prompt. Raises ModelError, InvalidRequest."""
         return self._engine.read_prompt(model, text, negative=negative, dialect=dialect)
 
-    def watched(self, batch: Batch) -> list[GenerationResult]:
+    def watched(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         """Makes a batch outside the queue, between two batches of it; nothing is saved."""
-        return self._engine.generate(batch, lambda _progress: None)
+        return self._engine.generate(batch, on_progress)
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from pipelines.types import Progress
 from webui.archive.store import SavedImage
 from webui.jobs.table import Job, JobState
 from webui.proof.sweep import AgainReport
+
+TRUST = 3  # steps that earlier runs count as, when it is told how long the rest will take
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,21 +116,24 @@ class Running:
 
 @dataclass(slots=True)
 class Pace:
-    """The steps of one batch, timed from its first one: what comes before is loading."""
+    """The steps of one batch, timed from its first one: what comes before is loading. The middle of what they took,
+    as one slow step says little of those to come; `expected`, from earlier runs, counts as `TRUST` steps."""
 
     batches_left: int  # after this one
-    first: tuple[float, int] | None = None  # when the first report of a step came, and which step it was
+    expected: float | None = None  # seconds a step
+    last: tuple[float, int] | None = None  # when the last report of a step came, and which step it was
+    took: list[float] = field(default_factory=list)  # seconds a step, of each report
 
     def seconds_left(self, progress: Progress) -> float | None:
-        """Of the whole job, at this step; None before there are two steps to judge by."""
+        """Of the whole job, at this step; None before there is anything to judge by."""
         now = time.perf_counter()
-        if self.first is None:
-            self.first = now, progress.step
-        began, step = self.first
-        if progress.step <= step:
+        if self.last is not None and progress.step > self.last[1]:
+            self.took.append((now - self.last[0]) / (progress.step - self.last[1]))
+        self.last = now, progress.step
+        known = [*self.took, *([] if self.expected is None else [self.expected] * TRUST)]
+        if not known:
             return None
-        steps_left = progress.steps - progress.step + progress.steps * self.batches_left
-        return (now - began) / (progress.step - step) * steps_left
+        return statistics.median(known) * (progress.steps - progress.step + progress.steps * self.batches_left)
 
 
 def reports_of(job: Job) -> tuple[AgainReport, ...]:

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.database import Database
 from pipelines.errors import PLAIN, InvalidRequest, Note
+from pipelines.shared_database import Database
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 QUEUE_LIMIT = 10_000  # jobs waiting at once

@@ -12,7 +12,6 @@ import numpy as np
 
 from pipelines.types import BUILTIN, Facts
 from webui.archive import metadata, pictures
-from webui.archive.adoption import made_for
 from webui.archive.grids import Tile
 from webui.archive.history import History
 from webui.archive.store import ImageStore
@@ -38,7 +37,7 @@ def save_sheet(
     if not made:
         return None
     job = metadata.Job(row.id, len(made))
-    if (there := made_for(store.root, job.id, row.made_at).get(job.place)) is not None:
+    if (there := history.adoption.made_for(job.id, row.made_at).get(job.place)) is not None:
         note(history, there)
         return there.to_json()
     tiles = [Tile(size=metadata.read(path).size, read=partial(pictures.read, path)) for _, path in made]

@@ -123,7 +123,10 @@ class Lab:
         """How many pictures, steps, seconds and bytes. Raises InvalidRequest when a model is not there."""
         cells = experiment.cells()
         check_requests(self._service, [cell.request for cell in cells])
-        finished, durations = Finished(self._service, self._store, self._table), Durations(self._service).refreshed()
+        finished, durations = (
+            Finished(self._service, self._store, self._table),
+            Durations(self._service.recent).refreshed(),
+        )
         missing = [cell.request for cell in cells if finished.find(cell.request) is None]
         seconds = [durations.seconds(one.model, one.steps_run, one.width * one.height) for one in missing]
         known = [one for one in seconds if one is not None]

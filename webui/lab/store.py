@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.database import Database
 from pipelines.errors import Note
+from pipelines.shared_database import Database
 
 ExperimentState = Literal["running", "done", "failed", "cancelled"]
 

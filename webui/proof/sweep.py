@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -18,13 +18,14 @@ from pipelines.kinds import shown
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
-from webui.archive.metadata import Record
+from webui.archive.metadata import ReadBack, Record
 from webui.archive.record import PROGRAM
 from webui.proof import measures
-from webui.proof.resources import Finder, renamed
+from webui.proof.resources import Finder, Match, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
+_ON = ("engine", "device", "device_name", "dtype", "torch", "diffusers")  # facts that a badge tells
 _NOTES = ("because", "changed", "notes")  # of a report, besides `cannot`
 WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".avif"})
@@ -56,13 +57,20 @@ class AgainReport:
     changed: tuple[Note, ...] = ()  # recorded facts that are no longer so, whether pixels differ or not
     cannot: Note | None = None
     notes: tuple[Note, ...] = ()  # one for each file that was renamed, replaced or is gone
+    now: Mapping[str, str] = field(default_factory=dict)  # on what it was made again: those of `_ON` that were told
+
+    @property
+    def verdict(self) -> Literal["identical", "differs", "cannot"]:
+        if self.cannot is not None:
+            return "cannot"
+        return "identical" if self.identical else "differs"
 
     def to_json(self) -> dict[str, Any]:
         return self.with_notes(Note.to_json)
 
     def with_notes(self, told: Callable[[Note], Any]) -> dict[str, Any]:
         """Its values by name, with what `told` makes of each note."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {one.name: getattr(self, one.name) for one in fields(self)} | {"now": dict(self.now)}
         lists = {name: [told(note) for note in values[name]] for name in _NOTES}
         return values | lists | {"cannot": None if self.cannot is None else told(self.cannot)}
 
@@ -70,7 +78,7 @@ class AgainReport:
     def from_json(cls, data: Mapping[str, Any]) -> AgainReport:
         """What a job kept; version 0.1.0 wrote sentences, and what a later one wrote besides is left out. Raises
         AttributeError, TypeError."""
-        known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
         lists = {name: tuple(map(Note.from_json, data.get(name, ()))) for name in _NOTES}
         cannot = data.get("cannot")
         return cls(**{**known, **lists, "cannot": None if cannot is None else Note.from_json(cannot)})
@@ -127,18 +135,27 @@ def sweep(
             )
 
 
+def barred(back: ReadBack, files: Iterable[Match] = ()) -> Note | None:
+    """Why a file cannot be made again, as far as that is known before it is tried; None where nothing is in the way.
+    `files`: what became of those it was made with."""
+    if back.record is None:
+        if back.problem is not None:
+            return back.problem
+        return Note("made_elsewhere", program=back.program or "–") if back.fields else Note("no_settings")
+    if back.record.kind != "image":
+        return Note("is_a_grid")
+    return next((found.note for found in files if found.gone), None)
+
+
 def _read(inputs: InputStore, path: Path, finder: Finder) -> _Original | AgainReport:
     try:
         back = metadata.read(path)
         record = back.record
-        if record is None:
-            return AgainReport(path=str(path), cannot=Note("no_settings"))
-        if record.kind != "image":
-            return AgainReport(path=str(path), cannot=Note("is_a_grid"))
-        files = finder.find(record.facts)
+        files = finder.find(record.facts) if record is not None else []
         notes = tuple(found.note for found in files if found.note)
-        if any(found.gone for found in files):
-            return AgainReport(path=str(path), cannot=next(found.note for found in files if found.gone), notes=notes)
+        why = barred(back, files)
+        if why is not None or record is None:
+            return AgainReport(path=str(path), cannot=why, notes=notes)
         request = record.request(InputsAround(path, inputs))
         batch = record.batch(renamed(request, files))
         return _Original(path=path, record=record, batch=batch, notes=notes, lossy=back.lossy)
@@ -164,7 +181,8 @@ def _make(
         except SeedprintError as error:
             yield AgainReport(path=str(original.path), cannot=error.told)
             continue
-        report = replace(_compared(original, before, result), notes=original.notes)
+        now = {name: str(result.facts[name]) for name in _ON if result.facts.get(name)}
+        report = replace(_compared(original, before, result), notes=original.notes, now=now)
         if not report.identical:
             report = _with_files(report, finder.altered(original.record.facts))
         on_made(report, before, result.image)

@@ -69,7 +69,7 @@ class House:
 
     @cached_property
     def durations(self) -> Durations:
-        return Durations(self.service)
+        return Durations(self.service.recent)
 
     def all_presets(self) -> tuple[Preset, ...]:
         """The shipped ones, and a person's own as they are now."""

@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.errors import Note, StorageError
 from webui import words
 from webui.archive import metadata
+from webui.jobs.sizes import outside
 from webui.jobs.status import JobStatus
 from webui.ui.house import House
 from webui.words import WORDS, Language, translate
@@ -131,19 +132,9 @@ def _share(status: JobStatus) -> float:
 
 def outside_sentence(house: House, status: JobStatus, language: Language) -> str:
     """How many pixels changed outside the mask, of all images of an inpaint run together; else nothing."""
-    counts: list[int] = []
-    for saved in status.saved:
-        if saved.task == "inpaint" and saved.path.is_file():
-            record = metadata.read(saved.path).record
-            count = record.facts.get("changed_outside_mask") if record else None
-            if not isinstance(count, int):
-                return ""
-            counts.append(count)
-    if not counts:
-        return ""
-    total = sum(counts)
-    key = "outside_changed" if total else "outside_unchanged"
-    return translate(key, language, count=total) if total else translate(key, language)
+    paths = [saved.path for saved in status.saved if saved.task == "inpaint" and saved.path.is_file()]
+    told = outside((metadata.read(path).record for path in paths), house.inputs) if paths else None
+    return "" if told is None else words.say(told, language)
 
 
 def run_items(house: House, status: JobStatus, language: Language) -> dict[str, Any]:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
+import queue
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import SeedprintError
+from pipelines.errors import Cancelled, SeedprintError
+from pipelines.types import Progress
 from webui.lab.looks import Look, Looks, look
 from webui.ui.house import House
 from webui.ui.labels import word
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.widget import empty_words
 from webui.words import Language, fault, language_of, translate
+
+PAUSE = 0.2  # seconds between two looks at how far it is
 
 
 class LooksCard:
@@ -73,19 +79,42 @@ def history_watcher(house: House) -> Callable[[Any, gr.Request], Iterator[dict[s
 
 
 def watched(house: House, path: Path, language: Language) -> Iterator[str]:
-    """What is to be shown of a picture: that it is being made again, then its overlays or why there are none."""
+    """What is to be shown of a picture: that it is being made again, how far that is, then its overlays or why there
+    are none. It ends within a step when nobody looks any more."""
     yield _note(translate("looks_working", language))
-    try:
-        found = look(path, house.inputs, house.service.watched)
-    except SeedprintError as error:
-        yield _note(fault(error, language))
-    else:
-        yield shown(found, language)
+    told: queue.SimpleQueue[Progress] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def hear(progress: Progress) -> None:
+        if left.is_set():
+            raise Cancelled("stopped")
+        told.put(progress)
+
+    with ThreadPoolExecutor(1, "looks") as pool:
+        found = pool.submit(look, path, house.inputs, lambda batch: house.service.watched(batch, hear))
+        try:
+            yield from _steps(found, told, language)
+        finally:
+            left.set()
+        try:
+            yield shown(found.result(), language)
+        except SeedprintError as error:
+            yield _note(fault(error, language))
+
+
+def _steps(found: Future[Looks], told: queue.SimpleQueue[Progress], language: Language) -> Iterator[str]:
+    """The newest step, until it is finished."""
+    while not wait([found], PAUSE).done:
+        newest = None
+        while not told.empty():
+            newest = told.get()
+        if newest is not None and newest.stage == "denoising":
+            yield _note(translate("looks_step", language, step=newest.step, steps=newest.steps))
 
 
 def shown(found: Looks, language: Language) -> str:
     """Every word under the picture with its heat."""
-    said = translate("looks_same" if found.identical else "looks_other", language)
+    said = translate("looks_same" if found.identical else "looks_near" if found.near else "looks_other", language)
     figures = "".join(map(_figure, found.looks))
     return f'{_note(said)}<div class="looks">{figures}</div>'
 
@@ -95,9 +124,9 @@ def _figure(one: Look) -> str:
     one.overlay.save(buffer, "JPEG", quality=88)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     text = escape(one.word)
+    share = "" if one.share is None else f" <small>{one.share:.0%}</small>"
     return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text}">'
-        f"<figcaption>{text} <small>{one.share:.0%}</small></figcaption></figure>"
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text}"><figcaption>{text}{share}</figcaption></figure>'
     )
 
 

@@ -1,4 +1,4 @@
-"""How the page looks: theme, style sheet and the script at its top. System fonts only: nothing is fetched."""
+"""How the page looks: its theme, and what stands at its top. System fonts only: nothing is fetched."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from webui.http.early import EarlyScript
 from webui.http.weight import Fresh
 from webui.library.presets import Preset
 from webui.ui.labels import translations
+from webui.ui.widgets.composer import preset_words
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
@@ -65,11 +66,10 @@ def theme() -> gr.themes.Base:
 
 def mount_options(presets: Sequence[Preset] = ()) -> dict[str, Any]:
     """What `gr.mount_gradio_app` needs besides the Blocks: given to Blocks itself, these would be dropped."""
-    names = {f"preset_{place}": (preset.name, preset.name_zh) for place, preset in enumerate(presets)}
     return {
         "theme": theme(),
         "app_kwargs": {"middleware": [Middleware(EarlyScript), Middleware(Fresh)]},
-        "i18n": translations(names),
+        "i18n": translations(preset_words(presets)),
         "footer_links": [],
         "run_history": False,
         "max_file_size": "64mb",

@@ -136,8 +136,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "image_of": ("image {image} of {images}", "第 {image}/{images} 张"),
     "eta": ("about {seconds} s left", "大约还需 {seconds} 秒"),
     "more_waiting": ("{count} more waiting", "还有 {count} 个任务在等待"),
-    "outside_unchanged": ("0 pixels changed outside the mask.", "蒙版之外改变的像素：0。"),
-    "outside_changed": ("{count} pixels changed outside the mask.", "蒙版之外改变的像素：{count}。"),
     # -- make again
     "again_drop": ("Drop any picture", "拖入任意图片"),
     "drop_here": ("Drop the picture: its settings open in Make again", "松开图片：将在“重现图片”中打开其参数"),

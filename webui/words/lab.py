@@ -88,6 +88,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "It is made again, after the batch that is at work now …",
         "正在重新生成（在当前批次完成之后）……",
     ),
+    "looks_step": ("Watching: step {step} of {steps}", "观察中：第 {step}/{steps} 步"),
+    "looks_near": (
+        "The picture was made again without the others of its batch: the same but for rounding.",
+        "图片脱离原批次单独重现：除舍入误差外相同。",
+    ),
     "looks_same": ("The picture that was watched is the same, pixel for pixel.", "被观察的图片与原图逐像素一致。"),
     "looks_other": (
         "The picture that was watched is not quite the same as the file; Make again says why.",

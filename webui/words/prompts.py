@@ -129,6 +129,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "A bracket is not closed, so it counts to the end: {text}",
         "括号没有闭合，其权重一直作用到末尾：{text}",
     ),
+    "bracket_unopened": (
+        "A bracket is closed that was never opened, so it is read as a letter: {text}",
+        "括号未曾打开就闭合，将按普通字符读取：{text}",
+    ),
     # -- tags
     "tag_hypernet": (
         "{field}: {tag} names a hypernetwork, which cannot be used here; LoRA and LyCORIS files can.",

@@ -31,7 +31,36 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "models 文件夹中没有{what} {name}（{sha256}），也没有改名后的同一文件。",
     ),
     "no_settings": ("The file does not hold the settings that made it.", "文件中没有生成它的设置。"),
+    "made_elsewhere": (
+        "Another program made it ({program}): its settings can be used, but what is made with them is another picture.",
+        "由其他程序（{program}）生成：可以使用其参数，但生成的会是另一张图片。",
+    ),
     "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
+    # -- after an update
+    "golden_due": (
+        "Updated since the golden set was last made again: {changes}. `python app.py verify --against golden` tells"
+        " what that changes in your pictures.",
+        "自上次重现基准集以来已更新：{changes}。运行 `python app.py verify --against golden` 可查看对图片的影响。",
+    ),
+    "golden_differs": (
+        "After the update ({changes}) {differ} of {count} golden pictures are no longer the same.",
+        "更新（{changes}）之后，{count} 张基准图片中有 {differ} 张不再相同。",
+    ),
+    "golden_identical": (
+        "After the update ({changes}) all {count} golden pictures are still identical, pixel for pixel.",
+        "更新（{changes}）之后，全部 {count} 张基准图片仍逐像素一致。",
+    ),
+    # -- what a badge says
+    "proof_not_yet": ("Not made again yet", "尚未重现验证"),
+    "proof_identical": ("Made again: identical", "已重现：完全一致"),
+    "proof_identical_when": (
+        "Made again on {day}: identical, pixel for pixel ({on})",
+        "{day} 重现：逐像素完全一致（{on}）",
+    ),
+    "proof_differs": ("Made again: differs", "已重现：有差异"),
+    "proof_differs_when": ("Made again on {day}: differs ({on})", "{day} 重现：有差异（{on}）"),
+    "proof_cannot": ("Cannot be made again", "无法重现"),
+    "proof_cannot_when": ("Could not be made again on {day}", "{day} 未能重现"),
     # -- why a picture differs
     "fact_changed": ("{name}: was {then}, is {now}", "{name}：当时为 {then}，现为 {now}"),
     "prompt_rules_changed": (

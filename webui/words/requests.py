@@ -53,6 +53,35 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "mask_needed": ("Paint a mask first: over what should change.", "请先绘制蒙版：涂抹需要改变的区域。"),
     "switched_off": ("{field} must be switched on first.", "请先启用{field}。"),
+    # -- a start picture that comes to another size (`webui.jobs.sizes`)
+    "start_scaled": ("The picture is scaled from {given} to {size}.", "图片由 {given} 缩放为 {size}。"),
+    "start_crop": (
+        "The picture is cropped from {given} to the shape of {size}: {percent} % of it is cut away.",
+        "图片由 {given} 裁剪为 {size} 的比例：裁去 {percent} %。",
+    ),
+    "start_pad": (
+        "The picture is scaled from {given} to fit {size}; its edges are drawn out over the rest, {percent} % of it.",
+        "图片由 {given} 缩放至 {size} 之内；其余 {percent} % 由边缘延展填充。",
+    ),
+    "start_stretch": (
+        "The picture is stretched from {given} to {size}: its shape changes by {percent} %.",
+        "图片由 {given} 拉伸为 {size}：比例改变 {percent} %。",
+    ),
+    "outside": ("{count:,} pixels changed outside the mask.", "蒙版之外改变的像素：{count:,}。"),
+    "outside_of_fitted": (
+        "{how} Of what came of that, {count:,} pixels changed outside the mask.",
+        "{how}在此之后，蒙版之外改变的像素：{count:,}。",
+    ),
+    "form_unreadable": (
+        "What the form showed last cannot be read: an earlier state is shown, or its defaults.",
+        "表单上次的内容无法读取：显示更早的状态或默认值。",
+    ),
+    "form_left_out": (
+        "Not kept of the form, as no request takes it: {names}.",
+        "表单中未保留（不可用的值）：{names}。",
+    ),
+    "form_field": ("{field}", "{field}"),
+    "form_unknown": ("{field} is no field of this version.", "{field} 不是此版本的参数。"),
     "picture_from_elsewhere": (
         "Choose a picture on this page: {value} was not uploaded here and is no picture of the outputs folder.",
         "请在本页选择图片：{value} 既不是在此上传的，也不是输出文件夹中的图片。",

@@ -36,6 +36,14 @@ def notes_html(notes: Iterable[Note], language: Language) -> str:
     return "".join(f'<p class="again-note">{escaped(say(note, language))}</p>' for note in notes)
 
 
+def barred_html(why: Note | None, language: Language) -> str:
+    """Why a picture cannot be made again, before it is asked for."""
+    if why is None:
+        return ""
+    head = escaped(translate("again_cannot", language))
+    return f'<p class="again-note" data-result="cannot"><b>{head}</b>: {escaped(say(why, language))}</p>'
+
+
 def report_html(report: AgainReport, language: Language, pair: str = "") -> str:
     """`identical`, or how far it differs and which recorded fact differs, with the `pair_html` of the two."""
     name = f'<p class="note">{escaped(Path(report.path).name)}</p>'
@@ -61,9 +69,3 @@ def _measures(report: AgainReport) -> str:
     found += [f"PSNR {report.psnr:.1f} dB"] if report.psnr is not None else []
     found += [f"SSIM {report.ssim:.4f}"] if report.ssim is not None else []
     return " · ".join(found)
-
-
-def verdict(report: AgainReport) -> str:
-    if report.cannot is not None:
-        return "cannot"
-    return "identical" if report.identical else "differs"

@@ -11,8 +11,9 @@ from pipelines.errors import InvalidRequest, Note, SeedprintError
 from webui.archive import metadata, pictures
 from webui.archive.metadata import ReadBack
 from webui.proof.resources import matched
+from webui.proof.sweep import barred
 from webui.ui import jobs
-from webui.ui.again.proof import notes_html, pair_html, report_html
+from webui.ui.again.proof import barred_html, notes_html, pair_html, report_html
 from webui.ui.again.send import LEAVES, Sender, task_of
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
@@ -138,14 +139,16 @@ class AgainHandlers:
             return empty | {tab.settings: _error_line(fault(error, language)), tab.raw: ""}
         problem = pictures.problem(file)
         files = matched(back.record.facts, self.house.service.shelf.everything()) if back.record else []
+        why = problem if problem is not None else barred(back, files)
+        notes = [one.note for one in files if one.note]
         missing = [] if back.record else [say(note, language) for note in self.sender.missing(back)]
         return empty | {
-            tab.settings: (_error_line(say(problem, language)) if problem is not None else "")
-            + notes_html([one.note for one in files if one.note], language)
+            tab.settings: (_error_line(say(problem, language)) if problem is not None else barred_html(why, language))
+            + notes_html([note for note in notes if note != why], language)
             + settings_table(back, language, missing),
             tab.raw: back.text or "",
             tab.send: gr.update(interactive=bool(back.fields)),
-            tab.make: gr.update(interactive=back.record is not None and problem is None),
+            tab.make: gr.update(interactive=why is None),
         }
 
     def send(self, path: str | None, request: gr.Request) -> Updates:

@@ -96,7 +96,7 @@ class LabTab:
             visible=False,
             buttons=[],
             max_height=1200,
-            column_widths=["28%", "8%", "10%", "16%", "10%", "14%", "14%"],
+            column_widths=["20%", "6%", "9%", "14%", "9%", "14%", "28%"],
         )
         with gr.Row(elem_classes="actions"):
             self.csv = gr.DownloadButton(_label("lab_csv"), size="sm", elem_id="lab_csv", visible=False)

@@ -1,18 +1,21 @@
 """What our own components share: HTML, a style sheet and a script over gradio's gr.HTML. No build step.
 
-`webui/ui/widgets/NAME/` holds the Python class beside `NAME.html`, `NAME.css` and `NAME.js`, a module with a function
-`mount(parts, options)`. `parts` are gradio's: the element, its props, and trigger, watch, upload and server.
+`webui/ui/widgets/NAME/` holds the Python class beside `NAME.html`, style sheets and `NAME.js`, a module with a function
+`mount(parts, options)`. `parts` are gradio's: the element, its props, and trigger, watch, upload and server; the words
+are among the options. A rule of the style sheets counts within the component alone, and `&` is its element.
+
+The page says of each component only that it begins: `shared/begin.js` puts its HTML into the element.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gradio as gr
 
-from webui.ui.widgets.sources import address, source
+from webui.ui.widgets.sources import EVERY, address, class_of
 from webui.words import SCRIPT_WORDS, WORDS
 
 Words = Mapping[str, tuple[str, str]]
@@ -22,24 +25,29 @@ class Widget(gr.HTML):
     """A component whose value is an object. Gradio builds it again, from all its arguments, for every update."""
 
     folder: ClassVar[str]  # below `webui/ui/widgets/`
-    shared: ClassVar[tuple[str, ...]] = ()  # styles of `shared/` that its own go on from, by name
     words: ClassVar[Words] = {}  # what its script says, in both languages
     empty: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, value: Any = None, *, options: dict[str, Any] | None = None, **rest: Any) -> None:
-        super().__init__(value or self.empty, **rest | self._look(options or {}))
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        options: dict[str, Any] | None = None,
+        elem_classes: Sequence[str] = (),
+        **rest: Any,
+    ) -> None:
+        super().__init__(value or self.empty, **rest | self._look(options or {}, elem_classes))
 
-    def _look(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _look(self, options: dict[str, Any], classes: Sequence[str]) -> dict[str, Any]:
         # options are written into the script: a component on a tab not yet open loses its properties with an update
-        told = json.dumps({"words": self.words, **options}, ensure_ascii=False)
+        told = json.dumps(options, ensure_ascii=False)
         parts = "{ element, props, trigger, watch, upload, server }"
-        own = f"{self.folder}/{self.folder}.css"
-        module = address(f"{self.folder}/{self.folder}.js")
+        begin = f'it.begin("{self.folder}", {parts}, {told})'
         return {
-            "html_template": source(f"{self.folder}/{self.folder}.html"),
-            "css_template": "".join(map(source, [f"shared/{name}.css" for name in self.shared] + [own])),
-            "js_on_load": f'import("{module}").then((it) => it.mount({parts}, {told}));',
+            "html_template": "",
+            "js_on_load": f'import("{address("shared/begin.js")}").then((it) => {begin});',
             "apply_default_css": False,
+            "elem_classes": list(dict.fromkeys([*classes, EVERY, class_of(self.folder)])),
         }
 
     def api_info(self) -> dict[str, Any]:

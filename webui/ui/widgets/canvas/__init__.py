@@ -20,6 +20,5 @@ class Canvas(Widget):
     """
 
     folder = "canvas"
-    shared = ("viewer",)
     words: ClassVar[Any] = {**VIEWER_WORDS, **CANVAS_WORDS}
     empty: ClassVar[dict[str, Any]] = {"items": []}

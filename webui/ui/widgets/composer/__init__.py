@@ -83,6 +83,13 @@ STYLE_ROWS: Mapping[str, tuple[str, str]] = {
     "worlds": ("Worlds", "世界"),
     "graphic": ("Graphic", "平面设计"),
 }
+# Presets by file, likewise: what is of use to everybody first, what is kept for its history last.
+PRESET_GROUPS: Mapping[str, tuple[str, str]] = {
+    "settings": ("Settings", "设置"),
+    "styles": ("Looks", "画风"),
+    "scenes": ("Built-in model", "内置模型"),
+    "historic": ("Historic", "历史"),
+}
 _STYLE_HINT = ("Click wraps the style round your words; click again takes it off.", "点击加上风格，再次点击去掉。")
 
 _SPACED = {"builtin-subject", "builtin-colour", "builtin-place", "builtin-time", "builtin-size", "builtin-position"}
@@ -241,16 +248,26 @@ def _styles(styles: Sequence[Preset]) -> list[dict[str, Any]]:
     return rows
 
 
+def preset_words(presets: Sequence[Preset]) -> dict[str, tuple[str, str]]:
+    """The key of each place in `presets` -> what the list calls it: its group, and its name."""
+    names = {}
+    for place, preset in enumerate(presets):
+        english, chinese = PRESET_GROUPS.get(preset.group, (preset.group, preset.group))
+        names[f"preset_{place}"] = (f"{english} · {preset.name}", f"{chinese} · {preset.name_zh}")
+    return names
+
+
 def preset_choices(presets: Sequence[Preset], library: Library, own: frozenset[str]) -> list[tuple[Any, str]]:
-    """(shown, name): the shipped ones under their place's key, then a person's own as they are now.
+    """(shown, name): a person's own as they are now, then the shipped ones, group by group, under their place's key.
 
     `presets` is what the page was built with, `own` the names of those in it that are no shipped ones.
     """
-    shipped = [
-        (I18nData(f"preset_{place}"), preset.name) for place, preset in enumerate(presets) if preset.name not in own
-    ]
+    order = {group: place for place, group in enumerate(PRESET_GROUPS)}
+    shipped = [(place, preset) for place, preset in enumerate(presets) if preset.name not in own]
+    shipped.sort(key=lambda one: order.get(one[1].group, len(order)))
     mine = [(preset.name, preset.name) for preset in library.saved.listing().presets]
-    return [(word("preset_none"), ""), *shipped, *mine]
+    named = [(I18nData(f"preset_{place}"), preset.name) for place, preset in shipped]
+    return [(word("preset_none"), ""), *mine, *named]
 
 
 class PresetKeeper:

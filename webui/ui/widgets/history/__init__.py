@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from webui.ui.widgets.widget import Widget
+from typing import ClassVar
+
+from webui.ui.widgets.widget import Widget, Words
 from webui.words.history import HISTORY_WORDS
+from webui.words.viewer import VIEWER_WORDS
 
 
 class HistoryView(Widget):
@@ -15,4 +18,5 @@ class HistoryView(Widget):
     """
 
     folder = "history"
-    words = HISTORY_WORDS
+    shared = ("viewer",)
+    words: ClassVar[Words] = {**HISTORY_WORDS, **VIEWER_WORDS}

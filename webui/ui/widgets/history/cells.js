@@ -1,5 +1,6 @@
 // A thumbnail of the sheet.
 import { make, makeButton } from "../shared/dom.js";
+import { badgeOf } from "./badge.js";
 import { captionOf, starsOf } from "./query.js";
 
 /** `on`: pick(isOn, isRange) and enlarge(). */
@@ -16,7 +17,9 @@ export function cellOf(item, tell, isChosen, on) {
   const what = make("span", { class: "what", text: caption });
   const stars = make("span", { class: "stars", text: starsOf(item.rating) });
   const line = make("span", { class: "line" }, what, stars);
-  const open = makeButton({ title: name, "aria-label": `${name} · ${caption}` }, image, line);
+  const proved = tell(`proof_${item.proof}`);
+  const badge = badgeOf(item.proof, proved);
+  const open = makeButton({ title: name, "aria-label": `${name} · ${caption} · ${proved}` }, image, line, badge);
   const tick = make("input", { type: "checkbox", class: "tick", "aria-label": tell("select") });
   tick.checked = isChosen;
   tick.onclick = (event) => on.pick(tick.checked, event.shiftKey);

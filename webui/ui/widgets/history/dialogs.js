@@ -1,6 +1,7 @@
 // A question, and two pictures compared. Each fills a dialog that lies in the page already.
 import { make, makeButton } from "../shared/dom.js";
-import { nameOf } from "./query.js";
+import { viewer } from "../shared/viewer.js";
+import { nameOf, sizeOf } from "./query.js";
 
 /** `go(value)` when it is agreed to. Options: `box` to type in, `isDanger`. */
 export function askIn(dialog, text, go, { tell, box = null, isDanger = false }) {
@@ -17,21 +18,25 @@ export function askIn(dialog, text, go, { tell, box = null, isDanger = false }) 
   box?.focus();
 }
 
-/** A slider uncovers one picture over the other. */
+/** A line to drag uncovers one picture over the other; both are zoomed as one. */
 export function compareIn(dialog, pair, tell) {
-  const limits = { min: "0", max: "100", step: "0.1", value: "50" };
-  const slider = make("input", { type: "range", ...limits, "aria-label": tell("divider") });
-  const images = pair.map((item) => make("img", { src: item.url, alt: item.prompt, draggable: "false" }));
-  const stage = make("div", { class: "pair" }, ...images, make("span", { class: "cut" }), slider);
+  const frame = make("div", { class: "frame" });
   const names = pair.map((item) => make("span", { text: nameOf(item), title: nameOf(item) }));
-  slider.oninput = () => stage.style.setProperty("--split", `${slider.value}%`);
   dialog.replaceChildren(
-    makeButton({ class: "close", text: tell("close"), onclick: () => dialog.close() }),
-    stage,
+    makeButton({
+      class: "close",
+      text: "×",
+      title: tell("close"),
+      "aria-label": tell("close"),
+      onclick: () => dialog.close(),
+    }),
+    frame,
     make("div", { class: "names" }, ...names),
   );
   dialog.showModal();
-  slider.focus();
+  const shown = viewer(frame, { tell });
+  shown.compare(...pair.map((item) => ({ url: item.url, size: sizeOf(item), text: item.prompt })));
+  shown.focus();
 }
 
 /** A click beside a dialog closes it. */

@@ -1,8 +1,9 @@
 // What narrows the pictures down.
 import { make, makeButton } from "../shared/dom.js";
+import { VERDICTS } from "./badge.js";
 import { starsOf } from "./query.js";
 
-const LISTS = ["model", "sampler", "task", "size", "kind", "tag"];
+const LISTS = ["proof", "model", "sampler", "task", "size", "kind", "tag"];
 const COUNTED = ["model", "sampler", "task", "size", "tag"]; // told by the history, with how many there are
 const TICKS = ["lora", "trash"];
 
@@ -25,6 +26,10 @@ export class Filters {
       reset();
     };
     element.append(makeButton({ class: "reset", text: tell("reset"), onclick: clear }));
+    this.#offer(
+      "proof",
+      VERDICTS.map((verdict) => [verdict, tell(`proof_${verdict}`)]),
+    );
     this.#offer("kind", [
       ["image", tell("image")],
       ["grid", tell("grid")],

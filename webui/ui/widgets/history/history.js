@@ -7,7 +7,7 @@ import { Filters } from "./filters.js";
 import { Large } from "./large.js";
 import { Notice } from "./notice.js";
 import { Proof } from "./proof.js";
-import { addressOf, emptyWord, freshOf, isSame, usesFilters, withFilter, withoutFilters } from "./query.js";
+import { addressOf, emptyWord, freshOf, isSame, namesText, usesFilters, withFilter, withoutFilters } from "./query.js";
 import { Selection } from "./selection.js";
 import { talker } from "./talk.js";
 
@@ -21,7 +21,7 @@ const TASKS = ["txt2img", "img2img", "inpaint"];
 class HistoryPage {
   constructor({ element, props, trigger }, words) {
     const say = speaker(words);
-    Object.assign(this, { props, trigger });
+    Object.assign(this, { props, trigger, say });
     this.find = finder(element);
     this.root = this.find(".history");
     this.tell = (key, n = 0, m = 0) => say(key, { n: n.toLocaleString(), m: m.toLocaleString() });
@@ -136,9 +136,16 @@ class HistoryPage {
   }
 
   show(page) {
-    const { find, items, tell, wish } = this;
+    const { find, items, say, tell, wish } = this;
     const scanning = page.scanning ? ` · ${tell("scanning", page.scanned, page.scanning)}` : "";
     find(".count").textContent = (this.total === null ? "" : tell("count", this.total)) + scanning;
+    if (page.also) {
+      const { names, count } = page.also;
+      find(".also").hidden = !names.length;
+      find(".also").textContent = names.length
+        ? say("also", { names: namesText(names), n: count.toLocaleString() })
+        : "";
+    }
     if (page.left_out) {
       find(".left-out").hidden = !page.left_out.length;
       find(".left-out").textContent = page.left_out.join(" ");
@@ -189,9 +196,32 @@ class HistoryPage {
     await this.talk("act", { action: "rate", ids, value: String(rating) });
     for (const item of this.items.filter(({ id }) => ids.includes(id))) {
       item.rating = rating;
-      const cell = [...this.find(".sheet").children].find((one) => one.dataset.id === item.id);
-      cell?.replaceWith(this.cell(item));
+      this.#recell(item);
     }
+  }
+
+  /** What came of making it again. */
+  proved(id, verdict) {
+    const item = this.items.find((one) => one.id === id);
+    if (item) {
+      item.proof = verdict;
+      this.#recell(item);
+    }
+    if (this.large.full?.id === id) this.large.again();
+  }
+
+  #recell(item) {
+    const cell = [...this.find(".sheet").children].find((one) => one.dataset.id === item.id);
+    cell?.replaceWith(this.cell(item));
+  }
+
+  /** It is here no more. */
+  dropped(id) {
+    this.items = this.items.filter((item) => item.id !== id);
+    this.total = this.total === null ? null : this.total - 1;
+    [...this.find(".sheet").children].find((one) => one.dataset.id === id)?.remove();
+    this.selection.keep(this.items);
+    this.show({});
   }
 
   async #tag(action, ids, value) {

@@ -10,6 +10,8 @@ export class Proof {
     Object.assign(this, { dialog, chip, page, tell: page.tell });
     this.run = "";
     this.seen = 0;
+    this.share = 0;
+    this.ids = new Set(); // of the pictures whose making again was asked for here, and is not done
     this.bar = make("progress", { max: "1", value: "0", "aria-label": this.tell("verify") });
     this.line = make("span", { class: "line", role: "status" });
     this.tally = make("div", { class: "tally" });
@@ -22,12 +24,19 @@ export class Proof {
     dialog.append(heads, this.bar, this.line, this.tally, this.found);
     chip.onclick = () => dialog.showModal();
     this.start = page.notice.attempt((ids) => this.#start(ids));
+    this.check = page.notice.attempt((id) => this.#start([id], true));
   }
 
-  async #start(ids) {
+  async #start(ids, isQuiet = false) {
     const { job } = await this.page.talk("verify", { ids });
+    this.ids = new Set(ids);
     this.#follow(job);
-    this.dialog.showModal();
+    if (!isQuiet) this.dialog.showModal();
+  }
+
+  /** Whether this picture waits for being made again, or is at it. */
+  isAt(id) {
+    return this.ids.has(id);
   }
 
   /** A run that was begun before this page was opened. */
@@ -73,6 +82,13 @@ export class Proof {
     );
     this.tally.replaceChildren(...counts);
     this.found.append(...told.results.map((one) => this.#result(one)));
+    this.share = share;
+    for (const { id, verdict } of told.results) {
+      this.ids.delete(id);
+      this.page.proved(id, verdict);
+    }
+    if (isOver) this.ids.clear();
+    this.page.large.checking();
   }
 
   #result({ html, thumb, verdict }) {

@@ -34,7 +34,8 @@ export function emptyWord(wish) {
 
 /** Whether a first page of `limit` pictures is what is shown already. */
 export function isSame(page, items, total, limit) {
-  const same = (item, place) => item.id === items[place].id && item.rating === items[place].rating;
+  const told = ["id", "rating", "proof"];
+  const same = (item, place) => told.every((name) => item[name] === items[place][name]);
   return page.items.length === Math.min(items.length, limit) && page.items.every(same) && page.count === total;
 }
 
@@ -56,5 +57,28 @@ export function nameOf(item) {
   const seed = item.seed === null ? "" : `${item.seed} · `;
   return `${seed}${sizeText(item)} · ${item.prompt}`;
 }
+
+/** [width, height] in pixels. */
+export const sizeOf = ({ width, height }) => [width || 1, height || 1];
+
+/** The pictures before and after one, nearest first, but itself: at most `many`. */
+export function neighbours(items, id, many = 24) {
+  const place = items.findIndex((item) => item.id === id);
+  const far = (item) => Math.abs(items.indexOf(item) - place);
+  const around = items.slice(Math.max(0, place - many), place + many + 1);
+  return around
+    .filter((item) => item.id !== id && item.width)
+    .sort((one, other) => far(one) - far(other))
+    .slice(0, many);
+}
+
+export const timeText = (made) => made.replace("T", " ").slice(0, 16);
+
+/** Quoted, a few of them. */
+export const namesText = (names, most = 6) =>
+  names
+    .slice(0, most)
+    .map((name) => `“${name}”`)
+    .join(" ") + (names.length > most ? " …" : "");
 
 export const starsOf = (rating) => "★".repeat(rating);

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pipelines.errors import Note, SeedprintError
-from pipelines.prompts.grammar import open_brackets, tag_fault
+from pipelines.prompts.grammar import tag_fault
 from pipelines.types import BUILTIN, PromptReading, Token, TokenChunk
+from webui.jobs.choices import unbalanced
 from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
 from webui.library.collection import Library
 from webui.library.wildcards import fault as missing_list
-from webui.library.wildcards import unfinished
 from webui.ui.widgets.widget import Widget
 from webui.words import LANGUAGES, fault, label, say
 
@@ -119,7 +119,7 @@ class Reader:
     def _noted(self, text: str) -> tuple[Note, ...]:
         """What will be refused when the picture is asked for, or was begun and not ended."""
         missing = missing_list(text, self._lists().lists)
-        return (*filter(None, (missing, tag_fault(text))), *unfinished(text), *open_brackets(text))
+        return (*filter(None, (missing, tag_fault(text))), *unbalanced(text))
 
 
 def shown(reading: PromptReading) -> dict[str, Any]:

@@ -85,7 +85,7 @@ const KEYS = new Map(
 );
 
 /** What a key asks for, or null: ["step", 1], ["zoom", 1.25], ["pan", [x, y]], ["fit"], ["full size"], ["screen"]. */
-export function keyed({ key, shiftKey = false, ctrlKey = false, metaKey = false, altKey = false }) {
+export function keyed({ key, shiftKey, ctrlKey, metaKey, altKey }) {
   if (ctrlKey || metaKey || altKey) return null;
   return (shiftKey && KEYS.get(`Shift ${key}`)) || KEYS.get(key) || null;
 }

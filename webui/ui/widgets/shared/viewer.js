@@ -50,9 +50,9 @@ class Viewer {
       button("view_smaller", "−", () => this.zoom(1 / CLOSER)),
       this.level,
       button("view_larger", "+", () => this.zoom(CLOSER)),
-      button("view_fit", "⤢", () => this.fit()),
+      button("view_fit", "", () => this.fit()), // drawn by the style sheet: few fonts have these signs
       button("view_full_size", "1:1", () => this.fullSize()),
-      button("view_screen", "⛶", () => this.fullScreen()),
+      button("view_screen", "", () => this.fullScreen()),
     );
     this.element.classList.add("viewer");
     this.element.replaceChildren(this.stage, this.split, tools);

@@ -1,0 +1,71 @@
+"""What the golden set says of an update: one line for the page, from what making it again has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import metadata as installed
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import Note, SeedprintError
+from webui.archive import metadata
+from webui.archive.entries import Proof
+from webui.proof import golden
+from webui.proof.badges import Proofs
+
+PACKAGES = ("torch", "diffusers", "transformers")
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that make pictures, without importing them."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = installed.version(name)
+        except installed.PackageNotFoundError:
+            continue
+    return found
+
+
+def told(root: Path, proofs: Proofs, now: Callable[[], Mapping[str, str]] = versions) -> Note | None:
+    """None without a golden set, where nothing changed since it was made, and where that cannot be found out."""
+    try:
+        files = [file for folder in golden.folders(root) for file in golden.files(folder)[1]]
+        known = [(file, proofs.of(file)) for file in files]
+    except (SeedprintError, OSError):
+        return None
+    due = [change for file, proof in known for change in _changes(_then(file, proof), now())]
+    if due:
+        return Note("golden_due", changes=tuple(dict.fromkeys(due)), count=len(files))
+    found = [proof for _, proof in known if proof is not None]
+    changed = tuple(dict.fromkeys(note for proof in found for note in _notes(proof)))
+    if not changed:
+        return None
+    differ = sum(proof.verdict != "identical" for proof in found)
+    code = "golden_differs" if differ else "golden_identical"
+    return Note(code, differ=differ, count=len(found), changes=changed)
+
+
+def _then(file: Path, proof: Proof | None) -> Mapping[str, Any]:
+    """With what the file was made, or made again last."""
+    if proof is not None:
+        now = proof.told.get("now")
+        return now if isinstance(now, Mapping) else {}
+    try:
+        record = metadata.read(file).record
+    except SeedprintError:
+        return {}
+    return record.facts if record is not None else {}
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    """`torch 2.12.0 → 2.13.0`, of the packages that both name."""
+    named = [name for name in now if isinstance(then.get(name), str)]
+    return [f"{name} {then[name]} → {now[name]}" for name in named if then[name] != now[name]]
+
+
+def _notes(proof: Proof) -> list[str]:
+    """The same of what had changed when it was made again."""
+    notes = [Note.from_json(one) for one in proof.told.get("changed", ())]
+    facts = [note.values for note in notes if note.code == "fact_changed" and note.values.get("name") in PACKAGES]
+    return [f"{one['name']} {one['then']} → {one['now']}" for one in facts]
