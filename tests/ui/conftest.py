@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -42,31 +42,35 @@ class Page:
         return str(properties.get("elem_id") or properties.get("storage_key") or identity)
 
     def call(self, event: str, values: dict[str, Any] | None = None, language: str = "en") -> dict[str, Any]:
-        """elem_id (or storage key) -> what the event gives it."""
+        """elem_id (or storage key) -> what the event gives it; of one that goes on and on what it gives first."""
+        answer = self._post("run", event, values, language)
+        return self._named(event, answer.json()["data"])
+
+    def watch(self, event: str, values: dict[str, Any] | None = None, language: str = "en") -> dict[str, Any]:
+        """The same of an event that goes on, at its end."""
+        identity = self._post("call", event, values, language).json()["event_id"]
+        told = self.client.get(f"/gradio_api/call/{event}/{identity}").text
+        found: dict[str, Any] = {}
+        for line in re.findall(r"^event: generating\ndata: (.*)$", told, re.MULTILINE):
+            outputs = self._named(event, json.loads(line))
+            found |= {name: one for name, one in outputs.items() if name not in found or not is_skipped(one)}
+        assert found, told
+        return found
+
+    def _post(self, route: str, event: str, values: dict[str, Any] | None, language: str) -> Any:
         known, given = self.events[event], dict(values or {})
         data = [given.pop(self.name_of(one), self.components[one]["props"].get("value")) for one in known["inputs"]]
         assert not given, f"{event} has no {sorted(given)}"
-        names = [self.name_of(one) for one in known["outputs"]]
-        found: dict[str, Any] = {}
-        for outputs in self._answers(event, data, language):  # each of those that a watcher gives
-            found |= {
-                name: one for name, one in zip(names, outputs, strict=True) if name not in found or not is_skipped(one)
-            }
-        return found
+        answer = self.client.post(
+            f"/gradio_api/{route}/{event}",
+            content=json.dumps({"data": data}),  # not the client's own: that sends no half of a surrogate pair
+            headers={"accept-language": language, "content-type": "application/json"},
+        )
+        assert answer.status_code == 200, answer.text
+        return answer
 
-    def _answers(self, event: str, data: list[Any], language: str) -> Iterator[list[Any]]:
-        session = uuid4().hex
-        body = {"data": data, "session_hash": session, "event_id": session, "simple_format": True}
-        goes_on = True
-        while goes_on:
-            answer = self.client.post(
-                f"/gradio_api/run/{event}",
-                content=json.dumps(body),  # not the client's own: that sends no half of a surrogate pair
-                headers={"accept-language": language, "content-type": "application/json"},
-            )
-            assert answer.status_code == 200, answer.text
-            goes_on = answer.json()["is_generating"]
-            yield answer.json()["data"]
+    def _named(self, event: str, outputs: list[Any]) -> dict[str, Any]:
+        return dict(zip(map(self.name_of, self.events[event]["outputs"]), outputs, strict=True))
 
     def generate(self, task: str = "txt2img", values: dict[str, Any] | None = None) -> JobStatus:
         """Submits and waits; the finished job."""
@@ -88,10 +92,13 @@ def is_skipped(output: Any) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gradio makes event loops that it never closes, one for many a component."""
+    """Gradio makes event loops that it never closes, one for many a component; its queue asks pandas for what is on its
+    way out."""
     for item in items:
         if "tests/ui/" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"))
 
 
 @pytest.fixture(scope="module", autouse=True)

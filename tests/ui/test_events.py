@@ -138,7 +138,7 @@ def test_a_fault_that_only_the_run_could_find_is_told_beside_its_field_too(
     monkeypatch.setattr(ui.engine, "generate", generate)
     status = ui.generate(values=small("txt2img"))
     assert status.state == "failed"
-    live = ui.call("form_watch", {"seedprint-jobs": [status.id]}, "zh")["form_live"]
+    live = ui.watch("form_watch", {"seedprint-jobs": [status.id]}, "zh")["form_live"]
     assert (live["state"], live["job"]) == ("failed", status.id)
     assert live["faults"] == {"width": live["error"]}
     assert "宽度" in live["error"]
@@ -228,7 +228,7 @@ def test_a_chosen_picture_counts_only_in_the_outputs(ui: Page, identity: Any) ->
         answer = ui.call("form_send", {"canvas": {"place": identity, "send": way}})
         assert "path" not in json.dumps(answer)
         assert untouched(answer, "form_live")
-        told = "no longer there" if identity else "Select a picture"
+        told = "no longer in the output folder" if identity else "Select a picture"
         assert told in answer["form_live"]["error"]
 
 
@@ -244,7 +244,7 @@ def test_odd_values_choose_nothing(ui: Page, value: Any) -> None:
 
 @pytest.mark.parametrize("ids", [None, [], ["no such"], "x", [3], ["' OR 1=1 --"], {"a": 1}])
 def test_odd_job_ids_do_nothing(ui: Page, ids: Any) -> None:
-    assert untouched(ui.call("form_watch", {"seedprint-jobs": ids}))
+    assert untouched(ui.watch("form_watch", {"seedprint-jobs": ids}))
 
 
 def test_every_event_answers_to_the_page_as_it_opens(ui: Page) -> None:
@@ -341,7 +341,7 @@ def test_make_again_is_identical(ui: Page) -> None:
     done = ui.finished(answer["seedprint-jobs-again"][-1])
     assert done.again is not None
     assert done.again.identical
-    report = ui.call("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]
+    report = ui.watch("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]
     assert 'data-result="identical"' in report["value"]
 
 
@@ -360,7 +360,7 @@ def test_a_changed_picture_differs_and_the_page_says_how_far(ui: Page) -> None:
     image.save(changed, pnginfo=texts)
     answer = ui.call("again_submit", {"again_image": picture(str(changed))})
     done = ui.finished(answer["seedprint-jobs-again"][-1])
-    report = ui.call("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]["value"]
+    report = ui.watch("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]["value"]
     assert 'data-result="differs"' in report
     assert "differs in 1 pixels" in report
     assert "PSNR" in report
@@ -451,8 +451,8 @@ def test_recent_pictures_are_newest_first_and_without_grids(ui: Page) -> None:
 
 def test_the_canvas_shows_the_run_with_its_grid(ui: Page) -> None:
     status = run(ui, "txt2img", seed=300, batch_size=2)
-    shown = ui.call("form_watch", {"seedprint-jobs": [status.id]})["canvas"]
-    assert [one["label"] for one in shown["items"]] == ["300", "301", "Grid"]
+    shown = ui.watch("form_watch", {"seedprint-jobs": [status.id]})["canvas"]
+    assert [one["label"] for one in shown["items"]] == ["300", "301", "grid"]
     assert shown["selected"] == 0
     for one in shown["items"]:
         assert ui.client.get(one["url"]).status_code == 200

@@ -223,7 +223,7 @@ def test_sending_nothing_is_told(ui: Page, value: Any) -> None:
 
 def test_lineage(ui: Page, made: list[dict[str, Any]]) -> None:
     parent = ui.outputs / made[0]["place"]
-    status = ui.generate("img2img", {"form_image": uploaded(ui, parent), "form_prompt": "child"})
+    status = ui.generate("img2img", {"form_image": uploaded(ui, parent), "form_batch_size": 1})
     assert status.state == "done", status.error
     child = ask(ui, task="img2img")["items"][0]
     found = ui.client.get(f"/history/picture/{child['id']}").json()

@@ -217,7 +217,7 @@ def test_a_picture_whose_model_was_renamed_says_so_and_is_sent_with_the_right_on
     report = ui.finished(job).again
     assert report is not None
     assert report.identical
-    told = ui.call("again_watch", {"seedprint-jobs-again": [job]})["again_report"]["value"]
+    told = ui.watch("again_watch", {"seedprint-jobs-again": [job]})["again_report"]["value"]
     assert "is now called anime" in told
 
 

@@ -116,7 +116,7 @@ def test_make_again_shows_the_pair(ui: Page) -> None:
             edit(path)
         answer = ui.call("again_submit", {"again_image": {"path": str(path), "meta": {"_type": "gradio.FileData"}}})
         done = ui.finished(answer["seedprint-jobs-again"][-1])
-        report = ui.call("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]["value"]
+        report = ui.watch("again_watch", {"seedprint-jobs-again": [done.id]})["again_report"]["value"]
         assert (f"/history/verify/{done.id}/0/difference" in report) == edited
 
 
@@ -162,5 +162,5 @@ def test_which_files_are_gone_is_told(ui: Page, monkeypatch: pytest.MonkeyPatch,
         assert (found["state"], found["error"], found["counts"]["identical"]) == ("done", "", 1)
     else:
         assert (found["state"], found["error"]) == ("failed", f"图片 {names} 已不存在。")
-        live = ui.call("again_watch", {"seedprint-jobs-again": [job]}, "zh")["again_live"]
+        live = ui.watch("again_watch", {"seedprint-jobs-again": [job]}, "zh")["again_live"]
         assert (live["state"], live["error"]) == ("failed", f"图片 {names} 已不存在。")
