@@ -23,7 +23,7 @@ from pipelines.errors import StorageError, Unavailable
 log = logging.getLogger(__name__)
 DAMAGED = ".damaged-"  # in the name of a file that was set aside: NAME.damaged-DAY.sqlite
 PATIENCE = 30.0  # seconds that another program may hold the file while it is opened
-CACHE = 256  # kB of its pages that a connection keeps: an archive of 100,000 pictures is searched no slower
+CACHE = 256  # kB of its pages that a connection keeps: the system keeps the file in memory anyway
 DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 BUGS = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 

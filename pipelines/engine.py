@@ -73,6 +73,10 @@ class Engine(Protocol):
         `Stopped`, which comes out unchanged within one step."""
         ...
 
+    def upscalers(self) -> tuple[ModelInfo, ...]:
+        """Networks in the models folders that make pictures larger, by name. As quick as `models`."""
+        ...
+
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         """CLIP vision models in the models folders that can be used, by name. As quick as `models`."""
         ...

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 SEED_END = 2**32  # seeds are 0 … SEED_END - 1
 SIDE_STEP = 8  # pixels
+UPSCALED_PIXELS = 100_000_000  # of the largest picture that is made so
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
 
-Task = Literal["txt2img", "img2img", "inpaint"]
+Task = Literal["txt2img", "img2img", "inpaint", "upscale"]
 ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
@@ -80,6 +81,47 @@ class Inpaint:
             raise InvalidRequest("mask", "mask_empty")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upscale:
+    """A picture that is made larger, and no step of denoising runs. The request's other fields tell how it was made."""
+
+    # of any size
+    image: Image = setting(
+        REQUIRED, picture("RGB"), name="upscale_image", needed=Note("picture_needed"), page=False, axis=False
+    )
+    # one of `pipelines.upscaling.plain`, or the name of a file in the models folder
+    upscaler: str = setting("lanczos", name(), page=False, axis=False)
+    by: float = setting(2.0, number(1, 8), name="upscale_by", page=False, axis=False)  # times as wide and high
+    # pixels of the picture that a network sees at once, and of those the ones that two neighbours share. The bytes
+    # depend on them a little, so they are settled here and not by the memory that is free.
+    tile: int = setting(256, whole(64, 2048, step=8), name="upscale_tile", page=False, axis=False)
+    overlap: int = setting(32, whole(0, 128, step=8), name="upscale_overlap", page=False, axis=False)
+    # whether the request's other fields do tell; else nobody knows how the picture was made
+    known: bool = setting(True, flag(), name="upscale_known", page=False, axis=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if 2 * self.overlap > self.tile:
+            raise InvalidRequest("upscale_overlap", "overlap_half", tile=self.tile, value=self.overlap)
+        if (pixels := self.size[0] * self.size[1]) > UPSCALED_PIXELS:
+            raise InvalidRequest("upscale_by", "upscaled_pixels", limit=UPSCALED_PIXELS // 10**6, value=pixels // 10**6)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that come out, pixels."""
+        width, height = self.image.size
+        return max(1, round(width * self.by)), max(1, round(height * self.by))
+
+
+def task_of(settings: Mapping[str, Any]) -> Task:
+    """Of a request as JSON values, whatever wrote them."""
+    if settings.get("upscale") is not None:
+        return "upscale"
+    if settings.get("inpaint") is not None:
+        return "inpaint"
+    return "txt2img" if settings.get("init") is None else "img2img"
+
+
 def steps_at(strength: float, steps: float) -> int:
     """So many of `steps` really run for a start picture at this strength."""
     return int(round(strength * steps, 6))  # 0.29 * 100 is 28.999999999999996 in binary
@@ -107,6 +149,7 @@ class GenerationRequest:
     clip_skip: int = setting(1, whole(1, 12), infotext="Clip skip", sparse=True, per_model="form")
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
+    upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)
     # the model's own, or the name of a VAE in the models folder
@@ -138,9 +181,12 @@ class GenerationRequest:
 
     @property
     def task(self) -> Task:
-        if self.inpaint is not None:
-            return "inpaint"
-        return "txt2img" if self.init is None else "img2img"
+        return task_of({name: getattr(self, name) for name in ("upscale", "inpaint", "init")})
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its pictures, pixels."""
+        return (self.width, self.height) if self.upscale is None else self.upscale.size
 
     @property
     def steps_run(self) -> int:

@@ -46,8 +46,9 @@ MASK = Image.new("L", (64, 64), 255)
 MASK.paste(0, (0, 0, 32, 64))
 BASE: dict[str, Any] = {"prompt": "a red star", "width": 64, "height": 64, "steps": 100, "seed": 7}
 SOURCES = {"init_image": PICTURE, "mask": MASK}
+SOURCES_OF = {"upscale": {"upscale_image": PICTURE}}  # of groups that go without the others
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
-NAMES = {"model": ("builtin",), "vae": ("automatic", "kl-f8.safetensors")}
+NAMES = {"upscaler": ("lanczos", "nearest"), "model": ("builtin",), "vae": ("automatic", "kl-f8.safetensors")}
 SETTLED_BY_THE_RUN = {"batches": 1}  # of an image as it was made
 PLAIN = [one for one in REQUEST_FIELDS if not one.is_picture]
 
@@ -78,7 +79,7 @@ every = pytest.mark.parametrize(("one", "value"), CASES)
 
 
 def wish(one: Field, value: Any) -> GenerationRequest:
-    sources = (SOURCES | switched(one)) if one.group else {}
+    sources = (SOURCES_OF.get(one.group, SOURCES) | switched(one)) if one.group else {}
     extra = {"sampler": "DPM++ 2M"} if one.name == "schedule" else {}  # it takes every schedule
     return build(GenerationRequest, {**BASE, **sources, **extra, one.name: value})
 
@@ -155,7 +156,11 @@ def test_a1111s_text(one: Field, value: Any) -> None:
 
 
 def flat_of(request: GenerationRequest) -> dict[str, Any]:
-    return {name: value for name, value in flat(request).items() if value is not None and name not in SOURCES}
+    return {
+        name: value
+        for name, value in flat(request).items()
+        if value is not None and name not in (*SOURCES, "upscale_image")
+    }
 
 
 @every

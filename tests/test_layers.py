@@ -18,6 +18,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/images.py",
     "pipelines/engines/fake.py",
     "pipelines/engines/worker.py",
+    "pipelines/upscaling/plain.py",
     "pipelines/prompts/grammar.py",
     "pipelines/prompts/schedule.py",
     "pipelines/prompts/weights.py",
@@ -49,6 +50,7 @@ SEEN_FROM_WEBUI = {
     "pipelines.sampling.samplers",
     "pipelines.prompts.grammar",
     "pipelines.images",
+    "pipelines.upscaling.plain",
     "pipelines.models.memory",  # arithmetic, for the line under the sizes
 }
 

@@ -194,6 +194,8 @@ def pages(history: History, rounds: int) -> dict[str, dict[str, float]]:
         "four stars and more": (Query(rating=4), None),
         "a tag": (Query(tag="best"), None),
         "a seed": (Query(seed=4711), None),
+        "not made again": (Query(proof="not_yet"), None),
+        "identical when made again": (Query(proof="identical"), None),
         "a size nobody has": (Query(width=512, height=768), None),
     }
     return {name: milliseconds(lambda q=q, a=a: history.search(q, 60, a), rounds) for name, (q, a) in asked.items()}  # type: ignore[misc]

@@ -22,7 +22,9 @@ from pipelines.types import (
     ModelInfo,
     OnProgress,
     Progress,
+    Upscale,
 )
+from pipelines.upscaling.plain import resized
 
 
 class FakeEngine(Catalogue):
@@ -53,6 +55,8 @@ class FakeEngine(Catalogue):
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         start = time.perf_counter()
         self.batches.append(batch)
+        if batch.request.upscale is not None:
+            return [self._upscaled(batch, batch.request.upscale, start)]
         steps = batch.request.steps_run
         for step in range(1, steps + 1):
             time.sleep(self._pause)
@@ -74,6 +78,19 @@ class FakeEngine(Catalogue):
             )
             for position in range(len(batch.seeds))
         ]
+
+    def _upscaled(self, batch: Batch, upscale: Upscale, start: float) -> GenerationResult:
+        """Networks are stood in for by Lanczos."""
+        info = self._upscaler(upscale)
+        told = {} if info is None else {"upscaler": {"name": info.name, "sha256": self._hashes.get(Path(info.path))}}
+        image = resized(upscale.image, upscale.size, upscale.upscaler if info is None else "lanczos")
+        return GenerationResult(
+            image=image,
+            request=batch.as_run(0),
+            position=0,
+            seconds=time.perf_counter() - start,
+            facts={"engine": "fake", "prompt_rules": batch.prompt_rules, **told},
+        )
 
     def embed(self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress) -> list[Embedding]:
         """Stands in for what is seen: the colours of four by four fields."""

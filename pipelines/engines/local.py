@@ -35,7 +35,10 @@ from pipelines.types import (
     ModelInfo,
     OnProgress,
     Progress,
+    Upscale,
 )
+from pipelines.upscaling.network import Network
+from pipelines.upscaling.plain import resized
 
 HASH_PATIENCE = 30.0  # seconds; a picture whose model is still being hashed waits so long, once
 
@@ -64,6 +67,7 @@ class LocalEngine(Catalogue):
         self._read: dict[str, str | None] = {}  # path of a model -> the hash of what was read
         self._threads: dict[str, int] = {}  # by the path of a model: as many as suit it
         self._encoder: ImageEncoder | None = None
+        self._network: Network | None = None  # an upscaler
 
     def describe(self) -> EngineState:
         placement, model = self.manager.placement, self.manager.current
@@ -78,6 +82,8 @@ class LocalEngine(Catalogue):
         )
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
+        if batch.request.upscale is not None:
+            return self._upscaled(batch, batch.request.upscale, on_progress)
         start = time.perf_counter()
         request, work = batch.request, self._work(batch, on_progress)
         with self._lock, as_our_errors(lambda: self._most(work)), torch.no_grad():
@@ -87,6 +93,27 @@ class LocalEngine(Catalogue):
             made = model.make(work)
             facts = _facts(model, made, self._hash(model.info)) | {"prompt_rules": batch.prompt_rules}
         return _results(batch, [(picture, facts | own) for picture, own in made.pictures], start, made.looks)
+
+    def _upscaled(self, batch: Batch, upscale: Upscale, on_progress: OnProgress) -> list[GenerationResult]:
+        start, info = time.perf_counter(), self._upscaler(upscale)
+        facts: dict[str, Any] = {"python": platform.python_version(), "prompt_rules": batch.prompt_rules}
+        if info is None:
+            image = resized(upscale.image, upscale.size, upscale.upscaler)
+            return _results(batch, [(image, facts | {"pillow": version("pillow")})], start)
+        with self._lock, as_our_errors(lambda: (0, 0)):
+            on_progress(Progress(stage="loading"))
+            devices.set_threads(batch.threads or (1 if self.manager.placement.exact else self._all_threads))
+            if self._network is None or not self._network.is_of(info):
+                self._network = None  # its memory is the next one's now
+                self._network = Network(info, self.manager.placement)
+
+            def on_part(done: int, parts: int) -> None:
+                on_progress(Progress(stage="upscaling", step=done, steps=parts))
+
+            image, own = self._network.enlarged(upscale, on_part)
+        facts |= {name: version(name) for name in ("torch", "spandrel", "pillow")} | own
+        facts["upscaler"]["sha256"] = self._hash(info)
+        return _results(batch, [(image, facts)], start)
 
     def warm_up(self) -> None:
         """Loads the built-in model, runs it, and measures whether one thread or all are quicker for it: so small a

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipelines.errors import ModelError
+from pipelines.errors import InvalidRequest, ModelError
+from pipelines.kinds import several, shown
 from pipelines.models import extras
 from pipelines.models.files import anatomy
 from pipelines.models.files.hashes import Hashes, be_quiet
-from pipelines.models.listing import IMAGE_ENCODER, Listing
+from pipelines.models.listing import IMAGE_ENCODER, Listing, is_upscaler
 from pipelines.models.reading import PromptReader
-from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
+from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading, Upscale
+from pipelines.upscaling.plain import PLAIN
 
 
 class Catalogue:
@@ -53,7 +55,15 @@ class Catalogue:
             files = self._listing.everything()
         return tuple(info for info in files if info.kind == IMAGE_ENCODER and info.problem is None)
 
+    def upscalers(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            files = self._listing.everything()
+        return tuple(info for info in files if is_upscaler(info) and info.name not in PLAIN)
+
     def check(self, request: GenerationRequest) -> None:
+        if request.upscale is not None:
+            self._upscaler(request.upscale)
+            return
         with self._listing_lock:
             extras.check(self._listing, request)
 
@@ -61,6 +71,16 @@ class Catalogue:
         self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
     ) -> PromptReading:
         return self._reader.read(model, text, negative=negative, dialect=dialect)
+
+    def _upscaler(self, upscale: Upscale) -> ModelInfo | None:
+        """None: it needs no file. Raises `InvalidRequest`."""
+        if upscale.upscaler in PLAIN:
+            return None
+        known = {info.name: info for info in self.upscalers()}
+        if upscale.upscaler not in known:
+            choices = several((*PLAIN, *known))
+            raise InvalidRequest("upscaler", "choice", choices=choices, value=shown(upscale.upscaler))
+        return known[upscale.upscaler]
 
     def _image_encoder(self, name: str) -> ModelInfo:
         """Raises `ModelError`."""

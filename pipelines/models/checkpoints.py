@@ -167,11 +167,13 @@ def _prediction(finding: Finding, notes: Notes, sidecar: Notes | None) -> tuple[
 
 
 def _problem(finding: Finding, family: Family, path: Path, header: Header) -> Note | None:
-    """Why it cannot be chosen as the model; of an image encoder: why it cannot be used."""
+    """Why it cannot be chosen as the model; of an image encoder or an upscaler: why it cannot be used."""
     if finding.kind == "unknown":
         return Note("no_known_model", reason=finding.because)
     if finding.kind == "image-encoder":
         return vision.problem_of(path.parent, header.shapes)
+    if finding.kind == "upscaler":
+        return None
     if family.name != "unknown" and not family.runs:
         return Note("not_run_yet", what=Note(f"noun_{finding.kind}"), family=family.titled(finding.variant))
     if finding.kind != "checkpoint":

@@ -15,6 +15,9 @@ from pipelines.models.files.remembering import Memory
 from pipelines.types import BUILTIN, ModelInfo
 
 IMAGE_ENCODER = "image-encoder"  # counts pictures in the lab, makes none
+UPSCALER = "upscaler"  # makes pictures larger
+# Folders that people keep upscalers in, in this program and in others: an old pickle there is taken for one
+UPSCALER_FOLDERS = ("upscalers", "upscale_models", "esrgan", "realesrgan", "swinir", "dat", "hat", "span")
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
 
@@ -62,9 +65,17 @@ class Listing:
 
 def _judged(info: ModelInfo) -> ModelInfo:
     """A file that prompts or fields can name, or that the lab counts with, is no model, and yet of use."""
-    if info.kind == IMAGE_ENCODER:
+    if info.kind in (IMAGE_ENCODER, UPSCALER):
         return info
     return replace(info, problem=None if is_beside(info) else why_not(info))
+
+
+def is_upscaler(info: ModelInfo) -> bool:
+    """Whether it can make pictures larger, as far as is known before it is loaded."""
+    if info.problem is not None or info.kind == UPSCALER:
+        return info.problem is None
+    guessed = info.layout == "pickle" and info.kind == "unknown"
+    return guessed and Path(info.path).parent.name.lower() in UPSCALER_FOLDERS
 
 
 def is_beside(info: ModelInfo) -> bool:

@@ -70,6 +70,19 @@ def test_as_a_program(tmp_path: Path) -> None:
     assert "steps" in complaint(subprocess.run([*line, "--steps", "0"], capture_output=True, text=True, check=False))
 
 
+def test_pictures_and_folders_are_made_larger_and_again(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "deep").mkdir(parents=True)
+    for name in ("a.png", "deep/b.png"):
+        Image.new("RGB", (10, 8), "teal").save(tmp_path / "mine" / name)
+    done = run("upscale", str(tmp_path / "mine"), str(tmp_path / "mine" / "a.png"), "--by", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    saved = [Path(line["path"]) for line in lines(done)]
+    assert [read(path).size for path in saved] == [(30, 24)] * 2
+    assert run("again", *map(str, saved)).stdout.count(": identical") == 2
+    assert "upscaler must be one of" in complaint(run("upscale", str(saved[0]), "--upscaler", "4x"))
+    assert "file" in complaint(run("upscale", str(tmp_path / "none.png")))
+
+
 def test_one_line_a_picture_and_one_for_the_grid(run: Run, tmp_path: Path) -> None:
     done = run("generate", "星 a star", "--seed", "7", "--batch-size", "2", "--batches", "2", "--json")
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,8 @@ import {
   freshOf,
   isSame,
   nameOf,
+  namesText,
+  neighbours,
   usesFilters,
   withFilter,
   withoutFilters,
@@ -49,6 +51,21 @@ test("a first page that is shown already", () => {
   assert.equal(isSame(page(items("a"), 1), items("a", "b"), 2, 2), false);
   assert.equal(isSame(page(items("a", "b"), 4), items("a", "b", "c"), 3, 2), false);
   assert.equal(isSame(page([{ id: "a", rating: 5 }], 1), items("a"), 1, 2), false);
+});
+
+test("a badge that changed is a change", () => {
+  const shown = [{ id: "a", rating: 0, proof: "not_yet" }];
+  const page = { items: [{ ...shown[0], proof: "identical" }], count: 1 };
+  assert.equal(isSame(page, shown, 1, 2), false);
+});
+
+test("the pictures around one are offered, nearest first, but none that cannot be read", () => {
+  const shown = ["a", "b", "c", "d", "e"].map((id) => ({ id, width: id === "d" ? 0 : 64 }));
+  assert.deepEqual(
+    neighbours(shown, "c", 3).map(({ id }) => id),
+    ["b", "a", "e"],
+  );
+  assert.equal(namesText(["a", "b", "c"], 2), "“a” “b” …");
 });
 
 test("a picture that came twice is shown once", () => {

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 from pipelines.errors import Note, StorageError, UnreadableImage
+from pipelines.types import Task
 from webui.archive import metadata
 from webui.archive.inputs import INPUTS
 from webui.archive.naming import GRID
@@ -33,7 +34,7 @@ DEPTH = 16  # folders below the root
 MANY = 4000  # files; a process costs half a second to start
 CORES = 8  # at most: more wait for the disk
 
-_TASKS = ("txt2img", "img2img", "inpaint")
+_TASKS = get_args(Task)
 _ENDS = 4096  # bytes of a foreign file that stand for it
 _KEY = 32  # hexadecimal digits
 _DIGEST = 16  # likewise
@@ -259,6 +260,8 @@ def _name(value: object) -> str:
 
 
 def _task(fields: Any, settings: Any) -> str:
+    if settings.get("upscale"):
+        return "upscale"
     if "mask_blur" in fields or settings.get("inpaint"):
         return "inpaint"
     return "img2img" if "strength" in fields else "txt2img"

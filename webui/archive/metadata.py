@@ -44,7 +44,16 @@ SIDECAR_LIMIT = 4 * 1024 * 1024  # bytes
 
 def to_infotext(record: Record) -> str:
     """The `parameters` text of a record."""
-    return infotext.write(flat_fields(record.settings), model_sha256=record.model_sha256)
+    upscale = record.settings.get("upscale")
+    besides = {}
+    if upscale is not None:  # as A1111 calls it
+        besides = {
+            "Postprocess upscale by": f"{upscale.get('by', 2.0):g}",
+            "Postprocess upscaler": f"{upscale.get('upscaler', '')}",
+        }
+        if not upscale.get("known", True):
+            return infotext.line_of(besides)
+    return infotext.write(flat_fields(record.settings), model_sha256=record.model_sha256, besides=besides)
 
 
 def from_infotext(text: str) -> tuple[dict[str, Any], list[str]]:

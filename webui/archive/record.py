@@ -15,7 +15,16 @@ from typing import Any, NamedTuple
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import check_json, flat_json, packed, unknown_names, unpacked
 from pipelines.kinds import shown
-from pipelines.types import FIRST_RULES, PROMPT_RULES, REQUEST_FIELDS, Batch, GenerationRequest, GenerationResult, Task
+from pipelines.types import (
+    FIRST_RULES,
+    PROMPT_RULES,
+    REQUEST_FIELDS,
+    Batch,
+    GenerationRequest,
+    GenerationResult,
+    Task,
+    task_of,
+)
 from webui.archive import VERSION
 from webui.archive.inputs import InputStore, pixels_sha256
 from webui.archive.readers.values import check_depth
@@ -111,9 +120,7 @@ class Record:
 
     @property
     def task(self) -> Task:
-        if self.settings.get("inpaint") is not None:
-            return "inpaint"
-        return "txt2img" if self.settings.get("init") is None else "img2img"
+        return task_of(self.settings)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -241,9 +248,10 @@ def first_text(record: Record | None) -> dict[str, str] | None:
 
 def _parent(settings: Mapping[str, Any], task: str, inputs: InputStore) -> dict[str, Any] | None:
     """The picture that an image was made from. By the hash its own file records, as a JPEG's pixels are others."""
-    if settings["init"] is None:
+    source = settings["upscale"] or settings["init"]
+    if source is None:
         return None
-    image = settings["init"]["image"]
+    image = source["image"]
     origin = inputs.origin(image)
     recorded = origin.get("pixels_sha256")
     parent = {"pixels_sha256": recorded if _is_hash(recorded) else image, "kind": task}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import shutil
 import threading
@@ -167,7 +168,7 @@ class ImageStore:
 
     def check_space(self, request: GenerationRequest) -> None:
         """Raises StorageError unless three times what the run may need is free."""
-        need = _SPACE_FACTOR * (request.images + 1) * (request.width * request.height * 3 + _TEXT_ROOM)
+        need = _SPACE_FACTOR * (request.images + 1) * (math.prod(request.size) * 3 + _TEXT_ROOM)
         free = self.free_bytes()
         if free < need:
             raise Unavailable("space_short", free=free / 1e6, need=need / 1e6, folder=str(self.root))

@@ -17,7 +17,7 @@ from pipelines.kinds import Choice, Flag, Number, Picture, Whole
 from pipelines.types import REQUEST_FIELDS
 from webui import words
 from webui.commands import index as reindex
-from webui.commands import link
+from webui.commands import link, upscale
 from webui.commands import verify as verification
 from webui.commands.asked import existing, request_of
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 POLL = 0.5  # seconds; Windows notices Ctrl+C only between waits
-COMMANDS = ("serve", "link", "generate", "again", "verify", "index")
+COMMANDS = ("serve", "link", "generate", "upscale", "again", "verify", "index")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -94,6 +94,9 @@ def parser() -> Parser:
     _add_serve(commands)
     link.add(commands)
     _add_generate(commands)
+    larger = upscale.add(commands)
+    _add_settings(larger)
+    larger.set_defaults(run=run_upscale)
     _add_again(commands)
     verify = verification.add(commands)
     _add_settings(verify)
@@ -245,6 +248,22 @@ def _line(saved: SavedImage) -> dict[str, Any]:
     # of the whole batch: its images are computed at once
     seconds = None if record is None else round(record.seconds, 3)
     return {"path": str(saved.path), "seed": saved.seed, "seconds": seconds}
+
+
+def run_upscale(options: argparse.Namespace) -> int:
+    from webui.proof.sweep import files_in
+
+    files = [existing(file, "file") for file in files_in(options.paths)]
+    with answers(options.json) as answer, _service(options) as parts:
+        results = [_upscale(parts, file, upscale.wanted(options), answer) for file in files]
+    return max(results, default=DONE)
+
+
+def _upscale(parts: Parts, file: Path, wanted: dict[str, Any], answer: Answer) -> int:
+    *_, status = follow(parts.service, parts.service.submit_upscale(file.absolute(), **wanted))
+    for saved in status.saved:
+        answer(_line(saved), str(saved.path))
+    return _ending(status)
 
 
 def run_again(options: argparse.Namespace) -> int:

@@ -27,9 +27,10 @@ from pipelines.types import (
     Progress,
     PromptReading,
 )
+from pipelines.upscaling.plain import PLAIN
 from webui.archive.metadata import request_to_json
 from webui.archive.store import SavedImage
-from webui.jobs import choices
+from webui.jobs import choices, upscaling
 from webui.jobs.board import Board
 from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import House
@@ -112,8 +113,9 @@ class GenerationService:
     def submit_many(self, requests: list[GenerationRequest]) -> list[str]:
         wishes: list[tuple[str, dict[str, Any], int]] = []
         checked: set[tuple[str, ...]] = set()
-        for request in map(self.shelf.settled, requests):
-            named = (request.model, request.prompt, request.negative_prompt, request.vae)
+        for request in map(self._settled, requests):
+            named: tuple[str, ...] = (request.model, request.prompt, request.negative_prompt, request.vae)
+            named += ("",) if request.upscale is None else (request.upscale.upscaler,)
             if named not in checked:  # many requests of an experiment name the same files
                 self.check(request)
                 checked.add(named)
@@ -122,6 +124,15 @@ class GenerationService:
             drawn = drawn if drawn.seed is not None else replace(drawn, seed=self._rng.randrange(SEED_END))
             wishes.append(("generate", request_to_json(drawn, self._store.inputs), drawn.images))
         return self._add(wishes)
+
+    def _settled(self, request: GenerationRequest) -> GenerationRequest:
+        """A picture that is made larger was made already: what is settled for its model today says nothing of it."""
+        return request if request.upscale is not None else self.shelf.settled(request)
+
+    def submit_upscale(self, path: Path, **wanted: Any) -> str:
+        """Queues making this picture larger; `wanted`: what differs in `Upscale`. Raises InvalidRequest,
+        UnreadableImage, StorageError."""
+        return self.submit(upscaling.request_of(path, self._store.inputs, wanted))
 
     def submit_again(self, *paths: Path) -> str:
         """Queues making these images again, to compare. Nothing is saved. Of those that are gone the job tells."""
@@ -138,11 +149,14 @@ class GenerationService:
 
     def planned(self, request: GenerationRequest) -> GenerationRequest:
         """The request as it is queued: one with choices makes its images one by one. Raises InvalidRequest."""
-        return choices.planned(request, self._house.lists())
+        return request if request.upscale is not None else choices.planned(request, self._house.lists())
 
     def check(self, request: GenerationRequest) -> None:
         """Raises InvalidRequest for choices that cannot be drawn, and for a model, LoRA, learned word or VAE that is
         not there or does not fit."""
+        if request.upscale is not None:
+            self._engine.check(request)
+            return
         known = {model.name: model for model in self._engine.models()}
         if request.model not in known:
             raise InvalidRequest("model", "choice", choices=several(tuple(known)), value=shown(request.model))
@@ -198,6 +212,10 @@ class GenerationService:
     def watched(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         """Makes a batch outside the queue, between two batches of it; nothing is saved."""
         return self._engine.generate(batch, on_progress)
+
+    def upscalers(self) -> tuple[str, ...]:
+        """What makes pictures larger, by name: those that need no file first."""
+        return (*PLAIN, *(info.name for info in self._engine.upscalers()))
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines import types
 from pipelines.errors import Note, Stopped
 from pipelines.types import Progress
 from webui.archive.store import SavedImage
@@ -70,7 +71,7 @@ def task_of(job: Job) -> str | None:
     """The task of a run; None for a job of another kind."""
     if job.kind != "generate":
         return None
-    return "inpaint" if job.payload.get("inpaint") else "img2img" if job.payload.get("init") else "txt2img"
+    return types.task_of(job.payload)
 
 
 def size_of(job: Job) -> tuple[int, int] | None:

@@ -20,12 +20,18 @@ from pipelines.types import GenerationRequest, ModelInfo, OnProgress, Progress
 PATIENCE = 30.0  # seconds that a picture waits for hashes which are being computed
 PAUSE = 0.1
 SHORT = 10  # digits of a hash that people are shown
-_KINDS = {"model": ("checkpoint", "unknown"), "lora": ("lora", "lycoris"), "vae": ("vae",), "embedding": ("embedding",)}
+_KINDS = {
+    "model": ("checkpoint", "unknown"),
+    "lora": ("lora", "lycoris"),
+    "vae": ("vae",),
+    "embedding": ("embedding",),
+    "upscaler": ("upscaler", "unknown"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Named:
-    """A file as a picture's record names it. `role`: model, vae, lora or embedding."""
+    """A file as a picture's record names it. `role`: of `_KINDS`."""
 
     role: str
     name: str
@@ -51,7 +57,7 @@ class Match:
 
 def named_in(facts: Mapping[str, Any]) -> Iterator[Named]:
     """Every file whose hash is recorded; the record is data from strangers."""
-    roles: list[tuple[str, Any]] = [("model", [facts.get("model")]), ("vae", [facts.get("vae")])]
+    roles: list[tuple[str, Any]] = [(role, [facts.get(role)]) for role in ("model", "vae", "upscaler")]
     roles += [("lora", facts.get("loras")), ("embedding", facts.get("embeddings"))]
     for role, entries in roles:
         for entry in entries if isinstance(entries, list) else []:
@@ -90,7 +96,12 @@ def matched(facts: Mapping[str, Any], files: Sequence[ModelInfo]) -> list[Match]
 
 def renamed(request: GenerationRequest, matches: Iterable[Match]) -> GenerationRequest:
     """The request with the names that its files have today."""
+    matches = tuple(matches)
     found = {name: getattr(request, name) for name in ("model", "vae", "prompt", "negative_prompt")}
+    if request.upscale is not None:
+        now = renamed_fields({"upscaler": request.upscale.upscaler}, matches)
+        request = replace(request, upscale=replace(request.upscale, **now))
+        matches = tuple(one for one in matches if one.named.role != "upscaler")
     return replace(request, **renamed_fields(found, matches))
 
 
@@ -101,7 +112,7 @@ def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[
         role, name, now = one.named.role, re.escape(one.named.name), one.now
         if now is None:
             continue
-        if role in ("model", "vae"):
+        if role in ("model", "vae", "upscaler"):
             found[role] = now
             continue
         pattern = rf"(?<=<lora:){name}(?=[:>])" if role == "lora" else rf"(?<![\w-]){name}(?![\w-])"

@@ -99,7 +99,8 @@ class _Original:
         """Equal for the images of one batch, which is computed once for all of them."""
         settings = {name: value for name, value in self.record.settings.items() if name != "seed"}
         request = self.batch.request  # with the names that its files have today
-        names = request.model, request.vae, request.prompt, request.negative_prompt
+        upscaler = request.upscale and request.upscale.upscaler
+        names = request.model, request.vae, request.prompt, request.negative_prompt, upscaler
         return json.dumps(
             [settings, names, self.batch.seeds, self.batch.threads, self.batch.prompt_rules], sort_keys=True
         )

@@ -21,6 +21,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The model gave numbers that are not finite at step {step}; nothing was saved.",
         "模型在第 {step} 步给出非有限数值，未保存任何内容。",
     ),
+    "upscaled_not_finite": (
+        "{name} gave numbers that are no colours for this picture; nothing was saved. Another upscaler may do.",
+        "{name} 对此图片输出了无效数值，未保存任何内容。可换用其他放大模型。",
+    ),
     "not_finite_decoded": (
         "The model's decoder gave numbers that are not finite; nothing was saved.",
         "模型的解码器给出非有限数值，未保存任何内容。",

@@ -132,6 +132,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "stage_encoding": ("Reading the prompt", "解析提示词"),
     "stage_denoising": ("Step {step} of {steps}", "第 {step}/{steps} 步"),
     "stage_decoding": ("Turning it into pixels", "解码图像"),
+    "stage_upscaling": ("Part {step} of {steps}", "第 {step}/{steps} 块"),
     "stage_saving": ("Saving", "保存中"),
     "image_of": ("image {image} of {images}", "第 {image}/{images} 张"),
     "eta": ("about {seconds} s left", "大约还需 {seconds} 秒"),

@@ -29,6 +29,7 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "txt2img": ("txt2img", "文生图"),
     "img2img": ("img2img", "图生图"),
     "inpaint": ("Inpaint", "局部重绘"),
+    "upscale": ("Upscale", "放大"),
     "count": ("{n} pictures", "{n} 张图片"),
     "also": (
         "Also looked for as {names}: {n} more, after the exact ones.",

@@ -12,6 +12,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "role_model": ("model", "模型"),
     "role_vae": ("VAE", "VAE"),
     "role_lora": ("LoRA", "LoRA"),
+    "role_upscaler": ("upscaler", "放大模型"),
     "role_embedding": ("textual inversion", "Textual Inversion"),
     "file_renamed": (
         "The {what} {name} is now called {now}; it is the same file.",

@@ -47,6 +47,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "蒙版在收缩和适配之后已为空：请多涂一些。",
     ),
     "mask_from_elsewhere": ("The mask must be drawn or uploaded on this page.", "蒙版必须在本页绘制或上传。"),
+    "overlap_half": (
+        "{field} must be at most half of the tile, which is {tile} pixels, got {value}.",
+        "{field}最多为分块（{tile} 像素）的一半，当前为 {value}。",
+    ),
+    "upscaled_pixels": (
+        "{field} would give a picture of {value} million pixels; at most {limit} million are made.",
+        "{field}会得到 {value} 百万像素的图片，最多为 {limit} 百万像素。",
+    ),
     "mask_size": (
         "The mask must be as large as the picture, {wanted}, got {value}.",
         "蒙版尺寸必须与图片相同（{wanted}），现为 {value}。",

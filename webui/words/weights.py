@@ -45,6 +45,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         " diffusers folder.",
         "文件含有 T5 文本编码器，却没有它的分词器：请使用只含 CLIP 的文件，或 diffusers 文件夹。",
     ),
+    "no_upscaler": (
+        "it is a network of the kind {architecture}, which does not make colour pictures from colour pictures",
+        "它是 {architecture} 类网络，不能由彩色图片生成彩色图片",
+    ),
     "embedding_not_finite": (
         "The model gave NaN, infinity or nothing for a picture.",
         "模型对图片给出了 NaN、无穷大或空结果。",

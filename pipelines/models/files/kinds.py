@@ -297,10 +297,19 @@ def _rest(tensors: Tensors) -> Finding | None:
     for name, mark in _LANGUAGE_MODELS:
         if mark.prefix_in(tensors) is not None:
             return Finding(kind="text-encoder", variant=name, parts=("text_encoder",))
-    marks = ("conv_first.", "body.0.rdb1.", "model.0.weight", "model.1.sub.", "params_ema.", "params.conv_first.")
-    if tensors.any_starts(*marks):
-        return Finding(kind="upscaler")
-    return None
+    return Finding(kind="upscaler") if _is_upscaler(tensors) else None
+
+
+_UPSCALERS = (  # ESRGAN (old and new names), SwinIR, DAT and HAT, SPAN, and what trainers save beside their state
+    *("conv_first.", "body.0.rdb1.", "model.0.weight", "model.1.sub.", "block_1.c1_r."),
+    *("params_ema.", "params."),
+)
+
+
+def _is_upscaler(tensors: Tensors) -> bool:
+    """The last one, Real-ESRGAN's compact network, is convolutions and what follows each, numbered."""
+    first, second = (tensors.shapes.get(f"body.{number}.weight", ()) for number in (0, 1))
+    return tensors.any_starts(*_UPSCALERS) or (len(first) == 4 and first[1] in (1, 3) and second == first[:1])
 
 
 def _first_name(shapes: Shapes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pipelines.errors import InvalidRequest
@@ -38,8 +39,10 @@ _SCHEDULES = _lowered("Schedule type")
 _SILENT = {"Version", "User", "Model hash"}  # they tell about the image, not how to make it
 
 
-def write(settings: Mapping[str, Any], *, model_sha256: str | None = None) -> str:
-    """The text for one image. `settings`: the flat fields of `metadata.flat_fields`."""
+def write(
+    settings: Mapping[str, Any], *, model_sha256: str | None = None, besides: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The text for one image. `settings`: the flat fields of `metadata.flat_fields`; `besides`: pairs that are none."""
     pairs: dict[str, str] = {}
     for one in REQUEST_FIELDS:
         if one.name == "width":
@@ -48,10 +51,15 @@ def write(settings: Mapping[str, Any], *, model_sha256: str | None = None) -> st
             pairs["Model hash"] = model_sha256[:10]
         if one.setting.infotext and _told(one, settings):
             pairs[one.setting.infotext] = _text_of(one, settings[one.name])
-    pairs |= {"RNG": "CPU", "Version": f"seedprint {VERSION}"}
-    line = ", ".join(f"{key}: {quote(value)}" for key, value in pairs.items())
+    line = line_of({**pairs, "RNG": "CPU", **besides})
     negative = f"\n{NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
     return f"{settings['prompt']}{negative}\n{line}".strip()
+
+
+def line_of(pairs: Mapping[str, str]) -> str:
+    """The last line of such a text; what it says alone where nothing else is known."""
+    told = {**pairs, "Version": f"seedprint {VERSION}"}
+    return ", ".join(f"{key}: {quote(value)}" for key, value in told.items())
 
 
 def _told(one: Field, settings: Mapping[str, Any]) -> bool:
