@@ -33,6 +33,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = {5, 6, 7, 8}
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -98,6 +99,16 @@ def problem(source: Path | bytes) -> Note | None:
     except UnreadableImage as error:
         return error.told
     return None
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a picture as `read` gives it, from its header. Raises UnreadableImage."""
+    try:
+        with Image.open(path, formats=(*FORMATS,)) as image:
+            width, height = image.size
+            return (height, width) if exif.orientation(image.info) in _ON_ITS_SIDE else (width, height)
+    except (*_BOMB, *_BROKEN) as error:
+        raise UnreadableImage("picture_damaged", name=path.name) from error
 
 
 def small(path: Path, side: int) -> Image.Image:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
 
 from pipelines.errors import Note
-from pipelines.types import Task
 from webui.jobs.service import GenerationService
 from webui.kept.settings import HERE
 from webui.lab import shipped
 from webui.parts import Parts
 from webui.ui.again.send import Sender
 from webui.ui.again.tab import AgainTab
+from webui.ui.generate.controls import TABS
 from webui.ui.generate.form_handlers import FormHandlers, wire_form
 from webui.ui.generate.handlers import GenerateHandlers
-from webui.ui.generate.wiring import wire_memory, wire_workspace
+from webui.ui.generate.starting import StartHandlers
+from webui.ui.generate.wiring import wire_memory, wire_start, wire_workspace
 from webui.ui.generate.workspace import Workspace
 from webui.ui.history.saving import SavingForm
 from webui.ui.history.tab import HistoryTab
@@ -36,8 +37,6 @@ from webui.ui.widgets.reading import wire_reading
 from webui.words import language_of, say, translate
 
 __all__ = ["build_page", "mount_options"]
-
-TASKS: tuple[Task, ...] = get_args(Task)
 
 
 def build_page(parts: Parts) -> gr.Blocks:
@@ -63,7 +62,7 @@ def build_page(parts: Parts) -> gr.Blocks:
             header = Header(elem_id="header")
         drop = DropAnywhere(house).build()
         with gr.Tabs(elem_id="frame") as frame:
-            for task in TASKS:
+            for task in TABS:
                 with _tab(task):
                     pass  # they choose the task; the workspace is one for all of them
             with _tab("again") as opened:
@@ -111,6 +110,7 @@ def _wire_workspace(
     lists = PresetLists(parts.presets, library, house.own, [space.preset])
     handlers = GenerateHandlers(space)
     wire_workspace(space, handlers, sender, again, blocks)
+    wire_start(space, StartHandlers(space))
     wire_form(space, FormHandlers(space, parts.forms), blocks)
     wire_composer(space.composer, space.form, library, lists)
     wire_reading(space.reading, {name: space.form[name] for name in ("model", "clip_skip", "dialect")})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -22,7 +22,7 @@ from webui.words import WORDS, choice_key
 Values = Mapping[Any, Any]  # what gradio hands a handler whose inputs are a set: component -> value
 Updates = dict[Any, Any]  # component -> update
 
-TABS: tuple[Task, ...] = get_args(Task)
+TABS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")  # the tasks that begin with the form
 SLIDER_MOST = 1000  # whole numbers that go further are typed
 
 

@@ -99,6 +99,7 @@ class Extras:
         }
 
 
+OWN = "own"  # the shape of the picture that is started from
 SHAPES = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16")  # width to height
 
 
@@ -210,4 +211,6 @@ def _build_sizes(start: Mapping[str, Any]) -> tuple[dict[str, Component], gr.But
         height = control("height", PLACE, start["height"], min_width=90)
     with gr.Row(elem_classes="shapes", elem_id=f"{PLACE}_shapes"):
         shapes = {one: gr.Button(one, size="sm", elem_classes="shape", min_width=0) for one in SHAPES}
+        classes = ["shape", "for-img2img-inpaint"]
+        shapes[OWN] = gr.Button(word("shape_own"), size="sm", min_width=0, elem_classes=classes)
     return {"width": width, "height": height}, swap, shapes

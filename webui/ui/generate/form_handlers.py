@@ -15,6 +15,7 @@ from webui.kept.forms import Forms
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.workspace import Workspace, examples_for
+from webui.words import language_of, say
 
 # the form's name where it is kept, and those of the three forms that version 0.1.0 had
 KEPT_AS = ("form", "txt2img", "img2img", "inpaint")
@@ -40,23 +41,31 @@ class FormHandlers:
             *self.space.examples,
         ]
 
-    def find(self, values: dict[Any, Any]) -> Updates:
-        """When a page opens: what the form showed last; the first time it stays as it is built."""
-        kept = self._kept()
+    def find(self, values: dict[Any, Any], request: gr.Request) -> Updates:
+        """When a page opens: what the form showed last, and what of it cannot be shown; the first time it stays as it
+        is built."""
+        problem, kept = self.forms.problem(KEPT_AS[0]), self._kept()
+        told = (
+            {} if problem is None else {self.space.live: {"state": "told", "line": say(problem, language_of(request))}}
+        )
         if kept is not None:
             self.forms.keep(KEPT_AS[0], kept)  # one of 0.1.0 is the first state that can be gone back to
-            return self._show(kept)
+            return self._show(kept) | told
         shown = self.form.read(values)
         self.forms.keep(KEPT_AS[0], shown)
-        return {self.space.extras.defaults: self._defaults(self.house.model(shown["model"]))}
+        return {self.space.extras.defaults: self._defaults(self.house.model(shown["model"]))} | told
 
     def _kept(self) -> dict[str, Any] | None:
         return next((kept for name in KEPT_AS if (kept := self.forms.current(name)) is not None), None)
 
-    def keep(self, values: dict[Any, Any]) -> None:
-        """After any change. A page that has not shown the kept form yet must not overwrite it."""
-        if _known(values[self.space.extras.defaults]).get(FOUND):
-            self.forms.keep(KEPT_AS[0], self.form.read(values))
+    def keep(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        """After any change; what cannot be kept as it is typed is told. A page that has not shown the kept form yet
+        must not overwrite it."""
+        if not _known(values[self.space.extras.defaults]).get(FOUND):
+            return gr.skip()
+        refused = self.forms.keep(KEPT_AS[0], self.form.read(values))
+        language = language_of(request)
+        return {"faults": {str(note.values["field"]): say(note, language) for note in refused}}
 
     def undo(self) -> Any:
         before = self.forms.undo(KEPT_AS[0])
@@ -118,9 +127,11 @@ def wire_form(space: Workspace, handlers: FormHandlers, blocks: gr.Blocks) -> No
     """Which event calls which handler."""
     form = space.form
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    blocks.load(handlers.find, handlers.inputs(), handlers.outputs(), api_name="form_find", **quiet)
+    shown = [*handlers.outputs(), space.live]
+    blocks.load(handlers.find, handlers.inputs(), shown, api_name="form_find", **quiet)
     form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name="form_model", **quiet)
     space.undo.click(handlers.undo, None, handlers.outputs(), api_name="form_undo", **quiet)
     space.reset.click(handlers.reset, handlers.inputs(), handlers.outputs(), api_name="form_reset", **quiet)
     changes: list[Any] = [component.change for component in form.components()]  # type: ignore[attr-defined]
-    gr.on(changes, handlers.keep, handlers.inputs(), None, trigger_mode="always_last", api_name="form_keep", **quiet)
+    kept: dict[str, Any] = {"inputs": handlers.inputs(), "outputs": space.faults, "api_name": "form_keep", **quiet}
+    gr.on(changes, handlers.keep, trigger_mode="always_last", **kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import gradio as gr
 from PIL.Image import Image
@@ -16,15 +16,14 @@ from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs
 from webui.ui.generate import memory_line
-from webui.ui.generate.controls import Updates, Values, accepted, schedule_update, whole
+from webui.ui.generate.controls import TABS, Updates, Values, accepted, schedule_update, whole
 from webui.ui.generate.workspace import Workspace
-from webui.ui.house import input_url, uploaded_file
 from webui.words import Language, fault, language_of, translate
 
 
 def task_in(value: object) -> Task:
     """From the browser: data from outside."""
-    return next((task for task in get_args(Task) if task == value), "txt2img")
+    return next((task for task in TABS if task == value), "txt2img")
 
 
 class GenerateHandlers:
@@ -118,14 +117,6 @@ class GenerateHandlers:
             return self.form.apply({"prompt": words})
         return self.form.apply(preset.apply(words, values[form["negative_prompt"]] or ""))
 
-    def shaped(self, shape: str, name: Any) -> list[int]:
-        """Width and height of this shape, of the area that the model was made for. `shape`: "3:2", width to height."""
-        model = self.house.model(name)
-        side = model.native_size if model else 512
-        wide, high = (int(part) for part in shape.split(":"))
-        step = 64 if side > 512 else 8
-        return [round(side * (part / other) ** 0.5 / step) * step for part, other in ((wide, high), (high, wide))]
-
     def steps_run(self, steps: Any, strength: Any, request: gr.Request) -> str:
         """How many steps really run: int(steps × strength)."""
         language = language_of(request)
@@ -136,18 +127,6 @@ class GenerateHandlers:
         if run == 0:
             return escaped(translate("steps_none", language))
         return escaped(translate("steps_run", language, run=run, steps=steps))
-
-    def painter_upload(self, value: Any, request: gr.Request) -> Updates:
-        """The visitor gave the painter a picture: it is brought to upright sRGB and kept, then shown."""
-        space, language = self.space, language_of(request)
-        file = uploaded_file(value.get("uploaded")) if isinstance(value, dict) else None
-        try:
-            if file is None:
-                raise InvalidRequest("init_image", "picture_needed")
-            sha256 = self.house.inputs.put(metadata.read_input(file, self.house.inputs))
-        except SeedprintError as error:
-            return {space.live: refused(error, language, "init_image")}
-        return {space.live: {}, space.painter: {"source": sha256, "url": input_url(sha256)}}
 
 
 def refused(error: SeedprintError, language: Language, field: str = "") -> dict[str, Any]:

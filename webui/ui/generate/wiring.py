@@ -14,6 +14,7 @@ from webui.ui.again.send import LEAVES, Sender
 from webui.ui.again.tab import AgainTab
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import GenerateHandlers, refused
+from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.workspace import Workspace
 from webui.ui.lists import offer
 from webui.ui.looks import watcher
@@ -106,9 +107,6 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
         button.click(None, button, form["prompt"], js="text => text", api_visibility="private")
     swapped = "(width, height) => [height, width]"
     extras.swap.click(None, sizes, sizes, js=swapped, api_visibility="private")
-    for shape, button in extras.shapes.items():
-        name = f"form_shape_{shape.replace(':', '_')}"
-        button.click(partial(handlers.shaped, shape), form["model"], sizes, api_name=name, **_QUIET)
     extras.seed_random.click(None, None, form["seed"], js="() => -1", api_visibility="private")
     counted = [form["steps"], form["strength"]]
     changes: list[Any] = [component.change for component in counted]
@@ -120,8 +118,22 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
         api_name="form_steps_run",
         **_QUIET,
     )
-    outputs = [space.painter, space.live]
-    space.painter.upload(handlers.painter_upload, space.painter, outputs, api_name="form_upload", **_QUIET)
+
+
+def wire_start(space: Workspace, handlers: StartHandlers) -> None:
+    """The picture to start from, the size that follows it, and shapes."""
+    form, inputs, outputs = space.form, handlers.inputs(), handlers.outputs()
+    asked: dict[str, Any] = {"js": _OF_TASK, **_QUIET}
+    space.image.upload(handlers.given, inputs, outputs, api_name="form_given", **asked)
+    space.painter.upload(handlers.painted, inputs, [*outputs, space.painter], api_name="form_upload", **asked)
+    for shape, button in space.extras.shapes.items():
+        name = f"form_shape_{shape.replace(':', '_')}"
+        button.click(partial(handlers.shaped, shape), inputs, outputs, api_name=name, **asked)
+    changes: list[Any] = [
+        *(one.change for one in (form["width"], form["height"], form["resize_mode"])),
+        *(one.change for one in (space.image, space.painter)),
+    ]
+    gr.on(changes, handlers.told, inputs, space.fitting, trigger_mode="always_last", api_name="form_fitting", **asked)
 
 
 def _wire_canvas(space: Workspace, sender: Sender, again: AgainTab) -> None:

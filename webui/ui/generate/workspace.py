@@ -29,6 +29,7 @@ from webui.ui.labels import word
 from webui.ui.widgets.canvas import Canvas
 from webui.ui.widgets.canvas_mode import CanvasMode
 from webui.ui.widgets.composer import build_composer, preset_choices
+from webui.ui.widgets.faults import Faults
 from webui.ui.widgets.live import Live
 from webui.ui.widgets.painter import MaskPainter
 from webui.ui.widgets.reading import build_reading
@@ -108,6 +109,7 @@ class Workspace:
         with gr.Column(elem_classes=["part", "for-img2img-inpaint"]):
             made |= build_start(PLACE)
             self.steps_run = gr.HTML(elem_id=f"{PLACE}_steps_run", elem_classes="note")
+            self.fitting = gr.HTML(elem_id=f"{PLACE}_fitting", elem_classes="note")
         with gr.Column(elem_classes=["part", "for-inpaint"]):
             made |= build_mask(PLACE)
         with gr.Column(elem_classes="part"):
@@ -121,6 +123,7 @@ class Workspace:
                 self.undo, self.reset = (icon(f"{name}", word(f"form_{name}")) for name in ("undo", "reset"))
             defaults = model_defaults(model, house.service.shelf.settings)
             settings, self.extras = build_settings(made, model, house.service.adapters(), defaults)
+        self.faults = Faults(elem_id=f"{PLACE}_faults")
         self.form = Form(named=made | settings)
 
     def _build_bar(self) -> None:

@@ -1,6 +1,5 @@
 import { finder, onPage } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
-import { Faults } from "./faults.js";
 import { lookOf, titleOf } from "./view.js";
 
 const NAME = "Seedprint";
@@ -13,17 +12,15 @@ function showPreview(image, source, label) {
 }
 
 /** Told on the page what is known of a run, for all that stands beside it. */
-function announce(look, faults) {
+function announce(look) {
   document.body.dataset.run = look.run;
   document.title = titleOf(look, NAME);
-  faults.show(look.faults, window.seedprintTask());
   document.dispatchEvent(new CustomEvent("seedprint:live", { detail: look }));
 }
 
 export function mount({ element, props, watch }, { words, main = false }) {
   const find = finder(element);
   const say = speaker(words);
-  const faults = new Faults();
   const draw = () => {
     const look = lookOf(props.value);
     find(".live").classList.toggle("idle", look.idle);
@@ -31,12 +28,11 @@ export function mount({ element, props, watch }, { words, main = false }) {
     for (const name of ["line", "detail", "error"]) find(`.${name}`).textContent = look[name];
     find(".track").style.display = look.share === null ? "none" : "block";
     if (look.share !== null) find(".fill").style.width = `${look.share}%`;
-    if (main) announce(look, faults);
+    if (main) announce(look);
     else showPreview(find(".preview"), look.preview, say("preview"));
   };
   // said at once on the press, before the program knows of it
   const pressed = () => {
-    faults.clear();
     find(".live").classList.remove("idle");
     for (const name of ["detail", "error"]) find(`.${name}`).textContent = "";
     find(".line").textContent = say("sent");

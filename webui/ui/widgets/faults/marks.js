@@ -25,11 +25,11 @@ async function unfolded(id) {
   return found();
 }
 
-export class Faults {
+export class Marks {
   #marked = new Map(); // element -> the line in it
-  #told = "";
+  #told = "{}";
 
-  /** `faults`: field -> sentence. */
+  /** `faults`: field -> sentence, of a wish that was refused. The first one is brought into view. */
   async show(faults, task) {
     const told = JSON.stringify(faults);
     if (told === this.#told) return;
@@ -45,7 +45,19 @@ export class Faults {
     first?.scrollIntoView({ block: "center" });
   }
 
+  /** Of what is typed: nobody is told while they type, and nothing moves. */
+  tell(faults, task) {
+    for (const [field, text] of Object.entries(faults)) {
+      const element = document.getElementById(placeOf(field, task));
+      if (!element || this.#marked.has(element)) continue;
+      const mark = () => this.#mark(element, text);
+      if (element.contains(document.activeElement)) element.addEventListener("focusout", mark, { once: true });
+      else mark();
+    }
+  }
+
   #mark(element, text) {
+    if (this.#marked.has(element)) return;
     const id = `${element.id}_fault`;
     const line = make("div", { id, class: "field-fault", role: "alert", text });
     element.append(line);
@@ -69,7 +81,7 @@ export class Faults {
   }
 
   clear() {
-    this.#told = "";
+    this.#told = "{}";
     for (const element of [...this.#marked.keys()]) this.#unmark(element);
   }
 }
