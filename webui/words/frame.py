@@ -13,7 +13,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "tab_settings": ("Settings", "设置"),
     "canvas_paint": ("Picture and mask", "图片与蒙版"),
     "canvas_result": ("Result", "结果"),
-    "shape_own": ("Its own", "原图比例"),
+    "shape_own": ("Own", "原图"),
     "engine_warming": (
         "The model is warming up; you can already ask for pictures.",
         "模型正在预热，现在就可以提交任务。",
