@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from .acts import unfold
 from .conftest import Visits
 
 pytestmark = pytest.mark.browser
@@ -36,7 +37,7 @@ def test_clip_skip_is_told(visits: Visits) -> None:
     page.locator("#form_prompt textarea").fill("a star")
     page.locator("#form_reading summary").click()
     expect(page.locator("#form_reading .word")).to_have_count(2)
-    page.locator("#form_more > button").click()
+    unfold(page)
     number = page.locator("#form_clip_skip input[type=number]")
     number.fill("2")
     number.blur()
@@ -49,7 +50,7 @@ def test_compels_language_has_its_map_too(visits: Visits, tmp_path: Path) -> Non
     box.fill("a red++ star")
     reading.locator("summary").click()
     expect(reading.locator(".counts")).to_have_text("5/75 · 0/75")  # to A1111 the signs are a word
-    page.locator("#form_more > button").click()
+    unfold(page)
     page.locator("#form_dialect input").first.click()
     page.get_by_role("option", name="Compel").click()
     expect(reading.locator(".counts")).to_have_text("3/75 · 0/75")

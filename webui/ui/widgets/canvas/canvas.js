@@ -220,7 +220,7 @@ class Canvas {
 
   listen() {
     onPage(this.element, "seedprint:live", ({ detail }) => this.follow(detail));
-    onPage(this.element, "seedprint:page", () => this.refresh()); // somebody came back from another page
+    onPage(this.element, "seedprint:back", () => this.refresh()); // from another page, where pictures may be deleted
     this.find(".strip").addEventListener("keydown", (event) => {
       const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!way) return;

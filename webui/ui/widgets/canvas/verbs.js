@@ -67,15 +67,15 @@ export class Verbs {
     }
   }
 
-  /** Of this picture, or of none. */
+  /** Of this picture, or of none: the bar keeps its room. */
   show(item, canCompare) {
     this.item = item;
     this.bar.inert = !item;
-    this.bar.hidden = !item;
+    this.bar.classList.toggle("unused", !item);
+    this.stars.replaceChildren(fiveStars(item?.rating ?? 0, this.say, (stars) => this.on.rate(stars)));
     if (!item) return;
     this.download.href = item.url;
     this.download.download = item.id.split("/").at(-1);
     this.compare.disabled = !canCompare;
-    this.stars.replaceChildren(fiveStars(item.rating ?? 0, this.say, (stars) => this.on.rate(stars)));
   }
 }

@@ -40,12 +40,13 @@ export class Frame {
   }
 
   #turn(page) {
+    const isBack = isTask(page) && Boolean(this.page) && !isTask(this.page);
     this.page = page;
     if (isTask(page)) this.task = page;
     this.body.dataset.page = isTask(page) ? "workspace" : page;
     this.body.dataset.task = this.task;
     this.show(this.task === "inpaint" ? "paint" : "result");
-    document.dispatchEvent(new CustomEvent("seedprint:page", { detail: page }));
+    if (isBack) document.dispatchEvent(new CustomEvent("seedprint:back"));
   }
 
   /** What the canvas shows on Inpaint: "paint", the picture with its mask, or "result". */
@@ -54,6 +55,13 @@ export class Frame {
     for (const button of document.querySelectorAll("#canvas_mode button")) {
       button.setAttribute("aria-pressed", String(button.value === what));
     }
+  }
+
+  /** A run that was asked for here shows its result; one that goes on takes nobody away who paints meanwhile. */
+  follow({ run, faults }) {
+    if (faults.mask || faults.init_image) this.show("paint");
+    else if (run === "busy" && this.isAsked) this.show("result");
+    this.isAsked = false;
   }
 
   pressed(event) {
@@ -92,10 +100,10 @@ export class Frame {
       const button = event.target.closest?.("#canvas_mode button");
       if (button) this.show(button.value);
     });
-    document.addEventListener("seedprint:live", ({ detail }) => {
-      if (detail.run === "busy" && detail.state === "running" && this.state !== "running") this.show("result");
-      this.state = detail.state;
+    document.addEventListener("seedprint:pressed", () => {
+      this.isAsked = true;
     });
+    document.addEventListener("seedprint:live", ({ detail }) => this.follow(detail));
     this.look();
   }
 }
