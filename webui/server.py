@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PORTS_TRIED = 50
 CLOSING = 2.0  # seconds an open page gets to notice that the server ends
 
+_STUMBLES = (LookupError, ValueError, TypeError, AttributeError)
+
 log = logging.getLogger(__name__)
 
 
@@ -156,12 +158,13 @@ def build_application(parts: Parts) -> FastAPI:
     """Pictures by their opaque ids, and the page at "/". `prepare_environment` comes first."""
     with no_stubs():
         import gradio as gr
-        from fastapi import FastAPI
+        from fastapi import Depends, FastAPI
         from fastapi.exceptions import RequestValidationError
         from starlette.middleware import Middleware
 
         from webui.http.answers import malformed
         from webui.http.bodies import Bodies, UploadRoom
+        from webui.http.calls import well_formed
         from webui.http.files import file_routes
         from webui.http.history import history_routes
         from webui.http.proof import proof_routes
@@ -186,7 +189,9 @@ def build_application(parts: Parts) -> FastAPI:
     application.include_router(proof_routes(parts.service, parts.history))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)
-    options["app_kwargs"]["exception_handlers"] = faults
+    # what gradio's own routes stumble over is a request that no page of ours sends
+    options["app_kwargs"]["exception_handlers"] = faults | dict.fromkeys(_STUMBLES, malformed)
+    options["app_kwargs"]["dependencies"] = [Depends(well_formed)]
     mounted: FastAPI = gr.mount_gradio_app(application, page, path="/", **options)
     return mounted
 

@@ -50,7 +50,7 @@ def run(pipe: Connection, options: Options) -> None:
         )
         engine.warm_up()
         line.send(messages.from_state(engine.describe()))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told to the page's process, which holds its queue
         if not isinstance(error, SeedprintError):
             traceback.print_exc()
         reason = error.note if isinstance(error, SeedprintError) else str(error) or type(error).__name__
