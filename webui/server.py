@@ -50,6 +50,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     if port != settings.port and settings.port:
         say(f"Port {settings.port} is taken; using {port}.")
     with contextlib.ExitStack() as stack:
+        stack.callback(listener.close)
         with data_errors(settings.data_dir):
             private.make_private(settings.data_dir, (settings.output_dir, *settings.models_dirs))
             data_dir = stack.enter_context(claimed(settings.data_dir))
@@ -62,7 +63,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
         gc.disable()  # nothing of what a start makes is garbage: looking for some is a tenth of its time
         with build_parts(settings, make_engine(settings), data_dir) as parts:
             for notice in parts.notices():
-                say(in_words(notice, "en"))
+                say(in_words(notice.note, "en"))
             parts.service.start()
             parts.lab.start()
             parts.watcher.start()
@@ -173,6 +174,7 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.calls import well_formed
         from webui.http.files import file_routes
         from webui.http.history import history_routes
+        from webui.http.notices import notice_routes
         from webui.http.proof import proof_routes
         from webui.http.queue import queue_routes
         from webui.http.scripts import script_routes
@@ -192,6 +194,7 @@ def build_application(parts: Parts) -> FastAPI:
     application.include_router(history_routes(parts))
     application.include_router(script_routes())
     application.include_router(queue_routes(parts.service))
+    application.include_router(notice_routes(parts.service, parts.notices))
     application.include_router(proof_routes(parts.service, parts.history))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)

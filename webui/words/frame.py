@@ -181,6 +181,8 @@ WORDS: dict[str, tuple[str, str]] = {
 SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "theme": ("Light or dark", "浅色或深色"),
     "language": ("中文", "English"),
+    "dismiss": ("Do not show this again", "不再显示"),
+    "no_answer": ("The program did not answer.", "程序没有响应。"),
     "tagline": ("Pictures that can be made again", "可以原样重现的图片"),
     "drop": ("Drop a picture here, paste it, or click to choose", "拖入、粘贴图片，或点击选择"),
     "brush": ("Brush", "画笔"),

@@ -6,8 +6,8 @@ from webui.ui.widgets.widget import Widget, script_words
 
 
 class Header(Widget):
-    """Name, the engine's state, language and light or dark. Value: {"state", "text", "notice"}: what a person should
-    know of this start, or nothing."""
+    """Name, the engine's state, language and light or dark. Value: {"state", "text"}; what else a person should know
+    its script asks `/notices`, as long as somebody looks."""
 
     folder = "header"
-    words = script_words("tagline", "language", "theme")
+    words = script_words("tagline", "language", "theme", "dismiss", "no_answer")
