@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import socket
@@ -159,6 +160,7 @@ class RunningApp:
     link: str  # as it is printed
     folder: Path  # holds `outputs` and `data`
     lines: list[str] = field(default_factory=list)  # what it said so far
+    _cookie: str = ""
 
     @property
     def url(self) -> str:
@@ -176,7 +178,13 @@ class RunningApp:
     @property
     def cookie(self) -> dict[str, str]:
         """What a browser that has opened the link sends."""
-        return {"Cookie": f"seedprint-{self.port}={self.token}"}
+        if not self._cookie:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            connection.request("GET", f"/?token={self.token}")
+            given = connection.getresponse().getheader("set-cookie") or ""
+            connection.close()
+            self._cookie = given.partition(";")[0]
+        return {"Cookie": self._cookie}
 
     def end(self) -> None:
         if self.process.poll() is None:

@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import date
 from itertools import count
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from webui.jobs.schema import SCHEMA
 from webui.jobs.table import JobTable
 from webui.kept.forms import Forms
 from webui.lab.store import LabTable
-from webui.notices import Notices
 from webui.parts import build_parts
 
 pytestmark = pytest.mark.lengthy
@@ -204,7 +202,7 @@ def test_the_pictures_that_a_second_program_was_asked_for_are_made_once(tmp_path
     store.prepare()
     with claimed(settings.data_dir) as first, claimed(settings.data_dir) as second:
         with build_parts(settings, FakeEngine(), second) as parts:
-            assert parts.notices() == (Note("second_program", folder=str(first)),)
+            assert [one.note for one in parts.notices()] == [Note("second_program", folder=str(first))]
             jobs = parts.service.submit_many([request(seed=seed, batch_size=2) for seed in (10, 20, 30)])
         # the first picture of the first job was finished, and could not be saved
         made = results(request(seed=10, batch_size=2))[0]
@@ -224,13 +222,3 @@ def test_the_pictures_that_a_second_program_was_asked_for_are_made_once(tmp_path
         saved = [one.seed for one in parts.history.recent(99) if one.kind == "image"]
     assert sorted(saved) == [10, 11, 20, 21, 30, 31]
     assert not list((settings.data_dir / "waiting").iterdir())
-
-
-def test_a_damaged_file_set_aside_since_the_start_is_told(tmp_path: Path) -> None:
-    (tmp_path / "jobs.damaged-2020-01-01.sqlite").write_bytes(b"of an earlier start")
-    notices = Notices((tmp_path, tmp_path))
-    assert notices() == ()
-    (tmp_path / "jobs.sqlite").write_bytes(b"garbage " * 1000)
-    Database(tmp_path / "jobs.sqlite", SCHEMA).close()
-    aside = tmp_path / f"jobs.damaged-{date.today().isoformat()}.sqlite"
-    assert notices() == (Note("database_kept", file=str(aside)),)

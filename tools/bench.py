@@ -1,7 +1,8 @@
 """Measures what the product promises, paired in one run.
-`python -m tools.bench page|overhead|cancel|verify|exact|models|history|faults`.
+`python -m tools.bench start|page|overhead|cancel|verify|exact|models|history|faults`.
 
-page      seconds from `python app.py` to the first answered request
+start     seconds from `python app.py` to the first answered request
+page      first visit, reload and a click in a browser: bytes, requests, seconds; beside an empty page of Gradio's
 overhead  the whole product (queue, worker process, saving) against the bare diffusers pipeline, same model and settings
 cancel    seconds from Cancel to the stopped run, beside the length of one step
 verify    random requests of the built-in model, made, and made again in a new process: all must be identical
@@ -47,6 +48,7 @@ from pipelines.types import Batch, GenerationRequest
 from tools.bench_faults import add_fault_options, bench_faults
 from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
+from tools.bench_page import bench_page
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.kinds import House
@@ -63,8 +65,8 @@ PROMPT = "a red star on a blue background"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools.bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    page = commands.add_parser("page")
-    page.add_argument("--rounds", type=int, default=5)
+    for name, rounds in (("start", 5), ("page", 3)):
+        commands.add_parser(name).add_argument("--rounds", type=int, default=rounds)
     for name in ("overhead", "cancel"):
         command = commands.add_parser(name)
         command.add_argument("--rounds", type=int, default=5)
@@ -85,7 +87,7 @@ def main() -> None:
     add_options(commands.add_parser("history"))
     add_fault_options(commands.add_parser("faults"))
     arguments = parser.parse_args()
-    benches = {"page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
+    benches = {"start": bench_start, "page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
     benches |= {"verify": bench_verify, "exact": bench_exact, "models": bench_models}
     benches |= {"history": bench_history, "faults": bench_faults}
     run = benches[arguments.command]
@@ -103,7 +105,7 @@ def machine() -> dict[str, Any]:
 # -- time to first page --------------------------------------------------------------------------------------------
 
 
-def bench_page(arguments: argparse.Namespace) -> dict[str, Any]:
+def bench_start(arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = [first_page() for _ in range(arguments.rounds)]
     return {"seconds_to_first_page": summary(seconds)}
 

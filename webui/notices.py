@@ -1,36 +1,91 @@
-"""What a person should know of this start of the program: that it is a second one, which databases were damaged, what
-an update changed."""
+"""What a person should know until they say that they do: damaged databases, files that rotted, a second program, what
+an update changed.
+
+All but what was dismissed is found anew each time, from what lies in the folders, so a notice outlives the program.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from pipelines.database import DAMAGED
 from pipelines.errors import Note
+from webui.kept.private import write_private
+
+FILE = "dismissed.json"
+FRESH = 30.0  # seconds that what is known of the models is not asked for again
+_ASIDE = f"*{DAMAGED}*.sqlite"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    id: str
+    note: Note
 
 
 class Notices:
-    """Damaged files set aside in `folders` since this was built, by whatever process. `first`: the data folder that
-    another program uses, if this is a second one. `update`: what the golden set says of one."""
+    """Of a data folder; any thread may ask."""
 
     def __init__(
-        self, folders: Sequence[Path], first: Path | None = None, update: Callable[[], Note | None] = lambda: None
+        self,
+        folder: Path,
+        first: Path | None = None,
+        rotten: Callable[[], Iterable[Note]] = tuple,
+        update: Callable[[], Note | None] = lambda: None,
+        fresh: float = FRESH,
     ) -> None:
-        self._update = update
-        self._folders, self._first = dict.fromkeys(folders), first
-        self._before = self._asides()
+        """`first`: the data folder that another program uses, if this is a second one. `rotten`: of model files whose
+        bytes have changed. `update`: what the golden set says of one. `fresh`: seconds that neither is asked again."""
+        self._folder, self._first, self._fresh = folder, first, fresh
+        self._rotten, self._update = rotten, update
+        self._lock = threading.Lock()
+        self._asked, self._found = -fresh, tuple[Note, ...]()
+        self._dismissed = self._read()
 
-    def __call__(self) -> tuple[Note, ...]:
-        second = [Note("second_program", folder=str(self._first))] if self._first is not None else []
-        update = self._update()
-        return (
-            *second,
-            *([update] if update is not None else []),
-            *(Note("database_kept", file=str(path)) for path, _ in sorted(self._asides() - self._before)),
-        )
+    def __call__(self) -> tuple[Notice, ...]:
+        with self._lock:
+            return tuple(one for one in self._all() if one.id not in self._dismissed)
 
-    def _asides(self) -> set[tuple[Path, int]]:
-        """With the time of each: another one may take the name."""
-        found = (path for folder in self._folders for path in folder.glob(f"*{DAMAGED}*.sqlite"))
-        return {(path, path.stat().st_mtime_ns) for path in found if path.exists()}
+    def dismiss(self, identity: str) -> None:
+        """It is not told any more, unless the same happens again. Raises StorageError when that cannot be kept: then
+        it is told after the next start."""
+        with self._lock:
+            self._dismissed = {one.id for one in self._all()} & {*self._dismissed, identity}
+            write_private(self._folder / FILE, json.dumps(sorted(self._dismissed)))
+
+    def _all(self) -> Iterator[Notice]:
+        if self._first is not None:
+            yield _notice(Note("second_program", folder=str(self._first)), id(self))  # of this run of the program
+        for path in sorted({*self._folder.glob(_ASIDE), *self._folder.glob(f"instance-*/{_ASIDE}")}):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                yield _notice(Note("database_kept", file=str(path)), path.stat().st_mtime_ns)
+        if time.monotonic() - self._asked >= self._fresh:
+            told = self._update()
+            self._found = (*(() if told is None else (told,)), *self._rotten())
+            self._asked = time.monotonic()
+        yield from (_notice(note) for note in self._found)
+
+    def _read(self) -> set[str]:
+        try:
+            data = json.loads((self._folder / FILE).read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return set()
+        except (OSError, ValueError) as error:
+            log.warning("What was dismissed cannot be read: %s", error)
+            return set()
+        return {str(one) for one in data} if isinstance(data, list) else set()
+
+
+def _notice(note: Note, when: int = 0) -> Notice:
+    """`when`: another one may take the name of a file."""
+    told = json.dumps([note.to_json(), when], sort_keys=True)
+    return Notice(sha256(told.encode()).hexdigest()[:16], note)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.engine import Engine
+from pipelines.errors import Note
 from pipelines.shared_database import Database
 from webui.archive.ahead import Ahead
 from webui.archive.history import MARKS, History
@@ -40,6 +41,7 @@ from webui.proof import golden, upgrades
 from webui.proof.badges import Proofs
 from webui.proof.remade import Remade
 from webui.proof.rereading import Rereading
+from webui.proof.resources import altered
 from webui.words import say
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ class Parts:
     lab: Lab
     forms: Forms
     saving: SavingSettings
-    notices: Notices  # what a person should know of this start
+    notices: Notices  # what a person should know
 
     def find(self, identity: str) -> SavedImage | None:
         """The picture with this opaque id."""
@@ -80,7 +82,8 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         proofs = Proofs(settings.data_dir / MARKS)  # a command's too: what it found out stays known
         stack.callback(proofs.close)
         update = partial(upgrades.told, settings.data_dir / golden.FOLDER, proofs)
-        notices = Notices((settings.data_dir, data_dir), settings.data_dir if second else None, update)
+        second_of = settings.data_dir if second else None
+        notices = Notices(settings.data_dir, second_of, partial(_rotten, engine), update)
         database = Database(data_dir / JOBS, SCHEMA)
         stack.callback(database.close)
         if data_dir == settings.data_dir:
@@ -134,6 +137,10 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             saving=saving,
             notices=notices,
         )
+
+
+def _rotten(engine: Engine) -> list[Note]:
+    return [note for note in map(altered, engine.shelf()) if note is not None]
 
 
 def _idle(engine: Engine, jobs: JobTable) -> bool:

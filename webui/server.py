@@ -10,6 +10,7 @@ import gc
 import inspect
 import logging
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -24,6 +25,7 @@ from pipelines.errors import StorageError
 from webui.http.guard import App, Gate
 from webui.instances import claimed
 from webui.kept import private
+from webui.kept.sessions import Sessions
 from webui.kept.settings import HOST, Settings
 from webui.parts import Parts, build_parts
 from webui.words import say as in_words
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 PORTS_TRIED = 50
 CLOSING = 2.0  # seconds an open page gets to notice that the server ends
 
+_STUMBLES = (LookupError, ValueError, TypeError, AttributeError)
+
 log = logging.getLogger(__name__)
 
 
@@ -46,30 +50,32 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     if port != settings.port and settings.port:
         say(f"Port {settings.port} is taken; using {port}.")
     with contextlib.ExitStack() as stack:
+        stack.callback(listener.close)
         with data_errors(settings.data_dir):
             private.make_private(settings.data_dir, (settings.output_dir, *settings.models_dirs))
-            token = private.kept_token(settings.data_dir) if settings.token else None
             data_dir = stack.enter_context(claimed(settings.data_dir))
             temporary = prepare_environment(data_dir)
+            token = secrets.token_urlsafe(32) if settings.token else None
+            sessions = Sessions(data_dir) if settings.token else None
+            link = private.link(port, token)
+            stack.callback(private.forget_link, data_dir)
+            page = private.keep_link(data_dir, link)
         gc.disable()  # nothing of what a start makes is garbage: looking for some is a tenth of its time
         with build_parts(settings, make_engine(settings), data_dir) as parts:
             for notice in parts.notices():
-                say(in_words(notice, "en"))
+                say(in_words(notice.note, "en"))
             parts.service.start()
             parts.lab.start()
             parts.watcher.start()
             parts.ahead.start()
             parts.rereading.start()
-            link = private.link(port, token)
-            server = _server(
-                front(build_application(parts), port, token), lambda: _announce(settings, data_dir, link, say)
-            )
+            application = front(build_application(parts), port, token, sessions)
+            server = _server(application, lambda: _announce(link, say, page if settings.open_browser else None))
             gc.freeze()
             gc.enable()
             with contextlib.suppress(KeyboardInterrupt):  # uvicorn hands Ctrl+C on once it has closed
                 server.run(sockets=[listener])
             say("Closing …")
-        private.forget_link(data_dir)
         shutil.rmtree(temporary, ignore_errors=True)
     return 0 if server.started else 1
 
@@ -80,9 +86,12 @@ def data_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError("data_folder", folder=str(folder), reason=error.strerror or str(error)) from error
+        told = error.strerror or str(error)
+        if error.filename is not None and Path(error.filename) != folder:
+            told = f"{error.filename}: {told}"
+        raise StorageError("data_folder", folder=str(folder), reason=told) from error
     except StorageError as error:
-        reason = error.note.values.get("reason", error.note)
+        reason = error.note.values["reason"] if error.note.code == "folder_failed" else error.note
         raise StorageError("data_folder", folder=str(folder), reason=reason) from error
 
 
@@ -156,14 +165,16 @@ def build_application(parts: Parts) -> FastAPI:
     """Pictures by their opaque ids, and the page at "/". `prepare_environment` comes first."""
     with no_stubs():
         import gradio as gr
-        from fastapi import FastAPI
+        from fastapi import Depends, FastAPI
         from fastapi.exceptions import RequestValidationError
         from starlette.middleware import Middleware
 
         from webui.http.answers import malformed
         from webui.http.bodies import Bodies, UploadRoom
+        from webui.http.calls import well_formed
         from webui.http.files import file_routes
         from webui.http.history import history_routes
+        from webui.http.notices import notice_routes
         from webui.http.proof import proof_routes
         from webui.http.queue import queue_routes
         from webui.http.scripts import script_routes
@@ -183,19 +194,22 @@ def build_application(parts: Parts) -> FastAPI:
     application.include_router(history_routes(parts))
     application.include_router(script_routes())
     application.include_router(queue_routes(parts.service))
+    application.include_router(notice_routes(parts.service, parts.notices))
     application.include_router(proof_routes(parts.service, parts.history))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)
-    options["app_kwargs"]["exception_handlers"] = faults
+    # what gradio's own routes stumble over is a request that no page of ours sends
+    options["app_kwargs"]["exception_handlers"] = faults | dict.fromkeys(_STUMBLES, malformed)
+    options["app_kwargs"]["dependencies"] = [Depends(well_formed)]
     mounted: FastAPI = gr.mount_gradio_app(application, page, path="/", **options)
     return mounted
 
 
-def front(application: FastAPI, port: int, token: str | None) -> App:
+def front(application: FastAPI, port: int, token: str | None, sessions: Sessions | None = None) -> App:
     """What is served on `port`: the gate, behind it the entry for who has the token, then the application."""
     from webui.http.entry import Entry
 
-    return Gate(application if token is None else Entry(application, port, token), port)
+    return Gate(application if token is None else Entry(application, port, token, sessions), port)
 
 
 def _server(application: App, on_ready: Callable[[], None]) -> uvicorn.Server:
@@ -217,9 +231,9 @@ def _server(application: App, on_ready: Callable[[], None]) -> uvicorn.Server:
     return Server(config)
 
 
-def _announce(settings: Settings, data_dir: Path, link: str, say: Callable[[str], None]) -> None:
-    page = private.keep_link(data_dir, link)
+def _announce(link: str, say: Callable[[str], None], page: str | None) -> None:
+    """`page`: what a browser is opened with."""
     say(f"Seedprint is at {link} (Ctrl+C ends it)")
-    if settings.open_browser:
+    if page is not None:
         # webbrowser may wait for the browser it starts
         threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()

@@ -32,7 +32,8 @@ class Options:
 
 
 def run(pipe: Connection, options: Options) -> None:
-    """Makes an engine, warms it, serves batches until the other end of the pipe closes."""
+    """Makes an engine, warms it, serves batches until the other end of the pipe closes. One that cannot be made is told
+    of, and the process ends: the next one may have more luck."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the page's process, which then closes this one
     os.dup2(2, 1)  # whatever a library prints must not mix with the output of the command line
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported; every call asks for local files anyway
@@ -49,11 +50,12 @@ def run(pipe: Connection, options: Options) -> None:
         )
         engine.warm_up()
         line.send(messages.from_state(engine.describe()))
-    except Exception as error:  # noqa: BLE001 - told to the page's process, which shows it; every batch says it again
-        reason = error.note if isinstance(error, SeedprintError) else str(error)
+    except Exception as error:  # noqa: BLE001 - told to the page's process, which holds its queue
+        if not isinstance(error, SeedprintError):
+            traceback.print_exc()
+        reason = error.note if isinstance(error, SeedprintError) else str(error) or type(error).__name__
         message = Note("worker_cannot_start", reason=reason)
         line.send(messages.from_state(EngineState(state="failed", message=message)))
-        _serve_only(line, error)
     else:
         _serve(line, engine)
     finally:
@@ -113,10 +115,3 @@ def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:
     if message.kind == "embed":
         return messages.from_embeddings(engine.embed(*messages.to_pictures(message), on_progress), job)
     return messages.from_results(engine.generate(messages.to_batch(message), on_progress), job)
-
-
-def _serve_only(line: _Line, error: Exception) -> None:
-    """Without an engine: every batch gets the reason."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    while True:
-        line.send(messages.from_error(error, text, line.batches.get().job))

@@ -114,7 +114,8 @@ class WorkerEngine(Catalogue):
                 worker.inbox.put(message)  # for the next look at this worker
                 if begun or ready:
                     raise EngineLost("worker_ended", ending=worker.ending())
-                raise EngineAway("worker_ended", ending=worker.ending())  # of something else than this batch
+                why = worker.why_not() or Note("worker_ended", ending=worker.ending())
+                raise EngineAway(why.code, **why.values)  # of something else than this batch
             if message.job != job:
                 continue  # the end of a batch that was stopped
             begun = True
@@ -145,8 +146,8 @@ class WorkerEngine(Catalogue):
     def _on_death(self, worker: _Worker) -> None:
         """Called by the thread that listens to a worker when it hears no more."""
         with self._guard:
-            if self._closed or worker is not self._worker:
-                return
+            if self._closed or worker is not self._worker or worker.why_not() is not None:
+                return  # one that said why it cannot start: the next batch asks for another
             self._failed_starts = self._failed_starts + 1 if worker.state.state == "warming" else 0
             if self._failed_starts >= STARTS:
                 reason = Note("worker_ends_while_starting", times=STARTS, ending=worker.ending())
@@ -167,8 +168,16 @@ class _Worker:
         self._on_death = on_death
         self.process = context.Process(target=child.run, args=(theirs, options), name="seedprint-worker")
         self.process.daemon = True
-        self.process.start()
-        theirs.close()  # only the worker holds its end now, so that its death is heard
+        try:
+            self.process.start()
+        except OSError as error:  # too little memory, too many processes
+            reason = error.strerror or str(error)
+            self.state = EngineState(state="failed", message=Note("worker_cannot_start", reason=reason))
+            self.inbox.put(Message(kind="lost", header={}))
+            self._pipe.close()
+            return
+        finally:
+            theirs.close()  # only the worker holds its end now, so that its death is heard
         threading.Thread(target=self._listen, name="worker-listener", daemon=True).start()
 
     def send(self, message: Message) -> None:
@@ -179,11 +188,17 @@ class _Worker:
     def alive(self) -> bool:
         return self.process.is_alive()
 
+    def why_not(self) -> Note | None:
+        """What it said of a start that failed."""
+        return self.state.message if self.state.state == "failed" else None
+
     def ending(self) -> Note:
         self.process.join(CLOSING)
         return Note("exit_status", status=self.process.exitcode)
 
     def close(self) -> None:
+        if self.process.pid is None:
+            return
         self.send(Message(kind="close", header={}))
         self.process.join(CLOSING)
         if self.process.is_alive():

@@ -135,16 +135,16 @@ def test_inputs_hidden_folders_and_links_are_left_out(root: Path, history: Histo
 
 
 def test_pictures_in_deep_folders_are_listed_and_beyond_a_bound_told(root: Path, history: History) -> None:
-    deep = root.joinpath(*"abcdefghijklmnop")  # sixteen
+    deep, where = root.joinpath(*"abcdefghijklmnop"), "/".join("abcdefghijklmnop")  # sixteen
     for folder in (deep, deep / "q", deep / "r" / "s"):
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (9, 8)).save(folder / "mine.png")
     assert history.refresh() == 1
     assert [one.path for one in history.recent(9)] == [deep / "mine.png"]
-    assert history.left_out.told() == [Note("left_out_deep", count=2, limit=16)]
+    assert history.left_out.told() == [Note("left_out_deep", count=2, name=f"{where}/q", limit=16)]
     shutil.rmtree(deep / "r")
     history.refresh()
-    assert history.left_out.told() == [Note("left_out_deep", count=1, limit=16)]
+    assert history.left_out.told() == [Note("left_out_deep", count=1, name=f"{where}/q", limit=16)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights of their own there, and names are text")
@@ -157,13 +157,37 @@ def test_what_is_left_out_is_counted_by_its_reason(root: Path, history: History,
     Path(os.fsdecode(os.fsencode(root / "y") + b"\xff.txt")).touch()
     os.mkfifo(root / "pipe.png")
     assert history.refresh() == 0
-    told = {note.code: note.values["count"] for note in history.left_out.told()}
-    assert told == {"left_out_links": 2, "left_out_names": 1}
+    told = {note.code: (note.values["count"], note.values["name"]) for note in history.left_out.told()}
+    assert told == {"left_out_links": (2, "a.png"), "left_out_names": (1, "x\\udcff.png")}
     (root / "a.png").unlink()
     listed = list_folder(root, "")
     assert listed is not None
     history.refresh_folders([listed[0]])
     assert {note.code: note.values["count"] for note in history.left_out.told()}["left_out_links"] == 1
+
+
+def test_a_picture_sixty_folders_down_is_told_by_its_way(root: Path, history: History) -> None:
+    deep = root.joinpath(*["d"] * 60)
+    deep.mkdir(parents=True)
+    Image.new("RGB", (9, 8)).save(deep / "mine.png")
+    assert history.refresh() == 0
+    assert history.left_out.told() == [Note("left_out_deep", count=1, name="/".join(["d"] * 17), limit=16)]
+
+
+def test_a_folder_that_may_not_be_read_is_told(root: Path, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("closed", "open"):
+        (root / folder).mkdir(parents=True)
+        Image.new("RGB", (9, 8)).save(root / folder / "mine.png")
+    scandir = os.scandir
+
+    def refusing(place: Any) -> Any:
+        if Path(place).name == "closed":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert history.refresh() == 1
+    assert history.left_out.told() == [Note("left_out_closed", count=1, name="closed")]
 
 
 @pytest.mark.fault(30)

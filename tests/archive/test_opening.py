@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pipelines.errors import UnreadableImage
 from tests.archive.helpers import encoded
 from webui.archive import export, metadata, opening, pictures
 
+ROOT = Path(__file__).parents[2]
 TEXT = "a star\nSteps: 5, Sampler: Euler, CFG scale: 7, Seed: 9"
 GIF = encoded(Image.new("P", (8, 8)), "GIF")
 FIRST = 13 + 3 * 2 ** ((GIF[10] & 7) + 1)  # behind the header and its colour table
@@ -84,3 +87,28 @@ def test_pixels_may_take_as_many_reads_as_they_need() -> None:
     noise = Image.effect_noise((1500, 1500), 90)
     data = encoded(noise, "GIF")
     assert pictures.read(data).size == noise.size
+
+
+LARGE = """
+import sys
+from pathlib import Path
+from pipelines.errors import UnreadableImage
+from webui.archive import entries, metadata, pictures
+path = Path(sys.argv[1])
+metadata.read(path)
+entries.look(path.parent, path)
+pictures.small(path, 64)
+try:
+    pictures.read(path)
+except UnreadableImage as error:
+    print(error.note.code)
+"""
+
+
+@pytest.mark.fault(21)
+def test_a_picture_of_many_pixels_is_told_by_the_page_and_not_by_pillow_on_the_terminal(tmp_path: Path) -> None:
+    """Of more than Pillow warns of, fewer than it refuses: with the filters of a program, not of the tests."""
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    command = [sys.executable, "-c", LARGE, str(tmp_path / "large.png")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=True)
+    assert (ran.stdout.split(), ran.stderr) == (["picture_too_many_pixels"], "")

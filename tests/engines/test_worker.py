@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -16,10 +18,15 @@ import pytest
 
 from pipelines.engines import messages
 from pipelines.engines.worker import WorkerEngine
-from pipelines.errors import Cancelled, EngineLost, ModelError, Skipped
+from pipelines.errors import Cancelled, EngineAway, EngineLost, ModelError, Note, Skipped
 from pipelines.types import InitImage, Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
+from tests.jobs.test_service import Harness, harness
+from webui.jobs import trouble
+from webui.jobs.service import GenerationService
 from webui.words import line, say
+
+__all__ = ["harness"]
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -215,10 +222,60 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
         assert message is not None
         assert message.code == "worker_cannot_start"
         assert "abacus" in say(message, "zh")
-        with pytest.raises(RuntimeError, match="abacus"):
+        with pytest.raises(EngineAway) as caught:
             broken.generate(batch_of(SMALL, 7), ignore)
+        assert caught.value.note == message
     finally:
         broken.close()
+
+
+@pytest.mark.fault(34)
+def test_a_process_that_the_system_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = multiprocessing.get_context("spawn")
+
+    def refuse(self: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(context.Process, "start", refuse)
+    engine = WorkerEngine([], device="cpu")
+    try:
+        assert engine.describe().state == "failed"
+        with pytest.raises(EngineAway) as caught:
+            engine.generate(batch_of(SMALL, 7), ignore)
+        assert caught.value.note == Note("worker_cannot_start", reason=os.strerror(errno.EAGAIN))
+        monkeypatch.undo()
+        assert engine.generate(batch_of(SMALL, 7), ignore)
+    finally:
+        engine.close()
+
+
+@pytest.mark.fault(34)
+def test_a_worker_that_cannot_start_holds_the_queue_until_it_can(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails no job: the first is at it, the others wait, and each is made once it can."""
+    monkeypatch.setattr(trouble, "FIRST", PATIENCE)  # nothing is tried but when a person asks
+    engine = WorkerEngine([], device="abacus")
+    service = harness.start(engine)
+    jobs = service.submit_many([replace(SMALL, seed=seed) for seed in (7, 20, 30)])
+    wait_for(lambda: service.held is not None)
+    assert service.held is not None
+    assert service.held.code == "worker_cannot_start"
+    first = engine.pid
+    service.try_again()
+    wait_for(lambda: engine.pid != first and engine.describe().state == "failed" and not is_running(engine.pid or 0))
+    assert [state(service, job) for job in jobs] == ["running", "queued", "queued"]
+    engine._options = replace(engine._options, device="cpu")
+    service.cancel(jobs[0])
+    wait_for(lambda: state(service, jobs[2]) == "done")
+    assert [state(service, job) for job in jobs] == ["cancelled", "done", "done"]
+    assert engine.describe().state == "ready"
+
+
+def state(service: GenerationService, job: str) -> str:
+    status = service.status(job)
+    assert status is not None
+    return status.state
 
 
 PARENT = """

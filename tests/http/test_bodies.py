@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,75 @@ def test_with_room_nothing_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_all_uploads_together_are_bounded() -> None:
     assert bodies.UPLOAD_LIMIT < bodies.CACHE_LIMIT <= 2048 * MB
     assert 60 <= bodies.YOUNG <= 3600
+
+
+def multipart(size: int) -> Iterator[bytes]:
+    """A file of `size` bytes, in chunks as HTTP has them; nothing says how many come."""
+    head, _, tail = UPLOAD.partition("\r\nx\r\n")
+    for piece in (head.encode() + b"\r\n", *[b"x" * MB] * (size // MB), b"\r\n" + tail.encode()):
+        yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+
+
+def uploading(app: RunningApp) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
+    connection.putrequest("POST", UPLOADS)
+    for name, value in ({"Transfer-Encoding": "chunked"} | app.cookie | MULTIPART).items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    return connection
+
+
+def lying(app: RunningApp) -> list[str]:
+    return sorted(file.name for file in (app.folder / "data" / "page").rglob("*") if file.is_file())
+
+
+def soon(met: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def refused(app: RunningApp) -> None:
+    connection = uploading(app)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for piece in multipart(70 * MB):
+            connection.send(piece)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+@pytest.mark.fault(36)
+def test_what_an_upload_leaves_that_is_refused_or_breaks_off_goes_at_once(start_app: StartApp) -> None:
+    app = start_app("--engine", "fake")
+    refused(app)
+    soon(lambda: not lying(app))
+    other = uploading(app)
+    pieces = list(multipart(8 * MB))
+    for piece in pieces[:6]:
+        other.send(piece)
+    soon(lambda: len(lying(app)) == 1)
+    other.close()  # the browser leaves
+    soon(lambda: not lying(app))
+
+
+@pytest.mark.fault(36)
+def test_what_comes_beside_a_refused_upload_arrives_whole(start_app: StartApp) -> None:
+    app = start_app("--engine", "fake")
+    other = uploading(app)
+    pieces = [*multipart(8 * MB), b"0\r\n\r\n"]
+    for piece in pieces[:6]:
+        other.send(piece)
+    soon(lambda: len(lying(app)) == 1)
+    refused(app)
+    for piece in pieces[6:]:
+        other.send(piece)
+    answer = other.getresponse()
+    assert answer.status == 200
+    (path,) = json.loads(answer.read())
+    other.close()
+    soon(lambda: lying(app) == [Path(path).name])
+    assert (app.folder / "data" / path).stat().st_size == 8 * MB
 
 
 # -- what is wrong is told, and not repeated ------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import stat
+import time
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,8 @@ from tests.conftest import RunningApp, StartApp, started
 from tests.refusals import failing
 from webui.commands import main as cli
 from webui.http.entry import Entry
-from webui.kept import private
+from webui.kept import private, sessions
+from webui.kept.sessions import Sessions
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files")
 UPLOAD = '--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nx\r\n--b--\r\n'
@@ -53,10 +57,18 @@ def ask(
     return answer, text
 
 
+def entered(app: RunningApp) -> str:
+    """The cookie that a browser gets for the link."""
+    answer, _ = ask(app, "GET", f"/?token={app.token}")
+    return (answer.getheader("set-cookie") or "").partition(";")[0].partition("=")[2]
+
+
 @pytest.mark.fault(31, 32)
 @pytest.mark.attack(2, 24)
 @pytest.mark.parametrize(("method", "path"), EVERYWHERE)
-@pytest.mark.parametrize("cookie", ["", "seedprint-{port}=", "seedprint-{port}=guess", "seedprint-1={token}"])
+@pytest.mark.parametrize(
+    "cookie", ["", "seedprint-{port}=", "seedprint-{port}=guess", "seedprint-1={token}", "seedprint-{port}={token}"]
+)
 def test_nothing_is_answered_without_the_cookie(app: RunningApp, method: str, path: str, cookie: str) -> None:
     told = cookie.format(port=app.port, token=app.token)
     answer, text = ask(app, method, path, {"Cookie": told} if told else None)
@@ -73,7 +85,7 @@ def test_the_link_becomes_a_cookie_and_the_clean_address(app: RunningApp) -> Non
     answer, _ = ask(app, "GET", f"/?__theme=dark&token={app.token}")
     assert (answer.status, answer.getheader("location")) == (303, "/?__theme=dark")
     cookie, *attributes = (answer.getheader("set-cookie") or "").split("; ")
-    assert cookie == f"seedprint-{app.port}={app.token}"
+    assert cookie.startswith(f"seedprint-{app.port}=")
     assert {one.lower() for one in attributes} >= {"httponly", "samesite=strict", "path=/"}
     assert ask(app, "GET", "/", {"Cookie": f"other=1; {cookie}"})[0].status == 200
     assert ask(app, "GET", f"/?token={app.token}", {"Cookie": cookie})[0].getheader("location") == "/"
@@ -142,7 +154,7 @@ def test_who_closed_the_page_comes_back_and_nobody_else_reads_how(
         assert ask(app, "POST", "/gradio_api/upload", app.cookie)[0].status == 200
         open_to_others = [path for path in data.rglob("*.sqlite*") if path.stat().st_mode & private.OTHERS]
         assert open_to_others == []
-        for path in (data, data / "old", data / "old" / "kept", data / "page", data / "link", data / "token"):
+        for path in (data, data / "old", data / "old" / "kept", data / "page", data / "link", data / "sessions"):
             assert not path.stat().st_mode & private.OTHERS, path
         assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o644
         app.process.send_signal(signal.SIGTERM)
@@ -153,20 +165,96 @@ def test_who_closed_the_page_comes_back_and_nobody_else_reads_how(
     assert not (data / "link").exists()
 
 
-def test_the_token_outlives_the_program_while_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    first = private.kept_token(tmp_path)
-    assert private.kept_token(tmp_path) == first
-    file = tmp_path / private.TOKEN
+@pytest.mark.fault(31)
+@pytest.mark.attack(24)
+def test_a_cookie_is_random_and_known_by_its_digest_alone(app: RunningApp) -> None:
+    cookies = {entered(app) for _ in range(5)}
+    assert len(cookies) == 5
+    kept = (app.folder / "data" / sessions.FILE).read_text()
+    for cookie in cookies:
+        assert app.token not in cookie
+        assert cookie not in kept
+        assert sha256(cookie.encode()).hexdigest() in kept
+        assert ask(app, "GET", "/", {"Cookie": f"seedprint-{app.port}={cookie}"})[0].status == 200
+    assert ask(app, "GET", "/", {"Cookie": f"seedprint-{app.port}={app.token}"})[0].status == 403
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_second_cookie_of_the_name_takes_nothing_from_the_right_one(app: RunningApp, order: int) -> None:
+    name = f"seedprint-{app.port}"
+    told = "; ".join([f"{name}={entered(app)}", f"{name}=of-another-program"][::order])
+    assert ask(app, "GET", "/", {"Cookie": told})[0].status == 200
+
+
+def test_an_old_link_in_a_browser_that_was_let_in_leads_to_the_page(app: RunningApp) -> None:
+    answer, _ = ask(app, "GET", "/?token=of-yesterday&__theme=dark", app.cookie)
+    assert (answer.status, answer.getheader("location"), answer.getheader("set-cookie")) == (
+        303,
+        "/?__theme=dark",
+        None,
+    )
+
+
+@pytest.mark.fault(31)
+def test_an_open_page_goes_on_after_the_next_start_until_all_are_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = started(["--engine", "fake"], tmp_path)
+    cookie, port = first.cookie, first.port
+    first.end()
+    second = started(["--engine", "fake", "--port", str(port)], tmp_path)
+    options = ["link", "--data-dir", str(tmp_path / "data")]
+    try:
+        assert (second.port, second.token != first.token) == (port, True)
+        assert ask(second, "GET", "/", cookie)[0].status == 200
+        assert ask(second, "GET", f"/?token={first.token}")[0].status == 403
+        assert cli.main(options) == 0
+        assert capsys.readouterr().out == f"{second.link}\n"
+        assert ask(second, "GET", "/", cookie)[0].status == 200
+        assert cli.main([*options, "--end-all"]) == 0
+        answer, text = ask(second, "GET", "/", cookie)
+        assert (answer.status, "python app.py link" in text) == (403, True)
+        assert ask(second, "GET", "/", second.cookie)[0].status == 200
+    finally:
+        second.end()
+    assert cli.main([*options, "--end-all"]) == 0
+    assert not (tmp_path / "data" / sessions.FILE).exists()
+
+
+def test_sessions_end_after_thirty_days_and_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Sessions(tmp_path)
+    first, now = known.begin(), time.time()
+    assert Sessions(tmp_path).knows(first)
+    monkeypatch.setattr(time, "time", lambda: now - 3600)  # a clock set back
+    assert known.knows(first)
+    monkeypatch.setattr(time, "time", lambda: now + 29 * 86_400)
+    assert known.knows(first)
+    second = known.begin()
+    monkeypatch.setattr(time, "time", lambda: now + 31 * 86_400)
+    assert [known.knows(one) for one in (first, second)] == [False, True]
+    many = [known.begin() for _ in range(sessions.MOST + 1)]
+    assert [known.knows(one) for one in (second, many[0], many[-1])] == [False, False, True]
+    assert len(json.loads((tmp_path / sessions.FILE).read_text())) == sessions.MOST
     if os.name != "nt":
-        file.chmod(0o644)
-        second = private.kept_token(tmp_path)
-        assert second != first
-        assert not file.stat().st_mode & private.OTHERS
-        first = second
-    file.write_text("too short")
-    assert len(private.kept_token(tmp_path)) == len(first)
-    file.unlink()
-    assert private.kept_token(tmp_path) != first
+        assert not (tmp_path / sessions.FILE).stat().st_mode & private.OTHERS
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "b"}', "\ud83d"])
+def test_a_damaged_file_of_sessions_lets_nobody_in_and_is_begun_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / sessions.FILE).write_text(text, errors="replace")
+    known = Sessions(tmp_path)
+    assert not known.knows("a")
+    assert known.knows(known.begin())
+
+
+def test_a_full_disk_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Sessions(tmp_path)
+
+    def full(*_: object) -> None:
+        raise StorageError("file_not_written", file="sessions", reason="No space left on device")
+
+    monkeypatch.setattr(sessions, "write_private", full)
+    assert known.knows(known.begin())
 
 
 @POSIX

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, Note, NotFinite, StorageError
 from pipelines.shared_database import Database
@@ -54,7 +55,7 @@ class Harness:
         self.waiting = folder / "waiting"
         self.prepares = True
 
-    def start(self, engine: FakeEngine | None = None, *, run: bool = True) -> GenerationService:
+    def start(self, engine: Engine | None = None, *, run: bool = True) -> GenerationService:
         store = ImageStore(self.folder / "outputs")
         if self.prepares:
             store.prepare()

@@ -25,6 +25,8 @@ from webui.archive import metadata
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs import trouble
+from webui.jobs.board import Board
+from webui.jobs.trouble import Trouble
 
 pytestmark = pytest.mark.lengthy
 
@@ -507,6 +509,29 @@ def test_a_worker_that_does_not_come_up_holds_the_queue(harness: Harness) -> Non
     assert until(service, job, lambda status: status.held is not None).held == away.note
     assert done(service, job).state == "done"
     assert done(service, other).state == "done"
+
+
+def test_who_asks_to_try_again_as_soon_as_it_is_told_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trouble, "FIRST", 3600.0)
+    board, failures = Board(), [1, 2]
+    tell = board.hold
+
+    def hold(who: object, why: Note | None) -> None:
+        tell(who, why)
+        if why is not None:
+            board.try_again()
+
+    def act() -> str:
+        if failures:
+            raise Unavailable("folder_gone", folder=str(failures.pop()))
+        return "done"
+
+    monkeypatch.setattr(board, "hold", hold)
+    ended: list[str] = []
+    thread = threading.Thread(target=lambda: ended.append(Trouble(board).surely(act, lambda: False)), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert ended == ["done"]
 
 
 @pytest.mark.fault(34)

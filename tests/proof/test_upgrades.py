@@ -81,5 +81,5 @@ def test_after_an_update_first_that_it_is_due_then_what_it_found(
 
 def test_it_is_one_of_the_notices_of_a_start(tmp_path: Path) -> None:
     note = Note("golden_due", changes=("torch 1 → 2",), count=5)
-    assert Notices((tmp_path,), update=lambda: note)() == (note,)
-    assert Notices((tmp_path,))() == ()
+    assert [one.note for one in Notices(tmp_path, update=lambda: note)()] == [note]
+    assert Notices(tmp_path)() == ()

@@ -41,6 +41,9 @@ class Page:
         properties = self.components[identity]["props"]
         return str(properties.get("elem_id") or properties.get("storage_key") or identity)
 
+    def identity(self, name: str) -> int:
+        return next(one for one in self.components if self.name_of(one) == name)
+
     def call(self, event: str, values: dict[str, Any] | None = None, language: str = "en") -> dict[str, Any]:
         """elem_id (or storage key) -> what the event gives it; of one that goes on and on what it gives first."""
         answer = self._post("run", event, values, language)

@@ -138,6 +138,62 @@ def test_the_lab_says_what_is_wrong(ui: Page, event: str, given: dict[str, Any],
         assert told["value"].endswith(words)
 
 
+NO_TEXTS = (["a red star"], {"text": "a red star"}, 7, True)
+
+
+@pytest.mark.parametrize("value", NO_TEXTS, ids=str)
+def test_what_is_no_text_is_refused_and_not_made_into_one(ui: Page, value: Any) -> None:
+    """Each box of text of a form, one after the other; nothing is queued."""
+    before = len(ui.parts.service.unfinished())
+    for box in ("prompt", "negative_prompt"):
+        for event in ("form_submit", "form_preset"):
+            told = ui.call(event, {f"form_{box}": value})["form_live"]
+            assert "must be text, got" in told["faults"][box], event
+    boxes = [name for name in map(ui.name_of, ui.events["lab_submit"]["inputs"]) if name.startswith("lab_")]
+    texts = [name for name in boxes if isinstance(ui.components[ui.identity(name)]["props"].get("value"), str)]
+    texts = [name for name in texts if ui.components[ui.identity(name)]["type"] == "textbox"]
+    assert len(texts) >= 9
+    for name in texts:
+        told = ui.call("lab_submit", {**LAB, name: value})["lab_fault"]
+        assert "must be text, got" in told["value"], name
+    told = ui.call("saving_save", {"saving_pattern": value})
+    assert "must be text, got" in told["saving_example"]
+    assert len(ui.parts.service.unfinished()) == before
+
+
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("run/form_submit", {"data": []}),
+    ("run/form_submit", {"data": [None] * 200}),
+    ("run/form_submit", {"data": ["a"], "fn_index": 99_999}),
+    ("run/form_submit", {"data": [], "fn_index": -1}),
+    ("run/no_such_function", {"data": []}),
+    ("run/form_submit", {"data": [[1]], "batched": True}),
+    ("api/form_submit", {"data": []}),
+    ("call/form_submit", {"data": []}),
+    ("call/no_such_function", {"data": []}),
+    ("call/v2/no_such_function", {}),
+    ("call/v2/form_submit", {"no_such_argument": 1}),
+    ("queue/join", {"data": [], "session_hash": "s"}),
+    ("queue/join", {"data": [], "session_hash": "s", "fn_index": 99_999}),
+    ("queue/join", {"data": [1], "session_hash": "s", "fn_index": 0}),
+    ("component_server", {"session_hash": "s", "component_id": 99_999, "fn_name": "read", "data": []}),
+    ("component_server", {"session_hash": "s"}),
+    ("component_server", {"session_hash": ["s"], "component_id": {}, "fn_name": 1, "data": 1}),
+    ("cancel", {"session_hash": "s", "fn_index": 99_999, "event_id": "e"}),
+    ("reset", {"event_id": "e"}),
+]
+
+
+@pytest.mark.parametrize(("place", "body"), CALLS, ids=str)
+def test_a_call_that_no_page_makes_is_no_fault_of_the_server(ui: Page, place: str, body: dict[str, Any]) -> None:
+    answer = ui.client.post(f"/gradio_api/{place}", json=body, headers={"accept-language": "zh-CN"})
+    assert answer.status_code < 500
+    if answer.status_code == 422:
+        assert "无法理解该请求" in answer.json()["detail"]
+    if place.startswith(("run", "api", "queue")):
+        assert answer.status_code == 422
+
+
 @pytest.mark.parametrize("event", ["form_submit", "again_submit", "again_show", "again_send", "lab_submit"])
 def test_a_file_that_is_no_picture_is_told_whoever_gets_it(ui: Page, event: str) -> None:
     answer = ui.client.post("/gradio_api/upload", files={"files": ("a.png", b"no picture", "image/png")})

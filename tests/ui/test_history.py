@@ -63,7 +63,9 @@ def test_what_is_left_out_and_what_is_damaged_is_told(ui: Page, made: list[dict[
     damaged.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     ui.parts.history.refresh()
     answer = ask(ui, count=1)
-    assert answer["left_out"] == ["1 folders more than 16 folders deep are left out."]
+    assert answer["left_out"] == [
+        "1 folders more than 16 folders deep are left out, such as a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q."
+    ]
     (item,) = [one for one in answer["items"] if one["unreadable"]]
     shown = ui.client.get(f"/history/picture/{item['id']}", headers={"accept-language": "en"}).json()
     assert "damaged.png is not a picture" in shown["settings"]

@@ -4,41 +4,65 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipelines.engines.fake import FakeEngine
+from pipelines.errors import Note
 from tests.jobs.test_shelf import settings_for
 from tests.test_damage import middle, settled
-from tests.ui.conftest import opened
+from tests.ui.conftest import Page, opened
 from webui.parts import build_parts
-from webui.ui.layout import engine_states
 
 PICTURES = 8
 
 
-def test_databases_that_were_damaged_are_told(tmp_path: Path) -> None:
+def shown(page: Page, language: str = "en") -> list[dict[str, str]]:
+    items = page.client.get("/notices", headers={"accept-language": language}).json()["items"]
+    return [dict(one) for one in items]
+
+
+@pytest.mark.fault(12)
+def test_databases_that_were_damaged_are_told_until_that_is_dismissed(tmp_path: Path) -> None:
     for name in ("jobs", "history", "marks", "thumbs"):
         (tmp_path / f"{name}.sqlite").write_bytes(b"garbage " * 1_000)
+    for _ in range(2):  # over a restart
+        with opened(tmp_path, tmp_path / "outputs") as page:
+            english, chinese = ([one["text"] for one in shown(page, language)] for language in ("en", "zh"))
+            for told in (english, chinese):
+                for name in ("jobs", "history", "marks", "thumbs"):
+                    assert sum(f"{name}.damaged-" in one for one in told) == 1
+            assert [one.count("was damaged") for one in english] == [1] * 4
+            assert [one.count("已损坏") for one in chinese] == [1] * 4
+            one, *others = shown(page)
     with opened(tmp_path, tmp_path / "outputs") as page:
-        english, chinese = (page.call("engine", language=one)["header"]["notice"] for one in ("en", "zh"))
-    for name in ("jobs", "history", "marks", "thumbs"):
-        assert f"{name}.damaged-" in english
-        assert f"{name}.damaged-" in chinese
-    assert english.count("was damaged") == chinese.count("已损坏") == 4
+        assert page.client.post(f"/notices/{one['id']}/dismiss").status_code == 200
+        assert shown(page) == others
     with opened(tmp_path, tmp_path / "outputs") as page:
-        assert page.call("engine")["header"]["notice"] == ""
+        assert shown(page) == others
+
+
+@pytest.mark.fault(12)
+def test_what_is_damaged_while_a_page_is_open_is_told_there(tmp_path: Path) -> None:
+    with opened(tmp_path, tmp_path / "outputs") as page:
+        page.generate(values={"txt2img_prompt": "a red star", "txt2img_batch_size": PICTURES})
+        assert shown(page) == []
+        history = page.parts.history
+        for connection in (history._database, history._reader):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA shrink_memory")
+        middle(tmp_path / "history.sqlite")
+        page.client.get("/history/facets")
+        settled(history)
+        (one,) = shown(page)
+        assert "history.damaged-" in one["text"]
+        assert page.client.get("/notices").json()["state"] == "ready"
 
 
 def test_a_second_program_says_so(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     with build_parts(settings, FakeEngine(), settings.data_dir / "instance-2") as parts:
-        watch = engine_states(parts.service, parts.notices)
-
-        class Visitor:
-            cookies: dict[str, str] = {}  # noqa: RUF012
-            headers = {"accept-language": "en"}  # noqa: RUF012
-
-        (*_, shown) = watch(Visitor())  # type: ignore[arg-type]
-        assert shown["notice"].startswith("Another Seedprint uses")
-        assert str(settings.data_dir) in shown["notice"]
+        (notice,) = parts.notices()
+        assert notice.note == Note("second_program", folder=str(settings.data_dir))
 
 
 def test_history_answers_again_after_its_index_was_damaged(tmp_path: Path) -> None:

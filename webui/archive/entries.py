@@ -8,7 +8,7 @@ import json
 import logging
 import multiprocessing
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class Entry:
         return next((one for one in VERDICTS if one == known), "not_yet")
 
 
-Reason = Literal["deep", "link", "name"]
+Reason = Literal["deep", "link", "name", "closed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +102,7 @@ class Folder:
     name: str  # below the root, with /; "" is the root itself
     stamp: int  # nanoseconds, taken before the listing
     files: dict[str, tuple[int, int]]
-    left_out: tuple[Reason, ...] = ()
+    left_out: tuple[tuple[Reason, str], ...] = ()  # with the name
 
 
 def look(root: Path, path: Path) -> Entry | None:
@@ -289,50 +289,21 @@ def _walk(root: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Folder]
         yield from _walk(root, below, seen)
 
 
-class LeftOut:
-    """What lies in the folders and is no part of the archive, but for the trash. Any thread may ask."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[str, tuple[Reason, ...]] = {}  # by the folders' names
-
-    def walked(self, root: Path) -> Sequence[Folder]:
-        """All folders, as `walk` finds them."""
-        folders = list(walk(root))
-        self._reasons = {}
-        return self.noted(folders)
-
-    def noted(self, folders: Sequence[Folder]) -> Sequence[Folder]:
-        """The same folders: what they leave out takes the place of what they did."""
-        self._reasons = self._reasons | {folder.name: folder.left_out for folder in folders}
-        return folders
-
-    def told(self) -> list[Note]:
-        """How many, and why."""
-        kept = [reasons for name, reasons in self._reasons.items() if name.split("/")[0] != TRASH]
-        counts = Counter(reason for reasons in kept for reason in reasons)
-        notes = (
-            Note("left_out_deep", count=counts["deep"], limit=DEPTH),
-            Note("left_out_links", count=counts["link"]),
-            Note("left_out_names", count=counts["name"]),
-        )
-        return [note for note in notes if note.values["count"]]
-
-
 def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, int]] | None:
-    """A folder, the names of the folders in it worth entering, and which it is on its disk; None when it cannot be
-    listed."""
+    """A folder, the names of the folders in it worth entering, and which it is on its disk; None when there is none.
+    One that may not be listed is left out of its own."""
     files: dict[str, tuple[int, int]] = {}
     inner: list[tuple[bool, str]] = []
-    left_out: list[Reason] = []
+    left_out: list[tuple[Reason, str]] = []
     try:
         place = (root / name).stat()
-        with os.scandir(root / name) as entries:
+        with _listing(root / name, left_out) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 reason = _left_out(entry)
                 if reason is not None:
-                    left_out.append(reason)
+                    left_out.append((reason, entry.name))
                 elif entry.is_dir():
                     inner.append((entry.is_symlink(), f"{name}/{entry.name}" if name else entry.name))
                 elif _is_picture(entry.name) and entry.is_file(follow_symlinks=False):
@@ -346,12 +317,24 @@ def list_folder(root: Path, name: str) -> tuple[Folder, list[str], tuple[int, in
     inner.sort()  # a folder's own place before links to it
     below = [one for _, one in inner if not (not parts and one == INPUTS)]
     if depth >= DEPTH:
-        left_out += ["deep"] * len(below)
+        left_out += [("deep", one.rpartition("/")[2]) for one in below]
         below = []
     if parts == [TRASH]:
         files = {}  # what lies there without a folder of its own was not put there by us
     folder = Folder(name=name, stamp=place.st_mtime_ns, files=files, left_out=tuple(left_out))
     return folder, below, (place.st_dev, place.st_ino)
+
+
+@contextlib.contextmanager
+def _listing(folder: Path, left_out: list[tuple[Reason, str]]) -> Iterator[Iterator[os.DirEntry[str]]]:
+    try:
+        entries = os.scandir(folder)
+    except PermissionError:
+        left_out.append(("closed", ""))
+        yield iter(())
+        return
+    with entries:
+        yield entries
 
 
 def _left_out(entry: os.DirEntry[str]) -> Reason | None:

@@ -24,11 +24,11 @@ from webui.archive.entries import (
     UNKNOWN_SEED,
     Entry,
     Folder,
-    LeftOut,
     Proof,
     look,
     look_many,
 )
+from webui.archive.left_out import LeftOut
 from webui.archive.naming import NamePattern
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import IO, Any
 
 from PIL import Image
+
+# Pillow warns on the terminal of what it opens all the same; how many pixels are read the rooms here say themselves
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 READS = 20_000  # two for each part of a comment or another extension, of 255 bytes at most
 

@@ -74,16 +74,36 @@ class _Body:
 
 class UploadRoom:
     """ASGI middleware: before an upload is taken, the oldest ones in `folder` make room; 507 where all are in use.
-    Those of yesterday Gradio's own `delete_cache` removes."""
+    Those of yesterday Gradio's own `delete_cache` removes. What an upload that ended early leaves is removed at
+    once."""
 
     def __init__(self, app: ASGIApp, folder: Path) -> None:
         self._app, self._folder, self._lock = app, folder, threading.Lock()
+        self._coming = 0  # uploads now; the event loop's thread alone counts them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _is_upload(scope) and not await run_in_threadpool(self.make_room):
+        if scope["type"] != "http" or not _is_upload(scope):
+            await self._app(scope, receive, send)
+            return
+        if not await run_in_threadpool(self.make_room):
             await _refusal(scope, 507, Note("uploads_full", minutes=int(YOUNG // 60)))(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        self._coming += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._coming -= 1
+            if not self._coming:
+                self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        """Gradio writes an upload beside the folders, and moves it into one of its own when all of it is there. What
+        is there while no upload comes belongs to none."""
+        with contextlib.suppress(OSError):
+            for one in [*self._folder.iterdir()]:
+                with contextlib.suppress(OSError):
+                    if one.is_symlink() or not one.is_dir():
+                        one.unlink()
 
     def make_room(self) -> bool:
         """Whether another upload fits."""

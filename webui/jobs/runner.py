@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, EngineLost, ModelError, Note, SeedprintError, Stopped, Unavailable
+from pipelines.errors import Cancelled, EngineAway, EngineLost, ModelError, Note, SeedprintError, Stopped, Unavailable
 from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import KINDS, House, Work
@@ -110,7 +110,7 @@ class Runner:
             error = caught
         if error is not None and running.closing:
             return partial(jobs.pause, job)
-        if isinstance(error, Stopped) or (isinstance(error, Unavailable) and running.stop is Cancelled):
+        if isinstance(error, Stopped) or (isinstance(error, (Unavailable, EngineAway)) and running.stop is Cancelled):
             return partial(jobs.finish, job.id, "cancelled", outcome=running.outcome)
         if isinstance(error, EngineLost):
             return self._lost(job, error)

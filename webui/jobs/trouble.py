@@ -26,6 +26,7 @@ class Trouble:
         wait = FIRST
         try:
             while True:
+                tries = self._board.tries  # before: whoever asks while it is tried must not be missed
                 try:
                     return act()
                 except (Unavailable, EngineAway) as error:
@@ -33,20 +34,19 @@ class Trouble:
                         raise
                     log.warning("The queue waits: %s", error)
                     self._board.hold(self, error.told)
-                    self._wait(wait, given_up)
+                    self._wait(tries, wait, given_up)
                     wait = min(2 * wait, LONGEST)
         finally:
             self._board.hold(self, None)
 
     def ask(self, why: Note, given_up: Callable[[], bool]) -> None:
         """Until a person says that it may go on."""
+        tries = self._board.tries
         self._board.hold(self, why)
         try:
-            self._wait(None, given_up)
+            self._wait(tries, None, given_up)
         finally:
             self._board.hold(self, None)
 
-    def _wait(self, seconds: float | None, given_up: Callable[[], bool]) -> None:
-        with self._board.changed:
-            before = self._board.tries
-            self._board.wait(lambda: self._board.tries != before or given_up(), seconds)
+    def _wait(self, tries: int, seconds: float | None, given_up: Callable[[], bool]) -> None:
+        self._board.wait(lambda: self._board.tries != tries or given_up(), seconds)

@@ -1,4 +1,4 @@
-"""What only the person who runs the program may read: the data folder, and the token that lets a browser in.
+"""What only the person who runs the program may read: the data folder, and the link that lets a browser in.
 
 Folders and files get rid of what others may do with them, where the system knows of that (not on Windows, where a
 folder in a person's own is theirs alone).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import socket
 import stat
@@ -16,12 +15,12 @@ from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.errors import StorageError
 from webui.archive.files import storage_errors
 from webui.kept.settings import HOST
 
-TOKEN, LINK, PAGE = "token", "link", "open.html"
+LINK, PAGE = "link", "open.html"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes
 
 
 def make_private(folder: Path, besides: Collection[Path] = ()) -> None:
@@ -49,7 +48,7 @@ def _close(path: Path) -> None:
 def write_private(path: Path, text: str) -> None:
     """A file of this text that nobody else could read at any time. Raises StorageError."""
     part = path.with_name(f"{path.name}-{secrets.token_hex(8)}.part")
-    with storage_errors(path.parent):
+    try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -57,20 +56,8 @@ def write_private(path: Path, text: str) -> None:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-
-
-def kept_token(folder: Path) -> str:
-    """The token of this data folder. It outlives the program, so that a page that is open and a bookmark work after
-    the next start; without its file, or when others could read that, there is a new one. Raises StorageError."""
-    file = folder / TOKEN
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        known = file.read_text(encoding="ascii").strip()
-        closed = os.name == "nt" or not file.stat().st_mode & OTHERS
-        if closed and _TOKEN.fullmatch(known):
-            return known
-    token = secrets.token_urlsafe(32)
-    write_private(file, token)
-    return token
+    except OSError as error:
+        raise StorageError("file_not_written", file=str(path), reason=error.strerror or str(error)) from error
 
 
 def link(port: int, token: str | None) -> str:
@@ -100,7 +87,10 @@ def forget_link(folder: Path) -> None:
 def links(folder: Path) -> list[str]:
     """Of the programs that use this data folder now, the first one first."""
     files = [folder / LINK, *sorted(folder.glob(f"instance-*/{LINK}"))]
-    found = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+    found = list[str]()
+    for file in files:
+        with contextlib.suppress(OSError, UnicodeDecodeError):  # none, or something else in its place
+            found.append(file.read_text(encoding="utf-8"))
     return [one for one in found if _answers(urlsplit(one).port)]
 
 

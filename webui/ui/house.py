@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from pipelines.errors import InvalidRequest
 from pipelines.kinds import shown
-from pipelines.types import ModelInfo
+from pipelines.types import EngineState, ModelInfo
 from webui.archive import pictures
 from webui.archive.entries import picture_at
 from webui.archive.inputs import InputStore
@@ -23,7 +23,7 @@ from webui.jobs.service import GenerationService
 from webui.kept.reading import ReadingSettings
 from webui.library.collection import Library
 from webui.library.presets import Preset
-from webui.words import Language, translate
+from webui.words import Language, say, translate
 
 RECENT = 24  # pictures in a strip
 
@@ -149,3 +149,14 @@ class House:
         if file is None:
             raise InvalidRequest("mask", "mask_from_elsewhere")
         return image, pictures.read_mask(file)
+
+
+def engine_line(engine: EngineState, language: Language) -> dict[str, str]:
+    """The engine's state as the header shows it."""
+    facts = [one for one in (engine.device, engine.dtype) if one and one != "none"]
+    text = translate(f"engine_{engine.state}", language)
+    if engine.state == "failed" and engine.message is not None:
+        facts = [say(engine.message, language)]
+    if engine.state != "warming":
+        text = " · ".join([text, *facts])
+    return {"state": engine.state, "text": text}

@@ -20,8 +20,17 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, int, float)) else shown(value)
 
 
-class Slider(gr.Slider):
+class TextBox(gr.Textbox):
+    """What is no text its handler refuses, as gradio would make text of it."""
+
     is_template = True  # to the browser this is gradio's own
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class Slider(gr.Slider):
+    is_template = True
 
     def preprocess(self, payload: Any) -> Any:
         return plain(payload)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import Note
 from webui.jobs.service import GenerationService
 from webui.kept.settings import HERE
 from webui.lab import shipped
@@ -23,7 +22,7 @@ from webui.ui.generate.wiring import wire_memory, wire_start, wire_workspace
 from webui.ui.generate.workspace import Workspace
 from webui.ui.history.saving import SavingForm
 from webui.ui.history.tab import HistoryTab
-from webui.ui.house import House
+from webui.ui.house import House, engine_line
 from webui.ui.inputs import Page
 from webui.ui.lab.tab import LabTab
 from webui.ui.labels import word
@@ -34,7 +33,7 @@ from webui.ui.widgets.drop import DropAnywhere
 from webui.ui.widgets.header import Header
 from webui.ui.widgets.queue import QueueList
 from webui.ui.widgets.reading import wire_reading
-from webui.words import language_of, say, translate
+from webui.words import language_of
 
 __all__ = ["build_page", "mount_options"]
 
@@ -79,7 +78,7 @@ def build_page(parts: Parts) -> gr.Blocks:
         space.build()
         QueueList(elem_id="queue")
         sender = Sender(house, space, frame)
-        warm = blocks.load(engine_states(parts.service, parts.notices), None, header, **_WATCHING)
+        warm = blocks.load(engine_states(parts.service), None, header, **_WATCHING)
         _wire_workspace(space, sender, again, parts, (blocks, warm))
         again.wire(sender, blocks)
         history.wire(sender, again)
@@ -117,24 +116,14 @@ def _wire_workspace(
     wire_memory(space, handlers, warm)
 
 
-def engine_states(
-    service: GenerationService, notices: Callable[[], Sequence[Note]] = tuple, poll: float = 1.0
-) -> Callable[[gr.Request], Iterator[dict[str, str]]]:
-    """A handler that shows the engine's state until it is warm, or has failed, and what else there is to know."""
+def engine_states(service: GenerationService, poll: float = 1.0) -> Callable[[gr.Request], Iterator[dict[str, str]]]:
+    """A handler that shows the engine's state until it is warm, or has failed."""
 
     def watch_engine(request: gr.Request) -> Iterator[dict[str, str]]:
-        language = language_of(request)
         while True:
-            engine = service.engine_state()
-            facts = [one for one in (engine.device, engine.dtype) if one and one != "none"]
-            text = translate(f"engine_{engine.state}", language)
-            if engine.state == "failed" and engine.message is not None:
-                facts = [say(engine.message, language)]
-            if engine.state != "warming":
-                text = " · ".join([text, *facts])
-            told = " ".join(say(note, language) for note in notices())
-            yield {"state": engine.state, "text": text, "notice": told}
-            if engine.state != "warming":
+            shown = engine_line(service.engine_state(), language_of(request))
+            yield shown
+            if shown["state"] != "warming":
                 return
             time.sleep(poll)
 

@@ -40,10 +40,9 @@ class LooksCard:
         self.shown = gr.HTML(elem_id="lab_looks")
         return self
 
-    def wire(self, blocks: gr.Blocks, opened: gr.Tab) -> None:
+    def wire(self, opened: gr.Tab) -> None:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        fresh: list[Any] = [blocks.load, opened.select]
-        gr.on(fresh, self.load, None, self.recent, queue=False, api_name="lab_recent", **quiet)
+        opened.select(self.load, None, self.recent, queue=False, api_name="lab_recent", **quiet)
         self.recent.select(
             watcher(self.house), self.recent, self.shown, concurrency_limit=None, api_name="lab_looks", **quiet
         )

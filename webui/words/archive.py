@@ -48,16 +48,20 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "它与其他图片一起计算（每次 {count} 张）：单独生成可能略有差异；“重现图片”会重复整批。",
     ),
     "left_out_deep": (
-        "{count:,} folders more than {limit} folders deep are left out.",
-        "{count:,} 个文件夹超过 {limit} 层，未列出其中图片。",
+        "{count:,} folders more than {limit} folders deep are left out, such as {name}.",
+        "{count:,} 个文件夹超过 {limit} 层，未列出其中图片，例如 {name}。",
     ),
     "left_out_links": (
-        "{count:,} files are links to other places and are left out.",
-        "{count:,} 个文件是指向别处的链接，未列出。",
+        "{count:,} files are links to other places and are left out, such as {name}.",
+        "{count:,} 个文件是指向别处的链接，未列出，例如 {name}。",
     ),
     "left_out_names": (
-        "{count:,} names that are no text are left out.",
-        "{count:,} 个名称无法解读为文字，未列出。",
+        "{count:,} names that are no text are left out, such as {name}.",
+        "{count:,} 个名称无法解读为文字，未列出，例如 {name}。",
+    ),
+    "left_out_closed": (
+        "{count:,} folders may not be read and are left out, such as {name}.",
+        "{count:,} 个文件夹无权读取，未列出，例如 {name}。",
     ),
     "picture_bug": (
         "What {name} says could not be read: the program has a bug ({reason}).",

@@ -33,6 +33,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The data folder {folder} cannot be used: {reason}",
         "数据文件夹 {folder} 无法使用：{reason}",
     ),
+    "file_not_written": ("{file} cannot be written: {reason}.", "无法写入 {file}：{reason}。"),
+    "file_not_removed": ("{file} cannot be removed: {reason}.", "无法删除 {file}：{reason}。"),
     "no_port": (
         "No port from {port} on is free; another one can be given with --port.",
         "从 {port} 起没有可用端口；可用 --port 指定其他端口。",

@@ -186,6 +186,8 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "theme": ("Light or dark", "浅色或深色"),
     "language": ("中文", "English"),
     "queue": ("Queue", "队列"),
+    "dismiss": ("Do not show this again", "不再显示"),
+    "no_answer": ("The program did not answer.", "程序没有响应。"),
     "drop": ("Drop a picture here, paste it, or click to choose", "拖入、粘贴图片，或点击选择"),
     "brush": ("Brush", "画笔"),
     "erase": ("Erase", "橡皮"),

@@ -100,15 +100,7 @@ class AgainTab:
             handlers.submit, {self.image, self.jobs}, outputs, queue=False, api_name="again_submit", **private
         ).success(handlers.watch, self.jobs, [self.live, self.report], trigger_mode="always_last", **watching)
         blocks.load(handlers.watch, self.jobs, [self.live, self.report], **watching)
-        gr.on(
-            [blocks.load, self.opened.select],
-            handlers.recent,
-            None,
-            self.recent,
-            queue=False,
-            api_name="again_recent",
-            **private,
-        )
+        self.opened.select(handlers.recent, None, self.recent, queue=False, api_name="again_recent", **private)
         self.cancel.click(handlers.cancel, self.jobs, None, queue=False, api_name="again_cancel", **private)
 
 

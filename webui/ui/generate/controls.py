@@ -15,7 +15,7 @@ from pipelines.fields import Field, build, field_of, groups_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
-from webui.ui.inputs import Checkbox, Dropdown, NumberBox, Slider
+from webui.ui.inputs import Checkbox, Dropdown, NumberBox, Slider, TextBox
 from webui.ui.labels import word
 from webui.words import WORDS, choice_key
 
@@ -65,7 +65,7 @@ def control(name: str, place: str, value: Any = None, **options: Any) -> Compone
         case Name():
             return Dropdown(**{"value": value, **shared, **options})
         case _:
-            return gr.Textbox(value, **{**shared, **options})
+            return TextBox(value, **{**shared, **options})
 
 
 def choice_label(name: str, choice: str) -> Any:
@@ -125,6 +125,13 @@ class Form:
 def whole(value: Any) -> Any:
     """Browsers send whole numbers as 20.0 now and then."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def typed(name: str, value: Any) -> str:
+    """What a text box holds; nothing is no text. Raises InvalidRequest."""
+    given = "" if value is None else value
+    Text().check(name, given)
+    return str(given)
 
 
 def accepted(name: str, value: Any) -> bool:

@@ -16,7 +16,7 @@ from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs
 from webui.ui.generate import memory_line
-from webui.ui.generate.controls import TABS, Updates, Values, accepted, schedule_update, whole
+from webui.ui.generate.controls import TABS, Updates, Values, accepted, schedule_update, typed, whole
 from webui.ui.generate.workspace import Workspace
 from webui.words import Language, fault, language_of, translate
 
@@ -107,15 +107,19 @@ class GenerateHandlers:
         text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations.refreshed())
         return gr.update(value=escaped(text), visible=bool(text))
 
-    def preset_chosen(self, values: dict[Any, Any]) -> Updates:
+    def preset_chosen(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         """Fills the form in; the prompt box then shows the whole prompt."""
         name, form = values[self.space.preset], self.form
+        try:
+            prompt, negative = (typed(one, values[form[one]]) for one in ("prompt", "negative_prompt"))
+        except InvalidRequest as error:
+            return {self.space.live: refused(error, language_of(request))}
         known = self.house.all_presets()
-        words = presets.bare(values[form["prompt"]] or "", known)
+        words = presets.bare(prompt, known)
         preset = next((one for one in known if one.name == name), None)
         if preset is None:
             return self.form.apply({"prompt": words})
-        return self.form.apply(preset.apply(words, values[form["negative_prompt"]] or ""))
+        return self.form.apply(preset.apply(words, negative))
 
     def steps_run(self, steps: Any, strength: Any, request: gr.Request) -> str:
         """How many steps really run: int(steps × strength)."""

@@ -24,7 +24,7 @@ from webui.ui.generate.form import (
     picture_box,
 )
 from webui.ui.house import House
-from webui.ui.inputs import Dropdown
+from webui.ui.inputs import Dropdown, TextBox
 from webui.ui.labels import word
 from webui.ui.widgets.canvas import Canvas
 from webui.ui.widgets.canvas_mode import CanvasMode
@@ -69,7 +69,7 @@ class Workspace:
     def build_task(self) -> Workspace:
         """Which task is open. First of all, so that it comes first in every set of inputs. Call inside a Blocks
         context."""
-        self.task = gr.Textbox("txt2img", elem_id="task", visible="hidden")
+        self.task = TextBox("txt2img", elem_id="task", visible="hidden")
         return self
 
     def build_model(self) -> Workspace:

@@ -11,9 +11,9 @@ from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
 from webui.kept.saving import SavingSettings
-from webui.ui.generate.controls import Updates
+from webui.ui.generate.controls import Updates, typed
 from webui.ui.generate.handlers import escaped
-from webui.ui.inputs import CheckboxGroup, Dropdown
+from webui.ui.inputs import CheckboxGroup, Dropdown, TextBox
 from webui.ui.labels import word
 from webui.words import fault, language_of, translate
 
@@ -32,7 +32,7 @@ class SavingForm:
         self.opened = opened
         with gr.Column(elem_classes="card settings-page", elem_id="saving"):
             gr.Markdown(word("saving"), elem_classes="section-title")
-            self.pattern = gr.Textbox(label=word("pattern"), elem_id="saving_pattern", max_lines=1)
+            self.pattern = TextBox(label=word("pattern"), elem_id="saving_pattern", max_lines=1)
             self.example = gr.HTML(elem_id="saving_example")
             with gr.Row():
                 self.format = Dropdown(
@@ -101,7 +101,10 @@ class SavingForm:
 
 def _saving(pattern: Any, kind: Any, sidecars: Any, grid: Any) -> Saving:
     return Saving(
-        pattern=str(pattern or ""), format=str(kind), sidecars=tuple(sorted(sidecars or (), key=str)), grid=str(grid)
+        pattern=typed("pattern", pattern),
+        format=str(kind),
+        sidecars=tuple(sorted(sidecars or (), key=str)),
+        grid=str(grid),
     )
 
 

@@ -32,9 +32,9 @@ from webui.lab.questions import (
     Weights,
 )
 from webui.lab.ranges import numbers
-from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, whole
+from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, typed, whole
 from webui.ui.generate.form import build_start, picture_box
-from webui.ui.inputs import Checkbox, CheckboxGroup, Dropdown, NumberBox
+from webui.ui.inputs import Checkbox, CheckboxGroup, Dropdown, NumberBox, TextBox
 from webui.ui.labels import word
 from webui.words import WORDS
 
@@ -100,13 +100,14 @@ class LabForm:
 
     def experiment(self, values: Values, image: Image | None = None) -> Experiment:
         """The adapter; `image`: what the variants begin with. Raises InvalidRequest."""
-        given = {name: values[component] for name, component in self.by_name().items()}
+        named = self.by_name()
+        given = {name: values[component] for name, component in named.items()}
+        given |= {name: typed(name, given[name]) for name in named if isinstance(named[name], TextBox)}
         asked = {name: whole(given[name]) for name in (*_PLAIN, *_START)}
-        asked |= {name: asked[name] or "" for name in ("prompt", "negative_prompt")}
         base = build(GenerationRequest, asked if image is None else asked | {"init_image": image})
         question = _question(given)
         seeded = isinstance(question, Grid) and any(axis.field == "seed" for axis in question.axes)
-        seeds = () if seeded else numbers(given["seeds"] or "", "seeds", whole=True)
+        seeds = () if seeded else numbers(given["seeds"], "seeds", whole=True)
         name = f"{WORDS[f'kind_{question.kind}'][0].partition('(')[0].strip()} {base.prompt}".strip()
         return Experiment(name=name[:NAME_LIMIT], base=base, seeds=tuple(map(int, seeds)), question=question)
 
@@ -129,14 +130,14 @@ class LabForm:
         return found
 
 
-def _lines(text: Any) -> tuple[str, ...]:
-    return tuple(line.strip() for line in str(text or "").splitlines() if line.strip())
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _question(given: Mapping[str, Any]) -> Question:
     kind, phrases = given["kind"], _lines(given["phrases"])
     if kind == "ab":
-        return Pair(phrase=given["phrase"] or "", replacement=given["replacement"] or "")
+        return Pair(phrase=given["phrase"], replacement=given["replacement"])
     if kind == "ablation":
         return Ablation(phrases=phrases)
     if kind == "order":
@@ -144,9 +145,9 @@ def _question(given: Mapping[str, Any]) -> Question:
         return Order(phrases=phrases, sample=None if sample in (0, "") else sample)
     if kind == "symbols":
         places = tuple(given["places"] or ())
-        return Symbols(phrase=given["phrase"] or "", symbols=tuple(str(given["symbols"] or "").split()), places=places)
+        return Symbols(phrase=given["phrase"], symbols=tuple(given["symbols"].split()), places=places)
     if kind == "weights":
-        return Weights(phrase=given["phrase"] or "", weights=numbers(given["weights"] or "", "weights"))
+        return Weights(phrase=given["phrase"], weights=numbers(given["weights"], "weights"))
     if kind == "isolation":
         for name in given["separators"]:
             choice(*SEPARATORS).check("separators", name)
@@ -155,7 +156,7 @@ def _question(given: Mapping[str, Any]) -> Question:
         return Isolation(phrases=phrases, separators=separators, alone=given["alone"])
     if kind == "grid":
         named = [(given[f"{axis}_field"], given[f"{axis}_values"]) for axis in AXES]
-        return Grid(axes=tuple(Axis.read(field, text or "") for field, text in named if field))
+        return Grid(axes=tuple(Axis.read(field, text) for field, text in named if field))
     raise InvalidRequest("kind", "choice", choices=tuple(KINDS), value=shown_value(kind))
 
 
@@ -189,9 +190,9 @@ def build_asked() -> dict[str, Any]:
         made["kind"] = Dropdown(
             [(word(f"kind_{kind}"), kind) for kind in KINDS], value="ab", label=word("lab_kind"), elem_id="lab_kind"
         )
-        made["prompt"] = gr.Textbox(BEGIN, label=word("prompt"), lines=2, max_lines=10, elem_id="lab_prompt")
+        made["prompt"] = TextBox(BEGIN, label=word("prompt"), lines=2, max_lines=10, elem_id="lab_prompt")
         made |= _build_question()
-        made["seeds"] = gr.Textbox(
+        made["seeds"] = TextBox(
             "1-8", label=word("lab_seeds"), info=word("lab_seeds_info"), elem_id="lab_seeds", max_lines=1
         )
     for name, component in made.items():
@@ -202,7 +203,7 @@ def build_asked() -> dict[str, Any]:
 def _build_question() -> dict[str, Any]:
     def text(name: str, value: str, info: str | None = None, lines: int = 1) -> gr.Textbox:
         note = word(info) if info else None
-        return gr.Textbox(
+        return TextBox(
             value, label=word(f"lab_{name}"), info=note, lines=lines, max_lines=max(1, lines * 4), elem_id=f"lab_{name}"
         )
 
@@ -233,7 +234,7 @@ def _build_question() -> dict[str, Any]:
             made[f"{axis}_field"] = Dropdown(
                 choices, value=field, label=word(f"lab_axis_{axis}"), elem_id=f"lab_{axis}_field", min_width=130
             )
-            made[f"{axis}_values"] = gr.Textbox(
+            made[f"{axis}_values"] = TextBox(
                 values,
                 label=word("lab_values"),
                 info=word("lab_values_info"),

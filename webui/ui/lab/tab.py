@@ -136,7 +136,7 @@ class LabTab:
             handlers.choose, self.chosen, [self.shown, *everything], api_name="lab_choose", **quiet
         ).success(handlers.watch, **watching)
         self.metric.input(handlers.count, [self.shown, self.metric], counted, api_name="lab_count", **quiet)
-        self.looks.wire(blocks, self.opened)
+        self.looks.wire(self.opened)
         wire_reading(self.reading, {"model": form.model})
         form.kind.input(form.reveal, form.kind, list(everything), api_name="lab_kind", **quiet).then(
             handlers.plan, everything, [self.estimate, self.fault], api_name="lab_plan_kind", **quiet

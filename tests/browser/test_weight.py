@@ -1,0 +1,40 @@
+"""What a visit costs: bytes and requests as Chromium's own network log counts them. Seconds are for the bench."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import PATIENCE, Served
+from tools.page_weight import Meter, watch_box
+
+pytestmark = pytest.mark.browser
+
+FIRST = 600_000  # bytes
+RELOAD = 100_000  # bytes
+EVENTS = 26  # what the page's events ask for when it loads; the fewer the better
+
+
+def test_a_first_visit_is_light_and_a_reload_asks_for_no_file_again(browser: Browser, served: Served) -> None:
+    context = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    watch_box(page, "#txt2img_prompt textarea")
+    meter = Meter(page)
+    try:
+        first = meter.visit(lambda: page.goto(served.link))
+        again = meter.visit(page.reload)
+    finally:
+        context.close()
+    for visit in (first, again):
+        assert all(one.startswith(served.url) for one in visit.asked.values())
+    assert len(first.real()) > 50, "nothing was cached yet"
+    assert 100_000 < first.bytes <= FIRST
+    assert again.bytes <= RELOAD
+    paths = [urlsplit(one).path for one in again.real()]
+    events = [one for one in paths if one.startswith("/gradio_api/")]
+    others = [one for one in paths if one not in events and one != "/queue"]  # looked at as long as the page is open
+    assert others == ["/"]
+    assert len(events) <= EVENTS
