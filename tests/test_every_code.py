@@ -29,6 +29,7 @@ HANDED_ON = {"fit_errors": (1, {"name", "problem"})}
 # Where a code stands in a table beside the call: file -> the values that the call gives.
 TABLES = {
     "webui/archive/files.py": ({"folder_full", "folder_closed", "folder_gone", "folder_path_too_long"}, {"folder"}),
+    "webui/proof/badges.py": ({"proof_identical_when", "proof_differs_when", "proof_cannot_when"}, {"day", "on"}),
 }
 # Codes that are only handed on: kept by the job table, sent by a process, told by another function.
 PASSED_ON = {"PLAIN", "code"}

@@ -56,8 +56,8 @@ class Site:
 
 PRODUCT = Site(
     ("-m", "tests.browser.serve", "{folder}", "0.02"),
-    "#txt2img_prompt textarea",
-    "#txt2img_generate",
+    "#form_prompt textarea",
+    "#form_generate",
 )
 BARE = Site(("-c", EMPTY), "#box textarea", "#go")
 

@@ -21,7 +21,7 @@ def test_a_first_visit_is_light_and_a_reload_asks_for_no_file_again(browser: Bro
     context = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900})
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    watch_box(page, "#txt2img_prompt textarea")
+    watch_box(page, "#form_prompt textarea")
     meter = Meter(page)
     try:
         first = meter.visit(lambda: page.goto(served.link))

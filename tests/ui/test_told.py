@@ -44,7 +44,7 @@ def test_databases_that_were_damaged_are_told_until_that_is_dismissed(tmp_path: 
 @pytest.mark.fault(12)
 def test_what_is_damaged_while_a_page_is_open_is_told_there(tmp_path: Path) -> None:
     with opened(tmp_path, tmp_path / "outputs") as page:
-        page.generate(values={"txt2img_prompt": "a red star", "txt2img_batch_size": PICTURES})
+        page.generate(values={"form_prompt": "a red star", "form_batch_size": PICTURES})
         assert shown(page) == []
         history = page.parts.history
         for connection in (history._database, history._reader):

@@ -71,6 +71,13 @@ class Proofs:
                 self._database = None
 
 
+FOUND: Mapping[Verdict, str] = {
+    "identical": "proof_identical_when",
+    "differs": "proof_differs_when",
+    "cannot": "proof_cannot_when",
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Badge:
     """`line`: the whole of it in one sentence. `why`: what differs, or why it cannot be made again."""
@@ -86,10 +93,10 @@ def badge(entry: Entry, barred: Note | None = None) -> Badge:
     if proof is None:
         if barred is not None:
             return Badge(verdict="cannot", line=Note("proof_cannot"), why=(barred,))
-        return Badge(verdict=entry.verdict, line=Note(f"proof_{entry.verdict}"))
+        return Badge(verdict=entry.verdict, line=Note("proof_cannot" if entry.verdict == "cannot" else "proof_not_yet"))
     report = _report(proof)
     day = proof.at.astimezone().isoformat(" ", "minutes")[:16]
-    line = Note(f"proof_{entry.verdict}_when", day=day, on=_on(proof.told.get("now")))
+    line = Note(FOUND.get(entry.verdict, "proof_not_yet"), day=day, on=_on(proof.told.get("now")))
     return Badge(verdict=entry.verdict, line=line, why=_why(report))
 
 

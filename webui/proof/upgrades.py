@@ -42,8 +42,7 @@ def told(root: Path, proofs: Proofs, now: Callable[[], Mapping[str, str]] = vers
     if not changed:
         return None
     differ = sum(proof.verdict != "identical" for proof in found)
-    code = "golden_differs" if differ else "golden_identical"
-    return Note(code, differ=differ, count=len(found), changes=changed)
+    return Note("golden_differs" if differ else "golden_identical", differ=differ, count=len(found), changes=changed)
 
 
 def _then(file: Path, proof: Proof | None) -> Mapping[str, Any]:

@@ -53,12 +53,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     # -- what a badge says
     "proof_not_yet": ("Not made again yet", "尚未重现验证"),
-    "proof_identical": ("Made again: identical", "已重现：完全一致"),
     "proof_identical_when": (
         "Made again on {day}: identical, pixel for pixel ({on})",
         "{day} 重现：逐像素完全一致（{on}）",
     ),
-    "proof_differs": ("Made again: differs", "已重现：有差异"),
     "proof_differs_when": ("Made again on {day}: differs ({on})", "{day} 重现：有差异（{on}）"),
     "proof_cannot": ("Cannot be made again", "无法重现"),
     "proof_cannot_when": ("Could not be made again on {day}", "{day} 未能重现"),

@@ -99,7 +99,7 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
     space.preset.input(
         handlers.preset_chosen,
         {space.preset, form["prompt"], form["negative_prompt"]},
-        list(form.components()),
+        [*form.components(), space.live],
         api_name="form_preset",
         **_QUIET,
     )
