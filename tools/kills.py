@@ -104,7 +104,14 @@ class _Killer:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _go_on(parts: Parts) -> None:
+    """Where a person is asked whether to go on, after five ends in one batch, one says yes."""
+    if parts.service.board.held is not None:
+        parts.service.try_again()
+
+
 def _more(parts: Parts, choose: random.Random) -> None:
+    _go_on(parts)
     while len(parts.service.unfinished()) < QUEUE:
         kind = choose.choice(KINDS)
         text = f"{choose.getrandbits(60):x}"
@@ -159,11 +166,10 @@ def _deaths(parts: Parts, job: str) -> int:
 
 
 def _drain(parts: Parts) -> None:
-    """Until nothing waits; where a person is asked whether to go on, one says yes."""
+    """Until nothing waits."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        if parts.service.board.held is not None:
-            parts.service.try_again()
+        _go_on(parts)
         unfinished = parts.service.unfinished() or [row for row in parts.lab.recent(10_000) if row.state == "running"]
         if not unfinished:
             _say("drained")
