@@ -189,9 +189,11 @@ def test_the_task_is_changed_without_the_program(visits: Visits, tmp_path: Any) 
     open_tab(page, "img2img")
     upload_picture(page, "img2img", tmp_path)
     expect(page.locator("#form_image img")).to_be_visible()
+    expect(field(page, "form_width")).to_have_value("160")  # the size follows it, and what depends on that is asked
+    page.wait_for_timeout(300)
     visits.settle()
     asked: list[str] = []
-    looks = re.compile(r"/queue/?(\?|$)")  # how many wait is asked for whatever is open
+    looks = re.compile(r"/(queue|notices)/?(\?|$)")  # how many wait, and what is new, is asked for whatever is open
     page.on("request", lambda one: None if looks.search(one.url) else asked.append(one.url))
     for task, strength in (("Inpaint", True), ("txt2img", False), ("img2img", True)):
         open_tab(page, task)

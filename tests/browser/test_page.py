@@ -147,7 +147,7 @@ def test_img2img(visits: Visits, tmp_path: Path) -> None:
     fill(page, steps=8, strength=0.5)
     expect(page.locator("#form_steps_run")).to_have_text("4 of 8 steps really run.")
     generate(page, seed=3)
-    expect(caption(page)).to_contain_text("3 · 128 × 128")
+    expect(caption(page)).to_contain_text("3 · 160 × 128")
     expect(fault).to_have_count(0)
 
 

@@ -65,7 +65,8 @@ export class Frame {
   }
 
   pressed(event) {
-    if (event.key === "Escape") this.#fold();
+    const isList = event.target.matches?.('[role="listbox"], [role="combobox"]'); // there it closes the list alone
+    if (event.key === "Escape" && !isList) this.#fold();
     const tab = event.target.closest?.("#frame [role=tab]");
     const way = STEPS[event.key];
     if (!tab || !way) return;
