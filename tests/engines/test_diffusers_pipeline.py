@@ -211,7 +211,7 @@ WRONG = (
 )
 
 
-@pytest.mark.parametrize(("model", "changes", "field", "note"), WRONG, ids=[str(one[1]) for one in WRONG])
+@pytest.mark.parametrize(("model", "changes", "field", "note"), WRONG, ids=[f"{one[0]}-{one[2]}" for one in WRONG])
 def test_what_it_cannot_be_told_is_refused_at_its_field(
     engine: Any, model: str, changes: dict[str, Any], field: str, note: Note
 ) -> None:
