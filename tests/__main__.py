@@ -10,6 +10,7 @@ environment is used as it is.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,13 +31,24 @@ def main() -> int:
 
     import pytest
 
-    return int(pytest.main(pytest_arguments(given)))
+    from tests import browsers
+
+    arguments = pytest_arguments(given)
+    if not {"--fast", "--collect-only"} & set(given) and SIDE_BY_SIDE[0] in arguments:
+        # got once, before there are several processes; what is left out without one is told by a single process
+        browser = browsers.usable(obtain=True)
+        if browser is None:
+            arguments = [argument for argument in arguments if argument not in SIDE_BY_SIDE]
+        else:
+            os.environ[browsers.NAMED] = browser
+    return int(pytest.main(arguments))
 
 
 def pytest_arguments(given: list[str]) -> list[str]:
     arguments = [argument for argument in given if argument not in OWN]
     coverage = [*COVERAGE, *([] if arguments else [LEAST])] if "--coverage" in given else []
-    together = SIDE_BY_SIDE if "--fast" in given and "--collect-only" not in given else []
+    whole = all(one.startswith("--") for one in arguments)  # no file, no -k: what is chosen runs in one process
+    together = SIDE_BY_SIDE if whole and "--collect-only" not in given else []
     return ["--rootdir", str(ROOT), "--get-browser", *together, *coverage, *arguments]
 
 

@@ -196,6 +196,8 @@ def test_without_a_browser_its_tests_are_left_out_in_one_line(tmp_path: Path, mo
 
 def test_coverage_is_measured_only_where_it_is_asked_for() -> None:
     assert not [one for one in command.pytest_arguments([]) if "cov" in one]
+    assert set(command.SIDE_BY_SIDE) <= set(command.pytest_arguments(["--coverage"]))
+    assert not set(command.SIDE_BY_SIDE) & set(command.pytest_arguments(["tests/ui"]))
     assert not [one for one in command.pytest_arguments(["--fast", "-k", "again"]) if "cov" in one]
     assert command.LEAST in command.pytest_arguments(["--coverage", "--no-bootstrap"])
     part = command.pytest_arguments(["--coverage", "-k", "again"])
