@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from PIL import Image
+from typing import TYPE_CHECKING
 
-PLAIN = {"lanczos": Image.Resampling.LANCZOS, "nearest": Image.Resampling.NEAREST}
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PLAIN = ("lanczos", "nearest")
 
 
-def resized(image: Image.Image, size: tuple[int, int], upscaler: str) -> Image.Image:
+def resized(image: Image, size: tuple[int, int], upscaler: str) -> Image:
     """By one of `PLAIN`; `size` is width and height in pixels."""
-    return image.resize(size, PLAIN[upscaler])
+    from PIL.Image import Resampling  # the list of names is read where no picture is
+
+    return image.resize(size, Resampling[upscaler.upper()])
