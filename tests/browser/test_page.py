@@ -66,6 +66,9 @@ def test_reload_in_the_middle_finds_the_run_again(visits: Visits, served: Served
     fill(page, steps=10, batch_size=1, seed=77)
     page.locator("#form_generate").click()
     expect(live(page).locator(".line")).to_have_text("Step 5 of 10")
+    page.route(
+        "**/canvas/canvas.js", lambda route: (page.wait_for_timeout(1500), route.continue_())
+    )  # there last of all
     page.reload()
     expect(live(page).locator(".line")).to_have_text("Step 5 of 10")
     expect(page.locator("#canvas .stage.coming")).to_be_visible()

@@ -220,6 +220,7 @@ class Canvas {
 
   listen() {
     onPage(this.element, "seedprint:live", ({ detail }) => this.follow(detail));
+    document.dispatchEvent(new CustomEvent("seedprint:ask")); // a run may have been told before this was there
     onPage(this.element, "seedprint:back", () => this.refresh()); // from another page, where pictures may be deleted
     this.find(".strip").addEventListener("keydown", (event) => {
       const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

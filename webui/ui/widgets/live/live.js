@@ -40,5 +40,7 @@ export function mount({ element, props, watch }, { words, main = false }) {
   find(".live").classList.toggle("main", main);
   draw();
   watch("value", draw);
-  if (main) onPage(element, "seedprint:pressed", pressed);
+  if (!main) return;
+  onPage(element, "seedprint:pressed", pressed);
+  onPage(element, "seedprint:ask", draw); // what is mounted later hears it too
 }
