@@ -78,6 +78,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "slow" not in config.option.markexpr:
         away.add("slow")
     _leave_out(config, items, away)
+    for item in items:
+        if item.get_closest_marker("browser"):  # a browser on a busy machine; `-rR` names those that needed it
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if not config.option.collectonly and any(item.get_closest_marker("browser") for item in items):
         browser = browsers.usable(obtain=config.option.get_browser)
         config.stash[BROWSER] = browser
