@@ -109,6 +109,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for report in terminalreporter.stats.get("rerun", []):  # what a second try mends is still to be understood
+        terminalreporter.section(f"first try of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
     if count := config.stash.get(LEFT_OUT, 0):
         why = "no Chromium, Chrome or Edge starts here, and none could be got" if config.option.get_browser else ""
         why = why or "no Chromium, Chrome or Edge starts here (`python -m tests` gets one)"

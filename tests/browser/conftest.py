@@ -22,7 +22,7 @@ PATIENCE = 90_000  # milliseconds; busy machines are slow
 expect.set_options(timeout=PATIENCE)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Served:
     link: str  # as the program prints it
     outputs: Path
@@ -44,19 +44,30 @@ class Served:
         found = self.outputs.glob("*/20*/*.png")
         return sorted(path for path in found if not path.name.startswith("grid"))
 
+    def afresh(self) -> None:
+        """As before the first test, but for the pictures: what a test that failed queued is no other's."""
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    command = [sys.executable, "-m", "tests.browser.serve", str(folder), str(STEP)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        link = process.stdout.readline().strip()
-        assert link.startswith("http://127.0.0.1:"), "the server did not start"
-        yield Served(link, folder / "outputs", folder)
-    finally:
+
+class ServedFake(Served):
+    """The page on the engine of `tests.browser.serve`, in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("", folder / "outputs", folder)
+        self._start()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "tests.browser.serve", str(self.data), str(STEP)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.link = self._process.stdout.readline().strip()
+        if not self.link.startswith("http://127.0.0.1:"):
+            self.end()
+            raise AssertionError("the server did not start")
+
+    def end(self) -> None:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
         try:
             process.wait(20)
@@ -64,6 +75,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             process.kill()
             process.wait()
         process.stdout.close()
+
+    def afresh(self) -> None:
+        self.end()
+        for file in self.data.glob("jobs.sqlite*"):
+            file.unlink()
+        self._start()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    found = ServedFake(tmp_path_factory.mktemp("served"))
+    yield found
+    found.end()
 
 
 class Visits:
@@ -116,7 +140,9 @@ class Visits:
 
 
 @pytest.fixture
-def visits(browser: Browser, served: Served) -> Iterator[Visits]:
+def visits(request: pytest.FixtureRequest, browser: Browser, served: Served) -> Iterator[Visits]:
+    if getattr(request.node, "execution_count", 1) > 1:  # the second try of a test that failed
+        served.afresh()
     with closing(sqlite3.connect(served.data / "jobs.sqlite", timeout=20)) as database, database:
         database.execute("DELETE FROM forms")  # what the test before typed
     served.hold.unlink(missing_ok=True)  # a test that failed may have left it
