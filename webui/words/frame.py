@@ -49,7 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "batch_size": ("Batch size", "每批张数"),
     "batches": ("Batches", "批数"),
     "seed": ("Seed", "种子"),
-    "seed_info": ("−1 draws one; image i has seed + i", "−1 为随机；第 i 张的种子为 seed + i"),
+    "seed_info": ("−1 draws one; image i: seed + i", "−1 为随机；第 i 张的种子为 seed + i"),
     "seed_random": ("Random", "随机"),
     "seed_reuse": ("Reuse", "沿用"),
     "clip_skip": ("CLIP skip", "CLIP 跳过层"),
