@@ -81,9 +81,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         second = is_second(settings.data_dir, data_dir)
         proofs = Proofs(settings.data_dir / MARKS)  # a command's too: what it found out stays known
         stack.callback(proofs.close)
-        update = partial(upgrades.told, settings.data_dir / golden.FOLDER, proofs)
-        second_of = settings.data_dir if second else None
-        notices = Notices(settings.data_dir, second_of, partial(_rotten, engine), update)
+        notices = _notices(settings.data_dir, engine, proofs, second=second)
         database = Database(data_dir / JOBS, SCHEMA)
         stack.callback(database.close)
         if data_dir == settings.data_dir:
@@ -137,6 +135,12 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             saving=saving,
             notices=notices,
         )
+
+
+def _notices(data_dir: Path, engine: Engine, proofs: Proofs, *, second: bool) -> Notices:
+    """`data_dir`: the person's own, whichever program this is."""
+    update = partial(upgrades.told, data_dir / golden.FOLDER, proofs)
+    return Notices(data_dir, data_dir if second else None, partial(_rotten, engine), update)
 
 
 def _rotten(engine: Engine) -> list[Note]:

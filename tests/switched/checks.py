@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 from pipelines import types
 from pipelines.engines.fake import FakeEngine
@@ -29,6 +30,7 @@ from webui.lab.axes import Axis
 from webui.lab.experiments import canonical
 from webui.library import presets
 from webui.parts import Parts, build_parts
+from webui.ui.generate import controls
 from webui.ui.generate.controls import Form, shown_in
 from webui.ui.generate.handlers import refused as said
 from webui.ui.models.tab import _build_form
@@ -36,6 +38,7 @@ from webui.ui.models.tab import _build_form
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # gradio's event loops
 
 MODEL = FakeEngine().models()[0]
+IMAGE = Image.new("RGB", (64, 64), "red")
 BASE = {"prompt": "a red star", "width": 64, "height": 64, "steps": 4, "seed": 7}
 OFF = GenerationRequest(**BASE)
 ON = GenerationRequest(**BASE, second=Second(scale=3.0))
@@ -66,6 +69,16 @@ def test_the_page_switches_it(form: Form) -> None:
     assert form["second"].value is False
     assert form.request(values(form, scale=3), "txt2img").second is None
     assert form.request(values(form, scale=3, second=True), "txt2img").second == Second(scale=3)
+
+
+def test_a_task_that_does_not_have_it_leaves_it_out_though_it_is_on(
+    form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form is one for all tasks: what another one switched on stays as it is, and is not asked for."""
+    without = tuple(one for one in shown_in("txt2img") if one.group != "second")
+    monkeypatch.setattr(controls, "shown_in", lambda task: without if task == "inpaint" else shown_in(task))
+    assert form.request(values(form, scale=3, second=True), "txt2img").second == Second(scale=3)
+    assert form.request(values(form, scale=3, second=True), "inpaint", IMAGE, IMAGE.convert("L")).second is None
 
 
 def test_a_picture_without_it_switches_the_form_off(form: Form, parts: Parts) -> None:

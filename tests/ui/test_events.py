@@ -460,8 +460,8 @@ def test_the_canvas_shows_the_run_with_its_grid(ui: Page) -> None:
 
 def test_the_text_of_a_pictures_settings_is_that_in_its_file(ui: Page) -> None:
     saved = run(ui, "txt2img", prompt="a red star", seed=300).saved[0]
-    assert ui.client.get(f"/history/text/{saved.id}").json() == {"text": metadata.read(saved.path).text}
-    assert ui.client.get("/history/text/nothing").status_code == 404
+    assert ui.client.get(f"/history/picture/{saved.id}").json()["copied"] == metadata.read(saved.path).text
+    assert ui.client.get("/history/picture/nothing").status_code == 404
 
 
 def test_no_component_keeps_a_connection_open(ui: Page) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from webui.ui.house import House
+from webui.ui.layout import house_of
 from webui.ui.looks import history_watcher, watcher
 from webui.ui.looks import watched as watched_of
 from webui.ui.widgets.sources import source
@@ -19,16 +20,8 @@ from .test_events import TASKS, item, large, run
 
 def called(ui: Page, make: Callable[[House], Any], value: Any, language: str) -> list[Any]:
     """What a handler yields: it streams, so it is called and not asked over HTTP."""
-    parts = ui.parts
-    house = House(
-        service=parts.service,
-        inputs=parts.store.inputs,
-        outputs=parts.store.root,
-        library=parts.library,
-        reading=parts.reading,
-    )
     request: Any = SimpleNamespace(headers={"accept-language": language}, cookies={})
-    return list(make(house)(value, request))
+    return list(make(house_of(ui.parts))(value, request))
 
 
 def said(ui: Page, value: Any, language: str = "en") -> list[str]:

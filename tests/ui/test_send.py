@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import Note
 from webui.ui.again.send import Sender
-from webui.ui.house import House
+from webui.ui.layout import house_of
 from webui.words import LANGUAGES, say
 
 from .conftest import Page
@@ -33,17 +33,9 @@ def saved(tmp_path: Path, text: str) -> Path:
 
 @pytest.fixture
 def sender(ui: Page) -> Sender:
-    parts = ui.parts
-    house = House(
-        service=parts.service,
-        inputs=parts.store.inputs,
-        outputs=parts.store.root,
-        library=parts.library,
-        reading=parts.reading,
-    )
     space: Any = SimpleNamespace(image="image", painter="painter")  # no components: nothing is shown here
     made = object.__new__(Sender)
-    made.house, made.space = house, space
+    made.house, made.space = house_of(ui.parts), space
     return made
 
 

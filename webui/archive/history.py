@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from webui.archive.entries import (
     look,
     look_many,
 )
+from webui.archive.found import Facets, Family, Page
 from webui.archive.left_out import LeftOut
 from webui.archive.naming import NamePattern
 from webui.archive.search import Query, count_statement, page_statement, place
@@ -44,33 +45,6 @@ _TAGS = "(SELECT group_concat(tag, ',') FROM marks.tags t WHERE t.mark = images.
 _FILE_FACETS = ("model", "sampler", "task")
 
 Progress = Callable[[int, int], None]  # files looked at, files in all
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """Entries in order, and where the next page begins: None at the end."""
-
-    entries: tuple[Entry, ...]
-    after: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facets:
-    """What there is to filter by, each with its number of pictures, most first."""
-
-    models: tuple[tuple[str, int], ...]
-    samplers: tuple[tuple[str, int], ...]
-    tasks: tuple[tuple[str, int], ...]
-    sizes: tuple[tuple[tuple[int, int], int], ...]
-    tags: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Family:
-    """Pictures this one was made from (several when copies exist), and those made from it."""
-
-    parents: tuple[Entry, ...]
-    children: tuple[Entry, ...]
 
 
 class History(Connections):

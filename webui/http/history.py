@@ -206,16 +206,6 @@ def _add_facets(router: APIRouter, history: History) -> None:
                 "folders": history.folders(),
             }
 
-    @router.get("/text/{identity}")
-    def text(request: Request, response: Response, identity: str) -> dict[str, str]:
-        """What the picture's file says of its settings, as text."""
-        response.headers["cache-control"] = "no-store"
-        with faults_as_answers(request):
-            entry = history.entry(identity)
-            if entry is None:
-                raise HTTPException(404, "There is no such picture.")
-            return {"text": metadata.read(entry.saved.path).text or ""}
-
 
 def _add_picture(router: APIRouter, history: History, show: Shown, shelf: Callable[[], Sequence[ModelInfo]]) -> None:
     @router.get("/picture/{identity}")

@@ -35,15 +35,12 @@ from webui.ui.widgets.queue import QueueList
 from webui.ui.widgets.reading import wire_reading
 from webui.words import language_of
 
-__all__ = ["build_page", "mount_options"]
+__all__ = ["build_page", "house_of", "mount_options"]
 
 
-def build_page(parts: Parts) -> gr.Blocks:
-    """A fresh page. Mount it with `gr.mount_gradio_app(app, page, path="/", **mount_options(parts.presets))`.
-
-    GRADIO_TEMP_DIR must be set before. Its pictures are fetched from `webui.http.files`.
-    """
-    house = House(
+def house_of(parts: Parts) -> House:
+    """What every part of the page needs."""
+    return House(
         service=parts.service,
         inputs=parts.store.inputs,
         outputs=parts.store.root,
@@ -52,6 +49,14 @@ def build_page(parts: Parts) -> gr.Blocks:
         presets=parts.presets,
         own=frozenset(preset.name for preset in parts.library.saved.listing().presets),
     )
+
+
+def build_page(parts: Parts) -> gr.Blocks:
+    """A fresh page. Mount it with `gr.mount_gradio_app(app, page, path="/", **mount_options(parts.presets))`.
+
+    GRADIO_TEMP_DIR must be set before. Its pictures are fetched from `webui.http.files`.
+    """
+    house = house_of(parts)
     blocks = Page(title="Seedprint", fill_width=True, delete_cache=(3600, 86400), analytics_enabled=False)
     with blocks:
         space = Workspace(house).build_task()

@@ -203,11 +203,14 @@ class Canvas {
     const { item } = this;
     const next = neighbour(this.film, item.id, 1) ?? neighbour(this.film, item.id, -1);
     const done = await this.#act("delete", [item.picture]);
-    if (!done) return;
+    if (!done?.ids.length) {
+      if (done) this.tell(done.problem);
+      return;
+    }
     this.run = this.run.filter((one) => one.id !== item.id);
     this.recent = this.recent.filter((one) => one.id !== item.id);
     this.choose(next ?? "", { byHand: true });
-    this.tell(done.problem || this.say("deleted"), async () => {
+    this.tell(this.say("deleted"), async () => {
       await this.#act("restore", done.ids);
       await this.refresh();
       this.choose(item.id, { byHand: true });
@@ -215,7 +218,7 @@ class Canvas {
   }
 
   async textOf(item) {
-    return (await this.talk(`text/${item.picture}`)).text;
+    return (await this.talk(`picture/${item.picture}`)).copied;
   }
 
   listen() {

@@ -1,21 +1,9 @@
 // What can be done with the picture that is shown.
+import { copyPicture, copyText } from "../shared/copying.js";
 import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "../history/cells.js";
 
 const SENT = { to_again: "again", to_img2img: "img2img", to_inpaint: "inpaint", reuse_seed: "seed", reuse_all: "run" };
-
-async function copyPicture(url) {
-  const picture = await (await fetch(url)).blob();
-  const png = picture.type === "image/png" ? picture : await asPng(picture);
-  await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
-}
-
-async function asPng(picture) {
-  const bitmap = await createImageBitmap(picture);
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return canvas.convertToBlob({ type: "image/png" });
-}
 
 /** `on`: send(way), look(), compare(), rate(stars), erase(), tell(key). `textOf(item)`: its settings as text. */
 export class Verbs {
@@ -58,13 +46,13 @@ export class Verbs {
 
   async #copy(what) {
     const { item } = this;
-    try {
-      if (what === "copy_picture") await copyPicture(item.url);
-      else await navigator.clipboard.writeText(what === "copy_seed" ? String(item.seed) : await this.textOf(item));
-      this.on.tell("copied");
-    } catch {
-      this.on.tell("not_copied");
-    }
+    const ways = {
+      copy_seed: () => copyText(String(item.seed)),
+      copy_settings: async () => copyText(await this.textOf(item)),
+      copy_picture: () => copyPicture(item.url),
+    };
+    const isDone = await ways[what]().catch(() => false);
+    this.on.tell(isDone ? "copied" : "not_copied");
   }
 
   /** Of this picture, or of none: the bar keeps its room. */

@@ -1,18 +1,9 @@
 // What can be done with the picture that is shown large.
+import { copyPicture, copyText } from "../shared/copying.js";
 import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "./cells.js";
 
 const WAYS = { to_img2img: "img2img", to_inpaint: "inpaint", to_run: "run", to_again: "again" };
-
-/** A picture as PNG, which is what every clipboard takes. */
-async function pngOf(url) {
-  const blob = await (await fetch(url)).blob();
-  if (blob.type === "image/png") return blob;
-  const bitmap = await createImageBitmap(blob);
-  const canvas = make("canvas", { width: bitmap.width, height: bitmap.height });
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-}
 
 export class Verbs {
   /** `large`: the Large whose picture it is. */
@@ -50,29 +41,18 @@ export class Verbs {
 
   #copies() {
     const { full } = this;
-    const text = (key, value) => this.#copy(key, () => navigator.clipboard.writeText(value));
-    const picture = () => {
-      const item = new ClipboardItem({ "image/png": pngOf(full.url) });
-      return navigator.clipboard.write([item]);
-    };
     return [
-      ...(full.seed === null ? [] : [text("copy_seed", full.seed)]),
-      ...(full.copied ? [text("copy_settings", full.copied)] : []),
-      ...(full.unreadable ? [] : [this.#copy("copy_picture", picture)]),
+      ...(full.seed === null ? [] : [this.#copy("copy_seed", () => copyText(full.seed))]),
+      ...(full.copied ? [this.#copy("copy_settings", () => copyText(full.copied))] : []),
+      ...(full.unreadable ? [] : [this.#copy("copy_picture", () => copyPicture(full.url))]),
     ];
   }
 
   #copy(key, write) {
-    const copy = async () => {
-      const isDone = await Promise.resolve()
-        .then(write)
-        .then(
-          () => true,
-          () => false,
-        );
+    return this.#button(key, async () => {
+      const isDone = await write();
       this.large.notice.say(this.tell(isDone ? "copied" : "not_copied"), { isFault: !isDone });
-    };
-    return this.#button(key, copy);
+    });
   }
 
   #others() {

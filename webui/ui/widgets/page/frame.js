@@ -19,8 +19,7 @@ function openPanel() {
 }
 
 export class Frame {
-  constructor(body) {
-    this.body = body;
+  constructor() {
     this.page = "";
     this.task = TASKS[0];
   }
@@ -43,15 +42,15 @@ export class Frame {
     const isBack = isTask(page) && Boolean(this.page) && !isTask(this.page);
     this.page = page;
     if (isTask(page)) this.task = page;
-    this.body.dataset.page = isTask(page) ? "workspace" : page;
-    this.body.dataset.task = this.task;
+    document.body.dataset.page = isTask(page) ? "workspace" : page;
+    document.body.dataset.task = this.task;
     this.show(this.task === "inpaint" ? "paint" : "result");
     if (isBack) document.dispatchEvent(new CustomEvent("seedprint:back"));
   }
 
   /** What the canvas shows on Inpaint: "paint", the picture with its mask, or "result". */
   show(what) {
-    this.body.dataset.canvas = what;
+    document.body.dataset.canvas = what;
     for (const button of document.querySelectorAll("#canvas_mode button")) {
       button.setAttribute("aria-pressed", String(button.value === what));
     }
@@ -95,7 +94,7 @@ export class Frame {
         this.look();
       });
     };
-    new MutationObserver(soon).observe(this.body, watched);
+    new MutationObserver(soon).observe(document.body, watched);
     document.addEventListener("keydown", (event) => this.pressed(event));
     document.addEventListener("click", (event) => {
       const button = event.target.closest?.("#canvas_mode button");

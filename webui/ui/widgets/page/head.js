@@ -45,7 +45,7 @@ const holds = new Holds((id, isStill) => {
 window.seedprintHold = (ids) => holds.hold(ids);
 window.seedprintRelease = (ids) => holds.release(ids);
 
-const frame = new Frame(document.documentElement);
+const frame = new Frame();
 window.seedprintTask = () => frame.task;
 window.seedprintPressed = () => document.dispatchEvent(new CustomEvent("seedprint:pressed"));
 
@@ -67,7 +67,6 @@ speakTo(chinese ? "zh-CN" : "en");
 document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
 addEventListener("DOMContentLoaded", () => {
-  frame.body = document.body;
   frame.listen();
   dress(); // gradio dresses the page by the system's wish, once it is up
   new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["class"] });

@@ -18,7 +18,7 @@ export const makeButton = (attributes, ...children) => make("button", { type: "b
 /** A function that finds by a selector within an element. */
 export const finder = (element) => (selector) => element.querySelector(selector);
 
-/** The box of a tab with this name, or null: `txt2img`, `prompt`. */
+/** The box of a form with this name, or null: `form` or `lab`, `prompt`. */
 export const textBox = (task, name) => document.querySelector(`#${task}_${name} textarea`);
 
 export const textOf = (task, name) => textBox(task, name)?.value ?? "";
