@@ -91,9 +91,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         thumbnails = Thumbnails(data_dir / "thumbs.sqlite")
         stack.callback(thumbnails.close)
         saving = SavingSettings(shared / SAVING)
-        kept = saving.get()
-        pattern, kind = settings.name_pattern or kept.pattern, settings.image_format or kept.format
-        store = ImageStore(settings.output_dir, saving=replace(kept, pattern=pattern, format=kind))
+        store = _store(settings, saving)
         history = History(data_dir / "history.sqlite", settings.output_dir, shared / MARKS, store.number_in)
         stack.callback(history.close)
         watcher = Watcher(history)
@@ -135,6 +133,13 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             saving=saving,
             notices=notices,
         )
+
+
+def _store(settings: Settings, saving: SavingSettings) -> ImageStore:
+    """What was given at the start goes before what is settled."""
+    kept = saving.get()
+    pattern, kind = settings.name_pattern or kept.pattern, settings.image_format or kept.format
+    return ImageStore(settings.output_dir, saving=replace(kept, pattern=pattern, format=kind))
 
 
 def _notices(data_dir: Path, engine: Engine, proofs: Proofs, *, second: bool) -> Notices:

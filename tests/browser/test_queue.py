@@ -69,3 +69,13 @@ def test_of_thirty_jobs_the_one_that_runs_is_shown_and_cancelled(visits: Visits,
     another.keyboard.press("Escape")
     expect(another.locator("#queue")).to_be_hidden()
     assert served.pictures() == []
+
+
+def test_what_a_test_that_failed_has_queued_is_not_there_for_its_second_try(visits: Visits, served: Served) -> None:
+    served.hold.write_text("0")
+    page = visits.open()
+    page.locator("#form_generate").click()
+    expect(page.locator("#header .open-queue")).to_have_text("Queue (1)")
+    visits.close()
+    served.afresh()
+    expect(visits.open().locator("#header .open-queue")).to_have_text("Queue (0)")
