@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engines import messages
 from pipelines.engines.messages import Message
-from pipelines.errors import Cancelled, Note, SeedprintError
+from pipelines.errors import Cancelled, EngineLost, Note, SeedprintError
 from pipelines.types import EngineState, Progress
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Options:
 
 
 def run(pipe: Connection, options: Options) -> None:
-    """Makes an engine, warms it, serves batches until the other end of the pipe closes. One that cannot be made is told
-    of, and the process ends: the next one may have more luck."""
+    """Makes an engine, warms it, serves batches until the other end of the pipe closes. One that cannot be made, or
+    whose device fails, is told of, and the process ends: the next one may have more luck."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the page's process, which then closes this one
     os.dup2(2, 1)  # whatever a library prints must not mix with the output of the command line
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported; every call asks for local files anyway
@@ -94,6 +94,7 @@ class _Line:
 
 
 def _serve(line: _Line, engine: LocalEngine) -> None:
+    """Until the device is lost to this process."""
     while True:
         message = line.batches.get()
         try:
@@ -101,7 +102,11 @@ def _serve(line: _Line, engine: LocalEngine) -> None:
                 line.send(_answer(line, engine, message))
                 line.send(messages.from_state(engine.describe()))  # other programs take and give memory meanwhile
         except Exception as error:  # noqa: BLE001 - sent to the page's process and raised there
+            if isinstance(error, EngineLost):
+                traceback.print_exc()  # only its first line is told
             line.send(messages.from_error(error, traceback.format_exc(), message.job))
+            if isinstance(error, EngineLost):
+                return  # this process gets no more work out of the device: a new one may
 
 
 def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:

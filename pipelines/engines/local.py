@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipelines.engines.planning import Pace, Planner, free_for
 from pipelines.engines.work import Loaded, Work
-from pipelines.errors import OutOfMemory
+from pipelines.errors import EngineLost, OutOfMemory
 from pipelines.families.base import Made
 from pipelines.models import device as devices
 from pipelines.models.catalogue import Catalogue
@@ -71,15 +71,16 @@ class LocalEngine(Catalogue):
 
     def describe(self) -> EngineState:
         placement, model = self.manager.placement, self.manager.current
-        return EngineState(
-            state="ready",
-            device=placement.device_name,
-            dtype=placement.dtype_name,
-            memory_bytes=placement.memory(),
-            memory_free_bytes=free_for(placement, () if model is None else model.modules),
-            memory_moves=placement.moves,
-            memory_learned=self._planner.learned(placement),
-        )
+        with as_our_errors(lambda: (0, 0)):
+            return EngineState(
+                state="ready",
+                device=placement.device_name,
+                dtype=placement.dtype_name,
+                memory_bytes=placement.memory(),
+                memory_free_bytes=free_for(placement, () if model is None else model.modules),
+                memory_moves=placement.moves,
+                memory_learned=self._planner.learned(placement),
+            )
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         if batch.request.upscale is not None:
@@ -228,6 +229,8 @@ def as_our_errors(most: Callable[[], tuple[int, int]]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
+        if devices.is_lost(error):
+            raise EngineLost("device_failed", reason=str(error).partition("\n")[0]) from error
         if not devices.is_out_of_memory(error):
             raise
         width, height = most()

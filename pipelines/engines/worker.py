@@ -122,7 +122,10 @@ class WorkerEngine(Catalogue):
             if message.kind == "progress":
                 on_progress(messages.to_progress(message))
             elif message.kind == "error":
-                raise messages.to_error(message)
+                error = messages.to_error(message)
+                if isinstance(error, EngineLost):
+                    worker.close()  # it says so last of all: the next batch must not be handed to it
+                raise error
             else:
                 return message
 

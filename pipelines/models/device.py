@@ -132,14 +132,29 @@ def make_deterministic(*, exact: bool = False) -> None:
     torch.backends.cuda.enable_mem_efficient_sdp(not exact)
 
 
-# what torch says on a CPU and on MPS, where it raises no type of its own
-_NO_MEMORY = ("DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
+# what torch says where it raises no type of its own: on a CPU, on MPS, and of CUDA's libraries beside the allocator
+_NO_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "CUDA driver error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+_LOST = ("CUDA error:", "CUDA driver error:", "cuDNN error:")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a card, its driver or a kernel failed so that this process may get no more work out of it: after a
+    device-side assert every later call says the same, and what it gives is not to be trusted."""
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in _LOST)
 
 
 def set_threads(count: int) -> None:

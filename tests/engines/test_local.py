@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.errors import Cancelled, ModelError, Note, NotFinite, OutOfMemory
+from pipelines.errors import Cancelled, EngineLost, ModelError, Note, NotFinite, OutOfMemory
 from pipelines.types import InitImage, Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
 local = pytest.importorskip("pipelines.engines.local")
+loading = pytest.importorskip("pipelines.models.weights.loading")
 running = pytest.importorskip("pipelines.engines.running")
 
+ASSERTED = "CUDA error: device-side assert triggered"
 SAMPLERS = ["DDIM", "Euler a", "DPM++ 2M", "Heun"]
 
 
@@ -285,6 +287,11 @@ def test_a_decoder_without_memory_is_tried_again_in_tiles(engine: Any, run: Run)
         (MemoryError(), OutOfMemory),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
         (RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"), OutOfMemory),
+        (torch.AcceleratorError("CUDA error: out of memory"), OutOfMemory),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), OutOfMemory),
+        (torch.AcceleratorError(f"{ASSERTED}\nCUDA kernel errors might be reported later"), EngineLost),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), EngineLost),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), EngineLost),
         (RuntimeError("The size of tensor a (9) must match"), RuntimeError),
         (ValueError("a bug"), ValueError),
     ],
@@ -304,7 +311,20 @@ def test_the_map_of_foreign_errors(engine: Any, run: Run, foreign: Exception, ou
     assert type(caught.value) is ours
     if ours is OutOfMemory:
         assert caught.value.note == Note("too_little_memory")
+    if ours is EngineLost:
+        assert caught.value.note == Note("device_failed", reason=str(foreign).partition("\n")[0])
     run()
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize(
+    "wrapped", [loading.model_errors, lambda name: loading.fit_errors("vae", "vae_unusable", name)]
+)
+def test_a_card_that_fails_while_a_file_is_read_is_no_fault_of_the_file(wrapped: Any) -> None:
+    failure = torch.AcceleratorError(ASSERTED)
+    with pytest.raises(torch.AcceleratorError) as caught, wrapped("a file"):
+        raise failure
+    assert caught.value is failure
 
 
 def test_an_unknown_model_is_one_sentence_and_the_old_one_stays(engine: Any, run: Run) -> None:

@@ -59,6 +59,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The worker process ended unexpectedly ({ending}); a new one is started.",
         "工作进程意外结束（{ending}），正在启动新的进程。",
     ),
+    "device_failed": (
+        "The graphics card or its driver failed: {reason}",
+        "显卡或其驱动出错：{reason}",
+    ),
     "worker_ends_while_starting": (
         "The worker process ended {times} times while it started ({ending}).",
         "工作进程在启动时结束了 {times} 次（{ending}）。",

@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import InvalidRequest, ModelError, Note, SeedprintError
 from pipelines.models import conversion
-from pipelines.models.device import Placement, is_out_of_memory
+from pipelines.models.device import Placement, is_lost, is_out_of_memory
 from pipelines.models.files.folders import pickles_of, weight_files
 from pipelines.models.stages import OnPart, unheard
 from pipelines.models.weights import leftovers
@@ -134,7 +134,7 @@ def model_errors(name: str) -> Iterator[None]:
     except SeedprintError:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or is_lost(error):
             raise
         raise ModelError("of_model", name=name, problem=foreign(error)) from error
 
@@ -149,7 +149,7 @@ def fit_errors(field: str, code: str, name: str) -> Iterator[None]:
     except SeedprintError:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or is_lost(error):
             raise
         raise InvalidRequest(field, code, name=name, problem=foreign(error)) from error
 
