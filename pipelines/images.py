@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from pipelines.types import ResizeMode
+from pipelines.groups import ResizeMode
 
 Size = tuple[int, int]  # width, height in pixels
 Box = tuple[int, int, int, int]  # left, top, right, bottom

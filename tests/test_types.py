@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
+from pipelines.groups import InitImage, Inpaint
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.types import Batch, GenerationRequest, InitImage, Inpaint
+from pipelines.types import Batch, GenerationRequest
 from tests.refusals import refused
 from webui.words import line
 

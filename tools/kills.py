@@ -28,8 +28,9 @@ from PIL import Image, ImageDraw
 from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
 from pipelines.engines.worker import WorkerEngine
+from pipelines.groups import InitImage, Inpaint
 from pipelines.shared_database import Database
-from pipelines.types import GenerationRequest, InitImage, Inpaint
+from pipelines.types import GenerationRequest
 from webui.archive import metadata, pictures
 from webui.archive.inputs import InputStore
 from webui.instances import JOBS, claimed

@@ -19,10 +19,11 @@ from PIL import Image, ImageDraw
 
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, InitImage, Inpaint
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
-from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint, Task
+from pipelines.types import GenerationRequest, Task
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.kinds import House

@@ -12,18 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipelines.groups import Upscale
 from pipelines.models.catalogue import Catalogue
-from pipelines.types import (
-    Attention,
-    Batch,
-    Embedding,
-    EngineState,
-    GenerationResult,
-    ModelInfo,
-    OnProgress,
-    Progress,
-    Upscale,
-)
+from pipelines.types import Attention, Batch, Embedding, EngineState, GenerationResult, ModelInfo, OnProgress, Progress
 from pipelines.upscaling.plain import resized
 
 

@@ -18,6 +18,7 @@ from pipelines.engines.planning import Pace, Planner, free_for
 from pipelines.engines.work import Loaded, Work
 from pipelines.errors import EngineLost, OutOfMemory
 from pipelines.families.base import Made
+from pipelines.groups import Upscale
 from pipelines.models import device as devices
 from pipelines.models.catalogue import Catalogue
 from pipelines.models.image_encoder import ImageEncoder
@@ -35,7 +36,6 @@ from pipelines.types import (
     ModelInfo,
     OnProgress,
     Progress,
-    Upscale,
 )
 from pipelines.upscaling.network import Network
 from pipelines.upscaling.plain import resized

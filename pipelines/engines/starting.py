@@ -14,11 +14,12 @@ from pipelines.engines import decoding
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.editing import PictureGuidance
 from pipelines.engines.modifiers.inpainting import Blending, MaskedPicture
+from pipelines.groups import IMAGE_GUIDANCE, Inpaint
 from pipelines.models.memory import Ways
 from pipelines.models.weights.components import Components
 from pipelines.sampling import masks, noise
 from pipelines.sampling.masks import Canvas
-from pipelines.types import IMAGE_GUIDANCE, GenerationRequest, Inpaint
+from pipelines.types import GenerationRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pipelines.types import SIDE_STEP, Attention, GenerationRequest, ModelInfo
+from pipelines.groups import SIDE_STEP
+from pipelines.types import Attention, GenerationRequest, ModelInfo
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.errors import InvalidRequest, ModelError
+from pipelines.groups import Upscale
 from pipelines.kinds import several, shown
 from pipelines.models import extras
 from pipelines.models.files import anatomy
 from pipelines.models.files.hashes import Hashes, be_quiet
 from pipelines.models.listing import IMAGE_ENCODER, Listing, is_upscaler
 from pipelines.models.reading import PromptReader
-from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading, Upscale
+from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
 from pipelines.upscaling.plain import PLAIN
 
 

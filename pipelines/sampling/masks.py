@@ -15,8 +15,9 @@ from PIL import Image, ImageFilter
 
 from pipelines import images
 from pipelines.errors import InvalidRequest
+from pipelines.groups import Inpaint
 from pipelines.images import Box, Size
-from pipelines.types import GenerationRequest, Inpaint
+from pipelines.types import GenerationRequest
 
 HALF = 128  # a pixel counts as masked from here on, where yes or no must be said
 

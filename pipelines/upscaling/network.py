@@ -16,11 +16,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pipelines.errors import ModelError, NotFinite
+from pipelines.groups import Upscale
 from pipelines.models import conversion
 from pipelines.models.device import Placement
 from pipelines.models.files.hashes import stamp_of
 from pipelines.models.weights.loading import model_errors
-from pipelines.types import ModelInfo, Upscale
+from pipelines.types import ModelInfo
 from pipelines.upscaling.spandrel_import import spandrel
 from pipelines.upscaling.tiles import Canvas, corners
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.types import GenerationRequest, InitImage
+from pipelines.groups import InitImage
+from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, results, tiles
 from webui.archive import files, numbers, store
 from webui.archive.history import History

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import GenerationRequest, InitImage
+from pipelines.groups import InitImage
+from pipelines.types import GenerationRequest
 from tests.archive.helpers import NOON, results
 from webui.archive import pictures
 from webui.archive.history import History

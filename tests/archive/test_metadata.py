@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, Note, StorageError, UnreadableImage
-from pipelines.types import Batch, GenerationRequest, InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import Batch, GenerationRequest
 from tests.archive.helpers import NOON, chunk, encoded, png, results
 from tests.refusals import refused
 from webui.archive import VERSION, exif, metadata

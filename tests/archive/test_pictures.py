@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines.errors import UnreadableImage
-from pipelines.types import Inpaint
+from pipelines.groups import Inpaint
 from tests.archive.helpers import chunk, encoded, icc_profile, png
 from webui.archive import pictures
 

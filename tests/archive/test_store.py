@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, StorageError
-from pipelines.types import GenerationRequest, InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import GenerationRequest
 from tests.archive.faulty import FaultyOs
 from tests.archive.helpers import NOON, results, tiles
 from webui.archive import files, metadata, numbers, store

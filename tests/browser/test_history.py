@@ -12,7 +12,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Error, Locator, Page, expect
 
-from pipelines.types import GenerationRequest, InitImage
+from pipelines.groups import InitImage
+from pipelines.types import GenerationRequest
 from tests.archive.helpers import results
 from tests.browser.acts import generate, open_tab
 from tests.browser.conftest import PATIENCE, Served, Visits

@@ -29,9 +29,10 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw, PngImagePlugin
 from safetensors.torch import save_file
 
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, InitImage, Inpaint
 from pipelines.models.peaks import Measured, Peaks
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import MASKED_CONTENTS, RESIZE_MODES, GenerationRequest, InitImage, Inpaint
+from pipelines.types import GenerationRequest
 from tests.ui.conftest import Page
 from tools.make_random_checkpoint import RandomModel
 from webui.archive import VERSION, metadata

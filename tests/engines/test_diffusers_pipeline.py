@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import Cancelled, InvalidRequest, ModelError, Note, NotFinite
-from pipelines.types import Batch, GenerationRequest, InitImage, Inpaint, Progress
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import Batch, GenerationRequest, Progress
 from tests.engines.conftest import ignore
 
 pytestmark = pytest.mark.torch

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest, Note
-from pipelines.types import GenerationRequest, InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import GenerationRequest
 from tests.engines.conftest import batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pipelines import images
-from pipelines.types import RESIZE_MODES
+from pipelines.groups import RESIZE_MODES
 
 
 def halves(width: int, height: int, mode: str = "RGB") -> Image.Image:

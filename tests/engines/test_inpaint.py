@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipelines.types import MASKED_CONTENTS, GenerationRequest, InitImage, Inpaint
+from pipelines.groups import MASKED_CONTENTS, InitImage, Inpaint
+from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]

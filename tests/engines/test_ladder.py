@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import Note, OutOfMemory
+from pipelines.groups import InitImage
 from pipelines.models.memory import Ways
-from pipelines.types import InitImage
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]

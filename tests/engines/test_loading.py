@@ -372,7 +372,7 @@ def test_the_vae_says_how_large_a_latent_is(tmp_path: Path, levels: int, monkeyp
     from PIL import Image
 
     from pipelines.engines.local import LocalEngine
-    from pipelines.types import InitImage, Inpaint
+    from pipelines.groups import InitImage, Inpaint
 
     copy = tmp_path / "other"
     shutil.copytree(builtin.FOLDER, copy)

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import Cancelled, EngineLost, ModelError, Note, NotFinite, OutOfMemory
-from pipelines.types import InitImage, Progress
+from pipelines.groups import InitImage
+from pipelines.types import Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]

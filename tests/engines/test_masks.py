@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import GenerationRequest, InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import GenerationRequest
 
 pytestmark = pytest.mark.torch
 masks = pytest.importorskip("pipelines.sampling.masks")

@@ -9,7 +9,8 @@ from PIL import Image
 from pipelines import errors
 from pipelines.engines import messages
 from pipelines.errors import Note
-from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, InitImage, Inpaint, Progress
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import Batch, EngineState, GenerationRequest, GenerationResult, Progress
 
 
 def sent(message: messages.Message) -> messages.Message:

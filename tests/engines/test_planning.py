@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import Note, OutOfMemory
+from pipelines.groups import InitImage
 from pipelines.models import memory
 from pipelines.models.memory import Ways
-from pipelines.types import GenerationRequest, InitImage, Progress
+from pipelines.types import GenerationRequest, Progress
 from tests.engines.conftest import batch_of, ignore
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pipelines.groups import InitImage
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import PROMPT_RULES, Batch, GenerationRequest, InitImage
+from pipelines.types import PROMPT_RULES, Batch, GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 
 pytestmark = [

@@ -20,7 +20,8 @@ import pytest
 from pipelines.engines import child, messages
 from pipelines.engines.worker import WorkerEngine
 from pipelines.errors import Cancelled, EngineAway, EngineLost, ModelError, Note, Skipped
-from pipelines.types import InitImage, Progress
+from pipelines.groups import InitImage
+from pipelines.types import Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 from tests.jobs.test_service import Harness, harness
 from webui.jobs import trouble

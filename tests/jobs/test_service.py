@@ -13,17 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 from pipelines.engine import Engine
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, Note, NotFinite, StorageError
+from pipelines.groups import InitImage, Inpaint
 from pipelines.shared_database import Database
-from pipelines.types import (
-    Batch,
-    GenerationRequest,
-    GenerationResult,
-    InitImage,
-    Inpaint,
-    ModelInfo,
-    OnProgress,
-    Progress,
-)
+from pipelines.types import Batch, GenerationRequest, GenerationResult, ModelInfo, OnProgress, Progress
 from tests.archive.helpers import Open
 from tests.refusals import refused
 from webui.archive import metadata, pictures

@@ -12,7 +12,8 @@ from PIL import Image
 from pipelines import families, images
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Note
-from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import GenerationRequest, ModelInfo
 from webui.archive import metadata
 from webui.archive.store import ImageStore
 from webui.jobs.sizes import Size, fitting, outside, size_for

@@ -19,7 +19,8 @@ import pytest
 from pipelines import database, shared_database
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import EngineAway, EngineLost, Note, StorageError, Unavailable
-from pipelines.types import Batch, GenerationResult, InitImage, OnProgress
+from pipelines.groups import InitImage
+from pipelines.types import Batch, GenerationResult, OnProgress
 from tests.jobs.test_service import Harness, done, harness, request, until
 from webui.archive import metadata
 from webui.archive.history import History

@@ -13,7 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest, Unavailable
-from pipelines.types import GenerationRequest, InitImage, Upscale
+from pipelines.groups import InitImage, Upscale
+from pipelines.types import GenerationRequest
 from tests.archive.helpers import results
 from tests.models.files import write_model
 from webui.archive import metadata
@@ -182,7 +183,7 @@ def test_what_is_wrong_is_told_before_the_queue(parts: Parts, monkeypatch: pytes
         with pytest.raises(InvalidRequest) as caught:
             parts.service.submit_upscale(path, **wanted)
         assert (caught.value.field, caught.value.note.code) == (field, code)
-    monkeypatch.setattr("pipelines.types.UPSCALED_PIXELS", 9_000)
+    monkeypatch.setattr("pipelines.groups.UPSCALED_PIXELS", 9_000)
     with pytest.raises(InvalidRequest) as caught:
         parts.service.submit_upscale(path)
     assert (caught.value.field, caught.value.note.code) == ("upscale_by", "upscaled_pixels")

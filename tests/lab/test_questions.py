@@ -11,7 +11,8 @@ from PIL import Image
 
 from pipelines.errors import PLAIN, InvalidRequest, Note
 from pipelines.fields import REQUIRED, fields_of
-from pipelines.types import GenerationRequest, InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import GenerationRequest
 from tests.refusals import refused
 from webui.archive.inputs import InputStore
 from webui.lab import experiments

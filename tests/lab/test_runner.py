@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import PLAIN, ModelError, Note, StorageError, Unavailable
-from pipelines.types import Batch, GenerationRequest, GenerationResult, InitImage, ModelInfo, OnProgress
+from pipelines.groups import InitImage
+from pipelines.types import Batch, GenerationRequest, GenerationResult, ModelInfo, OnProgress
 from tests.archive.helpers import tile
 from tests.refusals import failing, refused
 from webui.archive import metadata

@@ -10,16 +10,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import PLAIN, Cancelled, ModelError, Note
-from pipelines.types import (
-    PROMPT_RULES,
-    Batch,
-    GenerationRequest,
-    GenerationResult,
-    InitImage,
-    Inpaint,
-    OnProgress,
-    Progress,
-)
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import PROMPT_RULES, Batch, GenerationRequest, GenerationResult, OnProgress, Progress
 from tests.conftest import ROOT
 from webui.archive import VERSION, metadata, pictures
 from webui.archive.inputs import InputStore

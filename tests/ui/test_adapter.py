@@ -11,9 +11,10 @@ from PIL import Image
 
 from pipelines.errors import InvalidRequest, StorageError
 from pipelines.fields import Field, flat
+from pipelines.groups import InitImage, Inpaint
 from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS, GenerationRequest, InitImage, Inpaint, ModelInfo, Task
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.controls import PLACE, Form, schedule_update, shown_in
 from webui.ui.generate.form import image_guidance_for, rest_of

@@ -282,7 +282,8 @@ def test_the_script_uses_the_words_there_are() -> None:
 @pytest.mark.parametrize("task", ["img2img", "inpaint"])
 def test_a_picture_of_another_archive_brings_its_inputs(ui: Page, task: str) -> None:
     """One that was copied below the output folder, with its `inputs` beside it."""
-    from pipelines.types import GenerationRequest, InitImage, Inpaint
+    from pipelines.groups import InitImage, Inpaint
+    from pipelines.types import GenerationRequest
     from webui.archive.inputs import pixels_sha256
     from webui.archive.store import ImageStore
 

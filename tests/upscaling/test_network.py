@@ -16,9 +16,10 @@ from safetensors.torch import save_file  # noqa: E402
 
 from pipelines.engines.local import LocalEngine  # noqa: E402
 from pipelines.errors import InvalidRequest, ModelError, NotFinite  # noqa: E402
+from pipelines.groups import Upscale  # noqa: E402
 from pipelines.models.device import choose  # noqa: E402
 from pipelines.models.listing import Listing  # noqa: E402
-from pipelines.types import Batch, GenerationRequest, GenerationResult, ModelInfo, Upscale  # noqa: E402
+from pipelines.types import Batch, GenerationRequest, GenerationResult, ModelInfo  # noqa: E402
 from pipelines.upscaling.network import Network  # noqa: E402
 from pipelines.upscaling.spandrel_import import spandrel  # noqa: E402
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.fields import fields_of
-from pipelines.types import Upscale
+from pipelines.groups import Upscale
 
 _FIELDS = {one.attribute: one for one in fields_of(Upscale)}
 _TOLD = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
 from pipelines.fields import build
-from pipelines.types import GenerationRequest, Upscale
+from pipelines.groups import Upscale
+from pipelines.types import GenerationRequest
 from webui.archive import metadata
 from webui.archive.inputs import InputsAround, InputStore
 

@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw
 
 from pipelines.engine import Engine
 from pipelines.errors import InvalidRequest
+from pipelines.groups import InitImage, Inpaint
 from pipelines.kinds import several, shown
-from pipelines.types import GenerationRequest, InitImage, Inpaint, ModelInfo
+from pipelines.types import GenerationRequest, ModelInfo
 from webui.archive.inputs import INPUTS
 from webui.archive.store import ImageStore
 from webui.proof import sweep

@@ -16,7 +16,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import InvalidRequest, Note, StorageError
-from pipelines.types import GenerationRequest, GenerationResult, InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint
+from pipelines.types import GenerationRequest, GenerationResult
 from tests.archive.helpers import NOON, encoded, results, tiles
 from webui.archive import files, formats, metadata, numbers, pictures, store, xmp
 from webui.archive.inputs import InputStore, pixels_sha256

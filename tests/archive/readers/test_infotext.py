@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipelines.groups import MASKED_CONTENTS
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import MASKED_CONTENTS, REQUEST_FIELDS
+from pipelines.types import REQUEST_FIELDS
 from tests.refusals import refused
 from webui.archive import VERSION
 from webui.archive.metadata import from_infotext

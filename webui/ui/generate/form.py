@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from pipelines.groups import IMAGE_GUIDANCE
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import IMAGE_GUIDANCE, REQUEST_FIELDS, ModelInfo
+from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.ui.generate.adapters import lora_choices, vae_choices
 from webui.ui.generate.controls import (
