@@ -188,6 +188,7 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "unreadable": ("The file is not a picture that can be read.", "无法读取该图片文件。"),
     "unsent": ("The mask did not reach the program; paint once more.", "蒙版未能送达程序，请再涂一笔。"),
     "open": ("Open in full size", "打开原图"),
+    "pictures": ("Pictures", "图片"),
     "seed": ("seed", "种子"),
     "preview": ("Preview of the picture being made", "正在生成的图片预览"),
     "progress": ("Progress", "进度"),

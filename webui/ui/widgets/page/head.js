@@ -1,5 +1,6 @@
 // Runs before the page's own code. Gradio knows only whole language tags, so every kind of Chinese is made zh-CN here;
 // a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
+import { beginAccess } from "./access.js";
 import { Holds, Travels, isChinese } from "./early.js";
 import { Frame } from "./frame.js";
 
@@ -68,6 +69,7 @@ document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
 addEventListener("DOMContentLoaded", () => {
   frame.listen();
+  beginAccess();
   dress(); // gradio dresses the page by the system's wish, once it is up
   new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 });

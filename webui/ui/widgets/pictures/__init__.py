@@ -15,5 +15,5 @@ class Pictures(Widget):
     """
 
     folder = "pictures"
-    words = script_words("open", "seed")
+    words = script_words("open", "seed", "pictures")
     empty: ClassVar[dict[str, Any]] = {"items": [], "selected": -1}

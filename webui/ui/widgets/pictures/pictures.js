@@ -61,6 +61,7 @@ export function mount({ element, props, trigger, watch }, { words, empty, strip 
     show(items, selected);
   };
   find(".gallery").classList.toggle("strip", strip);
+  thumbs.setAttribute("aria-label", say("pictures"));
   find(".empty").textContent = empty[language()];
   stepsBetween(thumbs);
   draw();
