@@ -20,6 +20,8 @@ CANVAS_WORDS: dict[str, tuple[str, str]] = {
     "to_img2img": ("To img2img", "到图生图"),
     "to_inpaint": ("To inpaint", "到局部重绘"),
     "to_again": ("Make again", "重现"),
+    "check_now": ("Check", "验证"),
+    "check_hint": ("Makes it again now and compares every pixel", "立即重新生成并逐像素比较"),
     "reuse_seed": ("Reuse seed", "沿用种子"),
     "reuse_all": ("Reuse all", "沿用全部"),
     "to_looks": ("Where words look", "词语看向哪里"),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+# what a badge says
+PROOF_WORDS: dict[str, tuple[str, str]] = {
+    "check_again": ("Check again", "再次验证"),
+    "checking": ("Being made again … {n} %", "正在重现…… {n}%"),
+    "proof": ("Made again", "重现验证"),
+    "proof_not_yet": ("not made again yet", "尚未验证"),
+    "proof_identical": ("identical", "完全一致"),
+    "proof_differs": ("differs", "有差异"),
+    "proof_cannot": ("cannot be made again", "无法重现"),
+}
+
 HISTORY_WORDS: dict[str, tuple[str, str]] = {
+    **PROOF_WORDS,
     "search": ('Search prompts: words, "a phrase", -without', '搜索提示词：词语、"短语"、-排除'),
     "filters": ("Filters", "筛选"),
     "reset": ("Reset", "重置"),
@@ -86,13 +98,6 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "compare_end": ("End comparison", "结束对比"),
     "compare_with": ("Compare with:", "选择对比的图片："),
     "check": ("Make again", "重现验证"),
-    "check_again": ("Check again", "再次验证"),
-    "checking": ("Being made again … {n} %", "正在重现…… {n}%"),
-    "proof": ("Made again", "重现验证"),
-    "proof_not_yet": ("not made again yet", "尚未验证"),
-    "proof_identical": ("identical", "完全一致"),
-    "proof_differs": ("differs", "有差异"),
-    "proof_cannot": ("cannot be made again", "无法重现"),
     "failed": ("The program does not answer.", "程序没有响应。"),
     "grid_of": ("grid", "拼图"),
     "unreadable": ("cannot be read", "无法读取"),

@@ -3,6 +3,7 @@ import { finder, make, makeButton, onPage } from "../shared/dom.js";
 import { viewer } from "../shared/viewer.js";
 import { speaker } from "../shared/words.js";
 import { filmOf, fromHistory, neighbour, shownAfter } from "./film.js";
+import { Proved } from "./proved.js";
 import { Verbs } from "./verbs.js";
 
 const RECENT = 24; // pictures
@@ -33,6 +34,10 @@ class Canvas {
       onStep: (way) => this.step(way),
     });
     this.verbs = new Verbs(this.find(".verbs"), this.say, on, (item) => this.textOf(item));
+    this.proved = new Proved(this.find(".proof"), this.say, this.talk, {
+      tell: (text) => this.tell(text),
+      changed: () => this.refresh(),
+    });
     this.find(".empty").textContent = this.say("empty");
     this.find(".strip").setAttribute("aria-label", this.say("strip"));
     this.find(".canvas").hidden = false;
@@ -123,6 +128,7 @@ class Canvas {
     this.#drawStrip(film);
     const canCompare = film.some((one) => one.id === this.before && one.id !== this.shown);
     this.verbs.show(item, canCompare);
+    this.proved.show(item);
   }
 
   #drawStrip(film) {

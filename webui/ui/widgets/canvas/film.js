@@ -7,6 +7,7 @@ export const fromHistory = (entry) => ({
   url: entry.url,
   thumb: entry.thumb,
   rating: entry.rating,
+  proof: entry.proof,
   seed: entry.seed,
   size: [entry.width, entry.height],
   label: entry.seed ?? "–",

@@ -1,6 +1,6 @@
 // A thumbnail of the sheet.
 import { make, makeButton } from "../shared/dom.js";
-import { badgeOf } from "./badge.js";
+import { badgeOf } from "../shared/badge.js";
 import { captionOf, starsOf } from "./query.js";
 
 /** `on`: pick(isOn, isRange) and enlarge(). */

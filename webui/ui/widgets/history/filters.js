@@ -1,6 +1,6 @@
 // What narrows the pictures down.
 import { make, makeButton } from "../shared/dom.js";
-import { VERDICTS } from "./badge.js";
+import { VERDICTS } from "../shared/badge.js";
 import { starsOf } from "./query.js";
 
 const LISTS = ["proof", "model", "sampler", "task", "size", "kind", "tag"];

@@ -2,7 +2,7 @@
 import { finder, make, makeButton } from "../shared/dom.js";
 import { keyed } from "../shared/view.js";
 import { viewer } from "../shared/viewer.js";
-import { badgeOf } from "./badge.js";
+import { badgeOf } from "../shared/badge.js";
 import { Notice } from "./notice.js";
 import { neighbours, sizeOf, timeText } from "./query.js";
 import { Verbs } from "./verbs.js";

@@ -1,6 +1,7 @@
 // Pictures made again and compared: a run of its own, which goes on when the dialog is closed.
 import { make, makeButton } from "../shared/dom.js";
-import { STATES, VERDICTS, progressOf, tallyOf } from "./verification.js";
+import { follow } from "./following.js";
+import { STATES, VERDICTS, tallyOf } from "./verification.js";
 
 const KEPT = "seedprint-verify"; // the run that this browser follows
 
@@ -9,7 +10,6 @@ export class Proof {
   constructor(dialog, chip, page) {
     Object.assign(this, { dialog, chip, page, tell: page.tell });
     this.run = "";
-    this.seen = 0;
     this.share = 0;
     this.ids = new Set(); // of the pictures whose making again was asked for here, and is not done
     this.bar = make("progress", { max: "1", value: "0", "aria-label": this.tell("verify") });
@@ -47,29 +47,19 @@ export class Proof {
 
   #follow(job) {
     this.run = job;
-    this.seen = 0;
     this.found.replaceChildren();
     localStorage.setItem(KEPT, job);
     this.chip.hidden = false;
-    this.#look(job);
+    const isWanted = () => job === this.run && this.page.root.isConnected;
+    follow(this.page.talk, job, isWanted, (told, progress) => {
+      if (told) this.#draw(told, progress);
+      else this.#forget();
+    });
   }
 
   #forget() {
     localStorage.removeItem(KEPT);
     this.chip.hidden = true;
-  }
-
-  async #look(job) {
-    const told = await this.page.talk(`verify/${job}?after=${this.seen}`).catch(() => null);
-    if (job !== this.run || !this.page.root.isConnected) return;
-    if (!told) {
-      this.#forget();
-      return;
-    }
-    const progress = progressOf(told, this.seen);
-    this.seen = progress.seen;
-    this.#draw(told, progress);
-    if (progress.next !== null) setTimeout(() => this.#look(job), progress.next);
   }
 
   #draw(told, { share, isOver }) {

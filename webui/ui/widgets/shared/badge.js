@@ -1,5 +1,5 @@
 // Whether a picture was made again, as a sign and words: colour alone says nothing.
-import { make } from "../shared/dom.js";
+import { make } from "./dom.js";
 
 export const VERDICTS = ["not_yet", "identical", "differs", "cannot"];
 const SIGNS = { not_yet: "○", identical: "✓", differs: "≠", cannot: "–", checking: "…" };
