@@ -108,6 +108,28 @@ def test_cancelled_the_last_result_is_there_again(visits: Visits, served: Served
     assert len(served.pictures()) == saved
 
 
+def test_after_a_skip_it_is_the_second_of_two(visits: Visits, served: Served) -> None:
+    served.hold.write_text("0")
+    page = visits.open()
+    fill(page, prompt="a red star", steps=10, batch_size=1, batches=2, seed=75)
+    page.locator("#form_generate").click()
+    expect(live(page).locator(".line")).to_have_text("Step 5 of 10")
+    expect(live(page).locator(".detail")).to_contain_text("image 1 of 2")
+    page.locator("#form_skip").click()
+    expect(live(page).locator(".detail")).to_contain_text("image 2 of 2")
+    served.hold.unlink()
+    expect(live(page)).to_have_attribute("data-state", "done")
+    expect(strip(page, "run").locator("span")).to_have_text(["76"])
+
+
+def test_on_a_phone_the_tabs_stand_right_below_the_head(visits: Visits) -> None:
+    page = visits.open(viewport={"width": 420, "height": 860})
+    head, tabs = (page.locator(place).bounding_box() for place in ("#head", "#frame > .tab-wrapper"))
+    assert head is not None
+    assert tabs is not None
+    assert abs(head["y"] + head["height"] - tabs["y"]) < 2
+
+
 def test_a_recent_picture_is_looked_at_in_mid_run(visits: Visits, served: Served) -> None:
     """The run's strip stays, and neither its previews nor its next picture take the person away."""
     page = visits.open()

@@ -438,3 +438,15 @@ def test_where_words_look(page: Page, served: Served, tmp_path: Path) -> None:
     expect(large.locator(".place")).to_be_visible()
     expect(large.locator(".looks-box")).to_be_hidden()
     assert served.pictures() == before
+
+
+def test_stars_are_brighter_in_the_dark(visits: Visits, saved: list[SavedImage]) -> None:
+    page = visits.open()
+    open_history(page)
+    large = enlarge(page, 7)
+    large.locator(".five button").nth(2).click()
+    lit = large.locator(".five button.on").first
+    colour = "one => getComputedStyle(one).color.match(/\\d+/g).reduce((sum, part) => sum + Number(part), 0)"
+    light = lit.evaluate(colour)
+    page.evaluate("document.body.classList.add('dark'); localStorage.setItem('seedprint-theme', 'dark')")
+    assert lit.evaluate(colour) > light

@@ -306,3 +306,12 @@ def test_a_picture_of_another_archive_brings_its_inputs(ui: Page, task: str) -> 
         assert Path(painted["mask_url"]).stem == pixels_sha256(mask.mask)
         assert ui.client.get(painted["mask_url"]).status_code == 200
     assert ui.parts.store.inputs.get(sha256).tobytes() == init.image.tobytes()
+
+
+def test_a_grid_has_the_size_of_its_own_file(ui: Page, made: list[dict[str, Any]]) -> None:
+    ui.generate(values={"form_batch_size": 2, "form_width": 128, "form_height": 192})
+    grid = ask(ui, kind="grid")["items"][0]
+    told = ui.client.get(f"/history/picture/{grid['id']}").json()["settings"]
+    with Image.open(io.BytesIO(ui.client.get(grid["url"]).content)) as image:
+        assert f"<td>{image.width} × {image.height}</td>" in told
+    assert "<td>128 × 192</td>" not in told

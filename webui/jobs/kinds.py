@@ -149,6 +149,7 @@ def generate(work: Work) -> None:
             first = number * request.batch_size
             if number < job.next_batch or done.keys() >= {*range(first, first + len(batch.seeds))}:
                 continue
+            work.running.before = first
             batch = replace(batch, request=choices.drawn(batch.request, batch.seeds[0], house.lists()))
             results = work.make(batch, request.batches - number - 1)
             made = {first + result.position: result for result in results}

@@ -278,6 +278,7 @@ class GenerationService:
             running = self._running(job.id)
             progress = running.progress if running else Progress(stage="")
             reports = tuple(running.reports) if running else reports_of(job)
+            done = len(images) or len(reports)
             return JobStatus(
                 id=job.id,
                 kind=job.kind,
@@ -287,7 +288,8 @@ class GenerationService:
                 stage=progress.stage,
                 step=progress.step,
                 steps=progress.steps,
-                image=len(images) or len(reports),
+                image=done,
+                before=max(done, running.before if running else 0),
                 images=job.images,
                 eta_seconds=running.eta_seconds if running else None,
                 preview=running.preview if running else None,

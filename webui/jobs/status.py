@@ -33,6 +33,7 @@ class JobStatus:
     step: int = 0
     steps: int = 0
     image: int = 0  # images finished
+    before: int = 0  # images before the batch at work, finished or skipped
     images: int = 1
     eta_seconds: float | None = None
     preview: bytes | None = None  # JPEG
@@ -95,6 +96,7 @@ class Running:
     progress: Progress = field(default_factory=lambda: Progress(stage="loading"))
     preview: bytes | None = None
     eta_seconds: float | None = None
+    before: int = 0  # images before the batch at work
     stop: type[Stopped] | None = None  # raised at the next step
     closing: bool = False
     reports: list[AgainReport] = field(default_factory=list)  # of the pictures made again so far

@@ -86,7 +86,7 @@ def live_value(house: House, status: JobStatus, language: Language) -> dict[str,
         value["line"] = _running_line(house, status, language)
         value["share"] = _share(status)
         if status.images > 1:
-            image = min(status.image + 1, status.images)
+            image = min(status.before + 1, status.images)
             detail.insert(0, say("image_of", language, image=image, images=status.images))
         if status.eta_seconds is not None:
             detail.insert(0, say("eta", language, seconds=max(1, round(status.eta_seconds))))
@@ -127,7 +127,7 @@ def _running_line(house: House, status: JobStatus, language: Language) -> str:
 def _share(status: JobStatus) -> float:
     """How much of the job is done, 0 … 1."""
     within = status.step / status.steps if status.steps else 0.0
-    return min(1.0, (status.image + within) / max(1, status.images))
+    return min(1.0, (status.before + within) / max(1, status.images))
 
 
 def outside_sentence(house: House, status: JobStatus, language: Language) -> str:

@@ -193,7 +193,9 @@ def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = 
     rows = [("field_task", translate(f"tab_{task_of(back)}", language))]
     fields = dict(back.fields)
     if "width" in fields and "height" in fields:
-        fields["size"] = f"{fields.pop('width')} × {fields.pop('height')}"
+        size = fields.pop("width"), fields.pop("height")
+        is_grid = back.record is not None and back.record.kind == "grid"  # its settings are its first picture's
+        fields["size"] = " × ".join(map(str, back.size if is_grid else size))
     rows += [
         (f"field_{name}" if name == "size" else name, _shown(name, value, language)) for name, value in fields.items()
     ]
