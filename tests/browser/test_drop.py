@@ -1,4 +1,4 @@
-"""A file dropped anywhere on the page, from whatever program it comes."""
+"""A file dropped or pasted anywhere on the page, from whatever program it comes, and pasted texts of settings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
+from tests.browser.acts import field, fill, live
 from tests.browser.conftest import Visits
 
 pytestmark = pytest.mark.browser
@@ -35,6 +36,26 @@ def drop(page: Page, path: Path, onto: str = "body") -> None:
         page.dispatch_event(onto, event, {"dataTransfer": transfer})
 
 
+PASTE = """([data, text]) => {
+    const given = new DataTransfer();
+    if (text) given.setData("text/plain", text);
+    const bytes = Uint8Array.from(atob(data), one => one.charCodeAt(0));
+    if (data) given.items.add(new File([bytes], "p.png", {type: "image/png"}));
+    const how = {clipboardData: given, bubbles: true, cancelable: true};
+    return !document.activeElement.dispatchEvent(new ClipboardEvent("paste", how));
+}"""
+
+
+def paste(page: Page, text: str = "", path: Path | None = None) -> bool:
+    """Where the focus is. Whether the page took it, so that the browser does not."""
+    data = "" if path is None else base64.b64encode(path.read_bytes()).decode()
+    return bool(page.evaluate(PASTE, [data, text]))
+
+
+def choose(page: Page, way: str) -> None:
+    page.locator(f"#drop_anywhere dialog button[value={way}]").click()
+
+
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
     texts = PngInfo()
@@ -46,6 +67,7 @@ def foreign(tmp_path: Path) -> Path:
 def test_a_picture_of_another_program_shows_its_settings_and_goes_to_its_tab(visits: Visits, foreign: Path) -> None:
     page = visits.open()
     drop(page, foreign)
+    choose(page, "again")
     expect(page.get_by_role("tab", name="Make again")).to_have_attribute("aria-selected", "true")
     settings = page.locator("#again_settings")
     expect(settings).to_contain_text("a lighthouse")
@@ -60,10 +82,12 @@ def test_a_picture_of_another_program_shows_its_settings_and_goes_to_its_tab(vis
 def test_dropped_from_any_tab_and_a_second_one_takes_its_place(visits: Visits, foreign: Path, tmp_path: Path) -> None:
     page = visits.open()
     drop(page, foreign)
+    choose(page, "again")
     expect(page.locator("#again_settings")).to_contain_text("a lighthouse")
     page.get_by_role("tab", name="History").click()
     Image.new("RGB", (64, 64)).save(tmp_path / "plain.png")
     drop(page, tmp_path / "plain.png", "#history_view")
+    choose(page, "again")
     expect(page.locator("#again_settings")).to_contain_text("does not hold settings")
     expect(page.get_by_role("tab", name="Make again")).to_have_attribute("aria-selected", "true")
 
@@ -75,3 +99,73 @@ def test_a_place_that_takes_files_itself_keeps_them(visits: Visits, foreign: Pat
     drop(page, foreign, "#form_painter .painter")
     expect(page.locator("#form_painter canvas")).to_be_visible()
     expect(page.get_by_role("tab", name="Inpaint")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_pasted_text_of_settings_is_read_and_taken_back(visits: Visits) -> None:
+    page = visits.open()
+    fill(page, prompt="mine", steps=5, seed=3)
+    box = field(page, "form_prompt")
+    box.focus()
+    assert paste(page, FOREIGN)
+    expect(box).to_have_value(re.compile("^a lighthouse"))
+    expect(field(page, "form_negative_prompt")).to_have_value("fog")
+    for name, value in {"steps": "9", "seed": "77", "width": "256", "height": "192"}.items():
+        expect(field(page, f"form_{name}")).to_have_value(value)
+    expect(live(page)).to_contain_text("lighthouse-v3")  # which is not here
+    told = page.locator("#drop_anywhere .told")
+    expect(told).to_contain_text("The pasted text's settings are in the form.")
+    told.locator(".undo").click()
+    expect(box).to_have_value("mine")
+    for name, value in {"negative_prompt": "", "steps": "5", "seed": "3"}.items():
+        expect(field(page, f"form_{name}")).to_have_value(value)
+    expect(told).to_be_hidden()
+
+
+def test_other_texts_are_pasted_as_they_are(visits: Visits) -> None:
+    page = visits.open(permissions=["clipboard-read", "clipboard-write"])
+    box = field(page, "form_prompt")
+    page.evaluate("navigator.clipboard.writeText('Steps: I count them, one by one')")
+    box.focus()
+    page.keyboard.press("Control+v")
+    expect(box).to_have_value("Steps: I count them, one by one")
+
+
+def test_a_pasted_picture_asks_what_it_is_for(visits: Visits, foreign: Path) -> None:
+    """By keyboard alone."""
+    page = visits.open()
+    page.locator("#form_generate").focus()
+    assert paste(page, path=foreign)
+    dialog = page.locator("#drop_anywhere dialog")
+    expect(dialog.get_by_role("button")).to_have_text(
+        [
+            "Use its settings",
+            "Start from it (img2img)",
+            "Paint a mask on it (Inpaint)",
+            "See its settings, make it again",
+            "Cancel",
+        ]
+    )
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#form_generate")).to_be_focused()
+
+    assert paste(page, path=foreign)
+    page.keyboard.press("Enter")  # the first
+    expect(field(page, "form_prompt")).to_have_value(re.compile("^a lighthouse"))
+    expect(field(page, "form_seed")).to_have_value("77")
+    for way, tab, picture in (
+        ("img2img", "img2img", "#form_image img"),
+        ("inpaint", "Inpaint", "#form_painter canvas"),
+    ):
+        page.evaluate("document.activeElement.blur()")
+        assert paste(page, path=foreign)
+        choose(page, way)
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        expect(page.locator(picture).first).to_be_visible()
+
+
+def test_words_copied_with_their_picture_are_words_where_one_writes(visits: Visits, foreign: Path) -> None:
+    page = visits.open()
+    field(page, "form_prompt").focus()
+    assert not paste(page, "a bird", foreign)
+    expect(page.locator("#drop_anywhere dialog")).to_be_hidden()

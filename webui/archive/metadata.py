@@ -32,6 +32,7 @@ __all__ = [
     "pixels_sha256",
     "read",
     "read_input",
+    "read_text",
     "request_from_json",
     "request_to_json",
     "to_infotext",
@@ -87,6 +88,11 @@ def read(source: Path | bytes) -> ReadBack:
         if beside is not None:
             return _read_texts(replace(texts, **beside))
     return back
+
+
+def read_text(text: str) -> ReadBack:
+    """The settings in a `parameters` text that stands alone, as programs write it into pictures."""
+    return _read_texts(Texts(width=0, height=0, parameters=text, others={"parameters": text}))
 
 
 def read_input(source: Path | bytes, inputs: InputStore) -> Image.Image:

@@ -126,8 +126,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "more_waiting": ("{count} more waiting", "还有 {count} 个任务在等待"),
     # -- make again
     "again_drop": ("Drop any picture", "拖入任意图片"),
-    "drop_here": ("Drop the picture: its settings open in Make again", "松开图片：将在“重现图片”中打开其参数"),
-    "drop_refused": ("The file could not be taken: it may be too large.", "无法接收该文件：可能太大。"),
     "again_missing": ("Not here", "此处没有"),
     "again_recent": ("… or choose a recent one", "……或从最近的图片中选择"),
     "again_make": ("Make it again", "重现这张图片"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,29 @@ class Sender:
         was is told above the canvas."""
         back = metadata.read(path)
         shown = self.space.form.apply(self._known(back, own_fields(back)))
-        told = " ".join(say(note, language) for note in self.told_of_run(path))
-        live = {"state": "told", "line": told} if told else {}
-        return self.open(task_of(back)) | shown | self._inputs(back, path) | {self.space.live: live}
+        told = self._telling(self.told_of_run(path), language)
+        return self.open(task_of(back)) | shown | self._inputs(back, path) | told
+
+    def _telling(self, notes: Iterable[Note], language: Language) -> Updates:
+        """Above the canvas."""
+        told = " ".join(say(note, language) for note in notes)
+        return {self.space.live: {"state": "told", "line": told} if told else {}}
+
+    def as_text(self, text: str, language: Language) -> Updates:
+        """The form that a `parameters` text tells of, on the tab that is open."""
+        back = metadata.read_text(text)
+        told = [*self._told_of_files(back), *_told_of_batch(back)] if back.fields else [Note("sent_nothing")]
+        return self.space.form.apply(self._known(back, own_fields(back))) | self._telling(told, language)
+
+    def ways(self, again: Any) -> dict[str, Callable[[Path, Language], Updates]]:
+        """What can be done with a picture. `again`: where Make again has its own."""
+        return {
+            "img2img": lambda path, _: self.as_source(path, "img2img"),
+            "inpaint": lambda path, _: self.as_source(path, "inpaint"),
+            "again": lambda path, _: self.open("again") | {again: str(path)},
+            "run": self.as_run,
+            "seed": lambda path, _: self.seed(path),
+        }
 
     def seed(self, path: Path) -> Updates:
         """Only the picture's seed."""

@@ -140,6 +140,12 @@ def accepted(name: str, value: Any) -> bool:
     return one is not None and one.accepts(value)
 
 
+def fits(name: str, value: Any) -> bool:
+    """Whether a control can show it: what was kept damaged, or comes from a browser, leaves the field as it is."""
+    one = field_of(GenerationRequest, name)
+    return one is not None and (one.accepts if isinstance(one.kind, Choice) else one.fits)(value)
+
+
 def _value(name: str, value: Any) -> Any:
     """As the request wants it; browsers send no text as nothing."""
     one = field_of(GenerationRequest, name)

@@ -7,12 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.fields import field_of
-from pipelines.kinds import Choice
-from pipelines.types import GenerationRequest, ModelInfo
+from pipelines.types import ModelInfo
 from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
-from webui.ui.generate.controls import Updates
+from webui.ui.generate.controls import Updates, fits
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.workspace import Workspace, examples_for
 from webui.words import language_of, say
@@ -85,7 +83,7 @@ class FormHandlers:
         return self.form.apply(fitted(shown, before, now, model)) | self._look(model)
 
     def _show(self, kept: Mapping[str, Any]) -> Updates:
-        fields = {name: value for name, value in kept.items() if _fits(name, value)}
+        fields = {name: value for name, value in kept.items() if fits(name, value)}
         model = self.house.model(fields.get("model"))
         if model is None or model.problem is not None:
             fields.pop("model", None)
@@ -110,12 +108,6 @@ class FormHandlers:
 
     def _defaults(self, model: ModelInfo | None) -> dict[str, Any]:
         return model_defaults(model, self.settings) | {FOUND: True}
-
-
-def _fits(name: str, value: Any) -> bool:
-    """Whether a control can show it: a form that was kept damaged leaves that field as it is built."""
-    one = field_of(GenerationRequest, name)
-    return one is not None and (one.accepts if isinstance(one.kind, Choice) else one.fits)(value)
 
 
 def _known(value: Any) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,13 +10,12 @@ import gradio as gr
 from pipelines.errors import SeedprintError
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.again.tab import AgainTab
-from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import GenerateHandlers, refused
 from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.workspace import Workspace
 from webui.ui.lists import offer
 from webui.ui.looks import watcher
-from webui.words import Language, language_of, translate
+from webui.words import language_of, translate
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -155,13 +152,7 @@ class Sending:
 
     def __init__(self, space: Workspace, sender: Sender, again: AgainTab) -> None:
         self.space, self.house = space, sender.house
-        self._ways: dict[str, Callable[[Path, Language], Updates]] = {
-            "img2img": lambda path, _: sender.as_source(path, "img2img"),
-            "inpaint": lambda path, _: sender.as_source(path, "inpaint"),
-            "again": lambda path, _: sender.open("again") | {again.image: str(path)},
-            "run": sender.as_run,
-            "seed": lambda path, _: sender.seed(path),
-        }
+        self._ways = sender.ways(again.image)
 
     def send(self, value: Any, request: gr.Request) -> Any:
         """`value`: of the canvas, with `send` and `place`."""
