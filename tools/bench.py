@@ -1,5 +1,5 @@
 """Measures what the product promises, paired in one run.
-`python -m tools.bench start|page|overhead|cancel|verify|exact|models|history|faults`.
+`python -m tools.bench start|page|overhead|cancel|verify|exact|models|history|faults|card`.
 
 start     seconds from `python app.py` to the first answered request
 page      first visit, reload and a click in a browser: bytes, requests, seconds; beside an empty page of Gradio's
@@ -12,6 +12,8 @@ models    scan, load, switch and memory of SD 1.x checkpoints against diffusers'
 history   pages, searches, re-index and start of an archive of 100,000 pictures
 faults    the program killed at random moments with a full queue: what is lost, twice, unreadable, no longer the same;
           and memory, files and threads over thousands of pictures
+card      on a CUDA card, what the tests without one only pretend: no memory left while denoising and decoding, numbers
+          that run over, a card that is lost; with random weights
 
 Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
 """
@@ -45,6 +47,7 @@ from pipelines.engines.worker import WorkerEngine
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
 from pipelines.types import Batch, GenerationRequest
+from tools.bench_card import add_card_options, bench_card
 from tools.bench_faults import add_fault_options, bench_faults
 from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
@@ -86,10 +89,11 @@ def main() -> None:
     exact.add_argument("--count", type=int, default=12)
     add_options(commands.add_parser("history"))
     add_fault_options(commands.add_parser("faults"))
+    add_card_options(commands.add_parser("card"))
     arguments = parser.parse_args()
     benches = {"start": bench_start, "page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
     benches |= {"verify": bench_verify, "exact": bench_exact, "models": bench_models}
-    benches |= {"history": bench_history, "faults": bench_faults}
+    benches |= {"history": bench_history, "faults": bench_faults, "card": bench_card}
     run = benches[arguments.command]
     print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
 

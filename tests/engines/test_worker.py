@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +23,7 @@ from pipelines.groups import InitImage
 from pipelines.types import Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 from tests.jobs.test_service import Harness, harness
+from tools import failing_worker
 from webui.jobs import trouble
 from webui.jobs.service import GenerationService
 from webui.words import line, say
@@ -174,32 +174,7 @@ def test_one_killed_while_idle_is_noticed_and_replaced(worker: WorkerEngine) -> 
     wait_for(lambda: worker.describe().state == "ready")
 
 
-def poisoned(pipe: Any, options: child.Options) -> None:
-    """A worker whose card fails: as many workers as the file "failing" of the data folder has letters. It fails in its
-    first batch and, as a CUDA context does, in all that it is asked for afterwards."""
-    import torch
-
-    from pipelines.engines import running
-
-    assert options.data_dir is not None
-    file, denoise, is_failing = Path(options.data_dir) / "failing", running.denoise, False
-
-    def fail(*given: Any) -> Any:
-        nonlocal is_failing
-        if not is_failing:
-            left = file.read_text() if file.exists() else ""
-            if not left:
-                return denoise(*given)
-            is_failing = True
-            file.write_text(left[1:])
-        raise torch.AcceleratorError(f"{ASSERTED}\nCUDA kernel errors might be reported later.")
-
-    running.denoise = fail
-    child.run(pipe, options)
-
-
-ASSERTED = "CUDA error: device-side assert triggered"
-FAILED = Note("device_failed", reason=ASSERTED)
+FAILED = Note("device_failed", reason=failing_worker.ASSERTED)
 
 
 @pytest.mark.fault(34)
@@ -207,8 +182,8 @@ def test_a_worker_whose_card_fails_ends_and_a_new_one_takes_over(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its job is tried once more, then it is the job; those behind it are made."""
-    monkeypatch.setattr(child, "run", poisoned)
-    engine, file = WorkerEngine([], device="cpu", data_dir=tmp_path), tmp_path / "failing"
+    monkeypatch.setattr(child, "run", failing_worker.run)
+    engine, file = WorkerEngine([], device="cpu", data_dir=tmp_path), tmp_path / failing_worker.FILE
     service = harness.start(engine)
     for letters, end in (("1", "done"), ("22", "failed")):
         file.write_text(letters)
@@ -219,17 +194,17 @@ def test_a_worker_whose_card_fails_ends_and_a_new_one_takes_over(
         assert (status.state, status.warning) == (end, Note("worker_lost", why=FAILED))
         assert file.read_text() == ""
     assert status.error == Note("worker_lost_again", times=2, why=FAILED)
-    assert ASSERTED in say(status.error, "en")
-    assert ASSERTED in say(status.error, "zh")
+    assert failing_worker.ASSERTED in say(status.error, "en")
+    assert failing_worker.ASSERTED in say(status.error, "zh")
 
 
 @pytest.mark.fault(34)
 def test_when_a_failed_card_is_told_its_worker_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the next batch were handed to it."""
-    monkeypatch.setattr(child, "run", poisoned)
+    monkeypatch.setattr(child, "run", failing_worker.run)
     engine = WorkerEngine([], device="cpu", data_dir=tmp_path)
     try:
-        (tmp_path / "failing").write_text("1")
+        (tmp_path / failing_worker.FILE).write_text("1")
         pid = engine.pid
         assert pid is not None
         with pytest.raises(EngineLost) as caught:
