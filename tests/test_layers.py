@@ -24,6 +24,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/prompts/schedule.py",
     "pipelines/prompts/weights.py",
     "pipelines/prompts/chunks.py",
+    "pipelines/prompts/learned.py",
     "pipelines/prompts/compel_parsing.py",
     "pipelines/prompts/compel_quick.py",
     "pipelines/sampling/samplers.py",
@@ -51,6 +52,7 @@ SEEN_FROM_WEBUI = {
     "pipelines.families",  # what families are called
     "pipelines.sampling.samplers",
     "pipelines.prompts.grammar",
+    "pipelines.prompts.learned",  # names of learned words
     "pipelines.images",
     "pipelines.upscaling.plain",
     "pipelines.models.memory",  # arithmetic, for the line under the sizes

@@ -36,6 +36,8 @@ from webui.lab.runner import Lab
 from webui.lab.store import LabTable
 from webui.library.collection import Library, open_library
 from webui.library.presets import Preset
+from webui.networks.cards import Cards
+from webui.networks.previews import Previews
 from webui.notices import Notices
 from webui.proof import golden, upgrades
 from webui.proof.badges import Proofs
@@ -64,6 +66,7 @@ class Parts:
     forms: Forms
     saving: SavingSettings
     notices: Notices  # what a person should know
+    cards: Cards
 
     def find(self, identity: str) -> SavedImage | None:
         """The picture with this opaque id."""
@@ -97,12 +100,14 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         watcher = Watcher(history)
         stack.callback(watcher.close)
         jobs = JobTable(database)
+        previews = Previews(shared / "previews")
         house = House(
             store=store,
             jobs=jobs,
             history=history,
             remade=Remade(data_dir / "remade"),
             proofs=proofs,
+            previews=previews,
             lists=lambda: library.wildcards.lists().lists,
             waiting=_waiting(settings, data_dir),
         )
@@ -132,6 +137,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             forms=Forms(database),
             saving=saving,
             notices=notices,
+            cards=Cards(settings.models_dirs, previews, service.shelf),
         )
 
 

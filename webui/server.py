@@ -174,6 +174,7 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.calls import well_formed
         from webui.http.files import file_routes
         from webui.http.history import history_routes
+        from webui.http.networks import network_routes
         from webui.http.notices import notice_routes
         from webui.http.proof import proof_routes
         from webui.http.queue import queue_routes
@@ -192,6 +193,7 @@ def build_application(parts: Parts) -> FastAPI:
     )
     application.include_router(file_routes(parts))
     application.include_router(history_routes(parts))
+    application.include_router(network_routes(parts))
     application.include_router(script_routes())
     application.include_router(queue_routes(parts.service))
     application.include_router(notice_routes(parts.service, parts.notices))

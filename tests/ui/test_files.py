@@ -42,14 +42,12 @@ def names(update: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("event", ["form_refresh", "form_load"])
 def test_what_was_copied_in_is_offered_without_a_restart(ui: Page, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
     before = ui.call(event)
-    assert (names(before["form_vae"]), before["form_lora"]["visible"]) == (["automatic"], False)
+    assert names(before["form_vae"]) == ["automatic"]
     monkeypatch.setattr(ui.engine, "models", lambda: (SD1, SDXL))
     monkeypatch.setattr(ui.engine, "adapters", lambda: FILES)
     after = ui.call(event)
     assert names(after["form_model"]) == ["dream", "grand"]
     assert names(after["form_vae"]) == ["automatic", "kl"]
-    # not one that is broken, nor one whose name would not be read as a LoRA in a prompt
-    assert (names(after["form_lora"]), after["form_lora"]["visible"]) == (["ink"], True)
     assert all("value" not in after[f"form_{name}"] for name in ("model", "vae"))
 
 

@@ -121,10 +121,9 @@ def test_odd_values_choose_nothing(ui: Page, value: Any) -> None:
     assert ui.parts.service.shelf.settings.get(ui.parts.service.models()[0]) == {}
 
 
-def test_the_lists_of_vaes_and_loras_hold_what_lies_there(ui: Page) -> None:
+def test_the_list_of_vaes_holds_what_lies_there(ui: Page) -> None:
     answer = ui.call("form_refresh")
     assert [value for _, value in answer["form_vae"]["choices"]] == ["automatic", "soft"]
-    assert [value for _, value in answer["form_lora"]["choices"]] == ["style"]
 
 
 def test_settled_values_are_kept_and_come_with_the_model(ui: Page) -> None:

@@ -15,6 +15,7 @@ from pipelines.types import GenerationRequest
 from webui.ui.labels import translations, word
 from webui.ui.widgets import composer, reading
 from webui.words import COOKIE, SCRIPT_WORDS, SENTENCES, WORDS, Language, fault, language_of, line, say, translate
+from webui.words.networks import NETWORK_WORDS
 from webui.words.viewer import VIEWER_WORDS
 
 TABLES = [
@@ -24,11 +25,12 @@ TABLES = [
         ("script", SCRIPT_WORDS),
         ("reading", reading.NAMES),
         ("composer", composer.NAMES),
+        ("networks", NETWORK_WORDS),
         ("viewer", VIEWER_WORDS),
     )
     for key, words in table.items()
 ]
-SAME = {"schedule_karras", "schedule_beta", "state_idle"}
+SAME = {"schedule_karras", "schedule_beta", "state_idle", "lora", "one_lora", "controlnet", "one_controlnet"}
 
 
 @pytest.mark.parametrize(("name", "words"), TABLES, ids=[name for name, _ in TABLES])

@@ -54,7 +54,8 @@ def queue_routes(service: GenerationService) -> APIRouter:
 
 
 def _row(one: Queued, language: Language) -> dict[str, Any]:
-    kind = translate(key, language) if (key := f"tab_{one.kind}") in WORDS else one.kind
+    keys = (f"tab_{one.kind}", f"job_{one.kind}")
+    kind = next((translate(key, language) for key in keys if key in WORDS), one.kind)
     state = translate(f"queue_{one.state}", language) if f"queue_{one.state}" in WORDS else one.state
     about = one.about if len(one.about) <= ABOUT else one.about[:ABOUT] + " …"
     return {"id": one.id, "kind": kind, "about": about, "state": state, "done": f"{one.image} / {one.images}"}

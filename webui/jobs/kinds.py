@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PIL.Image import Image
 
@@ -29,6 +29,7 @@ from webui.jobs.status import Pace, Running, saved_of
 from webui.jobs.table import GRID, Job, JobTable
 from webui.jobs.trouble import Trouble
 from webui.library.wildcards import Lists
+from webui.networks.previews import Previews
 from webui.proof import sweep
 from webui.proof.badges import Proofs
 from webui.proof.remade import Remade
@@ -47,6 +48,7 @@ class House:
     history: History
     remade: Remade = field(default_factory=Remade)  # as long as the program lasts
     proofs: Proofs = field(default_factory=Proofs)
+    previews: Previews = field(default_factory=Previews)
     lists: Callable[[], Lists] = dict  # what `__name__` in a prompt draws from
     board: Board = field(default_factory=Board)
     waiting: Path | None = None  # a folder for pictures that cannot be saved now; None: they wait in memory
@@ -208,4 +210,19 @@ def _paths(job: Job) -> list[Path]:
     return [Path(path) for path in paths]
 
 
-KINDS: Mapping[str, Callable[[Work], None]] = {"generate": generate, "again": again}
+def preview(work: Work) -> None:
+    """One picture for the card of a network. It is none of the archive's: making it once more harms nothing."""
+    job, house = work.job, work.house
+    request = work.surely(lambda: request_from_json(_object(job.payload.get("request")), house.store.inputs))
+    batch = next(iter(request.batches_from(request.seed or 0)))
+    for result in work.make(batch, 0):
+        work.surely(partial(house.previews.put, str(job.payload.get("key")), result.image))
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidRequest("network", "missing")
+    return value
+
+
+KINDS: Mapping[str, Callable[[Work], None]] = {"generate": generate, "again": again, "preview": preview}

@@ -142,6 +142,13 @@ class GenerationService:
             raise InvalidRequest("file", "pictures_lost", names=several([path.name for path in paths]))
         return self._add([("again", {"paths": [str(path) for path in paths]}, len(paths))])[0]
 
+    def submit_preview(self, request: GenerationRequest, key: str, name: str) -> str:
+        """Queues the picture of a network's card, to be kept under `key`. Raises InvalidRequest, StorageError."""
+        settled = self.shelf.settled(request)
+        self.check(settled)
+        payload = {"request": request_to_json(settled, self._store.inputs), "key": key, "name": name}
+        return self._add([("preview", payload, 1)])[0]
+
     def _add(self, wishes: list[tuple[str, dict[str, Any], int]]) -> list[str]:
         with self._board.change():
             added = self._jobs.add_many(wishes)

@@ -7,6 +7,8 @@ from pipelines.types import GenerationRequest, ModelInfo, ModelPart
 from webui.jobs.table import JobTable
 from webui.kept.models import ModelSettings
 
+LATELY = 200  # runs
+
 
 class Shelf:
     def __init__(self, engine: Engine, jobs: JobTable, settings: ModelSettings) -> None:
@@ -23,6 +25,10 @@ class Shelf:
     def uses(self) -> dict[str, float]:
         """Model's name -> when it last made a picture here, seconds since 1970."""
         return self._jobs.model_uses()
+
+    def asked(self) -> list[tuple[float, str, str]]:
+        """See `JobTable.asked`: of so many as tell what a person uses of late."""
+        return self._jobs.asked(LATELY)
 
     def settled(self, request: GenerationRequest) -> GenerationRequest:
         """With what is settled of its model's nature and the request does not say itself."""

@@ -82,6 +82,8 @@ def size_of(job: Job) -> tuple[int, int] | None:
 
 
 def about(job: Job) -> str:
+    if job.kind == "preview":
+        return str(job.payload.get("name", ""))
     paths = job.payload.get("paths")
     text = job.payload.get("prompt", "") if task_of(job) else paths[0] if isinstance(paths, list) and paths else ""
     text = text if isinstance(text, str) else ""

@@ -214,6 +214,18 @@ class JobTable:
         with self._database.reading() as connection:
             return {row["model"]: row["at"] for row in connection.execute("SELECT model, at FROM model_uses")}
 
+    def asked(self, limit: int) -> list[tuple[float, str, str]]:
+        """Of the newest runs that were made: when they were asked for, and their two prompts."""
+        prompts = ("prompt", "negative_prompt")
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT payload, made_at FROM jobs WHERE state = 'done' AND kind = 'generate'"
+                " ORDER BY number DESC LIMIT ?",
+                (limit,),
+            )
+            found = [(row["made_at"], _object(row["payload"])) for row in rows]
+        return [(at, *(str(payload.get(name) or "") for name in prompts)) for at, payload in found]
+
     def finish(
         self,
         job_id: str,

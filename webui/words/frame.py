@@ -67,8 +67,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "dialect_compel": ("Compel", "Compel 语法"),
     "vae": ("VAE", "VAE 模型"),
     "vae_automatic": ("The model's own", "模型自带"),
-    "lora": ("Add a LoRA", "添加 LoRA"),
-    "lora_info": ("Writes it into the prompt, with its weight", "写入提示词，并带上权重"),
     "init_image": ("Start from", "原图"),
     "strength": ("Strength", "重绘强度"),
     "image_guidance": ("Picture guidance", "图像引导"),

@@ -13,7 +13,7 @@ from pipelines.groups import IMAGE_GUIDANCE
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.ui.generate.adapters import lora_choices, vae_choices
+from webui.ui.generate.adapters import vae_choices
 from webui.ui.generate.controls import (
     PLACE,
     Form,
@@ -23,7 +23,7 @@ from webui.ui.generate.controls import (
     model_choices,
     tasks_class,
 )
-from webui.ui.inputs import Dropdown, Picture
+from webui.ui.inputs import Picture
 from webui.ui.labels import word
 
 
@@ -88,15 +88,12 @@ class Extras:
     swap: gr.Button
     seed_random: gr.Button
     seed_reuse: gr.Button
-    lora: gr.Dropdown  # writes the chosen one into the prompt
 
     def offer(self, form: Form, models: tuple[ModelInfo, ...], adapters: tuple[ModelInfo, ...]) -> Updates:
         """What lies in the models folder now; what is chosen stays."""
-        loras = lora_choices(adapters)
         return {
             form["model"]: gr.update(choices=model_choices(models)),
             form["vae"]: gr.update(choices=vae_choices(adapters)),
-            self.lora: gr.update(choices=loras, visible=bool(loras)),
         }
 
 
@@ -144,14 +141,12 @@ def build_settings(
     with gr.Accordion(word("more"), open=False, elem_id=f"{PLACE}_more"):
         settings |= _build_sampling(start)
         settings |= _build_folded({**made, **settings}, start, adapters)
-        lora = _build_lora(adapters)
     return settings, Extras(
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
         shapes=shapes,
         swap=swap,
         seed_random=seed_random,
         seed_reuse=seed_reuse,
-        lora=lora,
     )
 
 
@@ -180,18 +175,6 @@ def _build_folded(
         for one in rest
         if one.group not in BESIDE_PICTURES
     }
-
-
-def _build_lora(adapters: tuple[ModelInfo, ...]) -> Dropdown:
-    loras = lora_choices(adapters)
-    return Dropdown(
-        loras,
-        value=None,
-        label=word("lora"),
-        info=word("lora_info"),
-        visible=bool(loras),
-        elem_id=f"{PLACE}_lora",
-    )
 
 
 def _build_sampling(start: Mapping[str, Any]) -> dict[str, Component]:

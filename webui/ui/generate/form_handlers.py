@@ -10,7 +10,7 @@ import gradio as gr
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
-from webui.ui.generate.controls import Updates, fits
+from webui.ui.generate.controls import Updates, fits, model_choices
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.workspace import Workspace, examples_for
 from webui.words import language_of, say
@@ -82,6 +82,18 @@ class FormHandlers:
         now = model_defaults(model, self.settings)
         return self.form.apply(fitted(shown, before, now, model)) | self._look(model)
 
+    def switch(self, values: dict[Any, Any]) -> Any:
+        """The model that a card stands for, as if it were chosen in the list; a file that is newer than the list is
+        offered from now on."""
+        models = self.house.service.models()
+        given = values[self.space.networks]
+        wanted = given.get("wanted") if isinstance(given, dict) else None
+        if wanted not in {model.name for model in models if model.problem is None}:
+            return gr.skip()
+        field = self.form["model"]
+        updates = self.model_chosen({**values, field: wanted})
+        return updates | {field: gr.update(choices=model_choices(models), value=wanted)}
+
     def _show(self, kept: Mapping[str, Any]) -> Updates:
         fields = {name: value for name, value in kept.items() if fits(name, value)}
         model = self.house.model(fields.get("model"))
@@ -122,6 +134,8 @@ def wire_form(space: Workspace, handlers: FormHandlers, blocks: gr.Blocks) -> No
     shown = [*handlers.outputs(), space.live]
     blocks.load(handlers.find, handlers.inputs(), shown, api_name="form_find", **quiet)
     form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name="form_model", **quiet)
+    wanted = {*handlers.inputs(), space.networks}
+    space.networks.select(handlers.switch, wanted, handlers.outputs(), api_name="form_switch", **quiet)
     space.undo.click(handlers.undo, None, handlers.outputs(), api_name="form_undo", **quiet)
     space.reset.click(handlers.reset, handlers.inputs(), handlers.outputs(), api_name="form_reset", **quiet)
     changes: list[Any] = [component.change for component in form.components()]  # type: ignore[attr-defined]

@@ -70,17 +70,11 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, warm: Any) -> None
 
 
 def _wire_files(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
-    form, extras = space.form, space.extras
-    offered = [form["model"], form["vae"], extras.lora]
+    form = space.form
+    offered = [form["model"], form["vae"]]
     offer(space.refresh.click, handlers.offered, None, offered, api_name="form_refresh", **_QUIET)
     offer(blocks.load, handlers.offered, None, offered, api_name="form_load", **_QUIET)
-    extras.lora.input(
-        None,
-        [extras.lora, form["prompt"]],
-        [extras.lora, form["prompt"]],
-        js="(name, text) => [null, name ? `${(text || '').trimEnd()} <lora:${name}:1>`.trimStart() : text]",
-        api_visibility="private",
-    )
+    form["model"].change(None, form["model"], space.networks, js="name => ({model: name})", api_visibility="private")
 
 
 def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:

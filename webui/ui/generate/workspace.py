@@ -31,6 +31,7 @@ from webui.ui.widgets.canvas_mode import CanvasMode
 from webui.ui.widgets.composer import build_composer, preset_choices
 from webui.ui.widgets.faults import Faults
 from webui.ui.widgets.live import Live
+from webui.ui.widgets.networks import Networks
 from webui.ui.widgets.painter import MaskPainter
 from webui.ui.widgets.reading import build_reading
 
@@ -97,6 +98,8 @@ class Workspace:
             made |= build_prompts(model)
             self.reading = build_reading(PLACE, house.service, house.library, model.name if model else "")
             self.composer = build_composer(PLACE, house.library, bool(model and model.builtin))
+            shown = {"model": model.name if model else ""}
+            self.networks = Networks(shown, options={"task": PLACE}, elem_id=f"{PLACE}_networks")
         builtin = bool(model and model.builtin)
         self.model_note = gr.Markdown(word("builtin_note"), visible=builtin, elem_classes=["note", "beginning"])
         with gr.Row(elem_classes=["examples", "beginning"]):

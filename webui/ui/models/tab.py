@@ -13,6 +13,7 @@ from pipelines.fields import Field
 from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
+from webui.networks.cards import identity
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.generate.adapters import vae_choices
 from webui.ui.generate.controls import Updates, Values, choice_label, whole
@@ -202,7 +203,7 @@ class ModelsHandlers:
 
     def _chosen(self, value: Any) -> ModelInfo | None:
         wanted = _selected(value)
-        return next((info for info in self.shelf.everything() if models_view.identity(info) == wanted), None)
+        return next((info for info in self.shelf.everything() if identity(info) == wanted), None)
 
     def _shown(self, info: ModelInfo, language: Language) -> Updates:
         tab = self.tab

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from pipelines import families
 from pipelines.errors import Note
 from pipelines.models.memory import FAMILIES, GB, OVERHEAD, Size, Ways, peak, shape_of
 from pipelines.types import BUILTIN, EngineState, ModelInfo, ModelPart
+from webui.networks.cards import identity
 from webui.proof.resources import altered
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.memory_line import told
@@ -18,11 +18,6 @@ from webui.words import WORDS, Language, say, translate
 from webui.words.models import NAMES
 
 SHORT_HASH = 10  # digits: what other programs call AutoV2
-
-
-def identity(info: ModelInfo) -> str:
-    """What the browser calls a file: it never names a path."""
-    return hashlib.sha256(info.path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def kind_of(info: ModelInfo) -> str:

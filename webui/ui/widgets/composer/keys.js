@@ -1,5 +1,5 @@
 // Keys in the prompt boxes: Ctrl+Up/Down weighs, Alt+Left/Right moves a phrase.
-import { typeInto } from "../shared/dom.js";
+import { changeText } from "../shared/text_change.js";
 import { move, weigh } from "./prompt_weights.js";
 
 const WEIGHS = { ArrowUp: 0.1, ArrowDown: -0.1 };
@@ -22,9 +22,7 @@ function pressed(event) {
   if (changed === undefined) return;
   event.preventDefault();
   if (changed === null) return;
-  area.setSelectionRange(0, area.value.length);
-  // keeps the box's own undo where the browser can
-  if (!document.execCommand("insertText", false, changed.text)) typeInto(area, changed.text);
+  changeText(area, { start: 0, end: area.value.length, text: changed.text });
   area.setSelectionRange(changed.start, changed.end);
 }
 
