@@ -60,7 +60,7 @@ def states(page: Page, language: int) -> Iterator[str]:
     open_tab(page, WORDS["tab_txt2img"][language])
     unfold(page)
     yield "more settings"
-    for drawer in ("composer", "map"):
+    for drawer in ("composer", "networks", "map"):
         page.locator(f"#form details.{drawer} summary").click()
         expect(page.locator(f"#form details.{drawer} .drawer")).to_be_visible()
         yield drawer
