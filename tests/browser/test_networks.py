@@ -130,14 +130,18 @@ def test_a_model_is_switched_and_what_does_not_suit_it_says_why(visits: Visits) 
     open_drawer(page)
     choose(page, "anime")
     expect(card(page, "Hat").locator(".why")).to_have_count(0)
+    card(page, "Hat").locator(".use").click()
     expect(card(page, "sketch").locator(".why")).to_have_text("For SDXL; the model is SD 1.x")
     expect(card(page, "edges").locator(".why")).to_contain_text("cannot use it yet")
     choose(page, "grand")
     expect(field(page, "form_width")).to_have_value("1024")
     expect(card(page, "sketch").locator(".why")).to_have_count(0)
     expect(card(page, "Hat").locator(".why")).to_have_text("For SD 1.x; the model is SDXL")
-    card(page, "Hat").locator(".use").click(force=True)
+    card(page, "Hat").locator(".use").click()  # what is in the prompt can be taken out
     expect(field(page, "form_prompt")).to_have_value("")
+    card(page, "Hat").locator(".use").click(force=True)
+    card(page, "sketch").locator(".use").click()
+    expect(field(page, "form_prompt")).to_have_value("<lora:sketch:1>")
 
 
 def test_a_picture_is_made_in_one_click_and_stays(visits: Visits, served: Served, models: Path) -> None:

@@ -213,3 +213,18 @@ def test_a_damaged_error_is_told_as_it_stands(jobs: JobTable, tmp_path: Path) ->
     job = jobs.get(job_id)
     assert job is not None
     assert job.error == Note("text", text="{broken")
+
+
+def test_what_was_asked_for_of_late_is_of_runs_that_were_made(jobs: JobTable) -> None:
+    wishes = [
+        ("generate", {"prompt": "first", "negative_prompt": "dim"}),
+        ("preview", {"request": {"prompt": "a card"}}),
+        ("generate", {"prompt": "failed"}),
+        ("generate", {"prompt": None}),
+        ("generate", {"prompt": "last"}),
+    ]
+    for job in jobs.add_many([(kind, payload, 1) for kind, payload in wishes]):
+        jobs.finish(job.id, "failed" if job.payload.get("prompt") == "failed" else "done")
+    jobs.add("generate", {"prompt": "waits"}, 1)
+    assert [prompts for _at, *prompts in jobs.asked(9)] == [["last", ""], ["", ""], ["first", "dim"]]
+    assert len(jobs.asked(2)) == 2

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from webui.networks import sidecars
-from webui.networks.sidecars import LIMIT, NOTHING, TEXT, WORD, WORDS, picture, plain, read
+from webui.networks.sidecars import LIMIT, NOTHING, TEXT, WORD, WORDS, Sidecars, picture, plain, read
 
 CIVITAI = {
     "trainedWords": ["ink wash", "sumi-e, black ink", "ink wash"],
@@ -124,6 +124,21 @@ def test_links_in_a_circle_and_pipes_are_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "hat.json").unlink()
     os.mkfifo(tmp_path / "hat.json")
     assert read(tmp_path, "hat") == NOTHING
+
+
+def test_a_sidecar_is_read_again_once_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    read_once = sidecars.read
+    monkeypatch.setattr(sidecars, "read", lambda folder, stem: reads.append(stem) or read_once(folder, stem))
+    known = Sidecars()
+    assert known.read(tmp_path, "hat") == NOTHING
+    put(tmp_path, ".json", {"notes": "one"})
+    assert [known.read(tmp_path, "hat").about for _ in range(3)] == ["one"] * 3
+    put(tmp_path, ".json", {"notes": "another"})
+    assert known.read(tmp_path, "hat").about == "another"
+    (tmp_path / "hat.json").unlink()
+    assert known.read(tmp_path, "hat") == NOTHING
+    assert reads == ["hat", "hat"]
 
 
 def test_the_picture_of_the_same_name_goes_before_a_preview(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from webui.jobs.defaults import program_defaults
 from webui.jobs.shelf import Shelf
 from webui.networks import sidecars
 from webui.networks.previews import PROMPTS, SEED, Previews, key_of
-from webui.networks.sidecars import NOTHING, Sidecar
+from webui.networks.sidecars import NOTHING, Sidecar, Sidecars
 
 # A file's kind -> the kind of its card; files of other kinds have none
 KINDS: Mapping[str, str] = {
@@ -88,23 +88,23 @@ class Cards:
 
     def __init__(self, roots: Sequence[Path], previews: Previews, shelf: Shelf) -> None:
         self._roots, self._previews, self._shelf = tuple(root.absolute() for root in roots), previews, shelf
+        self._sidecars = Sidecars()
+        self._known: dict[str, ModelInfo] = {}  # as they were listed last: a picture is asked for without another look
 
     def all(self) -> tuple[Card, ...]:
         """By name. Raises StorageError when the jobs cannot be asked."""
-        known = [info for info in self._shelf.everything() if info.kind in KINDS]
-        bare_cards = [self._card(info) for info in known]
+        bare_cards = [self._card(info) for info in self._listed().values()]
         used = {**self._shelf.uses(), **_used(bare_cards, self._shelf.asked())}
         found = [self._with_files(card, used.get(card.info.name)) for card in bare_cards]
         return tuple(sorted(found, key=lambda card: card.info.name.casefold()))
 
     def find(self, wanted: str) -> Card | None:
-        info = self._info(wanted)
+        info = self._known.get(wanted) or self._listed().get(wanted)
         return None if info is None else self._with_files(self._card(info), None)
 
-    def _info(self, wanted: str) -> ModelInfo | None:
-        return next(
-            (info for info in self._shelf.everything() if info.kind in KINDS and identity(info) == wanted), None
-        )
+    def _listed(self) -> dict[str, ModelInfo]:
+        self._known = {identity(info): info for info in self._shelf.everything() if info.kind in KINDS}
+        return self._known
 
     def _card(self, info: ModelInfo) -> Card:
         return Card(info=info, kind=KINDS[info.kind], folder=_below(self._roots, Path(info.path).parent))
@@ -112,7 +112,7 @@ class Cards:
     def _with_files(self, card: Card, used: float | None) -> Card:
         folder, stem = Path(card.info.path).parent, sidecars.stem_of(card.info)
         own = None if card.info.builtin else sidecars.picture(folder, stem)
-        beside = NOTHING if card.info.builtin else sidecars.read(folder, stem)
+        beside = NOTHING if card.info.builtin else self._sidecars.read(folder, stem)
         picture = own or self._previews.find(key_of(card.info))
         return replace(card, beside=beside, picture=picture, used=used)
 

@@ -27,6 +27,7 @@ WORDS = 40  # of one network
 WORD = 300  # characters of one
 TEXT = 1200  # characters of a description
 HEAVIEST = 10.0  # either way
+Stamp = tuple[int, int] | None  # of a file: when it changed, in nanoseconds, and its bytes; None: it is not there
 _RAW = 40_000  # characters of a description that are looked at
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -50,6 +51,33 @@ def stem_of(info: ModelInfo) -> str:
     """What the names of the files beside it begin with."""
     path = Path(info.path)
     return path.name if info.layout == "folder" else path.stem
+
+
+class Sidecars:
+    """Reads each once, and again when it was changed. Safe from any thread: at worst one is read twice."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[Stamp, ...], Sidecar]] = {}
+
+    def read(self, folder: Path, stem: str) -> Sidecar:
+        """See `read`."""
+        files = [folder / f"{stem}{end}" for end in (CIVITAI, A1111)]
+        stamps = tuple(map(_stamp, files))
+        if stamps == (None, None):
+            self._known.pop(files[0], None)
+            return NOTHING
+        known = self._known.get(files[0])
+        if known is None or known[0] != stamps:
+            known = self._known[files[0]] = (stamps, read(folder, stem))
+        return known[1]
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def read(folder: Path, stem: str) -> Sidecar:

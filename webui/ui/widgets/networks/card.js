@@ -29,9 +29,8 @@ export function cardOf(card, why, say, acts) {
   const use = makeButton(
     {
       class: "use",
-      title: why || hintOf(card, say),
-      "aria-disabled": String(Boolean(why)),
-      onclick: (event) => !why && acts.use(card, event),
+      "data-hint": why || hintOf(card, say),
+      onclick: (event) => acts.use(card, event),
     },
     pictureOf(card, say),
     make("span", { class: "name", text: card.name }),

@@ -121,6 +121,7 @@ class Networks {
   // -- what a card does
 
   use(card, event) {
+    if (event.currentTarget.ariaDisabled === "true") return;
     if (card.kind === "checkpoint") {
       this.props.value = { model: this.props.value?.model, wanted: card.model };
       this.trigger("select");
@@ -169,12 +170,12 @@ class Networks {
     this.find(".count").textContent = loras.size || "";
     for (const element of this.find(".cards").children) {
       const card = this.cards.find(({ id }) => id === element.dataset.id);
-      const isLora = card.kind === "lora" && isNamed(loras, card.model);
-      const isOn = isLora || (card.kind === "checkpoint" && card === this.model);
+      const isNamedThere = card.kind === "lora" && isNamed(loras, card.model);
       const use = element.querySelector(".use");
-      if (card.kind === "embedding") continue;
-      use.setAttribute("aria-pressed", String(isOn));
-      if (isLora && use.ariaDisabled === "false") use.title = this.say("take_lora", { name: card.name });
+      // what suits no more can be taken out
+      use.setAttribute("aria-disabled", String("unfit" in element.dataset && !isNamedThere));
+      use.title = isNamedThere ? this.say("take_lora", { name: card.name }) : use.dataset.hint;
+      if (card.kind !== "embedding") use.setAttribute("aria-pressed", String(isNamedThere || card === this.model));
     }
   }
 
