@@ -58,7 +58,7 @@ def test_damage_of_a_second_program_and_files_that_rotted_are_told_too(tmp_path:
     (tmp_path / "instance-2").mkdir()
     second = damage(tmp_path / "instance-2")
     rotten = Note("file_altered", name="a.safetensors", since="2020-01-01")
-    notices = Notices(tmp_path, rotten=lambda: [rotten], fresh=0)
+    notices = Notices(tmp_path, found=lambda: [rotten], fresh=0)
     assert told(notices) == [second, rotten]
     notices.dismiss(notices()[1].id)
     assert told(notices) == [second]

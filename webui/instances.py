@@ -1,10 +1,16 @@
-"""Several programs on one data folder: each has a queue of its own, and what one leaves behind the first takes over."""
+"""Several programs on one data folder: each has a queue of its own, and what one leaves behind the first takes over.
+
+A command has a folder of its own too, `command-…`, for as long as it runs. Of one that was killed the next program that
+saves in the same folder takes the finished pictures over, be it a page or a command.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -16,6 +22,9 @@ from webui.jobs.schema import SCHEMA
 
 JOBS = "jobs.sqlite"
 LEAVING = "leaving.sqlite"  # the queue of a program that has ended, on its way into the first one's
+COMMAND = "command-"
+OUTPUTS = "outputs.txt"  # of a command: where it saves
+LOCK = "lock"
 INSTANCES = 32  # programs at once on one data folder
 log = logging.getLogger(__name__)
 
@@ -36,7 +45,71 @@ def claimed(data_dir: Path) -> Iterator[Path]:
 
 def is_second(data_dir: Path, folder: Path) -> bool:
     """Whether `claimed` gave a folder in the data folder, as another program has that."""
-    return folder != data_dir and folder.is_relative_to(data_dir)
+    return folder != data_dir and folder.is_relative_to(data_dir) and not folder.name.startswith(COMMAND)
+
+
+@contextlib.contextmanager
+def command_folder(data_dir: Path, outputs: Path) -> Iterator[Path]:
+    """For a command that saves in `outputs`; gone when it ends, but for pictures that it could not save."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as lock:
+        folder = _new_folder(data_dir, lock)
+        try:
+            (folder / OUTPUTS).write_text(str(outputs), encoding="utf-8")
+            yield folder
+        finally:
+            lock.close()  # a file that is open cannot be removed everywhere
+            _remove(folder)
+
+
+def take_pictures(data_dir: Path, outputs: Path, ours: Path) -> None:
+    """What commands that have ended could not save in `outputs`, to what waits in the folder `ours`. Those of a killed
+    one that saved elsewhere stay for the next that does; what holds none is removed."""
+    for folder in sorted(data_dir.glob(f"{COMMAND}*")):
+        if folder == ours:
+            continue
+        try:
+            with _locked(folder) as is_ours:
+                if not is_ours:
+                    continue
+                if _saves_in(folder) in (None, outputs):
+                    _move_pictures(folder / WAITING, ours / WAITING)
+            _remove(folder)
+        except OSError as error:
+            log.warning("What waits in %s is not taken over now: %s", folder, error)
+
+
+def _new_folder(data_dir: Path, lock: contextlib.ExitStack) -> Path:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=COMMAND, dir=data_dir))
+        with contextlib.suppress(FileNotFoundError):  # another program took it for one that was left
+            if lock.enter_context(_locked(folder)) and (folder / LOCK).exists():
+                return folder
+
+
+def _saves_in(folder: Path) -> Path | None:
+    """None: it was killed before it said so."""
+    with contextlib.suppress(OSError, ValueError):
+        return Path((folder / OUTPUTS).read_text(encoding="utf-8"))
+    return None
+
+
+def left_elsewhere(data_dir: Path) -> Iterator[tuple[Path, int]]:
+    """Where commands that have ended would have saved pictures, and how many."""
+    for waiting in sorted(data_dir.glob(f"{COMMAND}*/{WAITING}")):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            with _locked(waiting.parent) as is_ours:
+                count = sum(1 for _ in waiting.iterdir()) if is_ours else 0
+            if count and (outputs := _saves_in(waiting.parent)) is not None:
+                yield outputs, count
+
+
+def _remove(folder: Path) -> None:
+    """Unless a picture waits in it."""
+    with contextlib.suppress(OSError):
+        (folder / WAITING).rmdir()
+    if not (folder / WAITING).exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_over(data_dir: Path, database: Database) -> None:
@@ -144,7 +217,7 @@ def _move_pictures(waiting: Path, ours: Path) -> None:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
     """Whether the folder is this program's now, until the block ends or the process dies."""
-    with (folder / "lock").open("a+b") as file:
+    with (folder / LOCK).open("a+b") as file:
         yield _lock(file)
 
 

@@ -39,14 +39,15 @@ class Notices:
         self,
         folder: Path,
         first: Path | None = None,
-        rotten: Callable[[], Iterable[Note]] = tuple,
+        found: Callable[[], Iterable[Note]] = tuple,
         update: Callable[[], Note | None] = lambda: None,
         fresh: float = FRESH,
     ) -> None:
-        """`first`: the data folder that another program uses, if this is a second one. `rotten`: of model files whose
-        bytes have changed. `update`: what the golden set says of one. `fresh`: seconds that neither is asked again."""
+        """`first`: the data folder that another program uses, if this is a second one. `found`: of model files whose
+        bytes have changed, and what else is looked for now and then. `update`: what the golden set says of one.
+        `fresh`: seconds that neither is asked again."""
         self._folder, self._first, self._fresh = folder, first, fresh
-        self._rotten, self._update = rotten, update
+        self._find, self._update = found, update
         self._lock = threading.Lock()
         self._asked, self._found = -fresh, tuple[Note, ...]()
         self._dismissed = self._read()
@@ -70,7 +71,7 @@ class Notices:
                 yield _notice(Note("database_kept", file=str(path)), path.stat().st_mtime_ns)
         if time.monotonic() - self._asked >= self._fresh:
             told = self._update()
-            self._found = (*(() if told is None else (told,)), *self._rotten())
+            self._found = (*(() if told is None else (told,)), *self._find())
             self._asked = time.monotonic()
         yield from (_notice(note) for note in self._found)
 

@@ -18,7 +18,7 @@ from webui.archive.history import MARKS, History
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.thumbnails import Thumbnails
 from webui.archive.watch import Watcher
-from webui.instances import JOBS, is_second, take_over
+from webui.instances import JOBS, is_second, left_elsewhere, take_over, take_pictures
 from webui.jobs.keeper import FOLDER as WAITING
 from webui.jobs.kinds import House
 from webui.jobs.schema import SCHEMA
@@ -89,6 +89,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         stack.callback(database.close)
         if data_dir == settings.data_dir:
             take_over(data_dir, database)
+        take_pictures(settings.data_dir, settings.output_dir, data_dir)
         # stars and tags are one person's, however many programs run; a command's temporary folder has its own
         shared = settings.data_dir if second else data_dir
         thumbnails = Thumbnails(data_dir / "thumbs.sqlite")
@@ -109,7 +110,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             proofs=proofs,
             previews=previews,
             lists=lambda: library.wildcards.lists().lists,
-            waiting=_waiting(settings, data_dir),
+            waiting=data_dir / WAITING,
         )
         service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
         stack.callback(service.close)
@@ -151,23 +152,18 @@ def _store(settings: Settings, saving: SavingSettings) -> ImageStore:
 def _notices(data_dir: Path, engine: Engine, proofs: Proofs, *, second: bool) -> Notices:
     """`data_dir`: the person's own, whichever program this is."""
     update = partial(upgrades.told, data_dir / golden.FOLDER, proofs)
-    return Notices(data_dir, data_dir if second else None, partial(_rotten, engine), update)
+    return Notices(data_dir, data_dir if second else None, partial(_found, engine, data_dir), update)
 
 
-def _rotten(engine: Engine) -> list[Note]:
-    return [note for note in map(altered, engine.shelf()) if note is not None]
+def _found(engine: Engine, data_dir: Path) -> list[Note]:
+    """Of files that rotted, and of pictures that wait for another folder than this program's."""
+    rotten = [note for note in map(altered, engine.shelf()) if note is not None]
+    left = [Note("command_left", pictures=count, folder=str(folder)) for folder, count in left_elsewhere(data_dir)]
+    return rotten + left
 
 
 def _idle(engine: Engine, jobs: JobTable) -> bool:
     return engine.describe().state != "warming" and jobs.idle()
-
-
-def _waiting(settings: Settings, data_dir: Path) -> Path:
-    """A command's temporary folder does not outlive it."""
-    if data_dir.is_relative_to(settings.data_dir):
-        return data_dir / WAITING
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return settings.data_dir / WAITING
 
 
 def all_presets(library: Library | None = None) -> tuple[Preset, ...]:

@@ -364,7 +364,7 @@ def test_a_run_whose_folder_is_gone_says_so_and_waits(tmp_path: Path, run: Run) 
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     assert process.returncode == cli.INTERRUPTED
-    kept = list((tmp_path / "data" / "waiting").iterdir())
+    kept = list((tmp_path / "data").glob("command-*/waiting/*"))
     assert kept
     away.rename(outputs)
     before = len(list(outputs.glob("*/*/0*.png")))

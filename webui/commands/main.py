@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -344,12 +343,13 @@ def _engine(options: argparse.Namespace) -> Iterator[tuple[Settings, Engine]]:
 @contextlib.contextmanager
 def _service(options: argparse.Namespace) -> Iterator[Parts]:
     """The page's own service, with a job table that lasts as long as the command: never another program's jobs."""
+    from webui.instances import command_folder
     from webui.parts import build_parts
 
     with (
-        tempfile.TemporaryDirectory(prefix="seedprint-", ignore_cleanup_errors=True) as folder,
         _engine(options) as (settings, engine),
-        build_parts(settings, engine, Path(folder)) as parts,
+        command_folder(settings.data_dir, settings.output_dir) as folder,
+        build_parts(settings, engine, folder) as parts,
     ):
         parts.service.start()
         yield parts

@@ -35,6 +35,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "A database was damaged and has been begun anew with what could be read or made again; the old one is {file}.",
         "有一个数据库已损坏，已用仍可读取或可重新生成的内容重新建立；旧文件是 {file}。",
     ),
+    "command_left": (
+        "{pictures:,} finished pictures of a command that was killed wait for {folder}: the next page or command that"
+        " saves there takes them in.",
+        "有 {pictures:,} 张已完成的图片来自被强制结束的命令，等待保存到 {folder}："
+        "下一次使用该文件夹的页面或命令会自动保存它们。",
+    ),
     "second_program": (
         "Another Seedprint uses {folder} already: this one has a queue of its own, which goes on there when both have"
         " ended.",
