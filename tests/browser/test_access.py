@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 
 from webui.words import WORDS
 
-from .acts import generate, open_tab, unfold
-from .conftest import ROOT, Visits
+from .acts import field, fill, generate, live, open_tab, unfold
+from .conftest import ROOT, Served, Visits
 
 pytestmark = pytest.mark.browser
 
@@ -29,12 +29,19 @@ FOCUSED = """() => {
     const style = getComputedStyle(one);
     const box = one.getBoundingClientRect();
     return {
-        name: `${one.tagName} ${one.id} ${one.getAttribute("aria-label") ?? one.textContent.trim().slice(0, 40)}`,
+        name: `${one.tagName} ${one.id} ${one.className} ${one.ariaLabel ?? one.textContent.trim().slice(0, 30)}`,
         isBody: one === document.body,
         ring: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
         isSeen: box.width > 0 && box.height > 0,
     };
 }"""
+# what a person may do something with, in the page's order
+REACHABLE = """() => [...document.querySelectorAll(
+        "a[href], button, input, select, textarea, summary, [tabindex]")]
+    .filter((one) => one.tabIndex >= 0 && !one.disabled && !one.closest("[inert]"))
+    .filter((one) => one.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }))
+    .map((one) =>
+        `${one.tagName} ${one.id} ${one.className} ${one.ariaLabel ?? one.textContent.trim().slice(0, 30)}`)"""
 
 
 @pytest.fixture
@@ -84,3 +91,128 @@ def test_axe_finds_nothing_serious(visits: Visits, axe: str, theme: Any, languag
     visits.settle()
     wrong = {state: faults for state in states(page, int(language == "zh-CN")) if (faults := found(page, axe))}
     assert wrong == {}
+
+
+def walk(page: Page) -> list[Any]:
+    """All that Tab comes to, from the page's top to its end."""
+    page.evaluate("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')")
+    reached: list[Any] = []
+    for _ in range(250):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+        if reached[-1]["isBody"]:  # behind the last one
+            return reached[:-1]
+    raise AssertionError(reached)
+
+
+def test_tab_comes_to_everything_and_is_seen_there(visits: Visits) -> None:
+    page = visits.open(reduced_motion="reduce")
+    unfold(page)
+    for tab in TABS:
+        open_tab(page, WORDS[f"tab_{tab}"][0])
+        expect(page.locator(f"#tab_{tab}-button")).to_have_attribute("aria-selected", "true")
+        visits.settle()
+        reached = walk(page)
+        assert [one["name"] for one in reached] == page.evaluate(REACHABLE)
+        assert [one for one in reached if one["ring"] < 2 or not one["isSeen"]] == []
+
+
+def test_a_list_is_chosen_from_and_left_by_keyboard(visits: Visits) -> None:
+    """Gradio's script failed where one tabbed on before the next list's new choices were there."""
+    page = visits.open()
+    unfold(page)
+    sampler, schedule = (page.locator(f"#form_{name} input") for name in ("sampler", "schedule"))
+    page.locator("#form_more > button").focus()
+    page.keyboard.press("Tab")
+    expect(sampler).to_be_focused()
+    expect(page.locator("#form_sampler [role=option]")).to_have_count(0)  # it is not opened by coming past
+    page.keyboard.type("UniPC")
+    expect(page.locator("#form_sampler [role=option]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(sampler).to_be_focused()
+    expect(sampler).to_have_value("UniPC")
+    visits.settle()
+    page.keyboard.type("DEIS")  # it has one schedule less
+    for key in ("Enter", "Tab", "ArrowDown", "Tab"):
+        page.keyboard.press(key)
+    expect(page.locator("#form_clip_skip input").first).to_be_focused()
+    expect(page.locator("[role=option]:visible")).to_have_count(0)
+    page.keyboard.press("Shift+Tab")
+    expect(schedule).to_be_focused()
+    page.keyboard.type("kar")
+    expect(page.locator("#form_schedule [role=option]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(schedule).to_have_value("Karras")
+    expect(schedule).to_be_focused()
+    schedule.click()
+    expect(page.locator("#form_schedule [role=option]").first).to_be_visible()
+
+
+def test_coming_past_the_preset_changes_nothing(visits: Visits) -> None:
+    page = visits.open()
+    page.locator("#form_preset input").click()
+    page.locator("#form_preset").get_by_role("option").nth(1).click()
+    visits.settle()
+    fill(page, steps=33)
+    visits.settle()
+    page.locator("#form_undo").focus()
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator("#form_preset input")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("#form_undo")).to_be_focused()
+    page.wait_for_timeout(300)
+    visits.settle()
+    expect(field(page, "form_steps")).to_have_value("33")
+
+
+def test_tabs_that_a_narrow_window_hides_are_opened_by_keyboard(visits: Visits) -> None:
+    page = visits.open(viewport={"width": 420, "height": 900})
+    expect(page.locator("#frame .overflow-menu > button")).to_be_visible()
+    page.locator("#frame [role=tab]").first.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Tab")
+    expect(page.locator("#frame .overflow-menu > button")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    name = page.evaluate("document.activeElement.textContent.trim()")
+    page.keyboard.press("Enter")
+    expect(page.locator("h2.unseen:visible")).to_have_text(name)
+    expect(page.locator("#frame [role=tab][tabindex='0']")).to_have_count(1)
+
+
+MOVING = "document.getAnimations().filter((one) => one.playState === 'running').length"
+
+
+@pytest.mark.parametrize(("wish", "moves"), [("reduce", False), ("no-preference", True)])
+def test_nothing_moves_for_those_who_wish_that(visits: Visits, wish: Any, moves: bool) -> None:
+    page = visits.open(reduced_motion=wish)
+    page.evaluate(f"""() => {{
+        window.moved = 0;
+        const look = () => {{ window.moved += {MOVING}; requestAnimationFrame(look); }};
+        look();
+    }}""")
+    page.locator("#form_preset input").click()
+    expect(page.locator("#form_preset").get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Escape")
+    open_tab(page, "img2img")
+    expect(page.locator("#form_preset").get_by_role("option")).to_have_count(0)
+    assert (page.evaluate("window.moved") > 0) is moves
+
+
+def test_a_number_that_cannot_be_is_told_and_stays(visits: Visits, served: Served) -> None:
+    """One behaviour for what is slid and what is typed."""
+    page = visits.open()
+    visits.settle()
+    made = len(served.pictures())
+    for name, value, rule in (("steps", "999", "150"), ("width", "5000", "4,096"), ("guidance", "-7", "0")):
+        before = field(page, f"form_{name}").input_value()
+        fill(page, **{name: value})
+        told = page.locator(f"#form_{name} .field-fault")
+        expect(told).to_contain_text(value.replace("-", ""))
+        expect(told).to_contain_text(rule)
+        page.locator("#form_generate").click()
+        expect(live(page)).to_have_attribute("data-state", "refused")
+        expect(field(page, f"form_{name}")).to_have_value(value)
+        fill(page, **{name: before})
+        expect(told).to_have_count(0)
+    assert len(served.pictures()) == made

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { lookOf } from "../../webui/ui/widgets/live/view.js";
 import { factsOf, found, kindsOf } from "../../webui/ui/widgets/models/listing.js";
 import { Holds, Travels, isChinese } from "../../webui/ui/widgets/page/early.js";
+import { leadsTo } from "../../webui/ui/widgets/page/frame.js";
+import { fateOf } from "../../webui/ui/widgets/page/lists.js";
 import { fill, speaker } from "../../webui/ui/widgets/shared/words.js";
 
 const WORDS = { used: ["used {n}", "使用于 {n}"], hashing: ["hash …", "哈希……"] };
@@ -89,4 +91,23 @@ test("what is told of a file", () => {
   assert.equal(factsOf(file, speaker(WORDS, 0)), "SDXL · 6.94 GB · hash …");
   assert.equal(factsOf({ ...file, hash: "abc", used: "2026" }, speaker(WORDS, 0)), "SDXL · 6.94 GB · abc · used 2026");
   assert.equal(factsOf({ ...file, family: "", hashing: false }, speaker(WORDS, 0)), "6.94 GB");
+});
+
+test("a list that Tab came to stays shut until a key opens it", () => {
+  const [open, shut, held] = [{}, { isShut: true }, { isShut: true, isHeld: true }];
+  for (const key of ["Tab", "Shift", "Control"]) assert.equal(fateOf(key, open), "keep");
+  for (const key of ["ArrowDown", "a", "Enter", "Escape"]) assert.equal(fateOf(key, open), "pass");
+  assert.equal(fateOf("ArrowDown", shut), "open");
+  assert.equal(fateOf("a", shut), "open");
+  assert.equal(fateOf("Enter", shut), "only open");
+  assert.equal(fateOf("Escape", shut), "keep");
+  assert.equal(fateOf("ArrowDown", held), "keep");
+});
+
+test("arrows, Home and End lead round the tabs", () => {
+  assert.equal(leadsTo("ArrowRight", 2, 3), 0);
+  assert.equal(leadsTo("ArrowLeft", 0, 3), 2);
+  assert.equal(leadsTo("Home", 1, 3), 0);
+  assert.equal(leadsTo("End", 1, 3), 2);
+  assert.equal(leadsTo("a", 1, 3), undefined);
 });

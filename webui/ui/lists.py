@@ -11,7 +11,7 @@ from gradio.components import Component
 
 def offer(event: Callable[..., Any], handler: Any, inputs: Any, lists: Sequence[Component], **more: Any) -> Any:
     """`event(handler, inputs, lists, **more)` for a handler that changes what `lists` offer. Until it has answered none
-    of them can be opened (`Holds` in page/early.js says why). `inputs`: None or several."""
+    of them can be opened (`hold` in page/lists.js says why). `inputs`: None or several."""
     ids = json.dumps([one.elem_id for one in lists])
     hold = f"(...values) => {{ window.seedprintHold({ids}); return values; }}"
     sent = event(handler, inputs, lists, js=hold, **more)

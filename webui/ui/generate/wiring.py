@@ -80,10 +80,11 @@ def _wire_files(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks)
 def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
     form, extras = space.form, space.extras
     sizes = [form["width"], form["height"]]
-    form["sampler"].input(
+    offer(
+        form["sampler"].input,
         handlers.sampler_chosen,
         [form["sampler"], form["schedule"]],
-        form["schedule"],
+        [form["schedule"]],
         api_name="form_sampler",
         **_QUIET,
     )

@@ -77,6 +77,16 @@ function holdStill() {
   };
 }
 
+/** A number field of a slider keeps what was typed: what cannot be, the program refuses with a sentence. Gradio would
+ * change it silently when the field is left. */
+function keepNumbers() {
+  const isOfSlider = (one) => one.type === "number" && one.closest(".block")?.querySelector('input[type="range"]');
+  const left = (event) => {
+    if (isOfSlider(event.target)) event.stopImmediatePropagation();
+  };
+  document.addEventListener("blur", left, true);
+}
+
 export function beginAccess() {
   watch(mend, {
     subtree: true,
@@ -85,5 +95,6 @@ export function beginAccess() {
     attributeFilter: ["aria-label", "data-page", "data-task"],
   });
   holdStill();
+  keepNumbers();
   mend();
 }

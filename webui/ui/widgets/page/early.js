@@ -26,8 +26,8 @@ export class Travels {
   }
 }
 
-/** Lists that cannot be opened while their new choices are on their way: gradio's script fails on one that is open while
- * its choices become fewer. `still(name, isStill)` does it. */
+/** Lists that cannot be opened while their new choices are on their way (`hold` of lists.js says why). `still(name,
+ * isStill)` does it. */
 export class Holds {
   #count = new Map();
 

@@ -1,15 +1,17 @@
 // The frame of the page: which tab is open, what a tab adds to the workspace, and the keys that lead round.
 
 const TASKS = ["txt2img", "img2img", "inpaint"];
-const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 
 /** The tab that a panel's id names: `tab_history`. */
 export const pageOf = (id) => id.replace(/^tab_/, "");
 
 export const isTask = (page) => TASKS.includes(page);
 
-/** The place `way` further round a list of so many. */
-export const roundTo = (place, way, count) => (place + way + count) % count;
+/** Where a key leads from a place in a list of so many, round it; undefined: nowhere. */
+export function leadsTo(key, place, count) {
+  const ends = { Home: 0, End: count - 1, ArrowRight: (place + 1) % count, ArrowLeft: (place - 1 + count) % count };
+  return ends[key];
+}
 
 const tabsOf = () => [...document.querySelectorAll("#frame [role=tab]")]; // the copies that gradio measures have no role
 
@@ -28,9 +30,11 @@ export class Frame {
   look() {
     const panel = openPanel();
     if (panel && pageOf(panel.id) !== this.page) this.#turn(pageOf(panel.id));
-    for (const tab of tabsOf()) {
-      const isOpen = tab.getAttribute("aria-selected") === "true";
-      tab.tabIndex = isOpen ? 0 : -1;
+    const tabs = tabsOf();
+    const isOpen = (tab) => tab.getAttribute("aria-selected") === "true";
+    const stop = tabs.find(isOpen) ?? tabs[0]; // the open one may stand in the overflow menu
+    for (const tab of tabs) {
+      tab.tabIndex = tab === stop ? 0 : -1;
       if (isTask(pageOf(tab.id.replace(/-button$/, "")))) tab.setAttribute("aria-controls", "workspace");
     }
     for (const fold of document.querySelectorAll(".label-wrap")) {
@@ -67,11 +71,11 @@ export class Frame {
     const isList = event.target.matches?.('[role="listbox"], [role="combobox"]'); // there it closes the list alone
     if (event.key === "Escape" && !isList) this.#fold();
     const tab = event.target.closest?.("#frame [role=tab]");
-    const way = STEPS[event.key];
-    if (!tab || !way) return;
+    if (!tab) return;
     const tabs = tabsOf();
+    const next = tabs[leadsTo(event.key, tabs.indexOf(tab), tabs.length)];
+    if (!next) return;
     event.preventDefault();
-    const next = tabs[roundTo(tabs.indexOf(tab), way, tabs.length)];
     next.focus();
     next.click();
   }

@@ -3,6 +3,7 @@
 import { beginAccess } from "./access.js";
 import { Holds, Travels, isChinese } from "./early.js";
 import { Frame } from "./frame.js";
+import { Lists } from "./lists.js";
 
 const LANGUAGE = "seedprint-language";
 const THEME = "seedprint-theme";
@@ -39,10 +40,8 @@ const travels = new Travels();
 window.seedprintLeave = (value) => travels.leave(value);
 window.seedprintArrive = (tab) => travels.arrive(tab);
 
-const holds = new Holds((id, isStill) => {
-  const list = document.getElementById(id);
-  if (list) list.inert = isStill;
-});
+const lists = new Lists();
+const holds = new Holds((id, isStill) => lists.hold(id, isStill));
 window.seedprintHold = (ids) => holds.hold(ids);
 window.seedprintRelease = (ids) => holds.release(ids);
 
@@ -67,6 +66,7 @@ function pressed(event) {
 speakTo(chinese ? "zh-CN" : "en");
 document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
+lists.listen();
 addEventListener("DOMContentLoaded", () => {
   frame.listen();
   beginAccess();
