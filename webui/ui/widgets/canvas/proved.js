@@ -62,13 +62,17 @@ export class Proved {
     this.box.replaceChildren(...(item && (badge || item.proof) ? this.#parts(item) : []));
   }
 
+  /** Until the program has told more. */
+  #short(verdict) {
+    return { verdict, line: this.say(`proof_${verdict}`), why: [], can: false };
+  }
+
   #parts(item) {
     const { say, shares } = this;
     if (shares.has(item.picture)) {
       return [badgeOf("checking", say("checking", { n: Math.round(100 * shares.get(item.picture)) }))];
     }
-    const short = { verdict: item.proof, line: say(`proof_${item.proof}`), why: [], can: false };
-    const { verdict, line, why, can } = this.badge ?? short;
+    const { verdict, line, why, can } = this.badge ?? this.#short(item.proof);
     const said = badgeOf(verdict, line);
     const text = say(verdict === "not_yet" ? "check_now" : "check_again");
     const button = { class: "check", text, title: say("check_hint"), onclick: () => this.check(item) };
