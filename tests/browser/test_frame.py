@@ -67,7 +67,7 @@ def test_a_run_moves_nothing_and_its_preview_stands_where_the_result_will(visits
     """The very first one, too: there is no picture yet."""
     served.hold.write_text("0")
     page = visits.open()
-    expect(page.locator("#canvas .empty")).to_have_text("Your pictures appear here.")
+    expect(page.locator("#canvas .empty .promise")).to_have_text("Your pictures appear here.")
     fill(page, prompt="a red star", steps=10, width=192, height=128, batch_size=1, batches=2, seed=60)
     visits.settle()
     with unmoved(page):

@@ -16,7 +16,7 @@ from pipelines.groups import InitImage, Inpaint
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.archive import metadata
 from webui.archive.store import ImageStore
-from webui.jobs.sizes import Size, fitting, outside, size_for
+from webui.jobs.sizes import Size, fitting, other_side, outside, size_for
 from webui.words import LANGUAGES, say
 
 SD15 = ModelInfo(name="a", family="sd1", path="")
@@ -79,6 +79,18 @@ def test_what_the_form_shows_stays_where_it_has_the_pictures_shape() -> None:
     assert size_for((3000, 2000), SD15, (512, 512)) == (624, 416)  # another shape
     assert size_for((1024, 1024), SD15, (2048, 2048)) == (512, 512)  # far from what the model is good at
     assert size_for((1024, 1024), FLUX, (1000, 1000)) == (1024, 1024)  # not its step
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_other_side_keeps_the_shape_by_the_familys_step(name: str) -> None:
+    model = MODELS[name]
+    step = families.of(model.family).side_step
+    for side in range(step * 16, step * 64, step):
+        other = other_side(side, (3, 2), model)
+        assert other % step == 0
+        assert abs(other - side * 2 / 3) <= step / 2
+    assert other_side(4096, (1, 4), model) == 4096  # within what a request takes
+    assert other_side(64, (4, 1), model) == 64
 
 
 def test_each_family_that_runs_says_its_step() -> None:

@@ -40,6 +40,12 @@ def size_for(picture: Size, model: ModelInfo | None, current: Size | None = None
     return best[0], best[1]
 
 
+def other_side(side: int, shape: tuple[float, float], model: ModelInfo | None) -> int:
+    """The side that goes with this one in a shape (this side to the other one), by the family's step."""
+    step = families.of(model.family if model is not None else "").side_step
+    return _clamped(round(side * shape[1] / shape[0] / step) * step)
+
+
 def fitting(picture: Size, size: Size, mode: str) -> Note | None:
     """What becomes of a start picture that is brought to a size; None: nothing. `mode`: of `ResizeMode`."""
     if picture == size:

@@ -33,6 +33,7 @@ from webui.ui.widgets.drop import DropAnywhere
 from webui.ui.widgets.header import Header
 from webui.ui.widgets.queue import QueueList
 from webui.ui.widgets.reading import wire_reading
+from webui.ui.widgets.shortcuts import Shortcuts
 from webui.words import language_of
 
 __all__ = ["build_page", "house_of", "mount_options"]
@@ -65,6 +66,7 @@ def build_page(parts: Parts) -> gr.Blocks:
             space.build_model()
             header = Header(elem_id="header")
         drop = DropAnywhere(house).build()
+        Shortcuts(elem_id="shortcuts")
         with gr.Tabs(elem_id="frame") as frame:
             for task in TABS:
                 with _tab(task):

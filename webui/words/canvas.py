@@ -4,6 +4,19 @@ from __future__ import annotations
 
 CANVAS_WORDS: dict[str, tuple[str, str]] = {
     "empty": ("Your pictures appear here.", "图片会显示在这里。"),
+    "first_generate": (
+        "Say what the picture should show and press Generate, or Ctrl+Enter.",
+        "描述想要的画面，然后点“生成”或按 Ctrl+Enter。",
+    ),
+    "first_again": (
+        "Every picture carries its settings: Make again repeats it, pixel for pixel.",
+        "每张图片都带有自己的参数：“重现”可逐像素地再生成一次。",
+    ),
+    "first_given": (
+        "Drop or paste a picture or its settings anywhere; the key ? lists all keys.",
+        "可在任意位置拖入或粘贴图片及其参数；按 ? 查看所有快捷键。",
+    ),
+    "first_dismiss": ("Got it", "知道了"),
     "strip": ("Pictures of this run and recent ones", "本次与最近的图片"),
     "recent": ("Recent", "最近"),
     "seed": ("seed", "种子"),

@@ -46,6 +46,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "guidance": ("Guidance", "引导强度"),
     "width": ("Width", "宽度"),
     "height": ("Height", "高度"),
+    "size_lock": ("Keep the shape: a side takes the other one along", "锁定比例：改一边，另一边随之改变"),
     "batch_size": ("Batch size", "每批张数"),
     "batches": ("Batches", "批数"),
     "seed": ("Seed", "种子"),

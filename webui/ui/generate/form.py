@@ -25,6 +25,7 @@ from webui.ui.generate.controls import (
 )
 from webui.ui.inputs import Picture
 from webui.ui.labels import word
+from webui.ui.widgets.size_lock import SizeLock
 
 
 def picture_box(elem_id: str, label: str, height: int) -> Picture:
@@ -86,6 +87,7 @@ class Extras:
     defaults: gr.JSON  # what the model chosen last brought: a field that shows it still was not changed
     shapes: Mapping[str, gr.Button]  # sides as "3:2" -> the button that takes them
     swap: gr.Button
+    lock: SizeLock
     seed_random: gr.Button
     seed_reuse: gr.Button
 
@@ -133,7 +135,7 @@ def build_settings(
     """Everything under the prompt but what `made` has, as `defaults` have it; what has no place of its own is folded
     under "More settings". Call inside a Blocks context."""
     start = program_defaults(model) | dict(defaults)
-    sizes, swap, shapes = _build_sizes(start)
+    sizes, (swap, lock), shapes = _build_sizes(start)
     settings = sizes | _row(start, "batch_size", "batches") | _row(start, "steps", "guidance")
     with gr.Row(elem_classes="tight"):
         settings["seed"] = control("seed", PLACE, min_width=140)
@@ -145,6 +147,7 @@ def build_settings(
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
         shapes=shapes,
         swap=swap,
+        lock=lock,
         seed_random=seed_random,
         seed_reuse=seed_reuse,
     )
@@ -187,14 +190,17 @@ def _build_sampling(start: Mapping[str, Any]) -> dict[str, Component]:
         }
 
 
-def _build_sizes(start: Mapping[str, Any]) -> tuple[dict[str, Component], gr.Button, dict[str, gr.Button]]:
-    """Width and height, the button that swaps them, and shapes of the model's own area."""
+def _build_sizes(
+    start: Mapping[str, Any],
+) -> tuple[dict[str, Component], tuple[gr.Button, SizeLock], dict[str, gr.Button]]:
+    """Width and height, the buttons that swap and lock them, and shapes of the model's own area."""
     with gr.Row(elem_classes="tight"):
         width = control("width", PLACE, start["width"], min_width=90)
         swap = icon("swap", "⇄")
+        lock = SizeLock(elem_id=f"{PLACE}_lock", elem_classes=["between-sides"], min_width=0)
         height = control("height", PLACE, start["height"], min_width=90)
     with gr.Row(elem_classes="shapes", elem_id=f"{PLACE}_shapes"):
         shapes = {one: gr.Button(one, size="sm", elem_classes="shape", min_width=0) for one in SHAPES}
         classes = ["shape", "for-img2img-inpaint"]
         shapes[OWN] = gr.Button(word("shape_own"), size="sm", min_width=0, elem_classes=classes)
-    return {"width": width, "height": height}, swap, shapes
+    return {"width": width, "height": height}, (swap, lock), shapes

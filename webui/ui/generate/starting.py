@@ -9,7 +9,7 @@ import gradio as gr
 
 from pipelines.errors import InvalidRequest, SeedprintError
 from webui.archive import metadata, pictures
-from webui.jobs.sizes import Size, fitting, size_for
+from webui.jobs.sizes import Size, fitting, other_side, size_for
 from webui.ui.generate.controls import Updates, accepted, whole
 from webui.ui.generate.form import OWN
 from webui.ui.generate.handlers import escaped, refused, task_in
@@ -57,6 +57,16 @@ class StartHandlers:
         """This shape, of the area that the model was made for. `shape`: "3:2", width to height, or `OWN`."""
         size = self.start_size(values) if shape == OWN else tuple(100 * int(part) for part in shape.split(":"))
         return gr.skip() if size is None else self._sized((size[0], size[1]), values, keep=False)
+
+    def locked(self, side: str, values: dict[Any, Any]) -> Any:
+        """A side was typed: the other one keeps the shape, where that is locked."""
+        other = "height" if side == "width" else "width"
+        lock, typed = values[self.space.extras.lock], whole(values[self.form[side]])
+        shape: list[Any] = [whole(lock.get(one)) if isinstance(lock, dict) else None for one in (side, other)]
+        if not all(accepted(side, one) for one in (typed, *shape)):
+            return gr.skip()
+        model = self.house.model(values[self.form["model"]])
+        return other_side(typed, (shape[0], shape[1]), model)
 
     def told(self, values: dict[Any, Any], request: gr.Request) -> str:
         """What becomes of the picture at the size that is asked for."""

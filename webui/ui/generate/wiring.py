@@ -121,6 +121,12 @@ def wire_start(space: Workspace, handlers: StartHandlers) -> None:
     for shape, button in space.extras.shapes.items():
         name = f"form_shape_{shape.replace(':', '_')}"
         button.click(partial(handlers.shaped, shape), inputs, outputs, api_name=name, **asked)
+    for side, other in (("width", "height"), ("height", "width")):
+        asking = {space.extras.lock, form["model"], form[side]}
+        name = f"form_locked_{side}"
+        form[side].input(
+            partial(handlers.locked, side), asking, form[other], trigger_mode="always_last", api_name=name, **_QUIET
+        )
     changes: list[Any] = [
         *(one.change for one in (form["width"], form["height"], form["resize_mode"])),
         *(one.change for one in (space.image, space.painter)),

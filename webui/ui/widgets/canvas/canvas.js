@@ -4,6 +4,7 @@ import { viewer } from "../shared/viewer.js";
 import { speaker } from "../shared/words.js";
 import { filmOf, fromHistory, neighbour, shownAfter } from "./film.js";
 import { Proved } from "./proved.js";
+import { welcome } from "./first.js";
 import { Verbs } from "./verbs.js";
 
 const RECENT = 24; // pictures
@@ -38,7 +39,8 @@ class Canvas {
       tell: (text) => this.tell(text),
       changed: () => this.refresh(),
     });
-    this.find(".empty").textContent = this.say("empty");
+    this.find(".promise").textContent = this.say("empty");
+    welcome(this.find(".first"), this.say);
     this.find(".strip").setAttribute("aria-label", this.say("strip"));
     this.find(".canvas").hidden = false;
   }
