@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.errors import StorageError
+from pipelines.errors import ModelError, StorageError
 from tests.jobs.test_service import request
 from tests.models.files import checkpoint, write_model
 from tests.networks.files import write_control, write_lora
@@ -58,6 +58,16 @@ def cards(client: TestClient, language: str = "en") -> dict[str, dict[str, Any]]
     return {card["model"]: card for card in answer.json()["cards"]}
 
 
+def made(client: TestClient, parts: Parts, card: dict[str, Any]) -> dict[str, Any]:
+    """What is told once its picture's job has ended."""
+    job = client.post(f"/networks/{card['id']}/picture", json={"model": "anime"}).json()["job"]
+    status = parts.service.status(job)
+    while status is not None and not status.finished:
+        status = parts.service.wait(job, status.version, 5)
+    told: dict[str, Any] = client.get(f"/networks/{card['id']}/picture/{job}").json()
+    return told
+
+
 def test_what_there_is_in_the_visitors_language(client: TestClient, models: Path) -> None:
     (models / "Hat.civitai.info").write_text(json.dumps({"trainedWords": ["straw\ud800 hat"]}))
     found = cards(client)
@@ -93,11 +103,7 @@ def test_nothing_else_is_given_out(client: TestClient, path: str) -> None:
 def test_a_picture_is_made_and_kept_in_the_data_folder(client: TestClient, parts: Parts, models: Path) -> None:
     before = sorted(path.name for path in models.iterdir())
     card = cards(client)["Hat"]
-    job = client.post(f"/networks/{card['id']}/picture", json={"model": "anime"}).json()["job"]
-    status = parts.service.status(job)
-    while status is not None and not status.finished:
-        status = parts.service.wait(job, status.version, 5)
-    told = client.get(f"/networks/{card['id']}/picture/{job}").json()
+    told = made(client, parts, card)
     assert (told["state"], told["error"]) == ("done", "")
     assert told["picture"] == cards(client)["Hat"]["picture"] != ""
     assert client.get(told["picture"]).status_code == 200
@@ -107,6 +113,12 @@ def test_a_picture_is_made_and_kept_in_the_data_folder(client: TestClient, parts
     batch = parts.service._engine.batches[-1]  # type: ignore[attr-defined]
     assert batch.seeds == (SEED,)
     assert "<lora:Hat:1>" in batch.request.prompt
+
+
+def test_a_picture_that_failed_says_why_and_is_none(client: TestClient, parts: Parts) -> None:
+    parts.service._engine._fail_on[SEED] = ModelError("file_gone", path="anime")  # type: ignore[attr-defined]
+    told = made(client, parts, cards(client)["Hat"])
+    assert told == {"state": "failed", "error": "The file is gone: anime.", "picture": ""}
 
 
 def test_the_queue_says_what_is_made(parts: Parts, client: TestClient) -> None:
