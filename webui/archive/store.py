@@ -161,6 +161,11 @@ class ImageStore:
         with storage_errors(self.root):
             discard(write_part(self.root, b"seedprint"))
 
+    def look(self) -> None:
+        """Raises StorageError when the folder is gone: then a file that is not found says nothing."""
+        with storage_errors(self.root):
+            self.root.stat()
+
     def free_bytes(self) -> int:
         """Free space where the images go. Raises StorageError."""
         with storage_errors(self.root):

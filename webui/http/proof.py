@@ -44,9 +44,10 @@ def _add_running(router: APIRouter, service: GenerationService, history: History
             return {"job": service.submit_again(*history.paths(chosen.ids))}
 
     @router.post("/{job}/cancel")
-    def cancel(job: str) -> dict[str, str]:
-        _again_job(service, job)
-        service.cancel(job)
+    def cancel(request: Request, job: str) -> dict[str, str]:
+        with faults_as_answers(request):
+            _again_job(service, job)
+            service.cancel(job)
         return {}
 
 

@@ -186,21 +186,42 @@ def _save_grid(work: Work, *, look: bool) -> None:
 def again(work: Work) -> None:
     """Made again and compared one batch after the other; of what differs, both are kept to be looked at. Raises
     UnreadableImage when every file is gone."""
-    house, reports = work.house, work.running.reports
+    reports, left = work.running.reports, _paths(work.job)
+    while left:
+        left = _compared(work, left)
+    gone = [report.path for report in reports if report.cannot is not None and report.cannot.code == "picture_gone"]
+    if reports and len(gone) == len(reports):
+        raise UnreadableImage("pictures_lost", names=several([Path(path).name for path in gone]))
+
+
+def _compared(work: Work, paths: list[Path]) -> list[Path]:
+    """Those that must be tried again: while the folder of pictures is away, a file that is not found is no finding."""
+    house, reports, again = work.house, work.running.reports, list[Path]()
 
     def keep(report: AgainReport, before: Image, now: Image) -> None:
         if not report.identical:
             house.remade.put(work.job.id, len(reports), before, now)
 
-    paths = _paths(work.job)
     for report in sweep.sweep(work.engine, house.store.inputs, paths, work.reporter(), keep, work.surely):
+        if _was_away(work, report):
+            again.append(Path(report.path))
+            continue
         work.surely(partial(house.proofs.keep, report))
         with house.board.changed:
             reports.append(report)
         house.board.touch(work.job.id)
-    gone = [report.path for report in reports if report.cannot is not None and report.cannot.code == "picture_gone"]
-    if reports and len(gone) == len(reports):
-        raise UnreadableImage("pictures_lost", names=several([Path(path).name for path in gone]))
+    return again
+
+
+def _was_away(work: Work, report: AgainReport) -> bool:
+    """Of a picture of the archive that could not be made again: waits for the folder, if it is gone."""
+    store, path = work.house.store, Path(report.path)
+    if report.cannot is None or not path.is_relative_to(store.root):
+        return False
+    if store.root.is_dir():
+        return report.cannot.code == "picture_gone" and path.is_file()  # it came back in between
+    work.surely(store.look)
+    return True
 
 
 def _paths(job: Job) -> list[Path]:

@@ -34,17 +34,20 @@ class Finished:
     """Finds the picture of a request that was made before. A fresh one for each look: it remembers the models."""
 
     def __init__(self, service: GenerationService, store: ImageStore, table: LabTable) -> None:
-        self._service, self._inputs, self._table = service, _Once(store.inputs.folder), table
+        self._service, self._store, self._table = service, store, table
+        self._inputs = _Once(store.inputs.folder)
         self._models = {model.name: model for model in service.models()}
         self._stamps: dict[str, str] = {}
 
     def find(self, request: GenerationRequest) -> Path | None:
-        """The file that holds exactly this request, made by exactly this model; None when there is none any more."""
+        """The file that holds exactly this request, made by exactly this model; None when there is none any more.
+        Raises Unavailable when the folder of pictures is gone: then nothing is known of them."""
         text = self._text(request)
         model = self._models.get(request.model)
         for known in self._table.known(text):
             record = record_of(known.path)
             if record is None or canonical(choices.asked(record.settings)) != text:
+                self._store.look()
                 self._table.forget(text, known.path)  # deleted, or another picture has its name now
             elif model is not None and self._same_model(model, known):
                 return known.path

@@ -291,6 +291,7 @@ class Lab:
             self._touch(row.id)
         if self._closing:
             return
+        self._store.look()
         paths = [_present(cell) for cell in self._table.cells(row.id)]
         try:
             encoder, clip = self._clip(paths)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import InvalidRequest, Note, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
 from webui.archive import metadata, pictures
 from webui.archive.metadata import ReadBack
 from webui.proof.resources import matched
@@ -101,7 +101,7 @@ class AgainTab:
         ).success(handlers.watch, self.jobs, [self.live, self.report], trigger_mode="always_last", **watching)
         blocks.load(handlers.watch, self.jobs, [self.live, self.report], **watching)
         self.opened.select(handlers.recent, None, self.recent, queue=False, api_name="again_recent", **private)
-        self.cancel.click(handlers.cancel, self.jobs, None, queue=False, api_name="again_cancel", **private)
+        self.cancel.click(handlers.cancel, self.jobs, self.live, queue=False, api_name="again_cancel", **private)
 
 
 class AgainHandlers:
@@ -176,9 +176,13 @@ class AgainHandlers:
                 updates[tab.report] = gr.update(value=report_html(status.again, language, pair), visible=True)
             yield updates
 
-    def cancel(self, ids: Any) -> None:
-        for one in jobs.remembered(ids):
-            self.house.service.cancel(one)
+    def cancel(self, ids: Any, request: gr.Request) -> Any:
+        try:
+            for one in jobs.remembered(ids):
+                self.house.service.cancel(one)
+        except StorageError as error:
+            return jobs.away_value(error.told, language_of(request))
+        return gr.skip()
 
 
 def _error_line(text: str) -> str:

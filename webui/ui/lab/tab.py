@@ -11,12 +11,13 @@ from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import SeedprintError
+from pipelines.errors import SeedprintError, StorageError
 from webui.archive import metadata
 from webui.lab.experiments import Experiment
 from webui.lab.report import to_csv, to_html
 from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
+from webui.ui import jobs
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.workspace import SECRET
@@ -128,10 +129,10 @@ class LabTab:
             )
             name = f"lab_plan_ready_{place}"
             event.success(handlers.watch, **watching).then(handlers.plan, api_name=name, **fresh)
-        self.go_on.click(handlers.go_on, self.shown, None, api_name="lab_go_on", **quiet).success(
+        self.go_on.click(handlers.go_on, self.shown, self.live, api_name="lab_go_on", **quiet).success(
             handlers.watch, **watching
         )
-        self.cancel.click(handlers.cancel, self.shown, None, api_name="lab_cancel", **quiet)
+        self.cancel.click(handlers.cancel, self.shown, self.live, api_name="lab_cancel", **quiet)
         self.chosen.input(
             handlers.choose, self.chosen, [self.shown, *everything], api_name="lab_choose", **quiet
         ).success(handlers.watch, **watching)
@@ -236,10 +237,20 @@ class LabHandlers:
         return {self.tab.shown: _identity(identity)} | self._shown(experiment)
 
     def watch(self, shown: Any, metric: Any, request: gr.Request) -> Iterator[Updates]:
-        """Shows the experiment until it is over and counted, or this browser looks at another."""
-        tab, language, seen = self.tab, language_of(request), -1
-        identity, mine = _identity(shown), object()
-        self._watchers[request.session_hash or ""] = mine
+        """Shows the experiment until it is over and counted, or this browser looks at another; while the database is
+        away, why it is."""
+        mine, session = object(), request.session_hash or ""
+        self._watchers[session] = mine
+        while self._watchers.get(session) is mine:
+            try:
+                yield from self._followed(shown, metric, request, mine)
+                return
+            except StorageError as error:
+                yield {self.tab.live: jobs.away_value(error.told, language_of(request))}
+                time.sleep(WAIT)
+
+    def _followed(self, shown: Any, metric: Any, request: gr.Request, mine: object) -> Iterator[Updates]:
+        tab, language, seen, identity = self.tab, language_of(request), -1, _identity(shown)
         status = self.lab.status(identity)
         while status is not None and self._watchers.get(request.session_hash or "") is mine:
             updates: Updates = {tab.live: lab_view.live_value(status, language)}
@@ -288,11 +299,18 @@ class LabHandlers:
         html.write_bytes(to_html(experiment, results, self.lab.pictures(identity), language))
         return str(csv), str(html)
 
-    def cancel(self, shown: Any) -> None:
-        self.lab.cancel(_identity(shown))
+    def cancel(self, shown: Any, request: gr.Request) -> Any:
+        return self._done(self.lab.cancel, shown, request)
 
-    def go_on(self, shown: Any) -> None:
-        self.lab.go_on(_identity(shown))
+    def go_on(self, shown: Any, request: gr.Request) -> Any:
+        return self._done(self.lab.go_on, shown, request)
+
+    def _done(self, act: Callable[[str], None], shown: Any, request: gr.Request) -> Any:
+        try:
+            act(_identity(shown))
+        except StorageError as error:
+            return jobs.away_value(error.told, language_of(request))
+        return gr.skip()
 
 
 def _label(key: str) -> Any:
