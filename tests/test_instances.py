@@ -6,9 +6,10 @@ import gc
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -16,6 +17,7 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Note
 from pipelines.shared_database import Database
 from tests.archive.helpers import results
+from tests.conftest import RunningApp, started
 from tests.jobs.test_service import request
 from tests.jobs.test_shelf import settings_for
 from tests.test_damage import middle
@@ -28,6 +30,7 @@ from webui.jobs.table import JobTable
 from webui.kept.forms import Forms
 from webui.lab.store import LabTable
 from webui.parts import build_parts
+from webui.words import say
 
 pytestmark = pytest.mark.lengthy
 
@@ -222,3 +225,28 @@ def test_the_pictures_that_a_second_program_was_asked_for_are_made_once(tmp_path
         saved = [one.seed for one in parts.history.recent(99) if one.kind == "image"]
     assert sorted(saved) == [10, 11, 20, 21, 30, 31]
     assert not list((settings.data_dir / "waiting").iterdir())
+
+
+def notices_of(app: RunningApp) -> list[str]:
+    asked = Request(f"{app.url}notices", headers=app.cookie)
+    with urlopen(asked, timeout=30) as answer:
+        return [one["text"] for one in json.load(answer)["items"]]
+
+
+@pytest.mark.fault(35)
+def test_two_real_programs_on_one_data_folder(tmp_path: Path) -> None:
+    """The second says that it is one, where it was started and on its page; the first says nothing."""
+    told = say(Note("second_program", folder=str(tmp_path / "data")), "en")
+    with ExitStack() as stack:
+        first, second = (started(("--engine", "fake"), tmp_path) for _ in range(2))
+        stack.callback(first.end)
+        stack.callback(second.end)
+        assert told in second.lines
+        assert told not in first.lines
+        assert notices_of(second) == [told]
+        assert notices_of(first) == []
+        assert first.port != second.port
+    third = started(("--engine", "fake"), tmp_path)
+    with ExitStack() as stack:
+        stack.callback(third.end)
+        assert notices_of(third) == []  # it is the first again
