@@ -257,6 +257,11 @@ Put = Callable[["Image"], Any]  # keeps a picture and names it
 Get = Callable[[Any, str], "Image"]  # the picture of that name and mode
 
 
+def no_picture(named: Any, mode: str) -> Image:
+    """A `Get` where no pictures are. Raises InvalidRequest."""
+    raise InvalidRequest("picture", "missing")
+
+
 def packed(settings: Any, put: Put) -> dict[str, Any]:
     """As JSON values: a group is an object or null, many are a list, a picture is what `put` names it by."""
     data: dict[str, Any] = {}

@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import REQUIRED, check, setting
-from pipelines.kinds import choice, flag, name, number, picture, whole
+from pipelines.kinds import choice, flag, name, number, picture, text, whole
+from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+from pipelines.upscaling.plain import LATENT
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE_STEP = 8  # pixels
+SMALLEST_SIDE, LARGEST_SIDE = 64, 4096  # pixels
+UPSCALED_BY = 8  # times as wide and high at most
 UPSCALED_PIXELS = 100_000_000  # of the largest picture that is made so
 IMAGE_GUIDANCE = 1.5  # as InstructPix2Pix was published with
 ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
+SAME = "same"  # as the first pass
+# how A1111 writes them
+SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize(): name for name in SCHEDULES}
+_UPSCALER_WORDS = {**LATENT, "Lanczos": "lanczos", "None": "lanczos", "Nearest": "nearest"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +76,11 @@ class Inpaint:
             raise InvalidRequest("mask", "mask_empty")
 
 
+def _check_overlap(field: str, tile: int, overlap: int) -> None:
+    if 2 * overlap > tile:
+        raise InvalidRequest(field, "overlap_half", tile=tile, value=overlap)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upscale:
     """A picture that is made larger, and no step of denoising runs. The request's other fields tell how it was made."""
@@ -78,7 +91,8 @@ class Upscale:
     )
     # one of `pipelines.upscaling.plain`, or the name of a file in the models folder
     upscaler: str = setting("lanczos", name(), page=False, axis=False)
-    by: float = setting(2.0, number(1, 8), name="upscale_by", page=False, axis=False)  # times as wide and high
+    # times as wide and high
+    by: float = setting(2.0, number(1, UPSCALED_BY), name="upscale_by", page=False, axis=False)
     # pixels of the picture that a network sees at once, and of those the ones that two neighbours share. The bytes
     # depend on them a little, so they are settled here and not by the memory that is free.
     tile: int = setting(256, whole(64, 2048, step=8), name="upscale_tile", page=False, axis=False)
@@ -88,8 +102,7 @@ class Upscale:
 
     def __post_init__(self) -> None:
         check(self)
-        if 2 * self.overlap > self.tile:
-            raise InvalidRequest("upscale_overlap", "overlap_half", tile=self.tile, value=self.overlap)
+        _check_overlap("upscale_overlap", self.tile, self.overlap)
         if (pixels := self.size[0] * self.size[1]) > UPSCALED_PIXELS:
             raise InvalidRequest("upscale_by", "upscaled_pixels", limit=UPSCALED_PIXELS // 10**6, value=pixels // 10**6)
 
@@ -98,3 +111,58 @@ class Upscale:
         """Width and height that come out, pixels."""
         width, height = self.image.size
         return max(1, round(width * self.by)), max(1, round(height * self.by))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hires:
+    """A second pass: the first picture, made larger, is denoised again from a part of its steps on."""
+
+    by: float = setting(2.0, number(1, 4, step=0.05), name="hires_by", infotext="Hires upscale")
+    # to this size instead, pixels; one alone: in the first picture's shape. 0: by `by`
+    width: int = setting(0, whole(0, LARGEST_SIDE, step=SIDE_STEP), name="hires_width")
+    height: int = setting(0, whole(0, LARGEST_SIDE, step=SIDE_STEP), name="hires_height")
+    # one of `pipelines.upscaling.plain`, or the name of a file in the models folder
+    upscaler: str = setting("latent", name(), name="hires_upscaler", infotext="Hires upscaler", words=_UPSCALER_WORDS)
+    # share of the steps that run; A1111's text calls it as that of a start picture, which never is beside it
+    strength: float = setting(0.7, number(0, 1, step=0.01), name="hires_strength", infotext="Hires denoising strength")
+    steps: int = setting(0, whole(0, 150), name="hires_steps", infotext="Hires steps", sparse=True)  # 0: as the first
+    sampler: str = setting(
+        SAME,
+        choice(SAME, *SAMPLERS),
+        name="hires_sampler",
+        infotext="Hires sampler",
+        words={"Use same sampler": SAME},
+        sparse=True,
+    )
+    schedule: str = setting(
+        SAME,
+        choice(SAME, *SCHEDULES),
+        name="hires_schedule",
+        infotext="Hires schedule type",
+        words={"Use same scheduler": SAME, **SCHEDULE_WORDS},
+        sparse=True,
+    )
+    guidance: float | None = setting(None, number(0, 30), name="hires_guidance", infotext="Hires CFG Scale")
+    prompt: str = setting("", text(), name="hires_prompt", infotext="Hires prompt", sparse=True)  # "": the first's
+    negative_prompt: str = setting(
+        "", text(), name="hires_negative_prompt", infotext="Hires negative prompt", sparse=True
+    )
+    # of an upscaler of a file, as `Upscale` has them
+    tile: int = setting(256, whole(64, 2048, step=8), name="hires_tile", page=False, axis=False)
+    overlap: int = setting(32, whole(0, 128, step=8), name="hires_overlap", page=False, axis=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        _check_overlap("hires_overlap", self.tile, self.overlap)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height, pixels, that a first picture of this size comes to. Raises `InvalidRequest`."""
+        across, down = self.width / width, self.height / height
+        times = across or down or self.by
+        sides = width * (across or times), height * (down or times)
+        found = round(sides[0] / SIDE_STEP) * SIDE_STEP, round(sides[1] / SIDE_STEP) * SIDE_STEP
+        for side in found:
+            if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
+                field = "hires_width" if self.width else "hires_height" if self.height else "hires_by"
+                raise InvalidRequest(field, "second_side", low=SMALLEST_SIDE, high=LARGEST_SIDE, value=side)
+        return found

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import check, fields_of, group, setting
-from pipelines.groups import SIDE_STEP, InitImage, Inpaint, Upscale
+from pipelines.groups import (
+    LARGEST_SIDE,
+    SAME,
+    SCHEDULE_WORDS,
+    SIDE_STEP,
+    SMALLEST_SIDE,
+    Hires,
+    InitImage,
+    Inpaint,
+    Upscale,
+)
 from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 
@@ -24,8 +34,6 @@ BUILTIN = "builtin"  # name and family of the model that ships with the project
 Task = Literal["txt2img", "img2img", "inpaint", "upscale"]
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 DIALECTS = ("a1111", "compel")  # languages of prompts, `pipelines.prompts` says what each is
-# how A1111 writes them
-_SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize(): name for name in SCHEDULES}
 
 
 def task_of(settings: Mapping[str, Any]) -> Task:
@@ -42,6 +50,29 @@ def steps_at(strength: float, steps: float) -> int:
     return int(round(strength * steps, 6))  # 0.29 * 100 is 28.999999999999996 in binary
 
 
+def _check_schedule(field: str, sampler: str, schedule: str) -> None:
+    if schedule not in (allowed := SAMPLERS[sampler].schedules):
+        raise InvalidRequest(field, "schedule_of_sampler", choices=allowed, sampler=sampler, value=schedule)
+
+
+def _no_step_runs(field: str, steps: int, strength: float) -> InvalidRequest:
+    return InvalidRequest(field, "no_step_runs", least=math.ceil(100 / steps) / 100, steps=steps, value=strength)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassSize:
+    """`steps`: that really run; width and height in pixels."""
+
+    steps: int
+    width: int
+    height: int
+
+    @property
+    def work(self) -> int:
+        """Steps times pixels: what the time of a pass goes by."""
+        return self.steps * self.width * self.height
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
     """One wish, checked when built. `batches` runs of `batch_size` images; image i of all has seed + i."""
@@ -51,19 +82,20 @@ class GenerationRequest:
     steps: int = setting(20, whole(1, 150), infotext="Steps", per_model="form")
     sampler: str = setting("DPM++ 2M", choice(*SAMPLERS), infotext="Sampler", per_model="form")
     schedule: str = setting(
-        "automatic", choice(*SCHEDULES), infotext="Schedule type", words=_SCHEDULE_WORDS, per_model="form"
+        "automatic", choice(*SCHEDULES), infotext="Schedule type", words=SCHEDULE_WORDS, per_model="form"
     )
     guidance: float = setting(7.0, number(0, 30), infotext="CFG scale", per_model="form")
     # None: drawn when the job is made
     seed: int | None = setting(None, whole(0, SEED_END - 1), infotext="Seed")
-    width: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
-    height: int = setting(512, whole(64, 4096, step=SIDE_STEP), per_model="form")  # pixels
+    width: int = setting(512, whole(SMALLEST_SIDE, LARGEST_SIDE, step=SIDE_STEP), per_model="form")  # pixels
+    height: int = setting(512, whole(SMALLEST_SIDE, LARGEST_SIDE, step=SIDE_STEP), per_model="form")  # pixels
     model: str = setting(BUILTIN, name(), infotext="Model")
     init: InitImage | None = group(InitImage, tasks=("img2img", "inpaint"))
     # 1: the text encoder's last layer
     clip_skip: int = setting(1, whole(1, 12), infotext="Clip skip", sparse=True, per_model="form")
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
+    hires: Hires | None = group(Hires, tasks=("txt2img",))
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)
@@ -79,13 +111,9 @@ class GenerationRequest:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.schedule not in (allowed := SAMPLERS[self.sampler].schedules):
-            raise InvalidRequest(
-                "schedule", "schedule_of_sampler", choices=allowed, sampler=self.sampler, value=self.schedule
-            )
+        _check_schedule("schedule", self.sampler, self.schedule)
         if self.init is not None and self.steps_run == 0:
-            least = math.ceil(100 / self.steps) / 100
-            raise InvalidRequest("strength", "no_step_runs", least=least, steps=self.steps, value=self.init.strength)
+            raise _no_step_runs("strength", self.steps, self.init.strength)
         if self.inpaint is not None:
             if self.init is None:
                 raise InvalidRequest("init_image", "picture_needed")
@@ -93,6 +121,25 @@ class GenerationRequest:
                 raise InvalidRequest(
                     "mask", "mask_size", wanted="{} × {}".format(*wanted), value="{} × {}".format(*size)
                 )
+        if self.hires is not None:
+            self._check_second(self.hires)
+
+    def _check_second(self, hires: Hires) -> None:
+        if self.init is not None:
+            raise InvalidRequest("hires", "hires_beside_picture")
+        sampler, schedule = self._second_sampling(hires)
+        _check_schedule("hires_schedule", sampler, schedule)
+        steps = hires.steps or self.steps
+        if steps_at(hires.strength, steps) == 0:
+            raise _no_step_runs("hires_strength", steps, hires.strength)
+        hires.size(self.width, self.height)
+
+    def _second_sampling(self, hires: Hires) -> tuple[str, str]:
+        """The sampler and the schedule of its second pass."""
+        return (
+            self.sampler if hires.sampler == SAME else hires.sampler,
+            self.schedule if hires.schedule == SAME else hires.schedule,
+        )
 
     @property
     def task(self) -> Task:
@@ -101,12 +148,56 @@ class GenerationRequest:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of its pictures, pixels."""
-        return (self.width, self.height) if self.upscale is None else self.upscale.size
+        if self.upscale is not None:
+            return self.upscale.size
+        return (self.width, self.height) if self.hires is None else self.hires.size(self.width, self.height)
+
+    @property
+    def second(self) -> GenerationRequest | None:
+        """What its second pass is told, a request of its own; None: there is none."""
+        hires = self.hires
+        if hires is None or self.upscale is not None:
+            return None
+        width, height = self.size
+        sampler, schedule = self._second_sampling(hires)
+        return replace(
+            self,
+            hires=None,
+            width=width,
+            height=height,
+            steps=hires.steps or self.steps,
+            sampler=sampler,
+            schedule=schedule,
+            guidance=self.guidance if hires.guidance is None else hires.guidance,
+            prompt=hires.prompt or self.prompt,
+            negative_prompt=hires.negative_prompt or self.negative_prompt,
+        )
+
+    @property
+    def passes(self) -> tuple[PassSize, ...]:
+        """What each pass of one image computes; none where no step of denoising runs."""
+        if self.upscale is not None:
+            return ()
+        first = PassSize(steps=self.steps_run, width=self.width, height=self.height)
+        if (second := self.second) is None or self.hires is None:
+            return (first,)
+        steps = steps_at(self.hires.strength, second.steps)
+        return first, PassSize(steps=steps, width=second.width, height=second.height)
 
     @property
     def steps_run(self) -> int:
-        """Steps that really run: int(steps × strength), as every Stable Diffusion program counts."""
+        """Steps of the first pass that really run: int(steps × strength), as every Stable Diffusion program counts."""
         return self.steps if self.init is None else steps_at(self.init.strength, self.steps)
+
+    @property
+    def all_steps(self) -> int:
+        """That run for one image."""
+        return sum(one.steps for one in self.passes)
+
+    @property
+    def work(self) -> int:
+        """Of one image; see `PassSize`."""
+        return sum(one.work for one in self.passes)
 
     @property
     def images(self) -> int:

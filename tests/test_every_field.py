@@ -21,6 +21,7 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
+from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
 from tests.archive.helpers import results
 from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here
@@ -37,7 +38,7 @@ from webui.lab.axes import AXIS_FIELDS, Axis
 from webui.library import presets
 from webui.parts import Parts, build_parts
 from webui.ui.generate.controls import Form
-from webui.words import WORDS
+from webui.words import WORDS, choice_key
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # gradio's event loops
 
@@ -46,9 +47,15 @@ MASK = Image.new("L", (64, 64), 255)
 MASK.paste(0, (0, 0, 32, 64))
 BASE: dict[str, Any] = {"prompt": "a red star", "width": 64, "height": 64, "steps": 100, "seed": 7}
 SOURCES = {"init_image": PICTURE, "mask": MASK}
-SOURCES_OF = {"upscale": {"upscale_image": PICTURE}}  # of groups that go without the others
+# of groups that go without the others
+SOURCES_OF: dict[str, dict[str, Any]] = {"upscale": {"upscale_image": PICTURE}, "hires": {"hires_strength": 1.0}}
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
-NAMES = {"upscaler": ("lanczos", "nearest"), "model": ("builtin",), "vae": ("automatic", "kl-f8.safetensors")}
+NAMES = {
+    "upscaler": ("lanczos", "nearest"),
+    "hires_upscaler": ("latent", "nearest", "a file"),
+    "model": ("builtin",),
+    "vae": ("automatic", "kl-f8.safetensors"),
+}
 SETTLED_BY_THE_RUN = {"batches": 1}  # of an image as it was made
 PLAIN = [one for one in REQUEST_FIELDS if not one.is_picture]
 
@@ -69,8 +76,10 @@ def values_of(one: Field) -> tuple[Any, ...]:
             found = NAMES[one.name]
         case _:
             raise AssertionError(f"{one.name}: a kind without values to try")
-    if one.name == "strength":
+    if one.name in ("strength", "hires_strength"):
         return found[1:]  # 0 runs no step, and is refused when the request is built
+    if one.name in ("hires_width", "hires_height"):
+        return found[::2]  # what lies between them may be no size of a picture
     return (*found, None) if one.optional else found
 
 
@@ -190,7 +199,9 @@ def test_the_command_line(one: Field, value: Any, parts: Parts, tmp_path: Path) 
     typed = {name: given for name, given in BASE.items() if name not in ("prompt", one.name)}
     line = ["generate", str(value) if one.name == "prompt" else "a red star"]
     line += [f"--{name}={given}" for name, given in typed.items()]
-    line += [f"--init-image={tmp_path / 'a.png'}", f"--mask={tmp_path / 'm.png'}"] if one.group else []
+    besides = SOURCES_OF.get(one.group, {}) if one.group in SOURCES_OF or not one.group else None
+    pictures = [f"--init-image={tmp_path / 'a.png'}", f"--mask={tmp_path / 'm.png'}"]
+    line += pictures if besides is None else [f"--{name.replace('_', '-')}={given}" for name, given in besides.items()]
     line += [f"--{switch.option}"] if (switch := switch_of(GenerationRequest, one.group)) is not None else []
     line += [] if one.name == "prompt" else [f"--{one.option}"] if value is True else [f"--{one.option}={value}"]
     line += ["--sampler=DPM++ 2M"] if one.name == "schedule" else []
@@ -214,7 +225,7 @@ def test_the_page(one: Field, value: Any, form: Form) -> None:
         component: shown[component]["value"] if component in shown else component.value
         for component in form.components()
     }
-    again = form.request(typed, request.task, *((PICTURE, MASK) if one.group else ()))
+    again = form.request(typed, request.task, *((PICTURE, MASK) if request.init is not None else ()))
     assert held(again, one) == value
     assert told(again) == told(request)
 
@@ -240,7 +251,8 @@ def test_it_is_called_something_in_both_languages_and_told_in_the_docs(one: Fiel
         assert english
         assert chinese
     if isinstance(one.kind, Choice) and one.name != "sampler":
-        assert [choice for choice in one.kind.choices if f"{one.name}_{choice}" not in WORDS] == []
+        own = [choice for choice in one.kind.choices if choice not in SAMPLERS]
+        assert [choice for choice in own if choice_key(one.name, choice) is None] == []
     assert re.search(rf"`{one.attribute}`", DOCS.read_text(encoding="utf-8")), "docs/metadata.md does not name it"
 
 

@@ -19,11 +19,12 @@ from PIL import Image, ImageDraw
 
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
-from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, InitImage, Inpaint
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
 from pipelines.types import GenerationRequest, Task
+from pipelines.upscaling.plain import OF_LATENTS, PLAIN
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.kinds import House
@@ -50,6 +51,7 @@ PROMPTS = (
     "",
 )
 NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
+SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
 _ROWS = 4  # of a LoRA's narrow side
@@ -113,7 +115,7 @@ def _loras(choose: random.Random) -> str:
 
 def _started(choose: random.Random, request: GenerationRequest, task: Task) -> GenerationRequest:
     if task == "txt2img":
-        return request
+        return replace(request, hires=_second(choose)) if choose.random() < SECONDS else request
     size = (choose.choice(SIDES), choose.choice(SIDES))
     noise = np.random.default_rng(choose.randrange(2**32)).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     picture = Image.blend(Image.fromarray(noise), Image.new("RGB", size, choose.choice(("red", "navy", "white"))), 0.7)
@@ -131,6 +133,22 @@ def _started(choose: random.Random, request: GenerationRequest, task: Task) -> G
         padding=choose.choice((0, 8, 32)),
     )
     return replace(request, init=init, inpaint=inpaint)
+
+
+def _second(choose: random.Random) -> Hires:
+    sampler, schedule = choose.choice(((SAME, SAME), (SAME, SAME), *PAIRS))
+    return Hires(
+        by=choose.choice((1.25, 1.5, 2.0)),
+        width=choose.choice((0, 0, 0, 120)),
+        upscaler=choose.choice((*OF_LATENTS, *PLAIN)),
+        strength=choose.choice((0.5, 0.75, 1.0)),
+        steps=choose.choice((0, 2, 5)),
+        sampler=sampler,
+        schedule=schedule,
+        guidance=choose.choice((None, 1.0, 6.0)),
+        prompt=choose.choice(("", "", "a blue [heart|fish]")),
+        negative_prompt=choose.choice(("", "", "grey")),
+    )
 
 
 def _mask(choose: random.Random, size: tuple[int, int]) -> Image.Image:
@@ -169,6 +187,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "samplers with schedules": len({(request.sampler, request.schedule) for request in requests}),
         "batch sizes": len({request.batch_size for request in requests}),
         "sizes": len({(request.width, request.height) for request in requests}),
+        "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),
     }
     return found

@@ -48,15 +48,17 @@ class FakeEngine(Catalogue):
         self.batches.append(batch)
         if batch.request.upscale is not None:
             return [self._upscaled(batch, batch.request.upscale, start)]
-        steps = batch.request.steps_run
-        for step in range(1, steps + 1):
-            time.sleep(self._pause)
-            preview = _jpeg(_draw(batch, 0, (64, 64))) if step % 5 == 0 else None
-            on_progress(Progress(stage="denoising", step=step, steps=steps, preview=preview))
+        passes = batch.request.passes
+        for number, one in enumerate(passes, 1):
+            where = Progress(stage="denoising", steps=one.steps, pass_number=number, passes=len(passes))
+            for step in range(1, one.steps + 1):
+                time.sleep(self._pause)
+                preview = _jpeg(_draw(batch, 0, (64, 64))) if step % 5 == 0 else None
+                on_progress(replace(where, step=step, preview=preview))
         for seed in batch.seeds:
             if seed in self._fail_on:
                 raise self._fail_on[seed]
-        size = (batch.request.width, batch.request.height)
+        size = batch.request.size
         seconds = time.perf_counter() - start
         return [
             GenerationResult(
@@ -72,7 +74,7 @@ class FakeEngine(Catalogue):
 
     def _upscaled(self, batch: Batch, upscale: Upscale, start: float) -> GenerationResult:
         """Networks are stood in for by Lanczos."""
-        info = self._upscaler(upscale)
+        info = self._upscaler("upscaler", upscale.upscaler)
         told = {} if info is None else {"upscaler": {"name": info.name, "sha256": self._hashes.get(Path(info.path))}}
         image = resized(upscale.image, upscale.size, upscale.upscaler if info is None else "lanczos")
         return GenerationResult(

@@ -96,7 +96,7 @@ class LocalEngine(Catalogue):
         return _results(batch, [(picture, facts | own) for picture, own in made.pictures], start, made.looks)
 
     def _upscaled(self, batch: Batch, upscale: Upscale, on_progress: OnProgress) -> list[GenerationResult]:
-        start, info = time.perf_counter(), self._upscaler(upscale)
+        start, info = time.perf_counter(), self._upscaler("upscaler", upscale.upscaler)
         facts: dict[str, Any] = {"python": platform.python_version(), "prompt_rules": batch.prompt_rules}
         if info is None:
             image = resized(upscale.image, upscale.size, upscale.upscaler)
@@ -104,14 +104,12 @@ class LocalEngine(Catalogue):
         with self._lock, as_our_errors(lambda: (0, 0)):
             on_progress(Progress(stage="loading"))
             devices.set_threads(batch.threads or (1 if self.manager.placement.exact else self._all_threads))
-            if self._network is None or not self._network.is_of(info):
-                self._network = None  # its memory is the next one's now
-                self._network = Network(info, self.manager.placement)
+            network = self._network_of(info)
 
             def on_part(done: int, parts: int) -> None:
                 on_progress(Progress(stage="upscaling", step=done, steps=parts))
 
-            image, own = self._network.enlarged(upscale, on_part)
+            image, own = network.enlarged(upscale, on_part)
         facts |= {name: version(name) for name in ("torch", "spandrel", "pillow")} | own
         facts["upscaler"]["sha256"] = self._hash(info)
         return _results(batch, [(image, facts)], start)
@@ -169,7 +167,19 @@ class LocalEngine(Catalogue):
             hash_soon=lambda info: self._hashes.get(Path(info.path)),
             set_threads=lambda model: devices.set_threads(batch.threads or self._threads_for(model)),
             reload=reload,
+            upscaler=self._upscaler_of,
         )
+
+    def _upscaler_of(self, name: str) -> Network | None:
+        """Of a second pass. Raises `InvalidRequest`, `ModelError`."""
+        info = self._upscaler("hires_upscaler", name)
+        return None if info is None else self._network_of(info)
+
+    def _network_of(self, info: ModelInfo) -> Network:
+        if self._network is None or not self._network.is_of(info):
+            self._network = None  # its memory is the next one's now
+            self._network = Network(info, self.manager.placement)
+        return self._network
 
     def _most(self, work: Work) -> tuple[int, int]:
         model = self.manager.current

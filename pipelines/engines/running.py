@@ -12,6 +12,7 @@ import torch
 
 from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
+from pipelines.engines.enlarging import Enlarged
 from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
@@ -25,18 +26,21 @@ from pipelines.models.weights.arranging import arrange, can_widen, widened
 from pipelines.models.weights.components import Components
 from pipelines.prompts.wish import Wish
 from pipelines.sampling import noise, previews
-from pipelines.sampling.masks import Canvas
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
 from pipelines.types import Attention, Batch, GenerationRequest, Progress
+from pipelines.upscaling.network import Network
 
 PREVIEW_SECONDS = 0.25
 
 
-def passes_of(batch: Batch) -> tuple[Pass, ...]:
-    """The passes that a request asks for."""
-    request = batch.request
+def passes_of(batch: Batch, wish: Wish, network: Network | None = None) -> tuple[Pass, ...]:
+    """The passes that a request asks for. `network`: of its upscaler, where that is a file's."""
+    request, second = batch.request, batch.request.second
     first = Denoising(name="first picture", request=request, steps=request.steps_run, watched=batch.attention)
-    return (first,)
+    if second is None or request.hires is None:
+        return (first,)
+    start, steps = Enlarged(hires=request.hires, network=network), request.passes[1].steps
+    return first, Denoising(name="hires", request=second, steps=steps, start=start, wish=wish.second)
 
 
 def as_asked(maker: Maker, before: Outcome | None) -> Start:
@@ -50,7 +54,7 @@ class Sample:
 
     latents: torch.Tensor
     task: Task
-    canvas: Canvas | None
+    begin: Start
     watcher: Watcher | None
 
 
@@ -93,13 +97,13 @@ class Denoising:
         samples = run.climbed("unet", work, count)
         task = samples[-1].task
         facts: dict[str, Any] = {"steps_run": self.steps, "model_calls": len(task.timesteps)}
-        for modifier in task.modifiers:
-            facts |= modifier.facts()
+        for told in (samples[-1].begin.facts, *(modifier.facts() for modifier in task.modifiers)):
+            facts |= told
         return Outcome(
             latents=torch.cat([sample.latents for sample in samples]),
             steps=self.steps,
             scheduler=task.scheduler,
-            canvas=samples[0].canvas,
+            canvas=samples[0].begin.canvas,
             facts=facts,
             looks=tuple(look for sample in samples for look in _looks(sample)),
         )
@@ -135,6 +139,7 @@ class Denoising:
             timesteps=timesteps,
             ways=attempt.ways,
             rungs=run.rungs,
+            on_progress=run.on_progress,
         )
         begin = self.start(maker, None if before is None else before.of(places))
         # 4. denoise
@@ -153,7 +158,7 @@ class Denoising:
             latents = denoise(task, begin.latents, self._reporter(run, task, attempt.ways))
         if not attempt.rungs:
             run.planner.learn(parts, size_of_pass(parts, self, len(run.batch.seeds)), attempt.ways, "step", taken())
-        return Sample(latents=latents, task=task, canvas=begin.canvas, watcher=watcher)
+        return Sample(latents=latents, task=task, begin=begin, watcher=watcher)
 
     def _reporter(self, run: Run, task: Task, ways: Ways) -> AfterCall:
         """Tells of every call of the UNet, with a preview of the first image now and then."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from pipelines.models.memory import Ways
 from pipelines.models.weights.components import Components
 from pipelines.sampling import masks, noise
 from pipelines.sampling.masks import Canvas
-from pipelines.types import GenerationRequest
+from pipelines.types import GenerationRequest, OnProgress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,7 @@ class Start:
     latents: torch.Tensor
     modifiers: tuple[Modifier, ...] = ()
     canvas: Canvas | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,7 @@ class Maker:
     timesteps: torch.Tensor
     ways: Ways
     rungs: list[str] = field(default_factory=list)  # what was needed for want of memory
+    on_progress: OnProgress = lambda progress: None
 
     def make(self) -> Start:
         if self.request.inpaint is not None:
@@ -56,7 +59,12 @@ class Maker:
             latents = self.noised(encoded)
         else:
             latents = self._noise() * self.scheduler.init_noise_sigma
-        return Start(latents=latents, modifiers=self._all_masked() if self.parts.inpainting else ())
+        return Start(latents=latents, modifiers=self._of_whole_pictures())
+
+    def going_on(self, latents: torch.Tensor, facts: Mapping[str, Any] = MappingProxyType({})) -> Start:
+        """With clean latents of the request's size, whatever they were made by; `facts`: of that."""
+        noised = self.noised(latents.to(self.parts.placement.dtype))
+        return Start(latents=noised, modifiers=self._of_whole_pictures(), facts=facts)
 
     def noised(self, latents: torch.Tensor) -> torch.Tensor:
         """Clean latents of the request's size -> with the noise that the denoising begins with."""
@@ -102,6 +110,9 @@ class Maker:
         factor = self.parts.vae_factor
         shape = (self.parts.latent_channels, self.request.height // factor, self.request.width // factor)
         return noise.randn(shape, self.generators, self.parts.placement.device, self.parts.placement.dtype)
+
+    def _of_whole_pictures(self) -> tuple[Modifier, ...]:
+        return self._all_masked() if self.parts.inpainting else ()
 
     def _all_masked(self) -> tuple[Modifier, ...]:
         """An inpainting UNet without a mask: everything is new, of a grey picture."""

@@ -54,10 +54,11 @@ class UNetModel(Resident):
     def make(self, work: Work) -> Made:
         """Raises `InvalidRequest`, `ModelError`, `NotFinite` and what the device says when its memory runs out."""
         batch = work.batch
-        passes = running.passes_of(batch)
         # 1. plan how it fits, with the LoRAs and learned words that the prompts name and no others
         wanted = extras.prepared(work.listing, batch, self.info.family)
         _check_wish(self.parts, batch)
+        network = None if batch.request.hires is None else work.upscaler(batch.request.hires.upscaler)
+        passes = running.passes_of(batch, wanted.wish, network)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
             work.hash_soon(info)
         ways = self._ways(work, passes)
@@ -80,6 +81,8 @@ class UNetModel(Resident):
         # wants it so; 5. decode, one image at a time, and 6. check
         pictures, outcome = run.made(passes)
         facts = {**outcome.facts, **_extra_facts(wanted, work)}
+        if network is not None:
+            facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
         return Made(pictures=found, scheduler=outcome.scheduler, ways=ways, looks=tuple(outcome.looks))

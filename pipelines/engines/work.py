@@ -9,12 +9,13 @@ from pipelines.engines.planning import Pace, Planner
 from pipelines.families.base import LoadedModel
 from pipelines.models.listing import Listing
 from pipelines.types import Batch, ModelInfo, OnProgress
+from pipelines.upscaling.network import Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
     """`hash_of`: a file's SHA-256, waited for; `hash_soon` begins it. `reload`: the same model, read anew from its
-    file."""
+    file. `upscaler`: the network of that name; None: it is done without one."""
 
     batch: Batch
     on_progress: OnProgress
@@ -25,6 +26,7 @@ class Work:
     hash_soon: Callable[[ModelInfo], object]
     set_threads: Callable[[Loaded], None]
     reload: Callable[[], Loaded]
+    upscaler: Callable[[str], Network | None]
 
 
 Loaded = LoadedModel[Work]

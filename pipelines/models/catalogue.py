@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.errors import InvalidRequest, ModelError
-from pipelines.groups import Upscale
 from pipelines.kinds import several, shown
 from pipelines.models import extras
 from pipelines.models.files import anatomy
@@ -15,7 +14,7 @@ from pipelines.models.files.hashes import Hashes, be_quiet
 from pipelines.models.listing import IMAGE_ENCODER, Listing, is_upscaler
 from pipelines.models.reading import PromptReader
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
-from pipelines.upscaling.plain import PLAIN
+from pipelines.upscaling.plain import OF_LATENTS, PLAIN
 
 
 class Catalogue:
@@ -59,29 +58,31 @@ class Catalogue:
     def upscalers(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
             files = self._listing.everything()
-        return tuple(info for info in files if is_upscaler(info) and info.name not in PLAIN)
+        return tuple(info for info in files if is_upscaler(info) and info.name not in (*PLAIN, *OF_LATENTS))
 
     def check(self, request: GenerationRequest) -> None:
         if request.upscale is not None:
-            self._upscaler(request.upscale)
+            self._upscaler("upscaler", request.upscale.upscaler)
             return
         with self._listing_lock:
             extras.check(self._listing, request)
+        if request.hires is not None:
+            self._upscaler("hires_upscaler", request.hires.upscaler)
 
     def read_prompt(
         self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
     ) -> PromptReading:
         return self._reader.read(model, text, negative=negative, dialect=dialect)
 
-    def _upscaler(self, upscale: Upscale) -> ModelInfo | None:
-        """None: it needs no file. Raises `InvalidRequest`."""
-        if upscale.upscaler in PLAIN:
+    def _upscaler(self, field: str, name: str) -> ModelInfo | None:
+        """`field`: that names it. None: it needs no file. Raises `InvalidRequest`."""
+        plain = (*OF_LATENTS, *PLAIN) if field == "hires_upscaler" else PLAIN
+        if name in plain:
             return None
         known = {info.name: info for info in self.upscalers()}
-        if upscale.upscaler not in known:
-            choices = several((*PLAIN, *known))
-            raise InvalidRequest("upscaler", "choice", choices=choices, value=shown(upscale.upscaler))
-        return known[upscale.upscaler]
+        if name not in known:
+            raise InvalidRequest(field, "choice", choices=several((*plain, *known)), value=shown(name))
+        return known[name]
 
     def _image_encoder(self, name: str) -> ModelInfo:
         """Raises `ModelError`."""

@@ -99,6 +99,9 @@ def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str)
 def _resolved(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish, family: str) -> Extras:
     if misplaced := wish.negative_prompt.loras:
         raise InvalidRequest("negative_prompt", "lora_negative", name=misplaced[0].name)
+    for field, spoken in wish.spoken():
+        if spoken.loras and spoken.source != wish.prompt.source:  # one model makes both passes
+            raise InvalidRequest(field, "lora_second", name=spoken.loras[0].name)
     loras: dict[str, WantedLora] = {}
     for lora in wish.prompt.loras:
         info = _find_lora(files, lora.name, family)

@@ -5,7 +5,7 @@ to the text encoders, and to what watches words. No torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipelines.errors import InvalidRequest, Note
@@ -52,22 +52,34 @@ class Wish:
     prompt: Spoken
     negative_prompt: Spoken
     dialect: str
+    second: Wish | None = None  # of a second pass
 
     def spoken(self) -> tuple[tuple[str, Spoken], ...]:
         """Each with its field."""
-        return ("prompt", self.prompt), ("negative_prompt", self.negative_prompt)
+        own = ("prompt", self.prompt), ("negative_prompt", self.negative_prompt)
+        return own if self.second is None else (*own, *((f"hires_{field}", one) for field, one in self.second.spoken()))
 
 
 def wish_of(request: GenerationRequest, names: Sequence[str] = (), rules: int = PROMPT_RULES) -> Wish:
     """`names`: of learned words, whose own signs are letters; `rules`: to read by. Raises `InvalidRequest` for
     what Compel cannot read, and for a tag that cannot be read."""
+    first = _read_both(request, request.steps_run, names, rules)
+    if (second := request.second) is None:
+        return first
+    try:
+        return replace(first, second=_read_both(second, request.passes[1].steps, names, rules))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"hires_{error.field}", error.note.code, **error.note.values) from error
+
+
+def _read_both(request: GenerationRequest, steps: int, names: Sequence[str], rules: int) -> Wish:
     wish = Wish(
         prompt=read(request.prompt, request.dialect, "prompt", names, rules),
         negative_prompt=read(request.negative_prompt, request.dialect, "negative_prompt", names, rules),
         dialect=request.dialect,
     )
     for field, spoken in wish.spoken():
-        if (fault := spoken.fault(request.steps_run)) is not None:
+        if (fault := spoken.fault(steps)) is not None:
             raise InvalidRequest(field, fault.code, **fault.values)
     return wish
 

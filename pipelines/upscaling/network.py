@@ -33,16 +33,15 @@ class Network:
     """One upscaler in memory. Raises `ModelError` when it is built."""
 
     def __init__(self, info: ModelInfo, placement: Placement) -> None:
-        self.path, self._stamp, self.name = info.path, stamp_of(Path(info.path)), info.name
+        self.info, self._stamp = info, stamp_of(Path(info.path))
         with model_errors(info.name):
             self._model = _read(conversion.loadable(info))
-            self._model.to(device=placement.device)
         self._placement = replace(placement, dtype=torch.float32, channels_last=False)
         self._half = placement.device.startswith("cuda") and self._model.supports_half and not placement.exact
 
     def is_of(self, info: ModelInfo) -> bool:
         """Whether this is that file, unchanged."""
-        return self.path == info.path and self._stamp == stamp_of(Path(info.path))
+        return self.info.path == info.path and self._stamp == stamp_of(Path(info.path))
 
     def enlarged(self, upscale: Upscale, on_part: OnPart) -> tuple[Image.Image, dict[str, Any]]:
         """The picture, as often through the network as it takes to reach the size, then brought to it by Lanczos; and
@@ -55,7 +54,13 @@ class Network:
         return self._enlarged(upscale, on_part, torch.float32)
 
     def _enlarged(self, upscale: Upscale, on_part: OnPart, dtype: torch.dtype) -> tuple[Image.Image, dict[str, Any]]:
-        self._model.to(dtype=dtype)
+        try:
+            self._model.to(device=self._placement.device, dtype=dtype)
+            return self._through(upscale, on_part, dtype)
+        finally:
+            self._model.to(device="cpu")  # what it works beside may need the room
+
+    def _through(self, upscale: Upscale, on_part: OnPart, dtype: torch.dtype) -> tuple[Image.Image, dict[str, Any]]:
         width, height = upscale.image.size
         scale = self._model.scale
         passes = 1
@@ -69,7 +74,7 @@ class Network:
         image = Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
         if image.size != upscale.size:
             image = image.resize(upscale.size, Image.Resampling.LANCZOS)
-        told = {"name": self.name, "architecture": self._model.architecture.id, "scale": scale, "passes": passes}
+        told = {"name": self.info.name, "architecture": self._model.architecture.id, "scale": scale, "passes": passes}
         return image, replace(self._placement, dtype=dtype).facts() | {"upscaler": told}
 
     def _once(self, pixels: NDArray[np.float32], upscale: Upscale, on_part: Callable[[], None]) -> NDArray[np.float32]:
@@ -88,7 +93,7 @@ class Network:
             given = given.to(device=self._placement.device, dtype=self._model.dtype)
             made = self._model(given).float().cpu()  # (1, 3, scale × height, scale × width)
         if not torch.isfinite(made).all():
-            raise NotFinite("upscaled_not_finite", name=self.name)
+            raise NotFinite("upscaled_not_finite", name=self.info.name)
         found: NDArray[np.float32] = made[0].permute(1, 2, 0).numpy()
         return found
 

@@ -1,4 +1,4 @@
-"""Making a picture larger without a network. No torch."""
+"""Making a picture larger without a file. No torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PLAIN = ("lanczos", "nearest")
+PLAIN = ("lanczos", "nearest")  # of pixels
+# of the latents of a second pass: what A1111 calls them -> ours
+LATENT = {
+    "Latent": "latent",
+    "Latent (antialiased)": "latent antialiased",
+    "Latent (bicubic)": "latent bicubic",
+    "Latent (bicubic antialiased)": "latent bicubic antialiased",
+    "Latent (nearest)": "latent nearest",
+    "Latent (nearest-exact)": "latent nearest-exact",
+}
+OF_LATENTS = tuple(LATENT.values())
 
 
 def resized(image: Image, size: tuple[int, int], upscaler: str) -> Image:

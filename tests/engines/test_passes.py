@@ -59,7 +59,7 @@ class Inverted:
 @pytest.fixture
 def twice(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = running.passes_of
-    monkeypatch.setattr(running, "passes_of", lambda batch: (*plain(batch), larger(batch)))
+    monkeypatch.setattr(running, "passes_of", lambda batch, *given: (*plain(batch, *given), larger(batch)))
 
 
 WISH = replace(SMALL, steps=STEPS)
@@ -181,7 +181,9 @@ def test_the_ladder_repeats_the_second_pass_alone(engine: Any, twice: None) -> N
 def test_pictures_may_go_on_too(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = engine.generate(batch_of(WISH, 7, 8), ignore)
     passes = running.passes_of
-    monkeypatch.setattr(running, "passes_of", lambda batch: (*passes(batch), Inverted(request=batch.request)))
+    monkeypatch.setattr(
+        running, "passes_of", lambda batch, *given: (*passes(batch, *given), Inverted(request=batch.request))
+    )
     told: list[Progress] = []
     found = engine.generate(batch_of(WISH, 7, 8), told.append)
     assert [one.image for one in found] == [ImageOps.invert(one.image) for one in plain]
@@ -218,7 +220,9 @@ def test_what_works_beside_the_unet_is_widened_with_it(engine: Any, monkeypatch:
     modifier = Weighed(parts.latent_channels, parts.placement.dtype)
     before = modifier.network.weight.data_ptr()
     plain = running.passes_of
-    monkeypatch.setattr(running, "passes_of", lambda batch: (replace(plain(batch)[0], modifiers=(modifier,)),))
+    monkeypatch.setattr(
+        running, "passes_of", lambda batch, *given: (replace(plain(batch, *given)[0], modifiers=(modifier,)),)
+    )
     hook = parts.unet.register_forward_hook(
         lambda unet, inputs, output: output if output[0].dtype == torch.float32 else (output[0] * float("inf"),)
     )

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.models import memory
 from pipelines.models.memory import Ways
+from pipelines.prompts.wish import wish_of
 from tests.engines.test_planning import WISH, card, engine, made
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
@@ -50,7 +51,7 @@ class Second(Modifier):
 @pytest.fixture
 def second(monkeypatch: pytest.MonkeyPatch) -> Second:
     modifier, plain = Second(), running.passes_of
-    monkeypatch.setattr(running, "passes_of", lambda batch: (replace(plain(batch)[0], modifiers=(modifier,)),))
+    monkeypatch.setattr(running, "passes_of", lambda *given: (replace(plain(*given)[0], modifiers=(modifier,)),))
     return modifier
 
 
@@ -77,7 +78,7 @@ def test_it_is_there_when_it_works_by_every_way(
         assert not any(id(one) in card.weights for one in part.parameters())  # gone behind its run
     monkeypatch.setattr(engine._planner, "ways", lambda *_: Ways())
     assert made(engine)[0].image.tobytes() == result.image.tobytes()
-    monkeypatch.setattr(running, "passes_of", lambda batch, plain=running.passes_of: (_bare(plain(batch)[0]),))
+    monkeypatch.setattr(running, "passes_of", lambda *given, plain=running.passes_of: (_bare(plain(*given)[0]),))
     assert made(engine)[0].image.tobytes() != result.image.tobytes()
 
 
@@ -94,7 +95,8 @@ def test_it_makes_a_plan_take_parts_off(engine: Any, card: Any, second: Second) 
 
 
 def test_a_network_of_two_passes_is_counted_once_and_the_largest_pass_decides(engine: Any, second: Second) -> None:
-    passes = running.passes_of(next(replace(WISH, guidance=1.0).batches_from(7)))
+    request = replace(WISH, guidance=1.0)
+    passes = running.passes_of(next(request.batches_from(7)), wish_of(request))
     larger = replace(passes[0], request=replace(WISH, width=128), modifiers=())
     parts = brought(engine.manager.get("tiny").parts, (*passes, *passes, larger))
     assert [one.module for one in parts.beside] == [second.reads, second.works]

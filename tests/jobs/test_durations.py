@@ -73,11 +73,11 @@ def test_it_is_so_much_a_step_and_pixel_and_each_file_is_read_once(
     original = durations.record_of
     monkeypatch.setattr(durations, "record_of", lambda path: read.append(path) or original(path))
     found = Durations(lambda limit: images[:limit]).refreshed()
-    assert found.seconds("builtin", 4, 64 * 64) == pytest.approx(8.0)
-    assert found.seconds("builtin", 8, 128 * 64) == pytest.approx(32.0)
-    assert found.seconds("another", 4, 64 * 64) is None
+    assert found.seconds("builtin", 4 * 64 * 64) == pytest.approx(8.0)
+    assert found.seconds("builtin", 8 * 128 * 64) == pytest.approx(32.0)
+    assert found.seconds("another", 4 * 64 * 64) is None
     images.insert(0, saved(store, 8.0))
     found.refreshed()
     assert len(read) == len(set(read)) == 4
     images[:] = []
-    assert found.refreshed().seconds("builtin", 4, 64 * 64) is None
+    assert found.refreshed().seconds("builtin", 4 * 64 * 64) is None

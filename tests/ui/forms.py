@@ -7,15 +7,16 @@ from typing import Any
 import gradio as gr
 
 from pipelines.types import ModelInfo
+from pipelines.upscaling.plain import PLAIN
 from webui.ui.generate.controls import PLACE, Form
-from webui.ui.generate.form import build_mask, build_model, build_prompts, build_settings, build_start
+from webui.ui.generate.form import Files, build_mask, build_model, build_prompts, build_settings, build_start
 
 
 def build_form(*models: ModelInfo) -> Form:
     """As it begins with the first of the models."""
     with gr.Blocks():
         made = {"model": build_model(models)[0]} | build_prompts(models[0]) | build_start(PLACE) | build_mask(PLACE)
-        settings, _ = build_settings(made, models[0], (), {})
+        settings, _ = build_settings(made, models[0], Files(adapters=(), upscalers=PLAIN), {})
     return Form(named=made | settings)
 
 

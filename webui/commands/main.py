@@ -229,7 +229,7 @@ def run_generate(options: argparse.Namespace) -> int:
             for note in unbalanced(getattr(request, name)):
                 complain(f"{name}: {words.say(note, 'en')}")
         told = 0
-        with Bar(request.batches * request.steps_run) as bar:
+        with Bar(request.batches * request.all_steps) as bar:
             for status in follow(parts.service, job_id):
                 bar.show(status, request)
                 for saved in status.saved[told:]:

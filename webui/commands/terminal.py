@@ -74,5 +74,7 @@ class Bar:
 
     def show(self, status: JobStatus, request: GenerationRequest) -> None:
         batch = min(status.image // request.batch_size, request.batches - 1)
+        before = batch * request.all_steps + sum(one.steps for one in request.passes[: status.pass_number - 1])
+        step = 0 if status.stage == "upscaling" else status.step  # its parts are no steps
         self._bar.set_description(status.stage or status.state, refresh=False)
-        self._bar.update(batch * request.steps_run + status.step - self._bar.n)
+        self._bar.update(before + step - self._bar.n)

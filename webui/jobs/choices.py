@@ -24,6 +24,10 @@ def planned(request: GenerationRequest, lists: Lists) -> GenerationRequest:
     for name, text in texts.items():
         if (found := fault(text, lists)) is not None:
             raise InvalidRequest(name, found.code, **found.values)
+    if request.hires is not None:
+        for name in ("prompt", "negative_prompt"):
+            if has_choices(getattr(request.hires, name), lists, name=f"hires_{name}"):
+                raise InvalidRequest(f"hires_{name}", "choices_second")
     if not any([has_choices(text, lists, name=name) for name, text in texts.items()]):
         return request
     if request.images > IMAGES:

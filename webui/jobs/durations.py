@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.errors import UnreadableImage
-from pipelines.types import steps_at
+from pipelines.errors import InvalidRequest, UnreadableImage
+from pipelines.fields import no_picture, unpacked
+from pipelines.types import GenerationRequest, steps_at
 from webui.archive import metadata
 from webui.archive.metadata import Record
 from webui.archive.store import SavedImage
@@ -26,10 +28,10 @@ class Durations:
         self._rates: dict[str, list[float]] = {}  # model -> seconds a step and pixel
         self._bytes: list[float] = []  # a pixel
 
-    def seconds(self, model: str, steps: int, pixels: int) -> float | None:
-        """How long so many steps take for a picture of so many pixels; None when the model made none lately."""
+    def seconds(self, model: str, work: int) -> float | None:
+        """How long so many steps times pixels take; None when the model made none lately."""
         rates = self._rates.get(model)
-        return statistics.median(rates) * steps * pixels if rates else None
+        return statistics.median(rates) * work if rates else None
 
     def bytes(self, pixels: int) -> int:
         return int((statistics.median(self._bytes) if self._bytes else BYTES_PER_PIXEL) * pixels)
@@ -53,14 +55,17 @@ class _Told(NamedTuple):
 
 def _told(path: Path) -> _Told | None:
     record = record_of(path)
-    if record is None:
+    if record is None or record.settings.get("upscale") is not None:  # no step ran
         return None
-    settings = record.settings
-    pixels = settings["width"] * settings["height"]
-    strength = (settings.get("init") or {}).get("strength", 1)
-    steps = max(1, steps_at(strength, settings["steps"]))
-    rate = record.seconds / (steps * pixels * settings["batch_size"])
-    return _Told(settings["model"], rate, _size(path) / pixels)
+    try:
+        found = unpacked(
+            GenerationRequest, {**record.settings, "init": None, "inpaint": None, "upscale": None}, no_picture
+        )
+    except InvalidRequest:
+        return None
+    strength = (record.settings.get("init") or {}).get("strength", 1)
+    work = sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in found.passes)
+    return _Told(found.model, record.seconds / (work * found.batch_size), _size(path) / math.prod(found.size))
 
 
 def record_of(path: Path) -> Record | None:

@@ -70,10 +70,9 @@ class Work:
     def job(self) -> Job:
         return self.running.job
 
-    def reporter(self, batches_left: int = 0, expected: float | None = None) -> Callable[[Progress], None]:
-        """What the engine calls: keeps the status, and raises what the job is to stop with. `expected`: seconds a
-        step."""
-        pace, board = Pace(batches_left, expected), self.house.board
+    def reporter(self, pace: Pace | None = None) -> Callable[[Progress], None]:
+        """What the engine calls: keeps the status, and raises what the job is to stop with."""
+        pace, board = pace or Pace(0), self.house.board
 
         def report(progress: Progress) -> None:
             with board.changed:
@@ -92,16 +91,15 @@ class Work:
             if self.running.stop is Skipped:
                 self.running.stop = None  # it was meant for the batch before
         try:
-            report = self.reporter(batches_left, self._expected(batch))
+            report = self.reporter(Pace(batches_left, self._expected(batch), batch.request.passes))
             return self.surely(lambda: self.engine.generate(batch, report))
         except Skipped:
             return []
 
     def _expected(self, batch: Batch) -> float | None:
-        """Seconds that a step of the batch took in earlier runs of its model."""
-        request = batch.request
+        """Seconds that a unit of the batch's work took in earlier runs of its model."""
         try:
-            one = self.durations.refreshed().seconds(request.model, 1, request.width * request.height)
+            one = self.durations.refreshed().seconds(batch.request.model, 1)
         except StorageError:
             return None  # the index is away; it only tells how long
         return None if one is None else one * len(batch.seeds)

@@ -40,6 +40,7 @@ from webui.jobs.status import JobStatus, Queued, Running, about, reports_of, sav
 from webui.jobs.table import GRID, Job
 from webui.kept.models import ModelSettings
 from webui.proof.remade import Remade
+from webui.proof.resources import naming
 
 AGAIN_LIMIT = 2_000  # pictures made again by one job
 
@@ -112,10 +113,9 @@ class GenerationService:
 
     def submit_many(self, requests: list[GenerationRequest]) -> list[str]:
         wishes: list[tuple[str, dict[str, Any], int]] = []
-        checked: set[tuple[str, ...]] = set()
+        checked: set[tuple[Any, ...]] = set()
         for request in map(self._settled, requests):
-            named: tuple[str, ...] = (request.model, request.prompt, request.negative_prompt, request.vae)
-            named += ("",) if request.upscale is None else (request.upscale.upscaler,)
+            named = tuple(naming(request).values())
             if named not in checked:  # many requests of an experiment name the same files
                 self.check(request)
                 checked.add(named)
@@ -295,6 +295,8 @@ class GenerationService:
                 stage=progress.stage,
                 step=progress.step,
                 steps=progress.steps,
+                pass_number=progress.pass_number,
+                passes=progress.passes,
                 image=done,
                 before=max(done, running.before if running else 0),
                 images=job.images,

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import types
-from pipelines.errors import Note, Stopped
-from pipelines.types import Progress
+from pipelines.errors import InvalidRequest, Note, Stopped
+from pipelines.fields import no_picture, unpacked
+from pipelines.groups import Hires
+from pipelines.types import PassSize, Progress
 from webui.archive.store import SavedImage
 from webui.jobs.table import Job, JobState
 from webui.proof.sweep import AgainReport
@@ -31,7 +33,9 @@ class JobStatus:
     queue_behind: int = 0  # jobs that come after
     stage: str = ""
     step: int = 0
-    steps: int = 0
+    steps: int = 0  # of the pass at work
+    pass_number: int = 1
+    passes: int = 1
     image: int = 0  # images finished
     before: int = 0  # images before the batch at work, finished or skipped
     images: int = 1
@@ -77,8 +81,12 @@ def task_of(job: Job) -> str | None:
 
 def size_of(job: Job) -> tuple[int, int] | None:
     """Width and height of what a run makes."""
-    sides = job.payload.get("width"), job.payload.get("height")
-    return sides if task_of(job) and all(isinstance(side, int) for side in sides) else None  # type: ignore[return-value]
+    width, height, hires = (job.payload.get(name) for name in ("width", "height", "hires"))
+    if not task_of(job) or not isinstance(width, int) or not isinstance(height, int):
+        return None
+    with contextlib.suppress(InvalidRequest):
+        return unpacked(Hires, hires, no_picture).size(width, height) if isinstance(hires, Mapping) else (width, height)
+    return None
 
 
 def about(job: Job) -> str:
@@ -125,20 +133,24 @@ class Pace:
     as one slow step says little of those to come; `expected`, from earlier runs, counts as `TRUST` steps."""
 
     batches_left: int  # after this one
-    expected: float | None = None  # seconds a step
-    last: tuple[float, int] | None = None  # when the last report of a step came, and which step it was
-    took: list[float] = field(default_factory=list)  # seconds a step, of each report
+    expected: float | None = None  # seconds a unit of work
+    passes: tuple[PassSize, ...] = ()  # of the batch; (): one, of which nothing but its steps is known
+    last: tuple[float, int, int] | None = None  # when the last report of a step came, and which pass and step it was
+    took: list[float] = field(default_factory=list)  # seconds a unit of work, of each report
 
     def seconds_left(self, progress: Progress) -> float | None:
         """Of the whole job, at this step; None before there is anything to judge by."""
-        now = time.perf_counter()
-        if self.last is not None and progress.step > self.last[1]:
-            self.took.append((now - self.last[0]) / (progress.step - self.last[1]))
-        self.last = now, progress.step
+        now, number = time.perf_counter(), progress.pass_number
+        passes = self.passes or (PassSize(steps=progress.steps, width=1, height=1),) * progress.passes
+        step = passes[number - 1].work / passes[number - 1].steps
+        if self.last is not None and number == self.last[1] and progress.step > self.last[2]:
+            self.took.append((now - self.last[0]) / (progress.step - self.last[2]) / step)
+        self.last = now, number, progress.step
         known = [*self.took, *([] if self.expected is None else [self.expected] * TRUST)]
         if not known:
             return None
-        return statistics.median(known) * (progress.steps - progress.step + progress.steps * self.batches_left)
+        left = step * (progress.steps - progress.step) + sum(one.work for one in passes[number:])
+        return statistics.median(known) * (left + sum(one.work for one in passes) * self.batches_left)
 
 
 def reports_of(job: Job) -> tuple[AgainReport, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -128,14 +129,14 @@ class Lab:
             Durations(self._service.recent).refreshed(),
         )
         missing = [cell.request for cell in cells if finished.find(cell.request) is None]
-        seconds = [durations.seconds(one.model, one.steps_run, one.width * one.height) for one in missing]
+        seconds = [durations.seconds(one.model, one.work) for one in missing]
         known = [one for one in seconds if one is not None]
         return Plan(
             cells=len(cells),
             finished=len(cells) - len(missing),
-            steps=sum(request.steps_run for request in missing),
+            steps=sum(request.all_steps for request in missing),
             seconds=sum(known) if len(known) == len(missing) else None,
-            bytes=sum(durations.bytes(one.width * one.height) for one in missing),
+            bytes=sum(durations.bytes(math.prod(one.size)) for one in missing),
         )
 
     def submit(self, experiment: Experiment) -> str:
@@ -188,8 +189,8 @@ class Lab:
             path=path,
             kind="image",
             seed=cell.seed,
-            width=request.width,
-            height=request.height,
+            width=request.size[0],
+            height=request.size[1],
             task=request.task,
             prompt=request.prompt,
             made_at=datetime.fromtimestamp(path.stat().st_mtime).astimezone(),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pipelines.engine import Engine
 from pipelines.errors import Note
+from pipelines.fields import changed, flat
 from pipelines.types import GenerationRequest, ModelInfo, OnProgress, Progress
 
 PATIENCE = 30.0  # seconds that a picture waits for hashes which are being computed
@@ -27,6 +28,10 @@ _KINDS = {
     "embedding": ("embedding",),
     "upscaler": ("upscaler", "unknown"),
 }
+# role -> the fields that name it, the first that is there
+_FIELDS = {"model": ("model",), "vae": ("vae",), "upscaler": ("upscaler", "hires_upscaler")}
+_PROMPTS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
+_NAMING = (*(name for names in _FIELDS.values() for name in names), *_PROMPTS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +62,7 @@ class Match:
 
 def named_in(facts: Mapping[str, Any]) -> Iterator[Named]:
     """Every file whose hash is recorded; the record is data from strangers."""
-    roles: list[tuple[str, Any]] = [(role, [facts.get(role)]) for role in ("model", "vae", "upscaler")]
+    roles: list[tuple[str, Any]] = [(role, [facts.get(role)]) for role in _FIELDS]
     roles += [("lora", facts.get("loras")), ("embedding", facts.get("embeddings"))]
     for role, entries in roles:
         for entry in entries if isinstance(entries, list) else []:
@@ -94,15 +99,19 @@ def matched(facts: Mapping[str, Any], files: Sequence[ModelInfo]) -> list[Match]
     return [match(named, files) for named in named_in(facts)]
 
 
+def naming(request: GenerationRequest) -> dict[str, Any]:
+    """Its fields that name files, as far as they are there."""
+    found = flat(request)
+    return {name: found[name] for name in _NAMING if name in found}
+
+
 def renamed(request: GenerationRequest, matches: Iterable[Match]) -> GenerationRequest:
     """The request with the names that its files have today."""
-    matches = tuple(matches)
-    found = {name: getattr(request, name) for name in ("model", "vae", "prompt", "negative_prompt")}
-    if request.upscale is not None:
-        now = renamed_fields({"upscaler": request.upscale.upscaler}, matches)
-        request = replace(request, upscale=replace(request.upscale, **now))
-        matches = tuple(one for one in matches if one.named.role != "upscaler")
-    return replace(request, **renamed_fields(found, matches))
+    before = naming(request)
+    for name, now in renamed_fields(before, matches).items():
+        if now != before[name]:
+            request = changed(request, name, now)
+    return request
 
 
 def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[str, Any]:
@@ -112,11 +121,13 @@ def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[
         role, name, now = one.named.role, re.escape(one.named.name), one.now
         if now is None:
             continue
-        if role in ("model", "vae", "upscaler"):
-            found[role] = now
+        if role in _FIELDS:
+            # a picture that was made larger tells in its other fields how it was made
+            field = next((field for field in _FIELDS[role] if field in found), _FIELDS[role][0])
+            found[field] = now
             continue
         pattern = rf"(?<=<lora:){name}(?=[:>])" if role == "lora" else rf"(?<![\w-]){name}(?![\w-])"
-        for prompt in ("prompt", "negative_prompt"):
+        for prompt in _PROMPTS:
             if isinstance(found.get(prompt), str):
                 found[prompt] = re.sub(pattern, now.replace("\\", r"\\"), found[prompt], flags=re.IGNORECASE)
     return found

@@ -21,7 +21,7 @@ from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 from webui.archive.metadata import ReadBack, Record
 from webui.archive.record import PROGRAM
 from webui.proof import measures
-from webui.proof.resources import Finder, Match, renamed
+from webui.proof.resources import Finder, Match, naming, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
@@ -99,8 +99,7 @@ class _Original:
         """Equal for the images of one batch, which is computed once for all of them."""
         settings = {name: value for name, value in self.record.settings.items() if name != "seed"}
         request = self.batch.request  # with the names that its files have today
-        upscaler = request.upscale and request.upscale.upscaler
-        names = request.model, request.vae, request.prompt, request.negative_prompt, upscaler
+        names = naming(request)
         return json.dumps(
             [settings, names, self.batch.seeds, self.batch.threads, self.batch.prompt_rules], sort_keys=True
         )

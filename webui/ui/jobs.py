@@ -85,9 +85,7 @@ def live_value(house: House, status: JobStatus, language: Language) -> dict[str,
     elif status.state == "running":
         value["line"] = _running_line(house, status, language)
         value["share"] = _share(status)
-        if status.images > 1:
-            image = min(status.before + 1, status.images)
-            detail.insert(0, say("image_of", language, image=image, images=status.images))
+        detail = [*_places(status, language), *detail]
         if status.eta_seconds is not None:
             detail.insert(0, say("eta", language, seconds=max(1, round(status.eta_seconds))))
         if status.preview is not None:
@@ -124,9 +122,21 @@ def _running_line(house: House, status: JobStatus, language: Language) -> str:
     return translate(key if key in WORDS else "stage_loading", language, step=status.step, steps=status.steps)
 
 
+def _places(status: JobStatus, language: Language) -> list[str]:
+    """Which image, and which pass of it, where there are several."""
+    found = []
+    if status.images > 1:
+        image = min(status.before + 1, status.images)
+        found.append(translate("image_of", language, image=image, images=status.images))
+    if status.passes > 1:
+        found.append(translate("pass_of", language, number=status.pass_number, passes=status.passes))
+    return found
+
+
 def _share(status: JobStatus) -> float:
     """How much of the job is done, 0 … 1."""
     within = status.step / status.steps if status.steps else 0.0
+    within = (status.pass_number - 1 + within) / status.passes
     return min(1.0, (status.before + within) / max(1, status.images))
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
 from pipelines.types import BUILTIN
+from pipelines.upscaling import plain as upscalers
 from webui.words.frame import SCRIPT_WORDS
 
 Language = Literal["en", "zh"]
@@ -22,7 +23,11 @@ COOKIE = "seedprint-language"  # set by the page's head script, so that Python a
 
 Words = dict[str, tuple[str, str]]
 _BESIDE = ("info", "help")  # FIELD_info and FIELD_help are written beside a field
-_NO_FILES = {"model": (BUILTIN,), "vae": ("automatic",)}  # of fields that take names of files: those that are none
+_NO_FILES: Mapping[str, Sequence[str]] = {
+    "model": (BUILTIN,),
+    "vae": ("automatic",),
+    "hires_upscaler": (*upscalers.OF_LATENTS, *upscalers.PLAIN),
+}  # of fields that take names of files: those that are none
 _CHOSEN = ("choices", "value")  # the values of a note that are choices of its field
 
 
@@ -67,7 +72,9 @@ def choice_key(field: str, choice: object) -> str | None:
         return str(choice)
     if choice in _BESIDE or choice not in _NO_FILES.get(field, (choice,)):
         return None
-    return key if (key := f"{field}_{choice}") in WORDS else None
+    # a field of a second pass has the choices of the first's
+    keys = f"{field}_{choice}", f"{field.removeprefix('hires_')}_{choice}"
+    return next((key for key in keys if key in WORDS), None)
 
 
 def say(note: Note, language: Language, field: str = "") -> str:

@@ -42,6 +42,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must not name a LoRA, which changes both prompts: {name}.",
         "{field}中不能写 LoRA（{name}），它对两个提示词都起作用。",
     ),
+    "lora_second": (
+        "{field} must not name a LoRA: those of the first prompt count for both passes; got {name}.",
+        "{field}中不能写 LoRA（{name}）：第一遍提示词中的 LoRA 对两遍都起作用。",
+    ),
     "lora_missing": (
         "{field}: there is no LoRA called {name} in the models folder. {hint}",
         "{field}：模型文件夹中没有名为 {name} 的 LoRA。{hint}",

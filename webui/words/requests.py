@@ -41,6 +41,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must be at least {least:g} for {steps} steps, got {value}: no step would run.",
         "{steps} 步时{field}至少为 {least:g}，现为 {value}：一步都不会运行。",
     ),
+    "hires_beside_picture": (
+        "{field} is for pictures from words alone: leave the start picture out, or switch it off.",
+        "{field}只用于文生图：请去掉原图，或将其关闭。",
+    ),
+    "second_side": (
+        "{field} would give a side of {value:,} pixels; the second pass makes {low:,} to {high:,}.",
+        "{field}会得到 {value:,} 像素的边长，第二遍只能在 {low:,} 到 {high:,} 之间。",
+    ),
+    "choices_second": (
+        "{field} must not hold choices in braces or lists: they are drawn for the first pass alone.",
+        "{field}中不能有花括号选项或词表：只有第一遍会抽取。",
+    ),
     "mask_empty": ("Paint over what should change: the mask is empty.", "请涂抹需要改变的区域：蒙版为空。"),
     "mask_gone": (
         "Of the mask nothing is left after shrinking and fitting: paint more.",

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.groups import MASKED_CONTENTS
+from pipelines.fields import flat
+from pipelines.groups import MASKED_CONTENTS, Hires
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS
+from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from tests.refusals import refused
 from webui.archive import VERSION
 from webui.archive.metadata import from_infotext
@@ -65,6 +66,61 @@ def test_inpaint_letter_by_letter() -> None:
     )
 
 
+SECOND = {  # what a text that has a second pass leaves out, as that program means it
+    "hires": True,
+    "hires_by": 2.0,
+    "hires_width": 0,
+    "hires_height": 0,
+    "hires_steps": 0,
+    "hires_sampler": "same",
+    "hires_schedule": "same",
+    "hires_prompt": "",
+    "hires_negative_prompt": "",
+}
+
+
+def test_a_second_pass_as_the_reference_program_writes_it() -> None:
+    begun = "a star\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Denoising strength: 0.35, "
+    told = (
+        "Hires upscaler: 4x-UltraSharp, Hires resize: 1024x1536, Hires sampler: DPM++ 2M, Hires schedule type: Karras, "
+        'Hires CFG Scale: 5.5, Hires prompt: "a star, sharp", Hires negative prompt: blurry, Hires steps: 12'
+    )
+    fields, unknown = from_infotext(begun + told)
+    second = {
+        "hires_upscaler": "4x-UltraSharp",
+        "hires_width": 1024,
+        "hires_height": 1536,
+        "hires_sampler": "DPM++ 2M",
+        "hires_schedule": "karras",
+        "hires_guidance": 5.5,
+        "hires_prompt": "a star, sharp",
+        "hires_negative_prompt": "blurry",
+        "hires_steps": 12,
+        "hires_strength": 0.35,
+    }
+    assert {name: fields[name] for name in second} == second
+    assert "strength" not in fields
+    assert unknown == []
+    named = {"Latent (bicubic antialiased)": "latent bicubic antialiased", "None": "lanczos", "Latent": "latent"}
+    for theirs, ours in named.items():
+        assert from_infotext(f"{begun}Hires upscaler: {theirs}")[0]["hires_upscaler"] == ours
+
+
+def test_a_second_pass_is_written_as_the_reference_program_writes_it() -> None:
+    hires = Hires(width=1024, height=1536, upscaler="latent bicubic", strength=0.35, steps=12, prompt="a: b")
+    told = flat(GenerationRequest(prompt="a star", seed=1, hires=hires))
+    text = infotext.write({name: value for name, value in told.items() if value is not None})
+    assert "Denoising strength: 0.35" in text
+    assert "Hires denoising" not in text
+    for pair in (
+        "Hires resize: 1024x1536",
+        "Hires upscaler: Latent (bicubic)",
+        "Hires steps: 12",
+        'Hires prompt: "a: b"',
+    ):
+        assert pair in text
+
+
 def test_a_text_of_the_reference_program() -> None:
     text = (
         "photo of a cat, <lora:fluffy:0.8>\nsecond line\nNegative prompt: blurry, (bad:1.2)\nmore\n"
@@ -85,8 +141,9 @@ def test_a_text_of_the_reference_program() -> None:
         "height": 512,
         "model": "v1-5-pruned",
         "clip_skip": 2,
+        **SECOND,
     }
-    assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b", "Hires upscale: 2"]
+    assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
     assert infotext.model_hash(text) == "6ce0161689"
 
 
@@ -145,7 +202,7 @@ def test_traps_of_the_format() -> None:
 
 def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
-    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule"}
+    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule", "hires"}
     assert len(unknown) == 3
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field
+from pipelines.kinds import Flag
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS
 from webui.archive import VERSION
@@ -23,7 +24,13 @@ Fields = dict[str, Any]
 
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 _HASH = re.compile(r"[0-9a-f]{8,64}")
-_SECOND_PASS = ("Hires ", "First pass size")  # the second: A1111 before 2023
+_SECOND_PASS = "Hires "
+_FIRST_PASS = "First pass size"  # as A1111 wrote before 2023, when there was a second
+# our name of a pair -> what it is written as, which a start picture has as well; the two never stand together
+_WRITTEN = {"Hires denoising strength": "Denoising strength"}
+_SIZES = {"Size": ("width", "height"), "Hires resize": ("hires_width", "hires_height")}  # pairs that tell of two fields
+_FIRST_SIDES = {names[0]: key for key, names in _SIZES.items()}
+_SIDES = {name for names in _SIZES.values() for name in names}
 _BEHIND_LIMIT = 20  # lines behind the settings that are told
 
 
@@ -45,12 +52,12 @@ def write(
     """The text for one image. `settings`: the flat fields of `metadata.flat_fields`; `besides`: pairs that are none."""
     pairs: dict[str, str] = {}
     for one in REQUEST_FIELDS:
-        if one.name == "width":
-            pairs["Size"] = f"{settings['width']}x{settings['height']}"
+        if one.name in _FIRST_SIDES:
+            pairs |= _size_of(_FIRST_SIDES[one.name], settings)
         elif one.name == "model" and model_sha256:
             pairs["Model hash"] = model_sha256[:10]
         if one.setting.infotext and _told(one, settings):
-            pairs[one.setting.infotext] = _text_of(one, settings[one.name])
+            pairs[_WRITTEN.get(one.setting.infotext, one.setting.infotext)] = _text_of(one, settings[one.name])
     line = line_of({**pairs, "RNG": "CPU", **besides})
     negative = f"\n{NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
     return f"{settings['prompt']}{negative}\n{line}".strip()
@@ -66,6 +73,12 @@ def _told(one: Field, settings: Mapping[str, Any]) -> bool:
     if one.name not in settings or (one.setting.sparse and settings[one.name] == one.default):
         return False
     return not one.setting.needs or bool(settings.get(one.setting.needs))
+
+
+def _size_of(key: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Nothing where it is left to other fields."""
+    sides = [settings.get(name, 0) for name in _SIZES[key]]
+    return {key: "{}x{}".format(*sides)} if any(sides) else {}
 
 
 def _text_of(one: Field, value: Any) -> str:
@@ -100,7 +113,7 @@ def _groups(there: set[str]) -> Fields:
     for one in REQUEST_FIELDS:
         if one.switch and one.group in _SPOKEN:
             found[one.name] = one.group in there
-        elif one.group in there - {""} and one.setting.infotext and one.setting.sparse:
+        elif one.group in there - {""} and ((one.setting.infotext and one.setting.sparse) or one.name in _SIDES):
             found[one.name] = one.default
     return found
 
@@ -112,8 +125,10 @@ def _understood(pairs: Mapping[str, str]) -> dict[str, str]:
     if not found.get("Version", "").startswith("seedprint"):
         if is_file(found.get("Model", "")):
             found["Model"] = str(stem(found["Model"]))
-        if any(key.startswith(_SECOND_PASS) for key in found) and "Denoising strength" in found:
-            found["Hires denoising strength"] = found.pop("Denoising strength")
+        if _FIRST_PASS in found and "Denoising strength" in found:
+            found["Second pass denoising strength"] = found.pop("Denoising strength")
+    if any(key.startswith(_SECOND_PASS) for key in found):
+        found |= {ours: found.pop(theirs) for ours, theirs in _WRITTEN.items() if theirs in found}
     return found
 
 
@@ -129,17 +144,19 @@ def _field(key: str, value: str) -> Fields | None:
         return {}
     if key == "RNG":
         return {} if value == "CPU" else None
-    if key == "Size":
+    if key in _SIZES:
         size = _SIZE.fullmatch(value)
-        return accepted({"width": int(size[1]), "height": int(size[2])}) if size else None
+        return accepted(dict(zip(_SIZES[key], map(int, size.groups()), strict=True))) if size else None
     if key == "Sampler":
         return sampler_fields(value)
     one = _BY_KEY.get(key)
     if one is None:
         return None
-    if one.setting.words:
-        words = _lowered(key)
+    if one.setting.words and (value.lower() in (words := _lowered(key)) or isinstance(one.kind, Flag)):
         return {one.name: words[value.lower()]} if value.lower() in words else None
+    if key == "Hires sampler":
+        found = sampler_fields(value) or {}
+        return {f"hires_{name}": told for name, told in found.items()} or None
     try:
         return accepted({one.name: one.kind.read(value)})
     except ValueError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.types import ModelInfo
+from pipelines.upscaling.plain import OF_LATENTS
+from webui.ui.generate.controls import choice_label
 from webui.ui.labels import word
 
 
@@ -16,3 +18,8 @@ def vae_choices(adapters: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
         for one in adapters
         if one.kind == "vae"  # a broken file is of no kind
     ]
+
+
+def upscaler_choices(upscalers: tuple[str, ...]) -> list[tuple[Any, str]]:
+    """(shown, name) of what may make the first picture of two larger: `upscalers` are those of pixels."""
+    return [(choice_label("hires_upscaler", name), name) for name in (*OF_LATENTS, *upscalers)]

@@ -13,7 +13,7 @@ from pipelines.groups import IMAGE_GUIDANCE
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.ui.generate.adapters import vae_choices
+from webui.ui.generate.adapters import upscaler_choices, vae_choices
 from webui.ui.generate.controls import (
     PLACE,
     Form,
@@ -91,12 +91,27 @@ class Extras:
     seed_random: gr.Button
     seed_reuse: gr.Button
 
-    def offer(self, form: Form, models: tuple[ModelInfo, ...], adapters: tuple[ModelInfo, ...]) -> Updates:
+    def offer(
+        self,
+        form: Form,
+        models: tuple[ModelInfo, ...],
+        adapters: tuple[ModelInfo, ...],
+        upscalers: tuple[str, ...],
+    ) -> Updates:
         """What lies in the models folder now; what is chosen stays."""
         return {
             form["model"]: gr.update(choices=model_choices(models)),
             form["vae"]: gr.update(choices=vae_choices(adapters)),
+            form["hires_upscaler"]: gr.update(choices=upscaler_choices(upscalers)),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """What lies in the models folders beside models, as the form offers it."""
+
+    adapters: tuple[ModelInfo, ...]
+    upscalers: tuple[str, ...]
 
 
 OWN = "own"  # the shape of the picture that is started from
@@ -129,7 +144,7 @@ def build_model(models: tuple[ModelInfo, ...]) -> tuple[Component, gr.Button]:
 def build_settings(
     made: Mapping[str, Component],
     model: ModelInfo | None,
-    adapters: tuple[ModelInfo, ...],
+    files: Files,
     defaults: Mapping[str, Any],
 ) -> tuple[dict[str, Component], Extras]:
     """Everything under the prompt but what `made` has, as `defaults` have it; what has no place of its own is folded
@@ -142,7 +157,9 @@ def build_settings(
         seed_random, seed_reuse = (icon(name, word(name)) for name in ("seed_random", "seed_reuse"))
     with gr.Accordion(word("more"), open=False, elem_id=f"{PLACE}_more"):
         settings |= _build_sampling(start)
-        settings |= _build_folded({**made, **settings}, start, adapters)
+        settings |= _build_folded({**made, **settings}, start, vae_choices(files.adapters))
+    with gr.Accordion(word("hires"), open=False, elem_id=f"{PLACE}_hires_fold", elem_classes=tasks_class("hires")):
+        settings |= _build_second(start, upscaler_choices(files.upscalers))
     return settings, Extras(
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
         shapes=shapes,
@@ -163,10 +180,10 @@ def _row(start: Mapping[str, Any], *names: str) -> dict[str, Component]:
 
 
 def _build_folded(
-    made: Mapping[str, Component], start: Mapping[str, Any], adapters: tuple[ModelInfo, ...]
+    made: Mapping[str, Component], start: Mapping[str, Any], vaes: list[tuple[Any, str]]
 ) -> dict[str, Component]:
     """Every field that has no control yet: a new one lands here by itself."""
-    options: dict[str, dict[str, Any]] = {"vae": {"choices": vae_choices(adapters)}}
+    options: dict[str, dict[str, Any]] = {"vae": {"choices": vaes}}
     rest = [one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.name not in made]
     return {
         one.name: control(
@@ -176,8 +193,20 @@ def _build_folded(
             **{"elem_classes": tasks_class(one.name), **options.get(one.name, {})},
         )
         for one in rest
-        if one.group not in BESIDE_PICTURES
+        if one.group not in (*BESIDE_PICTURES, "hires")
     }
+
+
+def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) -> dict[str, Component]:
+    """The second pass in high resolution: its switch, then its fields, those most used first."""
+    made = {
+        "hires": control("hires", PLACE, start.get("hires"), label=word("hires_on")),
+        "hires_upscaler": control("hires_upscaler", PLACE, start.get("hires_upscaler"), choices=upscalers),
+    }
+    for names in (("hires_by", "hires_strength"), ("hires_width", "hires_height"), ("hires_steps", "hires_guidance")):
+        made |= _row(start, *names)
+    made |= _row(start, "hires_sampler", "hires_schedule")
+    return made | rest_of(PLACE, "hires", made)
 
 
 def _build_sampling(start: Mapping[str, Any]) -> dict[str, Component]:

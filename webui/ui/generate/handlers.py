@@ -16,7 +16,16 @@ from webui.archive import metadata
 from webui.library import presets
 from webui.ui import jobs
 from webui.ui.generate import memory_line
-from webui.ui.generate.controls import TABS, Updates, Values, accepted, schedule_update, typed, whole
+from webui.ui.generate.controls import (
+    TABS,
+    Updates,
+    Values,
+    accepted,
+    schedule_update,
+    shown_in,
+    typed,
+    whole,
+)
 from webui.ui.generate.workspace import Workspace
 from webui.words import Language, fault, language_of, translate
 
@@ -96,13 +105,13 @@ class GenerateHandlers:
     def offered(self) -> Updates:
         """Models, VAEs and LoRAs as they lie in the models folder now."""
         service = self.house.service
-        return self.space.extras.offer(self.form, service.models(), service.adapters())
+        return self.space.extras.offer(self.form, service.models(), service.adapters(), service.upscalers())
 
     def memory(self, values: dict[Any, Any], request: gr.Request) -> Any:
         """Whether the chosen size fits, and about how long it takes."""
         house, fields = self.house, self.form.read(values)
-        if task_in(values[self.space.task]) == "txt2img":
-            fields.pop("strength")  # the others' alone
+        there = {one.name for one in shown_in(task_in(values[self.space.task]))}
+        fields = {name: value for name, value in fields.items() if name in there}
         state, language = house.service.engine_state(), language_of(request)
         text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations.refreshed())
         return gr.update(value=escaped(text), visible=bool(text))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.errors import Note
+from pipelines.errors import InvalidRequest, Note
+from pipelines.fields import build
 from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
 from pipelines.prompts.grammar import prompts_in
-from pipelines.types import EngineState, ModelInfo, steps_at
+from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo, PassSize, steps_at
 from webui.jobs.durations import Durations
 from webui.ui.generate.controls import accepted
 from webui.words import Language, say
 
-_COUNTS = ("steps", "width", "height", "batch_size", "batches")
+_COUNTS = ("steps", "sampler", "schedule", "width", "height")  # what a picture's work goes by, and what hires needs
 
 
 def told(
@@ -32,6 +34,10 @@ def told(
     if model.family not in FAMILIES:
         return ""
     width, height, batch = (_within(fields[name]) for name in ("width", "height", "batch_size"))
+    passes = _passes(fields)
+    if passes:
+        largest = max(passes, key=lambda one: one.width * one.height)
+        width, height = largest.width, largest.height
     guidance = fields["guidance"]
     if not (width and height and batch) or not isinstance(guidance, (int, float)):
         return ""
@@ -49,13 +55,22 @@ def told(
 
 def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) -> float | None:
     """Of the whole run, as far as the form is filled in."""
-    strength, counts = fields.get("strength", 1), {name: fields.get(name) for name in _COUNTS}
-    if not all(accepted(name, value) for name, value in {**counts, "strength": strength}.items()):
+    counts = {name: fields.get(name) for name in ("batch_size", "batches")}
+    passes, strength = _passes(fields), fields.get("strength", 1)
+    if not passes or not all(accepted(name, value) for name, value in {**counts, "strength": strength}.items()):
         return None
-    steps, width, height, batch, batches = (int(count) for count in counts.values() if count is not None)
-    steps = max(1, steps_at(strength, steps))
-    one = durations.seconds(model.name, steps, width * height)
-    return None if one is None else one * batch * batches
+    work = sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in passes)
+    one = durations.seconds(model.name, work)
+    return None if one is None else one * math.prod(int(count) for count in counts.values() if count is not None)
+
+
+def _passes(fields: Mapping[str, Any]) -> tuple[PassSize, ...]:
+    """Of one image without a start picture; none where the form holds what no request may."""
+    there = (one.name for one in REQUEST_FIELDS if one.name in _COUNTS or one.group == "hires")
+    try:
+        return build(GenerationRequest, {name: fields[name] for name in there if name in fields}).passes
+    except InvalidRequest:
+        return ()
 
 
 def _within(value: object) -> int:

@@ -63,6 +63,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, warm: Any) -> None
     warm.then(handlers.memory, api_name="form_memory_warm", **told)
     counted = (
         *(form["model"], form["width"], form["height"], form["batch_size"], form["guidance"]),
+        *(form["hires"], form["hires_by"], form["hires_width"], form["hires_height"]),
         *(form["steps"], form["batches"], space.canvas),  # a finished picture tells how long they take here
     )
     changes: list[Any] = [component.change for component in counted]
@@ -71,7 +72,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, warm: Any) -> None
 
 def _wire_files(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
     form = space.form
-    offered = [form["model"], form["vae"]]
+    offered = [form["model"], form["vae"], form["hires_upscaler"]]
     offer(space.refresh.click, handlers.offered, None, offered, api_name="form_refresh", **_QUIET)
     offer(blocks.load, handlers.offered, None, offered, api_name="form_load", **_QUIET)
     form["model"].change(None, form["model"], space.networks, js="name => ({model: name})", api_visibility="private")

@@ -15,6 +15,7 @@ from pipelines.types import ModelInfo
 from webui.jobs.defaults import model_defaults
 from webui.ui.generate.controls import PLACE, Form
 from webui.ui.generate.form import (
+    Files,
     build_mask,
     build_model,
     build_prompts,
@@ -124,8 +125,9 @@ class Workspace:
                     elem_id=f"{PLACE}_preset",
                 )
                 self.undo, self.reset = (icon(f"{name}", word(f"form_{name}")) for name in ("undo", "reset"))
+            files = Files(adapters=house.service.adapters(), upscalers=house.service.upscalers())
             defaults = model_defaults(model, house.service.shelf.settings)
-            settings, self.extras = build_settings(made, model, house.service.adapters(), defaults)
+            settings, self.extras = build_settings(made, model, files, defaults)
         self.faults = Faults(elem_id=f"{PLACE}_faults")
         self.form = Form(named=made | settings)
 
