@@ -73,7 +73,7 @@ class Bar:
         self._bar.close()
 
     def show(self, status: JobStatus, request: GenerationRequest) -> None:
-        batch = min(status.image // request.batch_size, request.batches - 1)
+        batch = min(status.before // request.batch_size, request.batches - 1)
         before = batch * request.all_steps + sum(one.steps for one in request.passes[: status.pass_number - 1])
         step = 0 if status.stage == "upscaling" else status.step  # its parts are no steps
         self._bar.set_description(status.stage or status.state, refresh=False)
