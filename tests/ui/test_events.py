@@ -486,7 +486,7 @@ def test_half_a_character_in_any_field_is_told_beside_it(ui: Page, name: str) ->
     on = {} if switch is None else {f"form_{switch.name}": True}
     told = faults(ui.call("form_submit", {"task": "txt2img", **on, f"form_{name}": "\ud800"}))
     assert list(told) == [name]
-    assert r"\ud800" in told[name]
+    assert r"\ud800" in told[name] or "half of a surrogate pair" in told[name]
 
 
 @pytest.mark.parametrize("value", [None, "abc", [1], {"a": 1}], ids=repr)
