@@ -103,7 +103,7 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "vae": "kl.safetensors",
     "dialect": "compel",
 }
-CHANGED = changed("", *SWITCHED, **GIVEN)
+CHANGED = changed("", "hires", *SWITCHED, **GIVEN)
 
 
 @pytest.mark.parametrize("name", CHANGED)
