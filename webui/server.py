@@ -179,6 +179,7 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.proof import proof_routes
         from webui.http.queue import queue_routes
         from webui.http.scripts import script_routes
+        from webui.http.upscale import upscale_routes
         from webui.http.weight import Compressed
         from webui.ui.layout import build_page, mount_options
 
@@ -198,6 +199,7 @@ def build_application(parts: Parts) -> FastAPI:
     application.include_router(queue_routes(parts.service))
     application.include_router(notice_routes(parts.service, parts.notices))
     application.include_router(proof_routes(parts.service, parts.history))
+    application.include_router(upscale_routes(parts.service, parts.history))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)
     # what gradio's own routes stumble over is a request that no page of ours sends

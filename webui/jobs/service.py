@@ -132,7 +132,11 @@ class GenerationService:
     def submit_upscale(self, path: Path, **wanted: Any) -> str:
         """Queues making this picture larger; `wanted`: what differs in `Upscale`. Raises InvalidRequest,
         UnreadableImage, StorageError."""
-        return self.submit(upscaling.request_of(path, self._store.inputs, wanted))
+        return self.submit_upscales([path], **wanted)[0]
+
+    def submit_upscales(self, paths: Sequence[Path], **wanted: Any) -> list[str]:
+        """Likewise of several: all, or none."""
+        return self.submit_many([upscaling.request_of(path, self._store.inputs, wanted) for path in paths])
 
     def submit_again(self, *paths: Path) -> str:
         """Queues making these images again, to compare. Nothing is saved. Of those that are gone the job tells."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from webui.ui.widgets.widget import Widget
 from webui.words.canvas import CANVAS_WORDS
 from webui.words.history import PROOF_WORDS
+from webui.words.upscale import UPSCALE_WORDS
 from webui.words.viewer import VIEWER_WORDS
 
 
@@ -21,5 +22,5 @@ class Canvas(Widget):
     """
 
     folder = "canvas"
-    words: ClassVar[Any] = {**VIEWER_WORDS, **PROOF_WORDS, **CANVAS_WORDS}
+    words: ClassVar[Any] = {**VIEWER_WORDS, **PROOF_WORDS, **UPSCALE_WORDS, **CANVAS_WORDS}
     empty: ClassVar[dict[str, Any]] = {"items": []}

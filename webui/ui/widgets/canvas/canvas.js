@@ -1,5 +1,6 @@
 import { talker } from "../history/talk.js";
 import { finder, make, makeButton, onPage } from "../shared/dom.js";
+import { askLarger, followLarger, lineOf } from "../shared/larger.js";
 import { viewer } from "../shared/viewer.js";
 import { speaker } from "../shared/words.js";
 import { filmOf, fromHistory, neighbour, shownAfter } from "./film.js";
@@ -23,6 +24,7 @@ class Canvas {
     this.isRunning = false;
     const on = {
       send: (way) => this.send(way),
+      enlarge: () => this.enlarge(),
       look: () => this.look(),
       compare: () => this.compare(),
       rate: (stars) => this.rate(stars),
@@ -223,6 +225,30 @@ class Canvas {
       await this.refresh();
       this.choose(item.id, { byHand: true });
     });
+  }
+
+  /** Into a larger one, which is shown when it is there, unless another was chosen meanwhile. */
+  async enlarge() {
+    const { item } = this;
+    const go = async (wish) => {
+      const { jobs } = await this.talk("upscale", { ids: [item.picture], ...wish });
+      const isHere = () => this.element.isConnected;
+      followLarger(this.talk, jobs[0], isHere, (told) => this.#followed(item, told));
+    };
+    try {
+      const { width, height } = await this.talk(`picture/${item.picture}`);
+      await askLarger(this.find("dialog.larger"), { talk: this.talk, say: this.say, size: [width, height], go });
+    } catch (error) {
+      this.tell(error.message);
+    }
+  }
+
+  async #followed(item, told) {
+    const isShown = this.shown === item.id;
+    if (told.ids.length) await this.refresh();
+    const larger = this.film.find(({ picture }) => told.ids.includes(picture));
+    if (isShown && larger) this.choose(larger.id, { byHand: true });
+    if (isShown) this.tell(lineOf(told, this.say));
   }
 
   async textOf(item) {

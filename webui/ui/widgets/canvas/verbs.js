@@ -5,7 +5,7 @@ import { fiveStars } from "../history/cells.js";
 
 const SENT = { to_again: "again", to_img2img: "img2img", to_inpaint: "inpaint", reuse_seed: "seed", reuse_all: "run" };
 
-/** `on`: send(way), look(), compare(), rate(stars), erase(), tell(key). `textOf(item)`: its settings as text. */
+/** `on`: send(way), enlarge(), look(), compare(), rate(stars), erase(), tell(key). `textOf(item)`: its settings as text. */
 export class Verbs {
   constructor(bar, say, on, textOf) {
     Object.assign(this, { bar, say, on, textOf });
@@ -18,6 +18,7 @@ export class Verbs {
     bar.replaceChildren(
       this.stars,
       ...sent,
+      this.#button("larger", () => on.enlarge()),
       this.#button("to_looks", () => on.look()),
       this.compare,
       this.#copies(),

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from webui.ui.widgets.widget import Widget, Words
 from webui.words.history import HISTORY_WORDS
+from webui.words.upscale import UPSCALE_WORDS
 from webui.words.viewer import VIEWER_WORDS
 
 
@@ -19,4 +20,4 @@ class HistoryView(Widget):
 
     folder = "history"
     shared = ("viewer",)
-    words: ClassVar[Words] = {**HISTORY_WORDS, **VIEWER_WORDS}
+    words: ClassVar[Words] = {**HISTORY_WORDS, **VIEWER_WORDS, **UPSCALE_WORDS}

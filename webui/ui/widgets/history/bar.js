@@ -24,7 +24,9 @@ export class Bar {
     const { tell } = this;
     const outside = [this.#stars(), this.#tagBox()];
     const compare = this.#button("compare", () => page.compare());
-    const rest = [this.#button("verify", () => page.verify()), this.#move(), this.#exports(), this.#delete()];
+    const larger = this.#button("larger", () => page.enlarge(page.chosen()));
+    const verify = this.#button("verify", () => page.verify());
+    const rest = [verify, larger, this.#move(), this.#exports(), this.#delete()];
     const inside = [this.#restore(), this.#erase()];
     for (const one of [...outside, ...rest]) one.dataset.trash = "no";
     for (const one of inside) one.dataset.trash = "yes";

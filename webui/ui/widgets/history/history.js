@@ -3,6 +3,7 @@ import { speaker } from "../shared/words.js";
 import { Bar } from "./bar.js";
 import { cellOf } from "./cells.js";
 import { askIn, closeBeside, compareIn } from "./dialogs.js";
+import { enlarge as enlargeThem } from "./enlarging.js";
 import { Filters } from "./filters.js";
 import { Large } from "./large.js";
 import { Notice } from "./notice.js";
@@ -16,7 +17,7 @@ const FRESH = 4000; // milliseconds until it is looked whether there are new one
 const TYPED = 200; // milliseconds after the last letter of a search
 const AHEAD = "900px"; // so far above the end the next page is fetched
 const SORTS = ["newest", "oldest", "rating", "largest"];
-const TASKS = ["txt2img", "img2img", "inpaint"];
+const TASKS = ["txt2img", "img2img", "inpaint", "upscale"];
 
 class HistoryPage {
   constructor({ element, props, trigger }, words) {
@@ -49,6 +50,7 @@ class HistoryPage {
     this.act = notice.attempt((action, ids, how) => this.#act(action, ids, how));
     this.download = notice.attempt((kind, ids) => this.#download(kind, ids));
     this.facets = notice.attempt(() => this.#facets());
+    this.enlarge = notice.attempt((items) => enlargeThem(this, items, notice));
   }
 
   #parts() {
@@ -62,7 +64,7 @@ class HistoryPage {
       (key, value) => this.narrow(key, value),
       () => this.reset(),
     );
-    this.dialogs = ["large", "both", "ask", "proof"].map((name) => find(`dialog.${name}`));
+    this.dialogs = ["large", "both", "ask", "proof", "larger"].map((name) => find(`dialog.${name}`));
     this.dialogs.forEach(closeBeside);
     const seen = (entries) => entries.at(-1).isIntersecting && this.more();
     this.spy = new IntersectionObserver(seen, { rootMargin: AHEAD });

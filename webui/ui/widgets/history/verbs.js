@@ -2,6 +2,7 @@
 import { copyPicture, copyText } from "../shared/copying.js";
 import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "./cells.js";
+import { enlarge } from "./enlarging.js";
 
 const WAYS = { to_img2img: "img2img", to_inpaint: "inpaint", to_run: "run", to_again: "again" };
 
@@ -67,8 +68,12 @@ export class Verbs {
         page.send(way, full);
       }),
     );
+    const larger = this.#button(
+      "larger",
+      large.attempt(() => enlarge(page, [full], large.notice)),
+    );
     const looks = full.badge.can ? [this.#button("to_looks", () => page.lookAt(full))] : [];
-    return [compare, ...sends, ...looks];
+    return [compare, ...sends, larger, ...looks];
   }
 
   #delete() {
