@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from .acts import generate, strip
+from .acts import field, generate, strip
 from .conftest import Served, Visits
 
 pytestmark = pytest.mark.browser
@@ -99,3 +99,18 @@ def test_where_words_look(visits: Visits, served: Served, tmp_path: Path) -> Non
     expect(page.locator("#lab_looks .note")).to_contain_text("the same, pixel for pixel")
     assert len(served.pictures()) == made
     page.locator("#lab_looks").screenshot(path=tmp_path / "looks.png")
+
+
+def test_the_forms_settings_are_compared_from_txt2img(visits: Visits) -> None:
+    page = visits.open()
+    for name, value in {"prompt": "a red star", "steps": 7, "guidance": 4, "seed": 300, "width": 192}.items():
+        field(page, f"form_{name}").fill(str(value))
+        field(page, f"form_{name}").blur()
+    page.locator("#form_to_lab").click()
+    expect(page.locator("#frame").get_by_role("tab", name="Lab", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#lab_x_field")).to_be_visible()
+    expect(page.locator("#lab_phrase")).to_be_hidden()
+    for name, value in {"prompt": "a red star", "steps": "7", "guidance": "4", "width": "192"}.items():
+        expect(field(page, f"lab_{name}")).to_have_value(value)
+    expect(page.locator("#lab_seeds").locator("input, textarea")).to_have_value("300-303")
+    expect(page.locator("#lab_estimate")).to_contain_text("24 pictures")  # 2 x 3 values, 4 seeds

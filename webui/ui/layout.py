@@ -25,6 +25,7 @@ from webui.ui.history.tab import HistoryTab
 from webui.ui.house import House, engine_line
 from webui.ui.inputs import Page
 from webui.ui.lab.tab import LabTab
+from webui.ui.lab.taken import wire_compare
 from webui.ui.labels import word
 from webui.ui.models.tab import ModelsTab
 from webui.ui.style import mount_options
@@ -77,7 +78,8 @@ def build_page(parts: Parts) -> gr.Blocks:
                 history = HistoryTab(house).build(opened)
             with _tab("lab") as opened:
                 ready = shipped.load(HERE / "presets" / "experiments")
-                LabTab(house, parts.lab, ready).build(opened).wire(blocks)
+                lab = LabTab(house, parts.lab, ready).build(opened)
+                lab.wire(blocks)
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)
             with _tab("settings") as opened:
@@ -92,6 +94,7 @@ def build_page(parts: Parts) -> gr.Blocks:
         saving.wire(blocks)
         drop.wire(sender, again)
         models.wire(sender)
+        wire_compare(space, lab.form, sender)
     return blocks
 
 

@@ -56,6 +56,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "clip_skip": ("CLIP skip", "CLIP 跳过层"),
     "clip_skip_info": ("1 is the text encoder's last layer", "1 为文本编码器的最后一层"),
     "form_undo": ("Undo", "撤销"),
+    "form_to_lab": ("Compare settings (X/Y/Z) …", "比较参数（X/Y/Z）……"),
     "form_reset": ("Defaults", "默认值"),
     "more": ("More settings", "更多设置"),
     "refresh": ("Refresh", "刷新"),

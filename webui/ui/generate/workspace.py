@@ -128,6 +128,8 @@ class Workspace:
             files = Files(adapters=house.service.adapters(), upscalers=house.service.upscalers())
             defaults = model_defaults(model, house.service.shelf.settings)
             settings, self.extras = build_settings(made, model, files, defaults)
+            classes = "for-txt2img-img2img"
+            self.to_lab = gr.Button(word("form_to_lab"), size="sm", elem_id=f"{PLACE}_to_lab", elem_classes=classes)
         self.faults = Faults(elem_id=f"{PLACE}_faults")
         self.form = Form(named=made | settings)
 

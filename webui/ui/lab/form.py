@@ -41,6 +41,7 @@ from webui.words import WORDS
 AXES = ("x", "y", "z")
 _START = tuple(one.name for one in shown_in("img2img") if one.group == "init")
 _PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
+TAKEN = (*_PLAIN, *_START)  # what it shares with the form that makes pictures
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
 _HERE = {one.name for one in shown_in("img2img")}
@@ -103,7 +104,7 @@ class LabForm:
         named = self.by_name()
         given = {name: values[component] for name, component in named.items()}
         given |= {name: typed(name, given[name]) for name in named if isinstance(named[name], TextBox)}
-        asked = {name: whole(given[name]) for name in (*_PLAIN, *_START)}
+        asked = {name: whole(given[name]) for name in TAKEN}
         base = build(GenerationRequest, asked if image is None else asked | {"init_image": image})
         question = _question(given)
         seeded = isinstance(question, Grid) and any(axis.field == "seed" for axis in question.axes)
@@ -115,7 +116,7 @@ class LabForm:
         """Updates that show `experiment`; `image`: the file of what it begins with."""
         base, question = experiment.base, experiment.question
         asked = flat(base)
-        shown: dict[str, Any] = {name: asked[name] for name in (*_PLAIN, *_START) if name in asked}
+        shown: dict[str, Any] = {name: asked[name] for name in TAKEN if name in asked}
         shown |= {"kind": question.kind, "seeds": ", ".join(map(str, experiment.seeds)) or "1-4"}
         shown |= _fields_of(question) | {"image": str(image) if image is not None else None}
         named = self.by_name()

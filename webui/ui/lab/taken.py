@@ -1,0 +1,42 @@
+"""From the workspace to the lab: a grid of settings that begins with what the form shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from webui.ui.again.send import Sender
+from webui.ui.generate.controls import Updates, Values, fits
+from webui.ui.generate.handlers import task_in
+from webui.ui.generate.workspace import Workspace
+from webui.ui.lab.form import TAKEN, LabForm
+
+SEEDS = 4  # that a setting is compared on
+
+_LEAVES = "(_, ...rest) => { window.seedprintLeave(); return [window.seedprintTask(), ...rest]; }"
+
+
+def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
+    """What the lab has of the form: every value that a request takes, its seed and the next ones, its picture."""
+    shown, named = space.form.read(values), form.by_name()
+    # a list on a tab that was never open forgets its value with any update that does not name it
+    updates: Updates = {one: gr.update(value=values[one]) for one in form.components()}
+    updates |= {named[name]: gr.update(value=shown[name]) for name in TAKEN if fits(name, shown[name])}
+    is_img2img = task_in(values[space.task]) == "img2img"
+    updates[form.image] = gr.update(value=values[space.image] if is_img2img else None)
+    if fits("seed", seed := shown["seed"]) and isinstance(seed, int) and seed >= 0:
+        updates[form.seeds] = gr.update(value=f"{seed}-{seed + SEEDS - 1}")
+    return form.reveal("grid", updates | {form.kind: gr.update(value="grid")})
+
+
+def wire_compare(space: Workspace, form: LabForm, sender: Sender) -> None:
+    """Call once all tabs stand."""
+
+    def compare(values: dict[Any, Any]) -> Updates:
+        return sender.open("lab") | taken(form, space, values)
+
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    inputs: set[Any] = {space.task, space.image, *space.form.components(), *form.components()}
+    outputs = [sender.way, *form.components()]
+    sender.travels(space.to_lab.click(compare, inputs, outputs, js=_LEAVES, api_name="form_to_lab", **quiet))
