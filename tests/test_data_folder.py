@@ -81,6 +81,7 @@ def use(parts: Parts, settings: Settings) -> Iterator[Callable[[], object]]:
     yield lambda: parts.forms.keep("txt2img", {"steps": 5})
     yield lambda: parts.notices.dismiss(parts.notices()[0].id if parts.notices() else "0" * 16)
     yield parts.rereading.start
+    yield parts.rechecking.start
     yield parts.ahead.start
 
 

@@ -41,6 +41,7 @@ from webui.networks.previews import Previews
 from webui.notices import Notices
 from webui.proof import golden, upgrades
 from webui.proof.badges import Proofs
+from webui.proof.rechecking import Rechecking
 from webui.proof.remade import Remade
 from webui.proof.rereading import Rereading
 from webui.proof.resources import altered
@@ -56,9 +57,10 @@ class Parts:
     store: ImageStore
     history: History
     thumbnails: Thumbnails
-    watcher: Watcher  # not started yet, nor are `ahead` and `rereading`: a command that ends soon needs none
+    watcher: Watcher  # not started yet, nor are the three that follow: a command that ends soon needs none
     ahead: Ahead
     rereading: Rereading
+    rechecking: Rechecking
     reading: ReadingSettings
     presets: tuple[Preset, ...]  # shipped ones but the styles, and a person's own
     library: Library
@@ -121,6 +123,8 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         reading = ReadingSettings(shared / READING)
         rereading = Rereading(engine, data_dir, idle, reading.monthly)
         stack.callback(rereading.close)
+        rechecking = Rechecking(engine, settings.data_dir / golden.FOLDER, proofs, lambda: not second and idle())
+        stack.callback(rechecking.close)
         lab = Lab(service, store, history, LabTable(database))
         stack.callback(lab.close)
         yield Parts(
@@ -131,6 +135,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             watcher=watcher,
             ahead=ahead,
             rereading=rereading,
+            rechecking=rechecking,
             reading=reading,
             presets=all_presets(library),
             library=library,

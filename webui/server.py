@@ -69,6 +69,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
             parts.watcher.start()
             parts.ahead.start()
             parts.rereading.start()
+            parts.rechecking.start()
             application = front(build_application(parts), port, token, sessions)
             server = _server(application, lambda: _announce(link, say, page if settings.open_browser else None))
             gc.freeze()

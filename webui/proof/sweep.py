@@ -25,7 +25,7 @@ from webui.proof.resources import Finder, Match, naming, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
 _IDLE_FACTS = frozenset({"seconds", "retries"})
-_ON = ("engine", "device", "device_name", "dtype", "torch", "diffusers")  # facts that a badge tells
+_ON = ("engine", "device", "device_name", "dtype", "torch", "diffusers", "transformers")  # facts of now
 _NOTES = ("because", "changed", "notes")  # of a report, besides `cannot`
 WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".avif"})

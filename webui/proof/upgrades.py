@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata as installed
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import Note, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError
 from webui.archive import metadata
 from webui.archive.entries import Proof
 from webui.proof import golden
@@ -43,6 +43,17 @@ def told(root: Path, proofs: Proofs, now: Callable[[], Mapping[str, str]] = vers
         return None
     differ = sum(proof.verdict != "identical" for proof in found)
     return Note("golden_differs" if differ else "golden_identical", differ=differ, count=len(found), changes=changed)
+
+
+def due(root: Path, proofs: Proofs, now: Mapping[str, str]) -> Iterator[tuple[Path, list[Path]]]:
+    """Of each set where its inputs are, and which of its pictures were made, or made again last, with other versions.
+    Raises StorageError."""
+    try:
+        folders = golden.folders(root)
+    except InvalidRequest:
+        return  # there is none
+    for inputs, files in map(golden.files, folders):
+        yield inputs, [file for file in files if _changes(_then(file, proofs.of(file)), now)]
 
 
 def _then(file: Path, proof: Proof | None) -> Mapping[str, Any]:

@@ -39,9 +39,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "is_a_grid": ("This is a grid: make its single images again.", "这是网格图：请重做其中的单张图片。"),
     # -- after an update
     "golden_due": (
-        "Updated since the golden set was last made again: {changes}. `python app.py verify --against golden` tells"
-        " what that changes in your pictures.",
-        "自上次重现基准集以来已更新：{changes}。运行 `python app.py verify --against golden` 可查看对图片的影响。",
+        "Updated since the golden set was last made again: {changes}. What that changes is found out while nothing"
+        " else runs, or at once by `python app.py verify --against golden`.",
+        "自上次重现基准集以来已更新：{changes}。空闲时会自动检查其影响，也可运行"
+        " `python app.py verify --against golden` 立即检查。",
     ),
     "golden_differs": (
         "After the update ({changes}) {differ} of {count} golden pictures are no longer the same.",
