@@ -142,7 +142,8 @@ class Hires:
         words={"Use same scheduler": SAME, **SCHEDULE_WORDS},
         sparse=True,
     )
-    guidance: float | None = setting(None, number(0, 30), name="hires_guidance", infotext="Hires CFG Scale")
+    # 0: as the first
+    guidance: float = setting(0.0, number(0, 30), name="hires_guidance", infotext="Hires CFG Scale", sparse=True)
     prompt: str = setting("", text(), name="hires_prompt", infotext="Hires prompt", sparse=True)  # "": the first's
     negative_prompt: str = setting(
         "", text(), name="hires_negative_prompt", infotext="Hires negative prompt", sparse=True

@@ -168,7 +168,7 @@ class GenerationRequest:
             steps=hires.steps or self.steps,
             sampler=sampler,
             schedule=schedule,
-            guidance=self.guidance if hires.guidance is None else hires.guidance,
+            guidance=hires.guidance or self.guidance,
             prompt=hires.prompt or self.prompt,
             negative_prompt=hires.negative_prompt or self.negative_prompt,
         )

@@ -145,7 +145,7 @@ def _second(choose: random.Random) -> Hires:
         steps=choose.choice((0, 2, 5)),
         sampler=sampler,
         schedule=schedule,
-        guidance=choose.choice((None, 1.0, 6.0)),
+        guidance=choose.choice((0.0, 1.0, 6.0)),
         prompt=choose.choice(("", "", "a blue [heart|fish]")),
         negative_prompt=choose.choice(("", "", "grey")),
     )

@@ -120,7 +120,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "hires_schedule": ("Schedule of the second pass", "第二遍噪声调度"),
     "hires_schedule_same": ("As the first pass", "与第一遍相同"),
     "hires_guidance": ("Guidance of the second pass", "第二遍引导强度"),
-    "hires_guidance_info": ("Empty: as the first", "留空表示与第一遍相同"),
+    "hires_guidance_info": ("0: as the first", "0 表示与第一遍相同"),
     "hires_prompt": ("Prompt of the second pass", "第二遍提示词"),
     "hires_prompt_info": ("Empty: as the first", "留空表示与第一遍相同"),
     "hires_negative_prompt": ("Negative prompt of the second pass", "第二遍反向提示词"),

@@ -74,6 +74,7 @@ SECOND = {  # what a text that has a second pass leaves out, as that program mea
     "hires_steps": 0,
     "hires_sampler": "same",
     "hires_schedule": "same",
+    "hires_guidance": 0.0,
     "hires_prompt": "",
     "hires_negative_prompt": "",
 }

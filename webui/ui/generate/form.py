@@ -26,6 +26,7 @@ from webui.ui.generate.controls import (
 from webui.ui.inputs import Picture
 from webui.ui.labels import word
 from webui.ui.widgets.size_lock import SizeLock
+from webui.words import WORDS
 
 
 def picture_box(elem_id: str, label: str, height: int) -> Picture:
@@ -197,15 +198,25 @@ def _build_folded(
     }
 
 
+def _short(name: str) -> dict[str, Any]:
+    """Under the heading of the second pass a field is called as that of the first."""
+    first = name.removeprefix("hires_")
+    return {"label": word(first)} if first in WORDS and name not in ("hires_width", "hires_height") else {}
+
+
 def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) -> dict[str, Component]:
     """The second pass in high resolution: its switch, then its fields, those most used first."""
     made = {
         "hires": control("hires", PLACE, start.get("hires"), label=word("hires_on")),
         "hires_upscaler": control("hires_upscaler", PLACE, start.get("hires_upscaler"), choices=upscalers),
     }
-    for names in (("hires_by", "hires_strength"), ("hires_width", "hires_height"), ("hires_steps", "hires_guidance")):
-        made |= _row(start, *names)
-    made |= _row(start, "hires_sampler", "hires_schedule")
+    rows = (
+        *(("hires_by", "hires_strength"), ("hires_width", "hires_height"), ("hires_steps", "hires_guidance")),
+        *(("hires_sampler", "hires_schedule"), ("hires_prompt",), ("hires_negative_prompt",)),
+    )
+    for names in rows:
+        with gr.Row(elem_classes="tight"):
+            made |= {name: control(name, PLACE, start.get(name), min_width=150, **_short(name)) for name in names}
     return made | rest_of(PLACE, "hires", made)
 
 
