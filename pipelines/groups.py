@@ -167,3 +167,35 @@ class Hires:
                 field = "hires_width" if self.width else "hires_height" if self.height else "hires_by"
                 raise InvalidRequest(field, "second_side", low=SMALLEST_SIDE, high=LARGEST_SIDE, value=side)
         return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guiding:
+    """How the prompt leads, beside its strength. What each does: `pipelines.engines.modifiers.guiding`."""
+
+    # share of what guidance widened that is taken back; models whose noise ends without any signal want 0.7
+    rescale: float = setting(0.0, number(0, 1, step=0.05), name="guiding_rescale", infotext="CFG Rescale", sparse=True)
+    # shares of the steps: guided are those behind the one (0: from the first) and before the other
+    start: float = setting(0.0, number(0, 1, step=0.01), name="guiding_start", infotext="Skip Early CFG", sparse=True)
+    stop: float = setting(1.0, number(0, 1, step=0.01), name="guiding_stop", infotext="Skip Late CFG", sparse=True)
+    # below this noise every second step is not guided; 0: all are
+    least_sigma: float = setting(
+        0.0, number(0, 15, step=0.01), name="guiding_least_sigma", infotext="NGMS", sparse=True
+    )
+    # ... or no step below it
+    all_steps: bool = setting(
+        False,
+        flag(),
+        name="guiding_all_steps",
+        infotext="NGMS all steps",
+        words={"True": True, "False": False},
+        sparse=True,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def limited(self) -> bool:
+        """Some steps are not guided by the negative prompt."""
+        return self.start > 0 or self.stop < 1 or self.least_sigma > 0

@@ -15,6 +15,7 @@ from pipelines.groups import (
     SCHEDULE_WORDS,
     SIDE_STEP,
     SMALLEST_SIDE,
+    Guiding,
     Hires,
     InitImage,
     Inpaint,
@@ -96,6 +97,7 @@ class GenerationRequest:
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     hires: Hires | None = group(Hires, tasks=("txt2img",))
+    guiding: Guiding | None = group(Guiding, infotext="Guidance changed", sparse=True)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)

@@ -25,6 +25,8 @@ def test_the_drawing_covers_what_is_promised() -> None:
     assert {one.only_masked for one in painted} == {True, False}
     assert {request.clip_skip for request in requests} == {1, 2, 3}
     assert any("<lora:alpha" in request.prompt and "<lora:beta" in request.prompt for request in requests)
+    changed = [request.guiding for request in requests if request.guiding is not None]
+    assert {one.limited for one in changed} == {True, False}
     assert [request.prompt for request in draw(1, 30)] == [request.prompt for request in requests[:30]]
 
 

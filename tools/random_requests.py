@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
-from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Guiding, Hires, InitImage, Inpaint
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
@@ -51,6 +51,7 @@ PROMPTS = (
     "",
 )
 NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
+GUIDED = 0.3  # of all have changed guidance
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
@@ -103,6 +104,7 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             batches=3 if several else 1,
             seed=choose.choice((choose.randrange(2**32), 2**32 - 2)),
             clip_skip=choose.choice((1, 1, 2, 3)),
+            guiding=_guiding(choose) if choose.random() < GUIDED else None,
         )
         yield _started(choose, request, TASKS[number % len(TASKS)])
 
@@ -133,6 +135,16 @@ def _started(choose: random.Random, request: GenerationRequest, task: Task) -> G
         padding=choose.choice((0, 8, 32)),
     )
     return replace(request, init=init, inpaint=inpaint)
+
+
+def _guiding(choose: random.Random) -> Guiding:
+    return Guiding(
+        rescale=choose.choice((0.0, 0.7)),
+        start=choose.choice((0.0, 0.0, 0.2)),
+        stop=choose.choice((1.0, 1.0, 0.6)),
+        least_sigma=choose.choice((0.0, 0.0, 3.0)),
+        all_steps=choose.random() < 0.5,
+    )
 
 
 def _second(choose: random.Random) -> Hires:
@@ -187,6 +199,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "samplers with schedules": len({(request.sampler, request.schedule) for request in requests}),
         "batch sizes": len({request.batch_size for request in requests}),
         "sizes": len({(request.width, request.height) for request in requests}),
+        "with changed guidance": sum(request.guiding is not None for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),
     }

@@ -11,6 +11,7 @@ import torch
 from pipelines.engines.conditioning import Conditioning, combined, predictions_of, told
 from pipelines.engines.modifiers.base import Call, Modifier, applied, arguments_of
 from pipelines.errors import NotFinite
+from pipelines.sampling.levels import level_at
 from pipelines.sampling.schedulers import step as scheduler_step
 
 AfterCall = Callable[[int, torch.Tensor, torch.Tensor], None]
@@ -41,6 +42,10 @@ def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.T
     Raises `NotFinite` after the first call or at the end.
     """
     last = len(task.timesteps) - 1
+    if task.modifiers:
+        levels = [level_at(timestep, task.scheduler, _step(task, n)) for n, timestep in enumerate(task.timesteps)]
+        for modifier in task.modifiers:
+            modifier.begin(levels)
     with applied(task.modifiers, task.unet):
         for number, timestep in enumerate(task.timesteps):
             prediction = _predict(task, latents, number)

@@ -16,6 +16,7 @@ from pipelines.engines.enlarging import Enlarged
 from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.guiding import modifiers_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
 from pipelines.engines.starting import Maker, Start
@@ -36,11 +37,12 @@ PREVIEW_SECONDS = 0.25
 def passes_of(batch: Batch, wish: Wish, network: Network | None = None) -> tuple[Pass, ...]:
     """The passes that a request asks for. `network`: of its upscaler, where that is a file's."""
     request, second = batch.request, batch.request.second
-    first = Denoising(name="first picture", request=request, steps=request.steps_run, watched=batch.attention)
+    guided, steps = modifiers_of(request.guiding), request.steps_run
+    first = Denoising(name="first picture", request=request, steps=steps, modifiers=guided, watched=batch.attention)
     if second is None or request.hires is None:
         return (first,)
     start, steps = Enlarged(hires=request.hires, network=network), request.passes[1].steps
-    return first, Denoising(name="hires", request=second, steps=steps, start=start, wish=wish.second)
+    return first, Denoising(name="hires", request=second, steps=steps, start=start, modifiers=guided, wish=wish.second)
 
 
 def as_asked(maker: Maker, before: Outcome | None) -> Start:

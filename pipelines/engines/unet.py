@@ -107,7 +107,8 @@ def _check_wish(parts: Components, batch: Batch) -> None:
     request = batch.request
     if parts.editing and request.init is None:
         raise InvalidRequest("init_image", "picture_to_change_needed")
-    rows = len(batch.seeds) * (2 if request.guidance > 1 else 1)
+    always_guided = request.guidance > 1 and not (request.guiding is not None and request.guiding.limited)
+    rows = len(batch.seeds) * (2 if always_guided else 1)
     if not parts.can_normalize(request.width, request.height, rows):
         raise InvalidRequest("width", "too_small_alone", value=request.width)
 

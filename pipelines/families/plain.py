@@ -29,8 +29,9 @@ def check(info: ModelInfo, request: GenerationRequest, nature: Nature, name: str
     ):
         if (value := getattr(request, field)) != wanted:
             raise InvalidRequest(field, "only_with", wanted=wanted, model=name, value=value)
-    if request.hires is not None:
-        raise InvalidRequest("hires", "not_with", model=name, value=True)
+    for group in ("hires", "guiding"):
+        if getattr(request, group) is not None:
+            raise InvalidRequest(group, "not_with", model=name, value=True)
     for field in ("prediction_type", "zero_terminal_snr"):
         if (value := getattr(request, field)) is not None:
             raise InvalidRequest(field, "not_with", model=name, value=value)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from pipelines import images
+from pipelines.sampling.levels import level_at
 
 Factors = torch.Tensor  # (latent channels + 1, 3): latents and a constant -> RGB in 0 … 1
 
@@ -48,24 +49,8 @@ def draw(latents: torch.Tensor, factors: Factors, vae_factor: int) -> bytes:
 
 
 def predicted(latents: torch.Tensor, prediction: torch.Tensor, timestep: torch.Tensor, scheduler: Any) -> torch.Tensor:
-    """The clean latents that a model's prediction implies, for every parameterisation (Salimans & Ho 2022, §4).
-
-    latents, prediction: any shape, at `timestep`. Schedulers that start from noise of deviation 1 keep alpha² + sigma²
-    = 1; the others keep the picture at scale 1 under noise of deviation sigma / alpha.
-    """
-    alphas = scheduler.alphas_cumprod.to(torch.float64)
-    position = float(timestep)
-    low = int(min(max(position, 0), len(alphas) - 1))
-    high = min(low + 1, len(alphas) - 1)
-    squared = float(torch.lerp(alphas[low], alphas[high], min(max(position - low, 0.0), 1.0)))
-    alpha, sigma = squared**0.5, (1 - squared) ** 0.5
-    noisy: torch.Tensor = latents.float()
-    if float(scheduler.init_noise_sigma) != 1.0:
-        noisy = noisy * alpha
-    clean: torch.Tensor = (noisy - sigma * prediction.float()) / alpha
-    if scheduler.config.prediction_type == "v_prediction":
-        clean = alpha * noisy - sigma * prediction.float()
-    return clean
+    """The clean latents that a model's prediction implies. latents, prediction: any shape, at `timestep`."""
+    return level_at(timestep, scheduler).clean(latents, prediction)
 
 
 class Throttle:

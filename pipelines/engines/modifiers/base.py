@@ -24,6 +24,7 @@ import torch
 
 from pipelines.engines.conditioning import Predictions, Rows
 from pipelines.models.weights.components import Beside, Components
+from pipelines.sampling.levels import Level
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,9 @@ class Modifier:
     def applied_to(self, network: Any) -> Context[Any]:
         """Open while the network works: hooks are set and taken out again. State begins anew."""
         return nullcontext()
+
+    def begin(self, levels: Sequence[Level]) -> None:
+        """Before the first call of a run: how noisy the latents are at each."""
 
     def rows(self, rows: tuple[Rows, ...], step: int) -> tuple[Rows, ...]:
         return rows

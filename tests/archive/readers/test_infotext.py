@@ -122,6 +122,21 @@ def test_a_second_pass_is_written_as_the_reference_program_writes_it() -> None:
         assert pair in text
 
 
+def test_steps_that_are_not_guided_as_the_reference_program_writes_them() -> None:
+    begun = "a star\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, "
+    told = {"Skip Early CFG: 0.1": {"guiding_start": 0.1}, "NGMS: 1.5": {"guiding_least_sigma": 1.5}}
+    told["NGMS: 1.5, NGMS all steps: True"] = {"guiding_least_sigma": 1.5, "guiding_all_steps": True}
+    for text, wanted in told.items():
+        fields, unknown = from_infotext(begun + text)
+        assert unknown == []
+        assert fields["guiding"] is True
+        changed = {
+            one.name: one.default for one in REQUEST_FIELDS if one.group == "guiding" and not one.switch
+        } | wanted
+        assert {name: fields[name] for name in changed} == changed
+        assert text in infotext.write({**fields, "steps": 20})
+
+
 def test_a_text_of_the_reference_program() -> None:
     text = (
         "photo of a cat, <lora:fluffy:0.8>\nsecond line\nNegative prompt: blurry, (bad:1.2)\nmore\n"
@@ -142,6 +157,7 @@ def test_a_text_of_the_reference_program() -> None:
         "height": 512,
         "model": "v1-5-pruned",
         "clip_skip": 2,
+        "guiding": False,
         **SECOND,
     }
     assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
@@ -203,7 +219,7 @@ def test_traps_of_the_format() -> None:
 
 def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
-    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule", "hires"}
+    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule", "hires", "guiding"}
     assert len(unknown) == 3
 
 

@@ -65,6 +65,7 @@ def build_mask(place: str) -> dict[str, Component]:
 
 
 BESIDE_PICTURES = ("init", "inpaint")  # the groups that stand with their picture: build_start, build_mask
+FOLDS = ("hires", "guiding")  # those that are folded by themselves: _build_second, _build_guiding
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -161,6 +162,8 @@ def build_settings(
         settings |= _build_folded({**made, **settings}, start, vae_choices(files.adapters))
     with gr.Accordion(word("hires"), open=False, elem_id=f"{PLACE}_hires_fold", elem_classes=tasks_class("hires")):
         settings |= _build_second(start, upscaler_choices(files.upscalers))
+    with gr.Accordion(word("guiding"), open=False, elem_id=f"{PLACE}_guiding_fold"):
+        settings |= _build_guiding(start)
     return settings, Extras(
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
         shapes=shapes,
@@ -194,7 +197,7 @@ def _build_folded(
             **{"elem_classes": tasks_class(one.name), **options.get(one.name, {})},
         )
         for one in rest
-        if one.group not in (*BESIDE_PICTURES, "hires")
+        if one.group not in (*BESIDE_PICTURES, *FOLDS)
     }
 
 
@@ -218,6 +221,13 @@ def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) ->
         with gr.Row(elem_classes="tight"):
             made |= {name: control(name, PLACE, start.get(name), min_width=150, **_short(name)) for name in names}
     return made | rest_of(PLACE, "hires", made)
+
+
+def _build_guiding(start: Mapping[str, Any]) -> dict[str, Component]:
+    """How the prompts lead: the switch, then its fields."""
+    made = {"guiding": control("guiding", PLACE, start.get("guiding"), label=word("guiding_on"))}
+    made |= _row(start, "guiding_start", "guiding_stop") | _row(start, "guiding_least_sigma", "guiding_all_steps")
+    return made | rest_of(PLACE, "guiding", made)
 
 
 def _build_sampling(start: Mapping[str, Any]) -> dict[str, Component]:

@@ -17,7 +17,9 @@ const isShown = (element) => Boolean(element?.offsetParent);
 async function unfolded(id) {
   const found = () => document.getElementById(id);
   if (isShown(found())) return found();
-  const folds = found() ? [found().closest("[id^=form_more]")] : [document.getElementById("form_more")];
+  const folds = found()
+    ? [found().closest("#form_more, [id^=form_][id$=_fold]")]
+    : [document.getElementById("form_more")];
   folds[0]?.querySelector(".label-wrap:not(.open)")?.click();
   for (let look = 0; look < LOOKS && !isShown(found()); look += 1) {
     await new Promise((go) => setTimeout(go, WAITS));
