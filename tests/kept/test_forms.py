@@ -51,7 +51,9 @@ def test_undo_goes_back_step_by_step_and_ends(forms: Forms, clock: Clock) -> Non
         clock.now += 10 * BURST
     assert forms.undo("txt2img") == states[1]
     forms.keep("txt2img", states[1])  # as the page tells after it has shown it
+    assert forms.can_undo("txt2img")
     assert forms.undo("txt2img") == states[0]
+    assert not forms.can_undo("txt2img")
     assert forms.undo("txt2img") is None
     assert forms.current("txt2img") == states[0]
 

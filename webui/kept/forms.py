@@ -57,6 +57,11 @@ class Forms:
             _keep(connection, tab, found, _State(0, fields, now))
         return tuple(refused.values())
 
+    def can_undo(self, tab: str) -> bool:
+        """Whether there is a state before."""
+        with self._database.reading() as connection:
+            return len(_newest(connection, tab, 2)) == 2
+
     def undo(self, tab: str) -> dict[str, Any] | None:
         """The state before, which is now the newest; None when there is none."""
         with self._database.transaction() as connection:

@@ -66,7 +66,7 @@ class AgainTab:
                     options={"empty": empty_words("empty_recent"), "strip": True}, elem_id="again_recent"
                 )
             with gr.Column(scale=11, min_width=340, elem_classes="right"):
-                self.live = Live(elem_id="again_live")
+                self.live = Live(elem_id="again_live", options={"stops": ["again_cancel"]})
                 self.report = gr.HTML(elem_id="again_report", visible=False)
                 gr.Markdown(word("again_settings"), elem_classes="section-title")
                 self.settings = gr.HTML(elem_id="again_settings")

@@ -36,6 +36,7 @@ class FormHandlers:
             extras.defaults,
             self.space.model_note,
             self.space.preset,
+            self.space.faults,
             *self.space.examples,
         ]
 
@@ -48,10 +49,13 @@ class FormHandlers:
         )
         if kept is not None:
             self.forms.keep(KEPT_AS[0], kept)  # one of 0.1.0 is the first state that can be gone back to
-            return self._show(kept) | told
+            return self._show(kept) | told | self._told()
         shown = self.form.read(values)
         self.forms.keep(KEPT_AS[0], shown)
-        return {self.space.extras.defaults: self._defaults(self.house.model(shown["model"]))} | told
+        return {self.space.extras.defaults: self._defaults(self.house.model(shown["model"]))} | told | self._told()
+
+    def _told(self, faults: Mapping[str, str] | None = None) -> Updates:
+        return {self.space.faults: {"faults": dict(faults or {}), "undo": self.forms.can_undo(KEPT_AS[0])}}
 
     def _kept(self) -> dict[str, Any] | None:
         return next((kept for name in KEPT_AS if (kept := self.forms.current(name)) is not None), None)
@@ -63,11 +67,11 @@ class FormHandlers:
             return gr.skip()
         refused = self.forms.keep(KEPT_AS[0], self.form.read(values))
         language = language_of(request)
-        return {"faults": {str(note.values["field"]): say(note, language) for note in refused}}
+        return self._told({str(note.values["field"]): say(note, language) for note in refused})
 
     def undo(self) -> Any:
         before = self.forms.undo(KEPT_AS[0])
-        return gr.skip() if before is None else self._show(before) | {self.space.preset: ""}
+        return gr.skip() if before is None else self._show(before) | {self.space.preset: ""} | self._told()
 
     def reset(self, values: dict[Any, Any]) -> Updates:
         """Every setting as it is at first for the chosen model; the prompts stay."""

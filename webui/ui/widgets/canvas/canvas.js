@@ -1,5 +1,5 @@
 import { talker } from "../history/talk.js";
-import { finder, make, makeButton, onPage } from "../shared/dom.js";
+import { finder, make, makeButton, onPage, rest } from "../shared/dom.js";
 import { askLarger, followLarger, lineOf } from "../shared/larger.js";
 import { viewer } from "../shared/viewer.js";
 import { speaker } from "../shared/words.js";
@@ -132,6 +132,7 @@ class Canvas {
     this.#drawStrip(film);
     const canCompare = film.some((one) => one.id === this.before && one.id !== this.shown);
     this.verbs.show(item, canCompare);
+    rest("form_seed_reuse", !item);
     this.proved.show(item);
   }
 

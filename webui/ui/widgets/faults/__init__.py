@@ -6,7 +6,8 @@ from webui.ui.widgets.widget import Widget
 
 
 class Faults(Widget):
-    """Value: {"faults": field -> sentence}, of what is not kept as it was typed: told once the field is left. What a
-    wish was refused for it hears of from `Live`, and brings that field into view. It shows nothing itself."""
+    """Value: {"undo": whether there is a step back, "faults": field -> sentence}, of what is not kept as it was typed:
+    told once the field is left. What a wish was refused for it hears of from `Live`, and brings that field into view.
+    It shows nothing itself."""
 
     folder = "faults"

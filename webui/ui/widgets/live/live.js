@@ -1,4 +1,4 @@
-import { finder, onPage } from "../shared/dom.js";
+import { finder, onPage, rest } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 import { lookOf, titleOf } from "./view.js";
 
@@ -18,7 +18,7 @@ function announce(look) {
   document.dispatchEvent(new CustomEvent("seedprint:live", { detail: look }));
 }
 
-export function mount({ element, props, watch }, { words, main = false }) {
+export function mount({ element, props, watch }, { words, main = false, stops = [] }) {
   const find = finder(element);
   const say = speaker(words);
   const draw = () => {
@@ -28,6 +28,7 @@ export function mount({ element, props, watch }, { words, main = false }) {
     for (const name of ["line", "detail", "error"]) find(`.${name}`).textContent = look[name];
     find(".track").style.display = look.share === null ? "none" : "block";
     if (look.share !== null) find(".fill").style.width = `${look.share}%`;
+    for (const id of stops) rest(id, look.run !== "busy");
     if (main) announce(look);
     else showPreview(find(".preview"), look.preview, say("preview"));
   };

@@ -87,6 +87,14 @@ function keepNumbers() {
   document.addEventListener("blur", left, true);
 }
 
+/** A button that rests (`rest` of shared/dom.js) does nothing. */
+function letRest() {
+  const pressed = (event) => {
+    if (event.target.closest?.('button[aria-disabled="true"]')) event.stopImmediatePropagation();
+  };
+  document.addEventListener("click", pressed, true);
+}
+
 export function beginAccess() {
   watch(mend, {
     subtree: true,
@@ -96,5 +104,6 @@ export function beginAccess() {
   });
   holdStill();
   keepNumbers();
+  letRest();
   mend();
 }

@@ -55,7 +55,8 @@ export class Lists {
   }
 
   #pressed(event) {
-    if (event.key === "Tab") this.#tabbed();
+    this.#isByTab = event.key === "Tab"; // said anew by each key: browsers hand out keys before timers
+    if (this.#isByTab) this.#tabbed();
     const box = boxOf(event.target);
     if (!box) return;
     const isHeld = Boolean(box.closest("[data-held]"));
@@ -68,7 +69,6 @@ export class Lists {
   #tabbed() {
     // browsers take a part that scrolls for a place to stop at
     for (const list of document.querySelectorAll('.options [role="listbox"]')) list.tabIndex = -1;
-    this.#isByTab = true;
     setTimeout(() => {
       this.#isByTab = false;
     });
@@ -93,6 +93,7 @@ export class Lists {
   }
 
   #pointed(event) {
+    this.#isByTab = false;
     const box = boxOf(event.target);
     if (box && this.#shut.has(box) && !box.closest("[data-held]")) this.#open(box);
   }

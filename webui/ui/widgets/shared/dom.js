@@ -29,6 +29,11 @@ export function typeInto(area, text) {
   area.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+/** A button that has nothing to do now looks it, and a press does nothing (access.js); it keeps the focus. */
+export function rest(id, isResting) {
+  document.getElementById(id)?.setAttribute("aria-disabled", String(isResting));
+}
+
 /** Calls `tick` every so many milliseconds, until the element has left the page. */
 export function whileThere(element, milliseconds, tick) {
   const ticking = setInterval(() => {
