@@ -95,7 +95,16 @@ def build_page(parts: Parts) -> gr.Blocks:
         drop.wire(sender, again)
         models.wire(sender)
         wire_compare(space, lab.form, sender)
+        _tell_no_component(blocks)
     return blocks
+
+
+def _tell_no_component(blocks: gr.Blocks) -> None:
+    """Gradio tells every output of an event how far that is, and from then on at each status of any event, and looks
+    for each of them in the whole page. Ours show nothing of it."""
+    for event in blocks.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = []
 
 
 _WATCHING: dict[str, Any] = {
