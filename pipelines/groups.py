@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pipelines.errors import InvalidRequest, Note
@@ -14,6 +14,7 @@ from pipelines.upscaling.plain import LATENT
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+SEED_END = 2**32  # seeds are 0 … SEED_END - 1
 SIDE_STEP = 8  # pixels
 SMALLEST_SIDE, LARGEST_SIDE = 64, 4096  # pixels
 UPSCALED_BY = 8  # times as wide and high at most
@@ -74,6 +75,27 @@ class Inpaint:
         histogram = self.mask.histogram()
         if sum(histogram[:-1] if self.invert else histogram[1:]) == 0:
             raise InvalidRequest("mask", "mask_empty")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variation:
+    """Noise near that of the seed, which all images of the run then share: image i has the variation seed + i."""
+
+    seed: int = setting(0, whole(0, SEED_END - 1), name="variation_seed", infotext="Variation seed")
+    # 0: the seed's own noise, and each image has a seed of its own as ever; 1: that of the variation seed
+    strength: float = setting(
+        0.2, number(0, 1, step=0.01), name="variation_strength", infotext="Variation seed strength"
+    )
+    # the size, pixels, whose noise stands in the middle, so that another shape keeps what it shows; 0: as the picture's
+    from_width: int = setting(0, whole(0, LARGEST_SIDE, step=SIDE_STEP))
+    from_height: int = setting(0, whole(0, LARGEST_SIDE, step=SIDE_STEP))
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def moved(self, by: int) -> Variation:
+        """Of the image so many places on, or back."""
+        return replace(self, seed=(self.seed + by) % SEED_END)
 
 
 def _check_overlap(field: str, tile: int, overlap: int) -> None:

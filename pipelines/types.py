@@ -13,6 +13,7 @@ from pipelines.groups import (
     LARGEST_SIDE,
     SAME,
     SCHEDULE_WORDS,
+    SEED_END,
     SIDE_STEP,
     SMALLEST_SIDE,
     Guiding,
@@ -20,6 +21,7 @@ from pipelines.groups import (
     InitImage,
     Inpaint,
     Upscale,
+    Variation,
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
@@ -27,7 +29,6 @@ from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SEED_END = 2**32  # seeds are 0 … SEED_END - 1
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
@@ -98,6 +99,7 @@ class GenerationRequest:
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     hires: Hires | None = group(Hires, tasks=("txt2img",))
     guiding: Guiding | None = group(Guiding, infotext="Guidance changed", sparse=True)
+    variation: Variation | None = group(Variation)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)
@@ -206,10 +208,22 @@ class GenerationRequest:
         return self.batch_size * self.batches
 
     def batches_from(self, seed: int) -> Iterator[Batch]:
-        """The batches of this run: image i has seed + i, wrapping at 2^32."""
+        """The batches of this run: image i has seed + i, wrapping at 2^32; or all the same and a variation seed + i."""
         for first in range(0, self.images, self.batch_size):
+            yield self.batch_at(seed, first)
+
+    def batch_at(self, seed: int, first: int) -> Batch:
+        """The one whose first image is `first` places on from `seed`, or back."""
+        if self.variation is None or not self.varies:
             seeds = tuple((seed + first + n) % SEED_END for n in range(self.batch_size))
-            yield Batch(request=self, seeds=seeds)
+            return Batch(request=self, seeds=seeds)
+        request = replace(self, variation=self.variation.moved(first)) if first else self
+        return Batch(request=request, seeds=(seed,) * self.batch_size)
+
+    @property
+    def varies(self) -> bool:
+        """Whether its images share a seed and differ by their variation seeds."""
+        return self.variation is not None and self.variation.strength > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,13 +244,14 @@ class Batch:
         """The batch that made the image of `request` (as run, so with its own seed) at `position`."""
         if request.seed is None or not 0 <= position < request.batch_size:
             raise InvalidRequest("position", "whole_number", low=0, high=request.batch_size - 1, value=position)
-        first = request.seed - position
-        seeds = tuple((first + n) % SEED_END for n in range(request.batch_size))
-        return cls(request=request, seeds=seeds, threads=threads, prompt_rules=prompt_rules)
+        return replace(request.batch_at(request.seed, -position), threads=threads, prompt_rules=prompt_rules)
 
     def as_run(self, position: int) -> GenerationRequest:
         """The request of one image of this batch: its own seed, one batch of the same size."""
-        return replace(self.request, seed=self.seeds[position], batches=1, batch_size=len(self.seeds))
+        run = replace(self.request, seed=self.seeds[position], batches=1, batch_size=len(self.seeds))
+        if run.variation is None or not run.varies:
+            return run
+        return replace(run, variation=run.variation.moved(position))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

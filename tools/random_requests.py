@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
-from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Guiding, Hires, InitImage, Inpaint
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Guiding, Hires, InitImage, Inpaint, Variation
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
@@ -52,6 +52,7 @@ PROMPTS = (
 )
 NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
 GUIDED = 0.3  # of all have changed guidance
+VARIED = 0.2  # of all pictures are variations of a seed
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
@@ -106,6 +107,8 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             clip_skip=choose.choice((1, 1, 2, 3)),
             guiding=_guiding(choose) if choose.random() < GUIDED else None,
         )
+        if choose.random() < VARIED:
+            request = replace(request, variation=_variation(choose))
         yield _started(choose, request, TASKS[number % len(TASKS)])
 
 
@@ -144,6 +147,16 @@ def _guiding(choose: random.Random) -> Guiding:
         stop=choose.choice((1.0, 1.0, 0.6)),
         least_sigma=choose.choice((0.0, 0.0, 3.0)),
         all_steps=choose.random() < 0.5,
+    )
+
+
+def _variation(choose: random.Random) -> Variation:
+    width, height = choose.choice(((0, 0), (0, 0), (64, 96)))
+    return Variation(
+        seed=choose.choice((choose.randrange(2**32), 2**32 - 2)),
+        strength=choose.choice((0.0, 0.1, 0.5, 1.0)),
+        from_width=width,
+        from_height=height,
     )
 
 
@@ -200,6 +213,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "batch sizes": len({request.batch_size for request in requests}),
         "sizes": len({(request.width, request.height) for request in requests}),
         "with changed guidance": sum(request.guiding is not None for request in requests),
+        "variations of a seed": sum(request.variation is not None for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),
     }

@@ -142,6 +142,7 @@ class Denoising:
             ways=attempt.ways,
             rungs=run.rungs,
             on_progress=run.on_progress,
+            first=places.start,
         )
         begin = self.start(maker, None if before is None else before.of(places))
         # 4. denoise

@@ -46,6 +46,7 @@ class Maker:
     ways: Ways
     rungs: list[str] = field(default_factory=list)  # what was needed for want of memory
     on_progress: OnProgress = lambda progress: None
+    first: int = 0  # place of the first image in its batch
 
     def make(self) -> Start:
         if self.request.inpaint is not None:
@@ -95,7 +96,7 @@ class Maker:
         drawn = self._noise()
         content = original
         if inpaint.masked_content == "latent noise":
-            content = torch.where(mask > 0, self._noise(), original)
+            content = torch.where(mask > 0, self._plain_noise(), original)
         elif inpaint.masked_content == "latent nothing":
             content = torch.where(mask > 0, torch.zeros_like(original), original)
         latents = self.scheduler.add_noise(content, drawn, self.timesteps[:1])
@@ -107,9 +108,24 @@ class Maker:
         return Start(latents=latents, modifiers=(*editing, blending), canvas=canvas)
 
     def _noise(self) -> torch.Tensor:
+        """What the denoising begins with: of the seed, or near it."""
+        variation, placement = self.request.variation, self.parts.placement
+        if variation is None:
+            return self._plain_noise()
+        seeds = [variation.moved(self.first + place).seed for place in range(len(self.generators))]
+        width, height = self.request.width, self.request.height
+        drawn = self._shape(variation.from_width or width, variation.from_height or height)
+        made = noise.varied(self._shape(width, height), self.generators, seeds, variation.strength, drawn)
+        return made.to(device=placement.device, dtype=placement.dtype)
+
+    def _plain_noise(self) -> torch.Tensor:
+        shape, placement = self._shape(self.request.width, self.request.height), self.parts.placement
+        return noise.randn(shape, self.generators, placement.device, placement.dtype)
+
+    def _shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """Of latents of one picture of so many pixels."""
         factor = self.parts.vae_factor
-        shape = (self.parts.latent_channels, self.request.height // factor, self.request.width // factor)
-        return noise.randn(shape, self.generators, self.parts.placement.device, self.parts.placement.dtype)
+        return self.parts.latent_channels, height // factor, width // factor
 
     def _of_whole_pictures(self) -> tuple[Modifier, ...]:
         return self._all_masked() if self.parts.inpainting else ()

@@ -13,10 +13,10 @@ from PIL.Image import Image
 
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, Note, Skipped, Stopped, Unavailable
+from pipelines.groups import SEED_END
 from pipelines.kinds import several, shown
 from pipelines.types import (
     DIALECTS,
-    SEED_END,
     Batch,
     Embedding,
     EngineState,

@@ -9,9 +9,9 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import fields_of, groups_of
-from pipelines.groups import InitImage, Inpaint
+from pipelines.groups import SEED_END, InitImage, Inpaint
 from pipelines.kinds import shown
-from pipelines.types import SEED_END, GenerationRequest
+from pipelines.types import GenerationRequest
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import request_from_json, request_to_json
 from webui.lab.questions import Grid, Question, Variant, beside, level_of, question_from_json, question_to_json

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipelines.engine import Engine
 from pipelines.errors import EngineLost, Note, SeedprintError, Stopped
+from pipelines.fields import flat
 from pipelines.kinds import shown
 from pipelines.types import Batch, GenerationResult, OnProgress
 from webui.archive import metadata, pictures
@@ -97,8 +98,9 @@ class _Original:
     @property
     def key(self) -> str:
         """Equal for the images of one batch, which is computed once for all of them."""
-        settings = {name: value for name, value in self.record.settings.items() if name != "seed"}
+        settings = {name: value for name, value in self.record.settings.items() if name not in ("seed", "variation")}
         request = self.batch.request  # with the names that its files have today
+        settings["variation"] = request.variation and flat(request.variation)  # of its first image
         names = naming(request)
         return json.dumps(
             [settings, names, self.batch.seeds, self.batch.threads, self.batch.prompt_rules], sort_keys=True

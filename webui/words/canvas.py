@@ -36,6 +36,7 @@ CANVAS_WORDS: dict[str, tuple[str, str]] = {
     "check_now": ("Check", "验证"),
     "check_hint": ("Makes it again now and compares every pixel", "立即重新生成并逐像素比较"),
     "reuse_seed": ("Reuse seed", "沿用种子"),
+    "vary": ("Vary", "变体"),
     "reuse_all": ("Reuse all", "沿用全部"),
     "to_looks": ("Where words look", "词语看向哪里"),
     "compare": ("Compare", "对比"),

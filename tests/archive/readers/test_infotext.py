@@ -66,6 +66,19 @@ def test_inpaint_letter_by_letter() -> None:
     )
 
 
+def test_variations_of_a_seed_as_the_reference_program_writes_them() -> None:
+    begun = "a star\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768, "
+    fields, unknown = from_infotext(
+        begun + "Variation seed: 5, Variation seed strength: 0.15, Seed resize from: 512x512"
+    )
+    varied = {"variation": True, "variation_seed": 5, "variation_strength": 0.15, "from_width": 512, "from_height": 512}
+    assert varied.items() <= fields.items()
+    assert unknown == []
+    resized = {"variation": True, "variation_strength": 0.0, "from_width": 512, "from_height": 512}
+    assert resized.items() <= from_infotext(begun + "Seed resize from: 512x512")[0].items()
+    assert from_infotext(begun)[0]["variation"] is False
+
+
 SECOND = {  # what a text that has a second pass leaves out, as that program means it
     "hires": True,
     "hires_by": 2.0,
@@ -159,6 +172,7 @@ def test_a_text_of_the_reference_program() -> None:
         "clip_skip": 2,
         "guiding": False,
         **SECOND,
+        "variation": False,
     }
     assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
     assert infotext.model_hash(text) == "6ce0161689"
@@ -194,7 +208,7 @@ def test_absent_pairs_mean_the_defaults_of_the_format() -> None:
         "Mask blur: 1000",
         "Masked content: magic",
         "RNG: NV",
-        "Variation seed: 5",
+        "Hires checkpoint: other",
     ],
 )
 def test_what_we_cannot_do_is_named(pair: str) -> None:
@@ -219,7 +233,7 @@ def test_traps_of_the_format() -> None:
 
 def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
-    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule", "hires", "guiding"}
+    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule", "hires", "guiding", "variation"}
     assert len(unknown) == 3
 
 

@@ -28,7 +28,11 @@ _SECOND_PASS = "Hires "
 _FIRST_PASS = "First pass size"  # as A1111 wrote before 2023, when there was a second
 # our name of a pair -> what it is written as, which a start picture has as well; the two never stand together
 _WRITTEN = {"Hires denoising strength": "Denoising strength"}
-_SIZES = {"Size": ("width", "height"), "Hires resize": ("hires_width", "hires_height")}  # pairs that tell of two fields
+_SIZES = {  # pairs that tell of two fields
+    "Size": ("width", "height"),
+    "Hires resize": ("hires_width", "hires_height"),
+    "Seed resize from": ("from_width", "from_height"),
+}
 _FIRST_SIDES = {names[0]: key for key, names in _SIZES.items()}
 _SIDES = {name for names in _SIZES.values() for name in names}
 _BEHIND_LIMIT = 20  # lines behind the settings that are told
@@ -41,6 +45,10 @@ def _lowered(key: str) -> dict[str, Any]:
 _SAMPLERS = {name.lower(): name for name in SAMPLERS}
 # its key in the text -> the field
 _BY_KEY = {one.setting.infotext: one for one in REQUEST_FIELDS if one.setting.infotext}
+_GROUP_OF = {key: one.group for key, one in _BY_KEY.items()} | {
+    key: one.group for key, names in _SIZES.items() for one in REQUEST_FIELDS if one.name == names[0]
+}
+_UNSAID = {"variation_strength": 0.0}  # what a group's key means where that text leaves it out
 _SPOKEN = {one.group for one in _BY_KEY.values()}  # the groups that the text has words for
 _SCHEDULES = _lowered("Schedule type")
 _SILENT = {"Version", "User", "Model hash"}  # they tell about the image, not how to make it
@@ -95,7 +103,7 @@ def read(text: str) -> tuple[Fields, list[str]]:
         return fields, []
     fields |= {"clip_skip": 1, "schedule": "automatic"}
     pairs = _understood(parts.pairs)
-    fields |= _groups({_BY_KEY[key].group for key in pairs if key in _BY_KEY})
+    fields |= _groups({_GROUP_OF[key] for key in pairs if key in _GROUP_OF})
     unknown = []
     for key, value in pairs.items():
         found = _field(key, value)
@@ -115,6 +123,8 @@ def _groups(there: set[str]) -> Fields:
             found[one.name] = one.group in there
         elif one.group in there - {""} and ((one.setting.infotext and one.setting.sparse) or one.name in _SIDES):
             found[one.name] = one.default
+        elif one.group in there and one.name in _UNSAID:
+            found[one.name] = _UNSAID[one.name]
     return found
 
 

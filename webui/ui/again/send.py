@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import Note, SeedprintError
+from pipelines.fields import flat
+from pipelines.groups import SEED_END, Variation
 from pipelines.kinds import several
 from pipelines.prompts.grammar import parse
 from pipelines.types import DIALECTS, Task
@@ -108,7 +111,14 @@ class Sender:
             "again": lambda path, _: self.open("again") | {again: str(path)},
             "run": self.as_run,
             "seed": lambda path, _: self.seed(path),
+            "vary": self.as_variations,
         }
+
+    def as_variations(self, path: Path, language: Language) -> Updates:
+        """The form that makes pictures near this one."""
+        seed = random.randrange(SEED_END)
+        varied = {"variation": True, **flat(Variation(seed=seed))}
+        return self.as_run(path, language) | self.space.form.apply(varied)
 
     def seed(self, path: Path) -> Updates:
         """Only the picture's seed."""

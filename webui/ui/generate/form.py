@@ -65,7 +65,7 @@ def build_mask(place: str) -> dict[str, Component]:
 
 
 BESIDE_PICTURES = ("init", "inpaint")  # the groups that stand with their picture: build_start, build_mask
-FOLDS = ("hires", "guiding")  # those that are folded by themselves: _build_second, _build_guiding
+FOLDS = ("variation", "hires", "guiding")  # those that are folded by themselves, each built below
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -160,6 +160,8 @@ def build_settings(
     with gr.Accordion(word("more"), open=False, elem_id=f"{PLACE}_more"):
         settings |= _build_sampling(start)
         settings |= _build_folded({**made, **settings}, start, vae_choices(files.adapters))
+    with gr.Accordion(word("variation"), open=False, elem_id=f"{PLACE}_variation_fold"):
+        settings |= _build_variation(start)
     with gr.Accordion(word("hires"), open=False, elem_id=f"{PLACE}_hires_fold", elem_classes=tasks_class("hires")):
         settings |= _build_second(start, upscaler_choices(files.upscalers))
     with gr.Accordion(word("guiding"), open=False, elem_id=f"{PLACE}_guiding_fold"):
@@ -199,6 +201,13 @@ def _build_folded(
         for one in rest
         if one.group not in (*BESIDE_PICTURES, *FOLDS)
     }
+
+
+def _build_variation(start: Mapping[str, Any]) -> dict[str, Component]:
+    made = {"variation": control("variation", PLACE, start.get("variation"), label=word("variation_on"))}
+    for names in (("variation_seed", "variation_strength"), ("from_width", "from_height")):
+        made |= _row(start, *names)
+    return made | rest_of(PLACE, "variation", made)
 
 
 def _short(name: str) -> dict[str, Any]:

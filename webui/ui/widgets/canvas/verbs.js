@@ -3,7 +3,14 @@ import { copyPicture, copyText } from "../shared/copying.js";
 import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "../history/cells.js";
 
-const SENT = { to_again: "again", to_img2img: "img2img", to_inpaint: "inpaint", reuse_seed: "seed", reuse_all: "run" };
+const SENT = {
+  to_again: "again",
+  to_img2img: "img2img",
+  to_inpaint: "inpaint",
+  reuse_seed: "seed",
+  reuse_all: "run",
+  vary: "vary",
+};
 
 /** `on`: send(way), enlarge(), look(), compare(), rate(stars), erase(), tell(key). `textOf(item)`: its settings as text. */
 export class Verbs {
