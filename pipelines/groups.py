@@ -24,6 +24,7 @@ ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
+GUIDING_METHODS = ("plain", "zero star", "projected", "thresholded")
 SAME = "same"  # as the first pass
 # how A1111 writes them
 SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize(): name for name in SCHEDULES}
@@ -195,6 +196,27 @@ class Hires:
 class Guiding:
     """How the prompt leads, beside its strength. What each does: `pipelines.engines.modifiers.guiding`."""
 
+    method: str = setting(
+        GUIDING_METHODS[0],
+        choice(*GUIDING_METHODS),
+        name="guiding_method",
+        infotext="Guidance method",
+        sparse=True,
+    )
+    # of "zero star": so many first steps move nothing
+    zero_steps: int = setting(0, whole(0, 20), name="guiding_zero_steps", infotext="Guidance zero steps", sparse=True)
+    # of "projected": what is kept of the part along the picture itself; the longest way of an image (0: any); what is
+    # kept of the ways before
+    along: float = setting(0.0, number(0, 1, step=0.05), name="guiding_along", infotext="APG eta", sparse=True)
+    longest: float = setting(15.0, number(0, 100), name="guiding_longest", infotext="APG norm", sparse=True)
+    momentum: float = setting(
+        -0.5, number(-1, 1, step=0.05), name="guiding_momentum", infotext="APG momentum", sparse=True
+    )
+    # of "thresholded": the guidance whose reach is kept; the share of the latents that count for the reach, percent
+    mimicked: float = setting(7.0, number(1, 30), name="guiding_mimicked", infotext="Mimic scale", sparse=True)
+    percentile: float = setting(
+        100.0, number(90, 100, step=0.05), name="guiding_percentile", infotext="Threshold percentile", sparse=True
+    )
     # share of what guidance widened that is taken back; models whose noise ends without any signal want 0.7
     rescale: float = setting(0.0, number(0, 1, step=0.05), name="guiding_rescale", infotext="CFG Rescale", sparse=True)
     # shares of the steps: guided are those behind the one (0: from the first) and before the other
@@ -213,6 +235,19 @@ class Guiding:
         words={"True": True, "False": False},
         sparse=True,
     )
+    # how strongly away from what a spoilt network says, 0: not at all; it costs a row more
+    attention: float = setting(
+        0.0, number(0, 15, step=0.1), name="guiding_attention", infotext="PAG scale", sparse=True
+    )
+    layers: float = setting(0.0, number(0, 15, step=0.1), name="guiding_layers", infotext="SLG scale", sparse=True)
+    freeu: bool = setting(
+        False, flag(), name="guiding_freeu", infotext="freeu_enabled", words={"True": True, "False": False}, sparse=True
+    )
+    # of FreeU: what the inner features and those of the skips are multiplied by, at its two deepest levels
+    inner_1: float = setting(1.3, number(0, 2, step=0.01), name="guiding_inner_1", infotext="freeu_b1", sparse=True)
+    inner_2: float = setting(1.4, number(0, 2, step=0.01), name="guiding_inner_2", infotext="freeu_b2", sparse=True)
+    skip_1: float = setting(0.9, number(0, 2, step=0.01), name="guiding_skip_1", infotext="freeu_s1", sparse=True)
+    skip_2: float = setting(0.2, number(0, 2, step=0.01), name="guiding_skip_2", infotext="freeu_s2", sparse=True)
 
     def __post_init__(self) -> None:
         check(self)
@@ -221,3 +256,8 @@ class Guiding:
     def limited(self) -> bool:
         """Some steps are not guided by the negative prompt."""
         return self.start > 0 or self.stop < 1 or self.least_sigma > 0
+
+    @property
+    def spoilt(self) -> int:
+        """So many more times the network is asked of each prompt."""
+        return (self.attention > 0) + (self.layers > 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.groups import GUIDING_METHODS
 from pipelines.sampling.samplers import SAMPLERS
 from tools.random_requests import PAIRS, TASKS, draw, prove
 
@@ -26,7 +27,9 @@ def test_the_drawing_covers_what_is_promised() -> None:
     assert {request.clip_skip for request in requests} == {1, 2, 3}
     assert any("<lora:alpha" in request.prompt and "<lora:beta" in request.prompt for request in requests)
     changed = [request.guiding for request in requests if request.guiding is not None]
-    assert {one.limited for one in changed} == {True, False}
+    assert {one.limited for one in changed} == {one.freeu for one in changed} == {True, False}
+    assert {one.method for one in changed} == set(GUIDING_METHODS)
+    assert {one.spoilt for one in changed} == {0, 1, 2}
     assert [request.prompt for request in draw(1, 30)] == [request.prompt for request in requests[:30]]
 
 

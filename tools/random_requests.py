@@ -19,7 +19,17 @@ from PIL import Image, ImageDraw
 
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
-from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Guiding, Hires, InitImage, Inpaint, Variation
+from pipelines.groups import (
+    GUIDING_METHODS,
+    MASKED_CONTENTS,
+    RESIZE_MODES,
+    SAME,
+    Guiding,
+    Hires,
+    InitImage,
+    Inpaint,
+    Variation,
+)
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
@@ -142,6 +152,14 @@ def _started(choose: random.Random, request: GenerationRequest, task: Task) -> G
 
 def _guiding(choose: random.Random) -> Guiding:
     return Guiding(
+        method=choose.choice(GUIDING_METHODS),
+        zero_steps=choose.choice((0, 1)),
+        longest=choose.choice((0.0, 5.0, 15.0)),
+        mimicked=choose.choice((2.0, 7.0)),
+        percentile=choose.choice((95.0, 100.0)),
+        attention=choose.choice((0.0, 0.0, 3.0)),
+        layers=choose.choice((0.0, 0.0, 2.0)),
+        freeu=choose.random() < 0.25,
         rescale=choose.choice((0.0, 0.7)),
         start=choose.choice((0.0, 0.0, 0.2)),
         stop=choose.choice((1.0, 1.0, 0.6)),

@@ -25,6 +25,7 @@ from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange, can_widen, widened
 from pipelines.models.weights.components import Components
+from pipelines.prompts.grammar import prompts_in
 from pipelines.prompts.wish import Wish
 from pipelines.sampling import noise, previews
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
@@ -37,12 +38,17 @@ PREVIEW_SECONDS = 0.25
 def passes_of(batch: Batch, wish: Wish, network: Network | None = None) -> tuple[Pass, ...]:
     """The passes that a request asks for. `network`: of its upscaler, where that is a file's."""
     request, second = batch.request, batch.request.second
-    guided, steps = modifiers_of(request.guiding), request.steps_run
+    guided, steps = _guided(request), request.steps_run
     first = Denoising(name="first picture", request=request, steps=steps, modifiers=guided, watched=batch.attention)
     if second is None or request.hires is None:
         return (first,)
     start, steps = Enlarged(hires=request.hires, network=network), request.passes[1].steps
+    guided = _guided(second)
     return first, Denoising(name="hires", request=second, steps=steps, start=start, modifiers=guided, wish=wish.second)
+
+
+def _guided(request: GenerationRequest) -> tuple[Modifier, ...]:
+    return modifiers_of(request.guiding, prompts_in(request.prompt, request.dialect))
 
 
 def as_asked(maker: Maker, before: Outcome | None) -> Start:

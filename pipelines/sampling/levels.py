@@ -23,6 +23,11 @@ class Level:
         """Its deviation beside a picture at scale 1: what k-diffusion calls sigma."""
         return self.sigma / self.alpha
 
+    @property
+    def slope(self) -> float:
+        """By how much the clean latents change with the prediction."""
+        return -self.sigma if self.velocity else -self.sigma / self.alpha
+
     def clean(self, latents: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
         """The clean latents that a prediction implies, for every parameterisation (Salimans & Ho 2022, §4)."""
         noisy, said = self._noisy(latents), prediction.float()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.groups import Guiding
 from pipelines.models import memory
 from pipelines.models.memory import Ways
 from pipelines.prompts.wish import wish_of
@@ -92,6 +93,20 @@ def test_it_makes_a_plan_take_parts_off(engine: Any, card: Any, second: Second) 
     size = memory.Size(width=64, height=64, rows=3)
     card.told = memory.peak(shape, size, Ways()) + memory.OVERHEAD
     assert made(engine)[0].facts["memory_plan"] == ["text encoders off the card"]
+
+
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: ", ".join(ways.names) or "all of it")
+def test_a_spoilt_network_is_counted_and_the_same_by_every_way(
+    engine: Any, card: Any, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.engines.card import checked
+
+    guiding, asked = Guiding(attention=3.0, layers=1.0, freeu=True, method="projected"), list[Any]()
+    plain = made(engine, replace(WISH, guiding=guiding))[0].image.tobytes()
+    monkeypatch.setattr(engine._planner, "ways", lambda parts, size: (asked.append(size), ways)[1])
+    with checked(card, monkeypatch):
+        assert made(engine, replace(WISH, guiding=guiding))[0].image.tobytes() == plain
+    assert asked == [memory.Size(width=64, height=64, rows=4)]
 
 
 def test_a_network_of_two_passes_is_counted_once_and_the_largest_pass_decides(engine: Any, second: Second) -> None:

@@ -150,6 +150,17 @@ def test_steps_that_are_not_guided_as_the_reference_program_writes_them() -> Non
         assert text in infotext.write({**fields, "steps": 20})
 
 
+def test_what_extensions_of_the_reference_program_say_of_the_guidance() -> None:
+    begun = "a star\nSteps: 20, Sampler: Euler a, CFG scale: 15, Seed: 1, Size: 512x512, "
+    thresholded = "Dynamic thresholding enabled: True, Mimic scale: 7.5, Threshold percentile: 99.5"
+    freeu = "freeu_enabled: True, freeu_b1: 1.01, freeu_b2: 1.02, freeu_s1: 0.99, freeu_s2: 0.95, CFG Rescale: 0.7"
+    fields, unknown = from_infotext(f"{begun}{thresholded}, {freeu}")
+    assert unknown == []
+    told = {"method": "thresholded", "mimicked": 7.5, "percentile": 99.5, "freeu": True, "rescale": 0.7}
+    told |= {"inner_1": 1.01, "inner_2": 1.02, "skip_1": 0.99, "skip_2": 0.95}
+    assert {f"guiding_{name}": value for name, value in told.items()}.items() <= fields.items()
+
+
 def test_a_text_of_the_reference_program() -> None:
     text = (
         "photo of a cat, <lora:fluffy:0.8>\nsecond line\nNegative prompt: blurry, (bad:1.2)\nmore\n"

@@ -25,6 +25,7 @@ Fields = dict[str, Any]
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 _HASH = re.compile(r"[0-9a-f]{8,64}")
 _SECOND_PASS = "Hires "
+_THRESHOLDED = "Dynamic thresholding enabled"  # as an extension of A1111 writes
 _FIRST_PASS = "First pass size"  # as A1111 wrote before 2023, when there was a second
 # our name of a pair -> what it is written as, which a start picture has as well; the two never stand together
 _WRITTEN = {"Hires denoising strength": "Denoising strength"}
@@ -137,6 +138,9 @@ def _understood(pairs: Mapping[str, str]) -> dict[str, str]:
             found["Model"] = str(stem(found["Model"]))
         if _FIRST_PASS in found and "Denoising strength" in found:
             found["Second pass denoising strength"] = found.pop("Denoising strength")
+    if found.get(_THRESHOLDED) == "True":
+        found["Guidance method"] = "thresholded"
+        del found[_THRESHOLDED]
     if any(key.startswith(_SECOND_PASS) for key in found):
         found |= {ours: found.pop(theirs) for ours, theirs in _WRITTEN.items() if theirs in found}
     return found

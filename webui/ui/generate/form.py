@@ -235,7 +235,12 @@ def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) ->
 def _build_guiding(start: Mapping[str, Any]) -> dict[str, Component]:
     """How the prompts lead: the switch, then its fields."""
     made = {"guiding": control("guiding", PLACE, start.get("guiding"), label=word("guiding_on"))}
-    made |= _row(start, "guiding_start", "guiding_stop") | _row(start, "guiding_least_sigma", "guiding_all_steps")
+    for names in (
+        *(("method", "rescale"), ("start", "stop"), ("least_sigma", "all_steps"), ("attention", "layers")),
+        *(("along", "longest"), ("momentum", "zero_steps"), ("mimicked", "percentile")),
+        *(("freeu",), ("inner_1", "inner_2"), ("skip_1", "skip_2")),
+    ):
+        made |= _row(start, *(f"guiding_{name}" for name in names))
     return made | rest_of(PLACE, "guiding", made)
 
 

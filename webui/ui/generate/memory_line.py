@@ -42,7 +42,7 @@ def told(
     if not (width and height and batch) or not isinstance(guidance, (int, float)):
         return ""
     prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
-    rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts)
+    rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts) + prompts * _spoilt(fields)
     made = plan(
         shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2),
         Size(width=width, height=height, batch=batch, rows=rows),
@@ -51,6 +51,16 @@ def told(
         means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
     )
     return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
+
+
+def _spoilt(fields: Mapping[str, Any]) -> int:
+    """So many more times the network is asked of each prompt; 0 where the form holds what no request may."""
+    there = {one.name: fields[one.name] for one in REQUEST_FIELDS if one.group == "guiding" and one.name in fields}
+    try:
+        guiding = build(GenerationRequest, there).guiding
+    except InvalidRequest:
+        return 0
+    return 0 if guiding is None else guiding.spoilt
 
 
 def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) -> float | None:

@@ -64,6 +64,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, warm: Any) -> None
     counted = (
         *(form["model"], form["width"], form["height"], form["batch_size"], form["guidance"]),
         *(form["hires"], form["hires_by"], form["hires_width"], form["hires_height"]),
+        *(form["guiding"], form["guiding_attention"], form["guiding_layers"]),
         *(form["steps"], form["batches"], space.canvas),  # a finished picture tells how long they take here
     )
     changes: list[Any] = [component.change for component in counted]
