@@ -7,9 +7,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests import __main__ as tests_command
 from tests.conftest import ROOT
+from tools import screenshots
 from webui.commands import main as cli
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,3 +72,13 @@ def test_the_licence_is_the_one_named() -> None:
     assert "Apache License" in licence
     assert "END OF TERMS AND CONDITIONS" in licence
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_its_pictures_are_light_and_of_one_size_and_each_is_shown() -> None:
+    shown = [ROOT / link for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT)]
+    assert [path.stem for path in shown] == [step.__name__ for step in screenshots.STORY]
+    assert set(shown) == set(screenshots.FOLDER.iterdir())
+    for path in shown:
+        with Image.open(path) as picture:
+            assert picture.size == screenshots.SIZE
+        assert path.stat().st_size <= 150_000

@@ -97,6 +97,7 @@ class Painter {
     this.root.classList.add("loaded");
     this.view.zoomTo(1);
     this.under.classList.toggle("small", naturalWidth < SMALL);
+    this.under.style.setProperty("--shape", naturalWidth / naturalHeight);
     this.canvas.reset(naturalWidth, naturalHeight);
     this.sent += 1;
     if (maskUrl) this.drawMask(maskUrl, false);
