@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
+from webui.archive import metadata
 from webui.words import WORDS
 
 from .acts import caption, field, fill, generate, live, open_tab, strip, unfold, upload_picture
@@ -216,6 +217,32 @@ def test_only_schedules_that_work_are_offered(visits: Visits) -> None:
     page.get_by_role("option", name="Euler", exact=True).click()
     page.locator("#form_schedule input").click()
     expect(page.locator("#form_schedule").get_by_role("option")).to_have_count(5)
+
+
+def test_what_only_counts_with_another_choice_is_shown_with_it_and_arrives(visits: Visits, served: Served) -> None:
+    page = visits.open()
+    page.locator("#form_guiding_fold > button").click()
+    expect(page.locator("#form_guiding_start")).to_be_visible()
+    named = {
+        "projected": "form_guiding_longest",
+        "freeu": "form_guiding_inner_1",
+        "thresholded": "form_guiding_mimicked",
+    }
+    for one in named.values():
+        expect(page.locator(f"#{one}")).to_be_hidden()
+    visits.settle()
+    page.locator("#form_guiding_method input").click()
+    projected = WORDS["guiding_method_projected"][0]
+    page.locator("#form_guiding_method").get_by_role("option", name=projected, exact=True).click()
+    page.locator("#form_guiding_freeu input").check()
+    expect(page.locator(f"#{named['projected']}")).to_be_visible()
+    expect(page.locator(f"#{named['freeu']}")).to_be_visible()
+    expect(page.locator(f"#{named['thresholded']}")).to_be_hidden()
+    page.locator("#form_guiding input").check()
+    generate(page, prompt="a red star", guiding_longest=9, guiding_inner_1=1.2)
+    fields = metadata.read(served.pictures()[-1]).fields
+    told = {"method": "projected", "longest": 9, "freeu": True, "inner_1": 1.2, "mimicked": 7.0}
+    assert {name: fields[f"guiding_{name}"] for name in told} == told
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "zh-TW", "zh", "zh-Hans-CN"])

@@ -109,6 +109,14 @@ def test_a_spoilt_network_is_counted_and_the_same_by_every_way(
     assert asked == [memory.Size(width=64, height=64, rows=4)]
 
 
+def test_what_an_image_remembers_of_its_steps_is_its_own(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, as `--exact` makes them, each is as it is alone: APG goes on its own ways alone."""
+    monkeypatch.setattr(engine._planner, "ways", lambda *_: Ways(singly=True))
+    wish = replace(WISH, guiding=Guiding(method="projected", momentum=-0.5, longest=0.0))
+    together = [one.image.tobytes() for one in made(engine, replace(wish, batch_size=2), 7, 8)]
+    assert together == [made(engine, wish, seed)[0].image.tobytes() for seed in (7, 8)]
+
+
 def test_a_network_of_two_passes_is_counted_once_and_the_largest_pass_decides(engine: Any, second: Second) -> None:
     request = replace(WISH, guidance=1.0)
     passes = running.passes_of(next(request.batches_from(7)), wish_of(request))

@@ -133,6 +133,19 @@ def test_a_model_that_edits_and_prompts_joined_by_AND_take_more() -> None:
         assert memory_line.told(free, SD1, {**fields, "dialect": dialect, "prompt": "a AND b"}, "en").startswith(begin)
 
 
+def test_a_network_that_is_asked_once_more_takes_more() -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 16, "guidance": 7.0, "dialect": "a1111", "prompt": "a"}
+    free = replace(CARD, memory_free_bytes=5_500_000_000)  # as above: 2 rows fit, 3 do not
+    for changed, begin in (
+        ({"guiding": True, "guiding_attention": 3.0}, "fits with "),
+        ({"guiding": True, "guiding_layers": 3.0}, "fits with "),
+        ({"guiding": True, "guiding_attention": 0.0}, "fits: "),
+        ({"guiding": False, "guiding_attention": 3.0}, "fits: "),
+        ({"guiding": True, "guiding_attention": "x"}, "fits: "),  # told where it is asked for
+    ):
+        assert memory_line.told(free, SD1, fields | changed, "en").startswith(begin)
+
+
 def test_how_long_it_takes_is_told_from_the_pictures_made_lately(card: Page) -> None:
     asked: list[tuple[str, int, int]] = []
 

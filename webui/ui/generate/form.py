@@ -65,6 +65,21 @@ def build_mask(place: str) -> dict[str, Component]:
 
 
 BESIDE_PICTURES = ("init", "inpaint")  # the groups that stand with their picture: build_start, build_mask
+# what must be chosen, for the page to show a row, and its fields
+GUIDING_ROWS = (
+    ("", "guiding_method", "guiding_rescale"),
+    ("zero-star", "guiding_zero_steps"),
+    ("projected", "guiding_along", "guiding_longest"),
+    ("projected", "guiding_momentum"),
+    ("thresholded", "guiding_mimicked", "guiding_percentile"),
+    ("", "guiding_start", "guiding_stop"),
+    ("", "guiding_least_sigma"),
+    ("", "guiding_all_steps"),
+    ("", "guiding_attention", "guiding_layers"),
+    ("", "guiding_freeu"),
+    ("freeu", "guiding_inner_1", "guiding_inner_2"),
+    ("freeu", "guiding_skip_1", "guiding_skip_2"),
+)
 FOLDS = ("variation", "hires", "guiding")  # those that are folded by themselves, each built below
 
 
@@ -235,12 +250,9 @@ def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) ->
 def _build_guiding(start: Mapping[str, Any]) -> dict[str, Component]:
     """How the prompts lead: the switch, then its fields."""
     made = {"guiding": control("guiding", PLACE, start.get("guiding"), label=word("guiding_on"))}
-    for names in (
-        *(("method", "rescale"), ("start", "stop"), ("least_sigma", "all_steps"), ("attention", "layers")),
-        *(("along", "longest"), ("momentum", "zero_steps"), ("mimicked", "percentile")),
-        *(("freeu",), ("inner_1", "inner_2"), ("skip_1", "skip_2")),
-    ):
-        made |= _row(start, *(f"guiding_{name}" for name in names))
+    for needed, *names in GUIDING_ROWS:
+        with gr.Row(elem_classes=["tight", *([f"with-{needed}"] if needed else [])]):
+            made |= {name: control(name, PLACE, start.get(name), min_width=150) for name in names}
     return made | rest_of(PLACE, "guiding", made)
 
 

@@ -99,6 +99,8 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
     )
     for button in space.examples:
         button.click(None, button, form["prompt"], js="text => text", api_visibility="private")
+    way = form["guiding_method"]
+    way.change(None, way, None, js="way => void (form_guiding_fold.dataset.way = way)", api_visibility="private")
     swapped = "(width, height) => [height, width]"
     extras.swap.click(None, sizes, sizes, js=swapped, api_visibility="private")
     extras.seed_random.click(None, None, form["seed"], js="() => -1", api_visibility="private")
