@@ -147,16 +147,16 @@ def test_a_network_that_is_asked_once_more_takes_more() -> None:
 
 
 def test_how_long_it_takes_is_told_from_the_pictures_made_lately(card: Page) -> None:
-    asked: list[tuple[str, int, int]] = []
+    asked: list[tuple[str, int]] = []
 
-    def seconds(model: str, steps: int, pixels: int) -> float:
-        asked.append((model, steps, pixels))
+    def seconds(model: str, work: int) -> float:
+        asked.append((model, work))
         return 3.0
 
     durations: Any = SimpleNamespace(seconds=seconds)
     fields = {"width": 512, "height": 256, "batch_size": 2, "batches": 3, "guidance": 7.0, "steps": 20, "strength": 0.5}
     assert ", about 18 s · " in memory_line.told(CARD, SD1, fields, "en", durations)
-    assert asked == [("dream", 10, 512 * 256)]
+    assert asked == [("dream", 10 * 512 * 256)]
     assert "，约 18 秒 · 最大 " in memory_line.told(CARD, SD1, fields, "zh", durations)
     assert "about" not in memory_line.told(CARD, SD1, {**fields, "steps": None}, "en", durations)
 
