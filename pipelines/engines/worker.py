@@ -168,6 +168,7 @@ class _Worker:
         self.state = EngineState(state="warming")
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._sending = threading.Lock()
+        self._silent = False  # nothing more is heard of it
         self._on_death = on_death
         self.process = context.Process(target=child.run, args=(theirs, options), name="seedprint-worker")
         self.process.daemon = True
@@ -189,7 +190,9 @@ class _Worker:
             self._pipe.send_bytes(messages.pack(message))
 
     def alive(self) -> bool:
-        return self.process.is_alive()
+        """Whether it takes batches. One that has said its last counts as a process for a moment longer, as the system
+        ends its threads one by one: a batch that it was handed then would wait, or be blamed."""
+        return not self._silent and self.why_not() is None and self.process.is_alive()
 
     def why_not(self) -> Note | None:
         """What it said of a start that failed."""
@@ -221,6 +224,7 @@ class _Worker:
                 self.state = messages.to_state(message)
             else:
                 self.inbox.put(message)
+        self._silent = True
         self.inbox.put(Message(kind="lost", header={}))
         self._on_death(self)
         with self._sending:

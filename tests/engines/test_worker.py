@@ -32,7 +32,7 @@ __all__ = ["harness"]
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0  # seconds; the machine may be busy
+PATIENCE = 300.0  # seconds; the machine may be busy
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +274,26 @@ def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(34)
+def test_a_worker_that_has_said_its_last_is_handed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although the system counts it as a process for a moment longer."""
+    engine = WorkerEngine([], device="abacus")
+    try:
+        wait_for(lambda: engine.describe().state == "failed")
+        assert engine._worker is not None
+        monkeypatch.setattr(engine._worker.process, "is_alive", lambda: True)
+        engine._options = replace(engine._options, device="cpu")
+        assert engine.generate(batch_of(SMALL, 7), ignore)
+        last = engine._worker
+        monkeypatch.setattr(last.process, "is_alive", lambda: True)
+        monkeypatch.setattr(last, "_on_death", lambda worker: None)  # no new one is started for it
+        os.kill(last.process.pid or 0, 9)
+        wait_for(lambda: not last.inbox.empty())
+        assert engine.generate(batch_of(SMALL, 7), ignore)
+    finally:
+        engine.close()
+
+
+@pytest.mark.fault(34)
 def test_a_process_that_the_system_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     context = multiprocessing.get_context("spawn")
 
@@ -294,7 +314,6 @@ def test_a_process_that_the_system_refuses_is_told(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.fault(34)
-@pytest.mark.flaky(reruns=1)  # three starts of torch: it failed once on a full machine; not found why
 def test_a_worker_that_cannot_start_holds_the_queue_until_it_can(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
