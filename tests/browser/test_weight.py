@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route, expect
 
-from tests.browser.conftest import PATIENCE, Served
+from tests.browser.acts import fill, live
+from tests.browser.conftest import PATIENCE, Served, Visits
 from tools.page_weight import Meter, watch_box
 
 pytestmark = pytest.mark.browser
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.browser
 FIRST = 600_000  # bytes
 RELOAD = 100_000  # bytes
 LOOKED_AT = {"/queue", "/notices", "/history/page"}  # what is new, as long as the page is open
-EVENTS = 18  # what the page's events ask for when it loads; the fewer the better
+EVENTS = 15  # what the page's events ask for when it loads; the fewer the better
 
 
 def test_a_first_visit_is_light_and_a_reload_asks_for_no_file_again(browser: Browser, served: Served) -> None:
@@ -39,3 +40,16 @@ def test_a_first_visit_is_light_and_a_reload_asks_for_no_file_again(browser: Bro
     others = [one for one in paths if one not in events and one not in LOOKED_AT]
     assert others == ["/"]
     assert len(events) <= EVENTS
+
+
+def test_a_press_on_generate_is_seen_before_the_program_has_answered(visits: Visits) -> None:
+    page, held = visits.open(), list[Route]()
+    fill(page, prompt="a red star", steps=2)
+    visits.settle()
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    with page.expect_request(lambda request: "/run/" in request.url):
+        page.locator("#form_generate").click()
+    expect(live(page).locator(".line")).to_have_text("Sent …")
+    assert held, "nothing was answered"
+    page.unroute("**/gradio_api/run/**")  # which lets go what was held
+    expect(live(page)).to_have_attribute("data-state", "done")

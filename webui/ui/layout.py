@@ -79,7 +79,7 @@ def build_page(parts: Parts) -> gr.Blocks:
             with _tab("lab") as opened:
                 ready = shipped.load(HERE / "presets" / "experiments")
                 lab = LabTab(house, parts.lab, ready).build(opened)
-                lab.wire(blocks)
+                lab.wire()
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)
             with _tab("settings") as opened:

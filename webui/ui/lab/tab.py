@@ -104,7 +104,7 @@ class LabTab:
             self.html = gr.DownloadButton(_label("lab_html"), size="sm", elem_id="lab_html", visible=False)
         self.looks = LooksCard(self.house).build()
 
-    def wire(self, blocks: gr.Blocks) -> None:
+    def wire(self) -> None:
         """Call once all tabs stand."""
         handlers, form = LabHandlers(self), self.form
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -153,7 +153,8 @@ class LabTab:
             **quiet,
         )
         first = [self.shown, self.chosen, *self.ready_buttons]
-        blocks.load(handlers.load, self.shown, first, api_name="lab_load", **quiet).then(handlers.watch, **watching)
+        opened: Any = self.opened.select(handlers.load, self.shown, first, api_name="lab_load", **quiet)
+        opened.then(handlers.watch, **watching)
 
 
 class LabHandlers:
