@@ -157,6 +157,13 @@ def test_no_negative_prompt_below_a_noise(all_steps: bool) -> None:
 def test_a_step_of_two_calls_is_one_step() -> None:
     said, _ = listened(Guiding(stop=0.5), make_scheduler("Heun", "automatic", {}, (0,)))
     assert led(said) == [True] * 4 + [False] * 3
+    heun = make_scheduler("Heun", "automatic", {}, (0,))
+    heun.set_timesteps(STEPS)
+    first = float(heun.sigmas[2])  # of the second step's first call; its second call is at less noise
+    said, _ = listened(
+        Guiding(least_sigma=first * 0.999, all_steps=True), make_scheduler("Heun", "automatic", {}, (0,))
+    )
+    assert led(said) == [True] * 4 + [False] * 3
 
 
 def flat(values: Any) -> Any:
@@ -301,6 +308,8 @@ def test_both_spoil_only_their_own_rows_and_leave_nothing_behind() -> None:
     assert [sorted(one.others) for one in both] == [["without_attention 0", "without_layers 0"]] * STEPS
     assert [one.negative is None for one in both] == [False, False, True, True]
     close(both[0].positive, plain[0].positive)
+    for name, alone in (("without_attention 0", Guiding(attention=1.0)), ("without_layers 0", Guiding(layers=2.0))):
+        close(both[0].others[name], listened(alone, unet=unet)[0][0].others[name])
     for one in both:
         guided = one.positive if one.negative is None else free(one)
         led = sum(
