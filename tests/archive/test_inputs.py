@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from pipelines.errors import StorageError
+from pipelines.errors import StorageError, Unavailable
 from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
 
 
@@ -80,3 +81,36 @@ def test_an_input_of_another_archive_is_brought_with_its_origin(tmp_path: Path) 
 def test_what_lies_nowhere_is_told(tmp_path: Path, name: object) -> None:
     with pytest.raises(StorageError):
         InputsAround(tmp_path / "a.png", InputStore(tmp_path / "own")).bring(name)  # type: ignore[arg-type]
+
+
+def test_a_picture_that_is_away_for_a_moment_is_read_and_one_whose_archive_is_away_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "outputs"
+    root.mkdir()
+    inputs = InputStore(root / "inputs")
+    sha256 = inputs.put(Image.new("RGB", (8, 8), "red"))
+    opened, away = Image.open, tmp_path / "away"
+
+    def flicker(*arguments: Any, **options: Any) -> Any:
+        if not away.exists():
+            root.rename(away)
+            try:
+                return opened(*arguments, **options)
+            finally:
+                away.rename(root)
+                away.mkdir()
+        return opened(*arguments, **options)
+
+    monkeypatch.setattr(Image, "open", flicker)
+    assert inputs.get(sha256).size == (8, 8)
+    away.rmdir()
+    monkeypatch.undo()
+    root.rename(away)
+    with pytest.raises(Unavailable):
+        inputs.get(sha256)
+    away.rename(root)
+    (root / "inputs" / f"{sha256}.png").unlink()
+    with pytest.raises(StorageError) as caught:
+        inputs.get(sha256)
+    assert caught.value.note.code == "input_gone"

@@ -65,8 +65,11 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_queued(
     assert parts.service.queue(10)[1] == 0
 
 
-def test_pictures_that_are_not_there(client: TestClient) -> None:
-    assert client.post(PREFIX, json={"ids": ["0" * 32]}).status_code == 400
+def test_pictures_that_are_not_there(client: TestClient, parts: Parts) -> None:
+    answer = client.post(PREFIX, json={"ids": [saved(parts, 7), "0" * 32, "1" * 32]})
+    assert answer.status_code == 400
+    assert "2 of the chosen pictures" in answer.json()["detail"]
+    assert parts.service.queue(10)[1] == 0
     for ids in ([], ["../x"], ["0" * 32] * 1001):
         assert client.post(PREFIX, json={"ids": ids}).status_code == 422
     assert client.get(f"{PREFIX}/{'0' * 32}").status_code == 404

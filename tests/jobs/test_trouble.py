@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pipelines import database, shared_database
 from pipelines.engines.fake import FakeEngine
@@ -561,5 +563,50 @@ def test_a_job_that_ends_the_program_again_and_again_asks_first(harness: Harness
     status = until(service, job, lambda status: status.held is not None)
     assert status.held == Note("ended_often", times=5)
     assert engine.batches == []
+    service.try_again()
+    assert done(service, job).state == "done"
+
+
+def test_a_folder_that_only_waiting_jobs_know_of_is_not_made_anew(harness: Harness) -> None:
+    """Its pictures were made by commands; what waits begins with some of them."""
+    picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+    service = harness.start(run=False)
+    job = service.submit(replace(request(seed=7, steps=4), init=InitImage(image=picture, strength=1.0)))
+    service.close()
+    harness.services.clear()
+    folder = Gone(harness)
+    folder.go()
+    harness.prepares = False
+    service = harness.start()
+    status = until(service, job, lambda status: status.held is not None)
+    assert status.held == Note("folder_gone", folder=str(folder.there))
+    assert not folder.there.exists()
+    folder.come()
+    service.try_again()
+    assert done(service, job).state == "done"
+
+
+def test_a_start_picture_is_waited_for_while_the_folder_is_away(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes between the look at the folder and the reading, as a disk may at any time."""
+    picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+    folder = Gone(harness)
+    service = harness.start(run=False)
+    job = service.submit(replace(request(seed=7, steps=4), init=InitImage(image=picture, strength=1.0)))
+    service.close()
+    harness.services.clear()
+    check, looks = ImageStore.check, []
+
+    def check_and_go(store: ImageStore) -> None:
+        check(store)
+        if threading.current_thread() is not MAIN and not looks:
+            looks.append(1)
+            folder.go()
+
+    monkeypatch.setattr(ImageStore, "check", check_and_go)
+    service = harness.start()
+    until(service, job, lambda status: status.held is not None)
+    folder.come()
     service.try_again()
     assert done(service, job).state == "done"

@@ -83,3 +83,25 @@ def test_it_is_one_of_the_notices_of_a_start(tmp_path: Path) -> None:
     note = Note("golden_due", changes=("torch 1 → 2",), count=5)
     assert [one.note for one in Notices(tmp_path, update=lambda: note)()] == [note]
     assert Notices(tmp_path)() == ()
+
+
+def test_a_golden_set_outlives_a_kill_between_its_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "golden"
+    list(golden.make(Versioned("2.12.0"), root, ()))
+    (whole,) = golden.folders(root)
+    before = sorted(path.name for path in whole.rglob("*.png"))
+    rename = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.suffix == ".new":
+            raise SystemExit
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(SystemExit):
+        list(golden.make(Versioned("2.13.0"), root, ()))
+    monkeypatch.undo()
+    assert golden.folders(root) == [whole]
+    assert sorted(path.name for path in whole.rglob("*.png")) == before
+    list(golden.make(Versioned("2.13.0"), root, ()))
+    assert [place.name for place in root.iterdir()] == [whole.name]

@@ -55,12 +55,12 @@ class InputStore:
         return sha256
 
     def get(self, sha256: str) -> Image.Image:
-        """The very pixels that were put. Raises StorageError when the copy is missing or changed."""
+        """The very pixels that were put. Raises StorageError when the copy is missing or changed, and Unavailable while
+        the whole archive is away."""
         if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
             raise StorageError("input_name", value=str(sha256)[:80])
         try:
-            with Image.open(self._path(sha256), formats=("PNG",)) as image:
-                image.load()
+            image = self._opened(sha256)
         except FileNotFoundError as error:
             raise StorageError("input_gone", name=sha256[:10], folder=str(self.folder)) from error
         except _DECODE_ERRORS as error:
@@ -68,6 +68,20 @@ class InputStore:
         if pixels_sha256(image) != sha256:
             raise StorageError("input_changed", name=sha256[:10], folder=str(self.folder))
         return image
+
+    def _opened(self, sha256: str) -> Image.Image:
+        """Raises Unavailable, and what PIL raises."""
+        for is_last in (False, True):
+            try:
+                with Image.open(self._path(sha256), formats=("PNG",)) as image:
+                    image.load()
+                return image
+            except FileNotFoundError:
+                with storage_errors(self.folder.parent):
+                    self.folder.parent.stat()
+                if is_last:  # the folder may have been away for a moment
+                    raise
+        raise AssertionError
 
     def file(self, sha256: str) -> Path | None:
         """Where that picture is kept, if it is: as a file of its own and no link."""

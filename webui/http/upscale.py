@@ -49,8 +49,9 @@ def upscale_routes(service: GenerationService, history: History) -> APIRouter:
         """Queues all of them, or none; the jobs' ids."""
         wanted = {name: value for name in ("by", "upscaler") if (value := getattr(chosen, name)) is not None}
         with faults_as_answers(request):
-            if not (paths := history.paths(chosen.ids)):
-                raise InvalidRequest("files", "missing")
+            paths = history.paths(chosen.ids)
+            if (missing := len(set(chosen.ids)) - len(paths)) > 0:
+                raise InvalidRequest("files", "pictures_unknown", count=missing)
             return {"jobs": service.submit_upscales(paths, **wanted)}
 
     @router.get("/{job}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +80,7 @@ class GenerationService:
 
     def _prepare(self) -> None:
         """A folder that had our pictures and is gone holds the queue; one that never was is made."""
-        used = not self._store.root.exists() and self._jobs.has_saved(self._store.root)
+        used = not self._store.root.exists() and self._jobs.needs_archive(self._store.root)
         try:
             self._store.prepare(used=used)
         except Unavailable:
@@ -111,7 +111,8 @@ class GenerationService:
         """Queues a run and gives its id. An empty seed is drawn now, so that a resumed run makes the same images."""
         return self.submit_many([request])[0]
 
-    def submit_many(self, requests: list[GenerationRequest]) -> list[str]:
+    def submit_many(self, requests: Iterable[GenerationRequest]) -> list[str]:
+        """All, or none. Only one of them is held at a time: a picture that it begins with is kept by its hash."""
         wishes: list[tuple[str, dict[str, Any], int]] = []
         checked: set[tuple[Any, ...]] = set()
         for request in map(self._settled, requests):
@@ -136,7 +137,7 @@ class GenerationService:
 
     def submit_upscales(self, paths: Sequence[Path], **wanted: Any) -> list[str]:
         """Likewise of several: all, or none."""
-        return self.submit_many([upscaling.request_of(path, self._store.inputs, wanted) for path in paths])
+        return self.submit_many(upscaling.request_of(path, self._store.inputs, wanted) for path in paths)
 
     def submit_again(self, *paths: Path) -> str:
         """Queues making these images again, to compare. Nothing is saved. Of those that are gone the job tells."""

@@ -199,12 +199,15 @@ class JobTable:
             rows = connection.execute("SELECT place, saved FROM job_images WHERE job_id = ? ORDER BY place", (job_id,))
             return {row["place"]: saved for row in rows if (saved := _object(row["saved"]))}
 
-    def has_saved(self, root: Path) -> bool:
-        """Whether a picture of a job was saved below this folder."""
+    def needs_archive(self, root: Path) -> bool:
+        """Whether this folder was there before: a picture of a job was saved in it, or one that waits begins with a
+        picture that is kept there."""
         start = f"{root}{os.sep}"
         with self._database.reading() as connection:
             (found,) = connection.execute(
-                "SELECT EXISTS (SELECT 1 FROM job_images WHERE substr(json_extract(saved, '$.path'), 1, ?) = ?)",
+                "SELECT EXISTS (SELECT 1 FROM job_images WHERE substr(json_extract(saved, '$.path'), 1, ?) = ?)"
+                " OR EXISTS (SELECT 1 FROM jobs WHERE state IN ('queued', 'running') AND coalesce("
+                "json_extract(payload, '$.init.image'), json_extract(payload, '$.upscale.image')) IS NOT NULL)",
                 (len(start), start),
             ).fetchone()
         return bool(found)

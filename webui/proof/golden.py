@@ -65,6 +65,9 @@ def _picture(side: int) -> Image.Image:
     return Image.merge("RGB", (across, across.rotate(90), across.rotate(180)))
 
 
+_PASSING = (".new", ".old")  # sets on their way in and out
+
+
 def make(engine: Engine, root: Path, names: Iterable[str]) -> Iterator[tuple[str, int]]:
     """Makes the sets of these models, of all that can be loaded when none is named; (model, pictures) for each. A set
     made before goes only when the new one is whole. Raises InvalidRequest and what the engine raises."""
@@ -79,8 +82,12 @@ def make(engine: Engine, root: Path, names: Iterable[str]) -> Iterator[tuple[str
                 for result in engine.generate(batch, lambda _: None):
                     store.save(result)
                     count += 1
-        shutil.rmtree(place, ignore_errors=True)
+        before = place.with_name(f"{place.name}.old")
+        shutil.rmtree(before, ignore_errors=True)
+        if place.exists():
+            place.rename(before)
         fresh.rename(place)
+        shutil.rmtree(before, ignore_errors=True)
         yield model.name, count
 
 
@@ -98,7 +105,11 @@ def folders(root: Path, names: Iterable[str] = ()) -> list[Path]:
     """The sets there are, of these models or of all. Raises InvalidRequest when there is none."""
     wanted = {slug(name) for name in names}
     there = sorted(root.iterdir()) if root.is_dir() else []
-    found = [place for place in there if place.suffix != ".new" and (not wanted or place.name in wanted)]
+    for place in there:  # killed between two names: the set from before is whole
+        if place.suffix == ".old" and place.with_suffix("") not in there:
+            place.rename(place.with_suffix(""))
+    there = sorted(root.iterdir()) if root.is_dir() else []
+    found = [place for place in there if place.suffix not in _PASSING and (not wanted or place.name in wanted)]
     if not found:
         raise InvalidRequest("against", "no_golden_set")
     return found

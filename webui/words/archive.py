@@ -37,6 +37,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The picture's model cannot be run here: the form keeps its own, and the picture will be another one.",
         "图片所用的模型在此无法运行：表单保留现有模型，生成的图片会不同。",
     ),
+    "sent_to_vary": (
+        "Ready for {count} variations of strength {strength}: press Generate.",
+        "已准备 {count} 张强度 {strength} 的变体：请点“生成”。",
+    ),
     "sent_not_understood": ("Not understood: {names}.", "未能识别：{names}。"),
     "sent_start_missing": (
         "The picture that it was made from is not here: choose one to start from.",

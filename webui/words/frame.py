@@ -107,7 +107,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "from_height": ("Noise of this height", "噪声来自高度"),
     # -- the second pass
     "hires": ("Second pass in high resolution", "高分辨率第二遍"),
-    "hires_on": ("Make the picture larger, then refine it", "先放大图片，再细化"),
+    "hires_on": ("With a second pass", "启用第二遍"),
     "hires_info": ("Hires fix: the picture is made larger, then refined", "高清修复：先放大，再细化"),
     "hires_by": ("Times as large", "放大倍数"),
     "hires_width": ("To this width", "目标宽度"),

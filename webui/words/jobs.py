@@ -43,6 +43,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose from 1 to {limit:,} pictures, got {value:,}.",
         "请选择 1 到 {limit:,} 张图片，现为 {value:,} 张。",
     ),
+    "pictures_unknown": (
+        "{count} of the chosen pictures are not there any more: load the page of the history again.",
+        "所选图片中有 {count} 张已不存在：请重新加载历史页面。",
+    ),
     "pictures_lost": ("There is no picture {names} any more.", "图片 {names} 已不存在。"),
     "queue_full": (
         "The queue holds at most {limit:,} jobs: {waiting:,} wait already, and these are {value:,} more.",

@@ -28,6 +28,7 @@ from webui.words import Language, say
 
 # What "send to" leaves alone: the run's own seed and how many images it makes.
 _RUN_FIELDS = ("seed", "batch_size", "batches", "strength")
+VARIATIONS = 4  # pictures that "Vary" asks for
 
 
 def task_of(back: ReadBack) -> Task:
@@ -116,9 +117,10 @@ class Sender:
 
     def as_variations(self, path: Path, language: Language) -> Updates:
         """The form that makes pictures near this one."""
-        seed = random.randrange(SEED_END)
-        varied = {"variation": True, **flat(Variation(seed=seed))}
-        return self.as_run(path, language) | self.space.form.apply(varied)
+        variation = Variation(seed=random.randrange(SEED_END))
+        varied = {"variation": True, "batches": VARIATIONS, **flat(variation)}
+        told = [*self.told_of_run(path), Note("sent_to_vary", count=VARIATIONS, strength=variation.strength)]
+        return self.as_run(path, language) | self.space.form.apply(varied) | self._telling(told, language)
 
     def seed(self, path: Path) -> Updates:
         """Only the picture's seed."""
