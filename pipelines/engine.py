@@ -74,7 +74,8 @@ class Engine(Protocol):
         ...
 
     def upscalers(self) -> tuple[ModelInfo, ...]:
-        """Networks in the models folders that make pictures larger, by name. As quick as `models`."""
+        """Networks that make pictures larger: the one that ships with the project, then those of the models folders, by
+        name. As quick as `models`."""
         ...
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:

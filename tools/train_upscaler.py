@@ -24,13 +24,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from pipelines.upscaling.plain import OWN
 from tools import stepwise
 from tools.train_builtin.judge import MODEL_PATH
 from tools.train_builtin.render import render
 from tools.train_builtin.together import images_to_tensor, mixed
 from tools.train_builtin.world import draw_picture
 
-NAME = "builtin_2x.safetensors"
+NAME = f"{OWN}.safetensors"  # what ships was 6,500 steps: PSNR 34.3 dB, edge error 0.84 (Lanczos 33.0 and 1.13)
 SCALE, WIDTH, LAYERS = 2, 48, 10  # 0.86 MB in single precision
 RATE = 1e-3
 PICTURES, CROPS, EDGE = 3, 6, 40  # of a batch: pictures, crops of each, their edge in small pixels

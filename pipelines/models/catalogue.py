@@ -11,7 +11,7 @@ from pipelines.kinds import several, shown
 from pipelines.models import extras
 from pipelines.models.files import anatomy
 from pipelines.models.files.hashes import Hashes, be_quiet
-from pipelines.models.listing import IMAGE_ENCODER, Listing, is_upscaler
+from pipelines.models.listing import IMAGE_ENCODER, Listing
 from pipelines.models.reading import PromptReader
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
 from pipelines.upscaling.plain import OF_LATENTS, PLAIN
@@ -57,8 +57,8 @@ class Catalogue:
 
     def upscalers(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
-            files = self._listing.everything()
-        return tuple(info for info in files if is_upscaler(info) and info.name not in (*PLAIN, *OF_LATENTS))
+            found = self._listing.upscalers()
+        return tuple(info for info in found if info.name not in (*PLAIN, *OF_LATENTS))
 
     def check(self, request: GenerationRequest) -> None:
         if request.upscale is not None:

@@ -13,11 +13,13 @@ from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.remembering import Memory
 from pipelines.types import BUILTIN, ModelInfo
+from pipelines.upscaling.plain import OWN
 
 IMAGE_ENCODER = "image-encoder"  # counts pictures in the lab, makes none
 UPSCALER = "upscaler"  # makes pictures larger
 # Folders that people keep upscalers in, in this program and in others: an old pickle there is taken for one
 UPSCALER_FOLDERS = ("upscalers", "upscale_models", "esrgan", "realesrgan", "swinir", "dat", "hat", "span")
+OWN_UPSCALER = Path(__file__).resolve().parents[1] / "upscaling" / f"{OWN}.safetensors"
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
 
@@ -42,10 +44,14 @@ class Listing:
         return self._scan(hashes)
 
     def shelf(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
-        """Every file and the built-in model, for people to look at: `problem` says why it is of no use here."""
+        """Every file, and what is built in, for people to look at: `problem` says why it is of no use here."""
         found = tuple(_judged(info) for info in self._scan(hashes))
-        own = builtin.info() if hashes is None else checkpoints.with_hash(builtin.info(), hashes)
-        return (*found, own)
+        own = (own_upscaler(), builtin.info())
+        return (*found, *(own if hashes is None else (checkpoints.with_hash(info, hashes) for info in own)))
+
+    def upscalers(self) -> tuple[ModelInfo, ...]:
+        """What may make pictures larger, ours first."""
+        return (own_upscaler(), *filter(is_upscaler, self._scan()))
 
     def find(self, name: str) -> ModelInfo:
         """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
@@ -68,6 +74,11 @@ def _judged(info: ModelInfo) -> ModelInfo:
     if info.kind in (IMAGE_ENCODER, UPSCALER):
         return info
     return replace(info, problem=None if is_beside(info) else why_not(info))
+
+
+def own_upscaler() -> ModelInfo:
+    size = OWN_UPSCALER.stat().st_size
+    return ModelInfo(name=OWN, family="unknown", path=str(OWN_UPSCALER), bytes=size, kind=UPSCALER, dtype="float32")
 
 
 def is_upscaler(info: ModelInfo) -> bool:

@@ -17,6 +17,7 @@ LATENT = {
     "Latent (nearest)": "latent nearest",
     "Latent (nearest-exact)": "latent nearest-exact",
 }
+OWN = "builtin-2x"  # the network that ships with the project (`tools.train_upscaler`)
 OF_LATENTS = tuple(LATENT.values())
 
 

@@ -140,10 +140,10 @@ def good() -> dict[str, Any]:
 
 def test_fields_of_a_later_version_are_kept_and_named() -> None:
     data = good() | {"schema": 7, "parent": "abc", "lineage": {"of": ["x"]}}
-    data["request"] |= {"hires": {"scale": 2}, "init": {"image": "00" * 32, "strength": 0.5, "tile": True}}
+    data["request"] |= {"film": {"every": 2}, "init": {"image": "00" * 32, "strength": 0.5, "tile": True}}
     record = Record.from_json(json.dumps(data))
     assert json.loads(record.to_json()) == data
-    assert record.unknown == ("hires", "init.tile")
+    assert record.unknown == ("film", "init.tile")
     assert record.extra == {"parent": "abc", "lineage": {"of": ["x"]}}
 
 

@@ -34,7 +34,7 @@ def saved(parts: Parts, seed: int) -> str:
 
 def test_what_is_offered(client: TestClient) -> None:
     told = client.get(PREFIX).json()
-    assert [one["name"] for one in told["upscalers"]] == ["lanczos", "nearest", "mine"]
+    assert [one["name"] for one in told["upscalers"]] == ["lanczos", "nearest", "builtin-2x", "mine"]
     assert told["upscalers"][0]["text"] == "Lanczos"
     assert told["by"] == {"low": 1, "high": 8, "begin": 2.0}
 

@@ -205,3 +205,11 @@ def test_choices_in_the_prompt_of_the_source_are_not_drawn_again(parts: Parts, t
     assert record.settings["prompt"] == "a {red|blue} boat"
     assert np.prod(record.settings["batches"]) == 1
     assert json.loads(record.to_json())["request"]["template"] is None
+
+
+def test_the_network_that_ships_is_there_and_its_picture_is_made_again(parts: Parts) -> None:
+    saved = larger(parts, source(parts).path, upscaler="builtin-2x")
+    assert (saved.width, saved.height) == (128, 144)
+    (report,) = made(parts, parts.service.submit_again(saved.path)).reports
+    assert report.identical
+    assert not [note for note in report.notes if note.code.startswith("file_")]

@@ -344,7 +344,7 @@ def test_a_lora(family: str, naming: str, modules: tuple[tuple[str, int, int], .
         shapes |= pair(module, width, out, naming)
     info = identify(write_model(tmp_path / "x.safetensors", shapes))
     assert (info.kind, info.family) == ("lora", family)
-    (listed, _) = Listing([tmp_path]).shelf()
+    listed, *_ = Listing([tmp_path]).shelf()
     assert (listed.problem is None) == families.of(family).runs  # one for a model that runs can be named by a prompt
 
 
@@ -405,7 +405,7 @@ def test_a_text_encoder_says_which(name: str, tmp_path: Path) -> None:
 )
 def test_a_folder_of_a_family_that_does_not_run_says_so(pipeline: str, title: str, tmp_path: Path) -> None:
     write_json(tmp_path / "model/model_index.json", {"_class_name": pipeline})
-    (info, _) = Listing([tmp_path]).shelf()
+    info, *_ = Listing([tmp_path]).shelf()
     assert info.problem == Note("not_run_yet", what=Note("noun_checkpoint"), family=title)
 
 

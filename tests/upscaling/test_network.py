@@ -148,7 +148,7 @@ def test_an_old_pickle_in_a_folder_of_upscalers(tmp_path: Path) -> None:
     torch.save({"params_ema": network("compact").state_dict()}, tmp_path / "ESRGAN" / "old.pth")
     torch.save(network("compact").state_dict(), tmp_path / "elsewhere.pth")
     image, engine = picture(30, 30), LocalEngine([tmp_path], device="cpu")
-    assert [info.name for info in engine.upscalers()] == ["old"]
+    assert [info.name for info in engine.upscalers()] == ["builtin-2x", "old"]
     result = upscaled(engine, Upscale(image=image, upscaler="old"))
     info = saved(tmp_path, "compact", "new")
     assert result.image.tobytes() == whole(info, image).tobytes()

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
 from pipelines.types import BUILTIN
-from pipelines.upscaling.plain import OF_LATENTS
+from pipelines.upscaling.plain import OF_LATENTS, OWN
 from pipelines.upscaling.plain import PLAIN as PLAIN_UPSCALERS
 from webui.words.frame import SCRIPT_WORDS
 
@@ -27,7 +27,7 @@ _BESIDE = ("info", "help")  # FIELD_info and FIELD_help are written beside a fie
 _NO_FILES: Mapping[str, Sequence[str]] = {
     "model": (BUILTIN,),
     "vae": ("automatic",),
-    "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS),
+    "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS, OWN),
 }  # of fields that take names of files: those that are none
 _CHOSEN = ("choices", "value")  # the values of a note that are choices of its field
 

@@ -121,6 +121,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "hires_upscaler_latent nearest": ("Latent, nearest", "潜空间（最近邻）"),
     "hires_upscaler_latent nearest-exact": ("Latent, nearest-exact", "潜空间（精确最近邻）"),
     "hires_upscaler_lanczos": ("Lanczos", "Lanczos 插值"),
+    "hires_upscaler_builtin-2x": ("Built-in (made for twice)", "内置（适合 2 倍）"),
     "hires_upscaler_nearest": ("Nearest", "最近邻"),
     "hires_strength": ("Strength of the second pass", "第二遍重绘强度"),
     "hires_steps": ("Steps of the second pass", "第二遍步数"),
