@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -81,27 +82,25 @@ class Parts:
 def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[Parts]:
     """Everything behind page and command line; ended in order afterwards. The service is not started yet."""
     with contextlib.ExitStack() as stack:
-        stack.callback(engine.close)
+        begun = stack.enter_context
+        begun(closing(engine))
         library = open_library(HERE / "presets")
         second = is_second(settings.data_dir, data_dir)
-        proofs = Proofs(settings.data_dir / MARKS)  # a command's too: what it found out stays known
-        stack.callback(proofs.close)
+        # a command's too: what it found out stays known
+        proofs = begun(closing(Proofs(settings.data_dir / MARKS)))
         notices = _notices(settings.data_dir, engine, proofs, second=second)
-        database = Database(data_dir / JOBS, SCHEMA)
-        stack.callback(database.close)
+        database = begun(closing(Database(data_dir / JOBS, SCHEMA)))
         if data_dir == settings.data_dir:
             take_over(data_dir, database)
         take_pictures(settings.data_dir, settings.output_dir, data_dir)
         # stars and tags are one person's, however many programs run; a command's temporary folder has its own
         shared = settings.data_dir if second else data_dir
-        thumbnails = Thumbnails(data_dir / "thumbs.sqlite")
-        stack.callback(thumbnails.close)
+        thumbnails = begun(closing(Thumbnails(data_dir / "thumbs.sqlite")))
         saving = SavingSettings(shared / SAVING)
         store = _store(settings, saving)
-        history = History(data_dir / "history.sqlite", settings.output_dir, shared / MARKS, store.number_in)
-        stack.callback(history.close)
-        watcher = Watcher(history)
-        stack.callback(watcher.close)
+        index = data_dir / "history.sqlite"
+        history = begun(closing(History(index, settings.output_dir, shared / MARKS, store.number_in)))
+        watcher = begun(closing(Watcher(history)))
         jobs = JobTable(database)
         previews = Previews(shared / "previews")
         house = House(
@@ -114,19 +113,14 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             lists=lambda: library.wildcards.lists().lists,
             waiting=data_dir / WAITING,
         )
-        service = GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))
-        stack.callback(service.close)
-
+        service = begun(closing(GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))))
         idle = partial(_idle, engine, jobs)
-        ahead = Ahead(history, thumbnails, idle)
-        stack.callback(ahead.close)
+        ahead = begun(closing(Ahead(history, thumbnails, idle)))
         reading = ReadingSettings(shared / READING)
-        rereading = Rereading(engine, data_dir, idle, reading.monthly)
-        stack.callback(rereading.close)
-        rechecking = Rechecking(engine, settings.data_dir / golden.FOLDER, proofs, lambda: not second and idle())
-        stack.callback(rechecking.close)
-        lab = Lab(service, store, history, LabTable(database))
-        stack.callback(lab.close)
+        rereading = begun(closing(Rereading(engine, data_dir, idle, reading.monthly)))
+        sets = settings.data_dir / golden.FOLDER
+        rechecking = begun(closing(Rechecking(engine, sets, proofs, lambda: not second and idle())))
+        lab = begun(closing(Lab(service, store, history, LabTable(database))))
         yield Parts(
             service=service,
             store=store,

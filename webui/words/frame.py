@@ -109,7 +109,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "hires": ("Second pass in high resolution", "高分辨率第二遍"),
     "hires_on": ("With a second pass", "启用第二遍"),
     "hires_info": ("Hires fix: the picture is made larger, then refined", "高清修复：先放大，再细化"),
-    "hires_by": ("Times as large", "放大倍数"),
+    "hires_by": ("Scale", "放大倍数"),
     "hires_width": ("To this width", "目标宽度"),
     "hires_width_info": ("Pixels; 0: as many times as said", "像素；0 表示按倍数"),
     "hires_height": ("To this height", "目标高度"),
