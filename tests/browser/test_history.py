@@ -294,7 +294,7 @@ def test_seed_and_settings_are_copied_and_the_picture_too(visits: Visits, saved:
     page = visits.open(permissions=["clipboard-read", "clipboard-write"])
     open_history(page)
     large = enlarge(page, 3)
-    seed = large.locator("table.settings tr", has_text="Seed").locator("td").inner_text()
+    seed = large.locator('table.settings tr:has(th:text-is("Seed")) td').inner_text()
     large.locator(".copy_seed").click()
     expect(large.locator(".told")).to_contain_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == seed
