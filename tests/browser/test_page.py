@@ -26,7 +26,7 @@ def test_type_a_prompt_get_pictures(visits: Visits, served: Served) -> None:
     expect(strip(page, "run").locator("span")).to_have_text(["40", "41", "42", "grid"])
     big = page.locator("#canvas .frame .stage img").first
     expect(big).to_be_visible()
-    assert big.evaluate("one => one.naturalWidth") == 128
+    expect(big).to_have_js_property("naturalWidth", 128)  # once it is loaded
     strip(page, "run").nth(1).click()
     expect(caption(page)).to_have_text(re.compile("^41 ·"))
     assert len(served.pictures()) == before + 3
