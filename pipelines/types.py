@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,6 +73,11 @@ class PassSize:
     def work(self) -> int:
         """Steps times pixels: what the time of a pass goes by."""
         return self.steps * self.width * self.height
+
+
+def work_of(passes: Sequence[PassSize], strength: float) -> int:
+    """Of one image that begins with a picture at this strength; 1: with none."""
+    return sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in passes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

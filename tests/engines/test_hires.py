@@ -18,36 +18,13 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ im
 torch = pytest.importorskip("torch")
 
 from pipelines.engines.enlarging import scaled  # noqa: E402
-from tests.engines.test_passes import ddim  # noqa: E402
+from tests.engines.test_passes import pipelines_of  # noqa: E402
 from tests.upscaling.test_network import saved, whole  # noqa: E402
 
 STEPS = 4
 HIRES = Hires(strength=0.5)
 WISH = replace(SMALL, steps=STEPS, hires=HIRES)
 WORDS = {"prompt": SMALL.prompt, "negative_prompt": "", "guidance_scale": SMALL.guidance}
-
-
-def pipelines_of(engine: Any) -> tuple[Any, Any]:
-    """diffusers' txt2img and img2img on the engine's own networks, with samplers of diffusers."""
-    import diffusers
-
-    parts = engine.manager.current.parts
-    shared = {
-        "unet": parts.unet,
-        "vae": parts.vae,
-        "text_encoder": parts.text_encoders[0],
-        "tokenizer": parts.tokenizers[0],
-        "safety_checker": None,
-        "feature_extractor": None,
-        "requires_safety_checker": False,
-    }
-    found = (
-        diffusers.StableDiffusionPipeline(**shared, scheduler=ddim(parts)),
-        diffusers.StableDiffusionImg2ImgPipeline(**shared, scheduler=ddim(parts)),
-    )
-    for one in found:
-        one.set_progress_bar_config(disable=True)
-    return found
 
 
 def seeded(seed: int = 7) -> Any:

@@ -74,13 +74,12 @@ def ddim(parts: Any) -> Any:
     return diffusers.DDIMScheduler(**given, timestep_spacing="leading", clip_sample=False, set_alpha_to_one=False)
 
 
-def test_the_second_pass_goes_on_with_the_latents_of_the_first(engine: Any, twice: None) -> None:
+def pipelines_of(engine: Any) -> tuple[Any, Any]:
+    """diffusers' txt2img and img2img on the engine's own networks, with samplers of diffusers."""
     import diffusers
 
-    told: list[Progress] = []
-    result = engine.generate(batch_of(WISH, 7), told.append)[0]
     parts = engine.manager.current.parts
-    common = {
+    shared = {
         "unet": parts.unet,
         "vae": parts.vae,
         "text_encoder": parts.text_encoders[0],
@@ -89,11 +88,20 @@ def test_the_second_pass_goes_on_with_the_latents_of_the_first(engine: Any, twic
         "feature_extractor": None,
         "requires_safety_checker": False,
     }
-    words = {"prompt": WISH.prompt, "negative_prompt": "", "guidance_scale": WISH.guidance}
-    first = diffusers.StableDiffusionPipeline(**common, scheduler=ddim(parts))
-    second = diffusers.StableDiffusionImg2ImgPipeline(**common, scheduler=ddim(parts))
-    for one in (first, second):
+    found = (
+        diffusers.StableDiffusionPipeline(**shared, scheduler=ddim(parts)),
+        diffusers.StableDiffusionImg2ImgPipeline(**shared, scheduler=ddim(parts)),
+    )
+    for one in found:
         one.set_progress_bar_config(disable=True)
+    return found
+
+
+def test_the_second_pass_goes_on_with_the_latents_of_the_first(engine: Any, twice: None) -> None:
+    told: list[Progress] = []
+    result = engine.generate(batch_of(WISH, 7), told.append)[0]
+    words = {"prompt": WISH.prompt, "negative_prompt": "", "guidance_scale": WISH.guidance}
+    first, second = pipelines_of(engine)
     seeded = [torch.Generator().manual_seed(7) for _ in range(2)]
     size = {"width": 64, "height": 64}
     latents = first(**words, **size, num_inference_steps=STEPS, generator=seeded[0], output_type="latent").images

@@ -258,13 +258,14 @@ def test_what_could_not_be_saved_outlives_the_program(harness: Harness, monkeypa
     assert len(after.batches) <= 6 - made + 1  # what had been made is not made again
 
 
-def test_a_disk_unplugged_while_the_program_was_closed_is_not_made_anew(harness: Harness) -> None:
-    folder = Gone(harness)
-    service = harness.start(FakeEngine(seconds_per_step=0.005))
-    job = service.submit(request(seed=7, batches=6, steps=4))
-    until(service, job, lambda status: status.image >= 1)
-    service.close()
+def closed(harness: Harness) -> None:
+    for service in harness.services:
+        service.close()
     harness.services.clear()
+
+
+def held_until_it_comes(harness: Harness, folder: Gone, job: str) -> None:
+    """A start while the folder is away holds the queue and makes none in its place."""
     folder.go()
     harness.prepares = False
     service = harness.start()
@@ -274,6 +275,15 @@ def test_a_disk_unplugged_while_the_program_was_closed_is_not_made_anew(harness:
     folder.come()
     service.try_again()
     assert done(service, job).state == "done"
+
+
+def test_a_disk_unplugged_while_the_program_was_closed_is_not_made_anew(harness: Harness) -> None:
+    folder = Gone(harness)
+    service = harness.start(FakeEngine(seconds_per_step=0.005))
+    job = service.submit(request(seed=7, batches=6, steps=4))
+    until(service, job, lambda status: status.image >= 1)
+    closed(harness)
+    held_until_it_comes(harness, folder, job)
     assert places(harness.folder) == once([job], 6)
 
 
@@ -572,18 +582,8 @@ def test_a_folder_that_only_waiting_jobs_know_of_is_not_made_anew(harness: Harne
     picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
     service = harness.start(run=False)
     job = service.submit(replace(request(seed=7, steps=4), init=InitImage(image=picture, strength=1.0)))
-    service.close()
-    harness.services.clear()
-    folder = Gone(harness)
-    folder.go()
-    harness.prepares = False
-    service = harness.start()
-    status = until(service, job, lambda status: status.held is not None)
-    assert status.held == Note("folder_gone", folder=str(folder.there))
-    assert not folder.there.exists()
-    folder.come()
-    service.try_again()
-    assert done(service, job).state == "done"
+    closed(harness)
+    held_until_it_comes(harness, Gone(harness), job)
 
 
 def test_a_start_picture_is_waited_for_while_the_folder_is_away(

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from pipelines.errors import InvalidRequest
-from pipelines.groups import UPSCALED_BY, Upscale
+from pipelines.fields import field_of
+from pipelines.groups import Upscale
 from webui.archive.history import History
 from webui.http.answers import faults_as_answers
 from webui.jobs.service import GenerationService
@@ -19,6 +20,7 @@ from webui.words import Language, choice_key, language_of, say, translate
 
 PREFIX = "/history/upscale"
 MOST = 1000  # pictures at once
+_BY: Any = field_of(Upscale, "upscale_by")
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Job = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
 
@@ -41,8 +43,7 @@ def upscale_routes(service: GenerationService, history: History) -> APIRouter:
         response.headers["cache-control"] = "no-store"
         language = language_of(request)
         upscalers = [{"name": name, "text": _called(name, language)} for name in service.upscalers()]
-        default = Upscale.__dataclass_fields__["by"].default
-        return {"upscalers": upscalers, "by": {"low": 1, "high": UPSCALED_BY, "begin": default}}
+        return {"upscalers": upscalers, "by": {"low": _BY.kind.low, "high": _BY.kind.high, "begin": _BY.default}}
 
     @router.post("")
     def enlarge(request: Request, chosen: Chosen) -> dict[str, list[str]]:

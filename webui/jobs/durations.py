@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipelines.errors import InvalidRequest, UnreadableImage
 from pipelines.fields import no_picture, unpacked
-from pipelines.types import GenerationRequest, steps_at
+from pipelines.types import GenerationRequest, work_of
 from webui.archive import metadata
 from webui.archive.metadata import Record
 from webui.archive.store import SavedImage
@@ -64,8 +64,8 @@ def _told(path: Path) -> _Told | None:
     except InvalidRequest:
         return None
     strength = (record.settings.get("init") or {}).get("strength", 1)
-    work = sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in found.passes)
-    return _Told(found.model, record.seconds / (work * found.batch_size), _size(path) / math.prod(found.size))
+    work = work_of(found.passes, strength) * found.batch_size
+    return _Told(found.model, record.seconds / work, _size(path) / math.prod(found.size))
 
 
 def record_of(path: Path) -> Record | None:

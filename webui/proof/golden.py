@@ -65,7 +65,7 @@ def _picture(side: int) -> Image.Image:
     return Image.merge("RGB", (across, across.rotate(90), across.rotate(180)))
 
 
-_PASSING = (".new", ".old")  # sets on their way in and out
+_NEW, _BEFORE = ".new", ".old"  # sets on their way in and out
 
 
 def make(engine: Engine, root: Path, names: Iterable[str]) -> Iterator[tuple[str, int]]:
@@ -73,7 +73,7 @@ def make(engine: Engine, root: Path, names: Iterable[str]) -> Iterator[tuple[str
     made before goes only when the new one is whole. Raises InvalidRequest and what the engine raises."""
     for model in _chosen(engine, list(names)):
         place = root / slug(model.name)
-        fresh = place.with_name(f"{place.name}.new")
+        fresh = place.with_name(f"{place.name}{_NEW}")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         store, count = ImageStore(fresh), 0
@@ -82,9 +82,9 @@ def make(engine: Engine, root: Path, names: Iterable[str]) -> Iterator[tuple[str
                 for result in engine.generate(batch, lambda _: None):
                     store.save(result)
                     count += 1
-        before = place.with_name(f"{place.name}.old")
-        shutil.rmtree(before, ignore_errors=True)
+        before = place.with_name(f"{place.name}{_BEFORE}")
         if place.exists():
+            shutil.rmtree(before, ignore_errors=True)
             place.rename(before)
         fresh.rename(place)
         shutil.rmtree(before, ignore_errors=True)
@@ -102,14 +102,13 @@ def _chosen(engine: Engine, names: list[str]) -> list[ModelInfo]:
 
 
 def folders(root: Path, names: Iterable[str] = ()) -> list[Path]:
-    """The sets there are, of these models or of all. Raises InvalidRequest when there is none."""
+    """The sets there are, of these models or of all; where one was killed on its way in, the set from before. Raises
+    InvalidRequest when there is none."""
     wanted = {slug(name) for name in names}
-    there = sorted(root.iterdir()) if root.is_dir() else []
-    for place in there:  # killed between two names: the set from before is whole
-        if place.suffix == ".old" and place.with_suffix("") not in there:
-            place.rename(place.with_suffix(""))
-    there = sorted(root.iterdir()) if root.is_dir() else []
-    found = [place for place in there if place.suffix not in _PASSING and (not wanted or place.name in wanted)]
+    there = set(root.iterdir()) if root.is_dir() else set()
+    whole = [place for place in there if not place.suffix]
+    whole += [place for place in there if place.suffix == _BEFORE and place.with_suffix("") not in there]
+    found = sorted(place for place in whole if not wanted or place.stem in wanted)
     if not found:
         raise InvalidRequest("against", "no_golden_set")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
+from pipelines.types import REQUEST_FIELDS
 from webui.archive import metadata, pictures
 from webui.archive.metadata import ReadBack
 from webui.proof.resources import matched
@@ -27,6 +28,7 @@ from webui.ui.widgets.widget import empty_words
 from webui.words import WORDS, Language, choice_key, fault, language_of, say, translate
 
 _SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
+_SWITCHES = {one.name for one in REQUEST_FIELDS if one.switch}
 
 
 class AgainTab:
@@ -195,7 +197,8 @@ def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = 
         told = say(back.problem or Note("sent_nothing"), language)
         return f'<p class="note">{escaped(told)}</p>'
     rows = [("field_task", translate(f"tab_{task_of(back)}", language))]
-    fields = dict(back.fields)
+    # of a group that is off, nothing
+    fields = {name: value for name, value in back.fields.items() if value is not False or name not in _SWITCHES}
     if "width" in fields and "height" in fields:
         size = fields.pop("width"), fields.pop("height")
         is_grid = back.record is not None and back.record.kind == "grid"  # its settings are its first picture's

@@ -10,7 +10,7 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import build
 from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
 from pipelines.prompts.grammar import prompts_in
-from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo, PassSize, steps_at
+from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo, PassSize, work_of
 from webui.jobs.durations import Durations
 from webui.ui.generate.controls import accepted
 from webui.words import Language, say
@@ -69,8 +69,7 @@ def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) 
     passes, strength = _passes(fields), fields.get("strength", 1)
     if not passes or not all(accepted(name, value) for name, value in {**counts, "strength": strength}.items()):
         return None
-    work = sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in passes)
-    one = durations.seconds(model.name, work)
+    one = durations.seconds(model.name, work_of(passes, strength))
     return None if one is None else one * math.prod(int(count) for count in counts.values() if count is not None)
 
 
