@@ -107,7 +107,10 @@ def _own(info: ModelInfo) -> ModelInfo:
 
 def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
     request = batch.request
-    digest = hashlib.sha256(f"{request.prompt}|{request.steps}|{batch.seeds[position]}".encode()).digest()
+    told = f"{request.prompt}|{request.steps}|{batch.seeds[position]}"
+    if (variation := batch.as_run(position).variation) is not None:
+        told += f"|{variation.seed}|{variation.strength}"
+    digest = hashlib.sha256(told.encode()).digest()
     image = Image.new("RGB", size, tuple(digest[:3]))
     image.paste(tuple(digest[3:6]), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
     if request.init is not None:

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import PLAIN, Cancelled, ModelError, Note
-from pipelines.groups import InitImage, Inpaint
+from pipelines.groups import InitImage, Inpaint, Variation
 from pipelines.types import PROMPT_RULES, Batch, GenerationRequest, GenerationResult, OnProgress, Progress
 from tests.conftest import ROOT
 from webui.archive import VERSION, metadata, pictures
@@ -45,6 +45,19 @@ def test_images_of_one_batch_are_made_together(store: ImageStore) -> None:
     reports = list(sweep.sweep(engine, store.inputs, files[::-1], quiet))
     assert len(engine.batches) == 3
     assert {report.path for report in reports} == {str(file) for file in files}
+    assert all(report.identical for report in reports)
+
+
+def test_variations_of_one_batch_are_made_together_and_those_of_another_run_are_not_taken_for_them(
+    store: ImageStore,
+) -> None:
+    """All have one seed and differ by their variation seeds alone."""
+    files = [file for seed in (5, 90) for file in saved(store, batch_size=2, variation=Variation(seed=seed))]
+    assert len({file.read_bytes() for file in files}) == 4
+    engine = FakeEngine()
+    reports = list(sweep.sweep(engine, store.inputs, files[::-1], quiet))
+    assert len(engine.batches) == 2
+    assert len(reports) == 4
     assert all(report.identical for report in reports)
 
 
