@@ -23,6 +23,7 @@ from webui.archive.store import SavedImage
 from webui.jobs.status import JobStatus
 from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts
+from webui.ui.again.tab import settings_table
 
 UPSCALER = {"body.0.weight": (8, 3, 3, 3), "body.1.weight": (8,), "body.2.weight": (12, 8, 3, 3)}
 PICTURE = Image.radial_gradient("L").resize((40, 24)).convert("RGB")
@@ -213,3 +214,13 @@ def test_the_network_that_ships_is_there_and_its_picture_is_made_again(parts: Pa
     (report,) = made(parts, parts.service.submit_again(saved.path)).reports
     assert report.identical
     assert not [note for note in report.notes if note.code.startswith("file_")]
+
+
+def test_it_is_told_as_what_it_is(parts: Parts) -> None:
+    """Its own settings are those of the smaller one."""
+    table = settings_table(metadata.read(larger(parts, source(parts).path).path), "en")
+    assert "<tr><th>Task</th><td>Upscale</td></tr>" in table
+    assert "<tr><th>Size</th><td>64 × 72 → 128 × 144</td></tr>" in table
+    assert "Variations" not in table  # of a group that is off, nothing
+    plain = settings_table(metadata.read(source(parts).path), "zh")
+    assert "<td>64 × 72</td>" in plain

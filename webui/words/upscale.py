@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+WORDS: dict[str, tuple[str, str]] = {"job_upscale": ("Upscale", "放大")}
 UPSCALE_WORDS: dict[str, tuple[str, str]] = {
     "larger": ("Upscale", "放大"),
     "larger_one": ("Make this picture larger", "放大这张图片"),

@@ -196,13 +196,17 @@ def settings_table(back: ReadBack, language: Language, missing: Sequence[str] = 
     if not back.fields:
         told = say(back.problem or Note("sent_nothing"), language)
         return f'<p class="note">{escaped(told)}</p>'
-    rows = [("field_task", translate(f"tab_{task_of(back)}", language))]
+    settings = {} if back.record is None else back.record.settings
+    larger = settings.get("upscale") or settings.get("hires")
+    task = "job_upscale" if settings.get("upscale") else f"tab_{task_of(back)}"
+    rows = [("field_task", translate(task, language))]
     # of a group that is off, nothing
     fields = {name: value for name, value in back.fields.items() if value is not False or name not in _SWITCHES}
     if "width" in fields and "height" in fields:
         size = fields.pop("width"), fields.pop("height")
         is_grid = back.record is not None and back.record.kind == "grid"  # its settings are its first picture's
-        fields["size"] = " × ".join(map(str, back.size if is_grid else size))
+        sizes = [back.size] if is_grid else [size, back.size] if larger else [size]
+        fields["size"] = " → ".join(" × ".join(map(str, one)) for one in sizes)
     rows += [
         (f"field_{name}" if name == "size" else name, _shown(name, value, language)) for name, value in fields.items()
     ]
