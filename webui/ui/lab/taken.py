@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 
 from webui.ui.again.send import Sender
-from webui.ui.generate.controls import Updates, Values, fits
+from webui.ui.generate.controls import Updates, Values, accepted
 from webui.ui.generate.handlers import task_in
 from webui.ui.generate.workspace import Workspace
+from webui.ui.inputs import Dropdown
 from webui.ui.lab.form import TAKEN, LabForm
 
 SEEDS = 4  # that a setting is compared on
@@ -21,11 +22,12 @@ def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
     """What the lab has of the form: every value that a request takes, its seed and the next ones, its picture."""
     shown, named = space.form.read(values), form.by_name()
     # a list on a tab that was never open forgets its value with any update that does not name it
-    updates: Updates = {one: gr.update(value=values[one]) for one in form.components()}
-    updates |= {named[name]: gr.update(value=shown[name]) for name in TAKEN if fits(name, shown[name])}
+    lists = [one for one in form.components() if isinstance(one, Dropdown) and isinstance(values[one], str)]
+    updates: Updates = {one: gr.update(value=values[one]) for one in lists}
+    updates |= {named[name]: gr.update(value=shown[name]) for name in TAKEN if accepted(name, shown[name])}
     is_img2img = task_in(values[space.task]) == "img2img"
     updates[form.image] = gr.update(value=values[space.image] if is_img2img else None)
-    if fits("seed", seed := shown["seed"]) and isinstance(seed, int) and seed >= 0:
+    if accepted("seed", seed := shown["seed"]) and seed is not None:
         updates[form.seeds] = gr.update(value=f"{seed}-{seed + SEEDS - 1}")
     return form.reveal("grid", updates | {form.kind: gr.update(value="grid")})
 
