@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
+from webui.ui.widgets.sources import EVERY
+
 ROOT = Path(__file__).resolve().parents[2]
 STEP = 0.01  # seconds; what is to be seen in the middle of a run is held there
+BEGUN = "name => !document.querySelector(`.${name}:not([data-begun], :has([data-begun]))`)"  # all components listen
 PATIENCE = 90_000  # milliseconds; busy machines are slow
 
 expect.set_options(timeout=PATIENCE)
@@ -119,6 +122,7 @@ class Visits:
         page.on("console", lambda line: self.errors.append(line.text) if "js_on_load" in line.text else None)
         page.goto(self._served.link)
         page.wait_for_selector("#form_generate")
+        page.wait_for_function(BEGUN, arg=EVERY)
         return page
 
     def _asked(self, url: str) -> None:

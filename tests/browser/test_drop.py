@@ -92,6 +92,20 @@ def test_dropped_from_any_tab_and_a_second_one_takes_its_place(visits: Visits, f
     expect(page.get_by_role("tab", name="Make again")).to_have_attribute("aria-selected", "true")
 
 
+def test_a_file_dropped_before_the_page_is_ready_does_not_take_it_away(visits: Visits, foreign: Path) -> None:
+    page = visits.open()
+    data = base64.b64encode(foreign.read_bytes()).decode()
+    page.evaluate("document.querySelector('#drop_anywhere').remove()")  # nothing listens
+    for event in ("dragover", "drop"):
+        assert page.evaluate(
+            """([event, data]) => { const found = new DataTransfer();
+            found.items.add(new File([data], "p.png", {type: "image/png"}));
+            return !document.body.dispatchEvent(
+                new DragEvent(event, {dataTransfer: found, bubbles: true, cancelable: true})); }""",
+            [event, data],
+        )
+
+
 def test_a_place_that_takes_files_itself_keeps_them(visits: Visits, foreign: Path) -> None:
     page = visits.open()
     page.get_by_role("tab", name="Inpaint").click()

@@ -19,6 +19,7 @@ from webui.archive.entries import VERDICTS
 from webui.http.history import IDS_LIMIT, TICKETS, Tickets, Wanted
 from webui.ui.widgets.sources import scripts
 from webui.words.history import HISTORY_WORDS
+from webui.words.upscale import UPSCALE_WORDS
 
 PROMPTS = ("a red star", "一只可爱的小猫", "a castle <b>&\"'")
 
@@ -273,7 +274,7 @@ def test_the_script_uses_the_words_there_are() -> None:
     script = "".join(text for place, text in scripts().items() if place.startswith("history/"))
     used = set(re.findall(r"(?:tell|#button|#step|#kin)\(\"([a-z0-9_]+)\"", script))
     assert len(used) > 30
-    assert used <= HISTORY_WORDS.keys()
+    assert used <= HISTORY_WORDS.keys() | UPSCALE_WORDS.keys()
     named = {*re.findall(r'"([a-z0-9_]+)"', script), *re.findall(r"([a-z0-9_]+): \"", script)}
     made_up = {*get_args(Task), "image", *(f"proof_{verdict}" for verdict in VERDICTS)}
     assert HISTORY_WORDS.keys() - named - made_up == set()

@@ -63,9 +63,15 @@ function pressed(event) {
   button.click();
 }
 
+/** A file that nothing on the page takes stays where it was: a browser would leave the page for it. */
+function dropped(event) {
+  if ([...(event.dataTransfer?.types ?? [])].includes("Files")) event.preventDefault();
+}
+
 speakTo(chinese ? "zh-CN" : "en");
 document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
+for (const type of ["dragover", "drop"]) addEventListener(type, dropped); // after all others
 lists.listen();
 addEventListener("DOMContentLoaded", () => {
   frame.listen();

@@ -7,4 +7,5 @@ export async function begin(name, parts, options) {
   parts.element.innerHTML = html[name];
   const { mount } = await import(`../${name}/${name}.js`);
   mount(parts, { words: words[name], ...options });
+  parts.element.dataset.begun = name; // it listens from here on
 }
