@@ -35,15 +35,18 @@ from pipelines.upscaling.network import Network
 PREVIEW_SECONDS = 0.25
 
 
-def passes_of(batch: Batch, wish: Wish, network: Network | None = None) -> tuple[Pass, ...]:
-    """The passes that a request asks for. `network`: of its upscaler, where that is a file's."""
+def passes_of(
+    batch: Batch, wish: Wish, network: Network | None = None, always: tuple[Modifier, ...] = ()
+) -> tuple[Pass, ...]:
+    """The passes that a request asks for. `network`: of its upscaler, where that is a file's; `always`: what changes
+    every pass."""
     request, second = batch.request, batch.request.second
-    guided, steps = _guided(request), request.steps_run
+    guided, steps = (*always, *_guided(request)), request.steps_run
     first = Denoising(name="first picture", request=request, steps=steps, modifiers=guided, watched=batch.attention)
     if second is None or request.hires is None:
         return (first,)
     start, steps = Enlarged(hires=request.hires, network=network), request.passes[1].steps
-    guided = _guided(second)
+    guided = (*always, *_guided(second))
     return first, Denoising(name="hires", request=second, steps=steps, start=start, modifiers=guided, wish=wish.second)
 
 

@@ -12,6 +12,7 @@ import torch
 from pipelines import families
 from pipelines.engines import running
 from pipelines.engines.ladder import RUNGS
+from pipelines.engines.modifiers.adapting import Weighed
 from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest
@@ -58,7 +59,8 @@ class UNetModel(Resident):
         wanted = extras.prepared(work.listing, batch, self.info.family)
         _check_wish(self.parts, batch)
         network = None if batch.request.hires is None else work.upscaler(batch.request.hires.upscaler)
-        passes = running.passes_of(batch, wanted.wish, network)
+        always = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
+        passes = running.passes_of(batch, wanted.wish, network, always)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
             work.hash_soon(info)
         ways = self._ways(work, passes)
@@ -117,13 +119,7 @@ def _extra_facts(wanted: Extras, work: Work) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if wanted.loras:
         facts["loras"] = [
-            {
-                "name": lora.info.name,
-                "sha256": work.hash_of(lora.info),
-                "text_weight": lora.text_weight,
-                "unet_weight": lora.unet_weight,
-            }
-            for lora in wanted.loras
+            {"name": lora.info.name, "sha256": work.hash_of(lora.info), **lora.told()} for lora in wanted.loras
         ]
     if wanted.embeddings:
         facts["embeddings"] = [{"name": info.name, "sha256": work.hash_of(info)} for info in wanted.embeddings]

@@ -24,8 +24,9 @@ from pipelines.models.weights.components import Components
 from pipelines.models.weights.loading import fit_errors
 from pipelines.models.weights.lycoris import shown
 from pipelines.models.weights.merging import Merged
-from pipelines.models.weights.naming import NamedLayer, named_layers
+from pipelines.models.weights.naming import Blocks, NamedLayer, named_layers
 from pipelines.prompts.encoding import PromptEncoder
+from pipelines.prompts.loras import ALL_BLOCKS, Lora
 from pipelines.types import ModelInfo
 
 
@@ -55,7 +56,9 @@ class Adapters:
         """`prompts` must read by `Words`, which `parts.tokenizers` then are."""
         self._parts = parts
         self._prompts = prompts
-        self._loras: tuple[tuple[str, ...], tuple[tuple[float, float], ...]] = ((), ())
+        self._loras: tuple[tuple[str, ...], tuple[tuple[Lora, ...], ...]] = ((), ())
+        self._layered: tuple[WantedLora, ...] = ()  # those that are layers of their own ...
+        self._layers: tuple[tuple[Any, int], ...] = ()  # ... in the UNet: each with its block
         self._embeddings: tuple[str, ...] = ()
         self._merged = Merged(parts)
 
@@ -79,7 +82,7 @@ class Adapters:
 
     def _apply_loras(self, loras: Sequence[WantedLora]) -> None:
         files = tuple(_identity(lora.info) for lora in loras)
-        weights = tuple((lora.text_weight, lora.unet_weight) for lora in loras)
+        weights = tuple(lora.asked for lora in loras)
         if (files, weights) == self._loras:
             return
         layered = [lora for lora in loras if lora.info.kind != "lycoris"]
@@ -93,10 +96,21 @@ class Adapters:
                 with fit_errors("prompt", "lora_unfit", lora.info.name):
                     self._load(lora.info, f"lora{number}", known)
         self._loras = (files, weights)
+        self._layered, blocks = tuple(layered), Blocks(self._parts.unet)
+        found = self._parts.unet.named_modules() if layered else ()
+        self._layers = tuple((module, blocks.of(name)) for name, module in found if hasattr(module, "lora_A"))
         self._prompts.forget()
-        _set_weights(self._parts.unet, [lora.unet_weight for lora in layered])
+        _set_weights(self._parts.unet, [1.0] * len(layered))
+        self.weigh()
         for encoder in self._parts.text_encoders:
-            _set_weights(encoder, [lora.text_weight for lora in layered])
+            _set_weights(encoder, [lora.in_text for lora in layered])
+
+    def weigh(self, step: int = 1, steps: int = 0) -> None:
+        """As the LoRAs of the UNet count at `step` of so many; 0 steps: as far as they count at all."""
+        for number, lora in enumerate(self._layered):
+            weights = [lora.in_unet(block, step, steps) for block in range(ALL_BLOCKS)]
+            for layer, block in self._layers:
+                layer.set_scale(f"lora{number}", weights[block])
 
     def _load(self, info: ModelInfo, adapter: str, known: Mapping[str, NamedLayer]) -> None:
         path = conversion.loadable(info)
@@ -126,7 +140,7 @@ class Adapters:
     def _take_loras_off(self) -> None:
         if self._loras != ((), ()):
             _pipeline(self._parts).unload_lora_weights()
-            self._loras = ((), ())
+            self._loras, self._layered, self._layers = ((), ()), (), ()
             self._prompts.forget()
         if self._merged:
             self._merged.take_off()

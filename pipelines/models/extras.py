@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
@@ -19,6 +20,7 @@ from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
 from pipelines.prompts import first_rules
 from pipelines.prompts.learned import bare, mentions
+from pipelines.prompts.loras import ALL_BLOCKS, LISTS_OF, OTHER_LISTS, Lora, render
 from pipelines.prompts.wish import Wish, wish_of
 from pipelines.types import BUILTIN, FIRST_RULES, Batch, GenerationRequest, ModelInfo
 
@@ -32,11 +34,29 @@ WORD_LIMIT = 16 * 2**20  # bytes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WantedLora:
-    """A LoRA's file and how strongly it counts; named twice, its weights add."""
+    """A LoRA's file and what the prompt asks of it; named twice, its weights add."""
 
     info: ModelInfo
-    text_weight: float
-    unet_weight: float
+    asked: tuple[Lora, ...]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it counts otherwise at some steps."""
+        return any(one.changes for one in self.asked)
+
+    @property
+    def in_text(self) -> float:
+        return sum(one.in_text() for one in self.asked)
+
+    def told(self) -> dict[str, Any]:
+        """For the record: its weights, and the tags where these do not tell all."""
+        weights = {name: sum(getattr(one, name) for one in self.asked) for name in ("text_weight", "unet_weight")}
+        plain = not any(one.blocks or one.changes for one in self.asked)
+        return weights if plain else weights | {"tags": list(map(render, self.asked))}
+
+    def in_unet(self, block: int, step: int = 1, steps: int = 0) -> float:
+        """As `Lora.in_unet`."""
+        return sum(one.in_unet(block, step, steps) for one in self.asked)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,12 +125,9 @@ def _resolved(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish
     loras: dict[str, WantedLora] = {}
     for lora in wish.prompt.loras:
         info = _find_lora(files, lora.name, family)
-        known = loras.get(info.path, WantedLora(info=info, text_weight=0, unet_weight=0))
-        loras[info.path] = replace(
-            known,
-            text_weight=known.text_weight + lora.text_weight,
-            unet_weight=known.unet_weight + lora.unet_weight,
-        )
+        _check_lora(lora, info, family)
+        before = loras[info.path].asked if info.path in loras else ()
+        loras[info.path] = WantedLora(info=info, asked=(*before, lora))
     vae = None if request.vae == AUTOMATIC else _find_vae(files, request.vae, family)
     return Extras(loras=tuple(loras.values()), embeddings=_find_words(files, wish, family), vae=vae, wish=wish)
 
@@ -150,6 +167,14 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     if not is_beside(info):
         raise InvalidRequest("prompt", "lora_kind", name=name, variant=info.variant)
     return info
+
+
+def _check_lora(lora: Lora, info: ModelInfo, family: str) -> None:
+    lists = LISTS_OF.get(family, OTHER_LISTS)
+    if lora.blocks and len(lora.blocks) not in (*lists, ALL_BLOCKS):
+        raise InvalidRequest("prompt", "lora_blocks", name=lora.name, choices=lists, value=len(lora.blocks))
+    if lora.changes and info.kind == "lycoris":
+        raise InvalidRequest("prompt", "lora_stays", name=lora.name)
 
 
 def _why_no_lora(files: Sequence[ModelInfo], called: Sequence[ModelInfo], name: str) -> Note:

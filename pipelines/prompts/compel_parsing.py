@@ -19,7 +19,8 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.chunks import WORD_END, Token, shown_tokens
 from pipelines.prompts.grammar import tags_of
 from pipelines.prompts.learned import masked, unmasked
-from pipelines.prompts.tags import Lora, tag_in
+from pipelines.prompts.loras import Lora
+from pipelines.prompts.tags import tag_in
 from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
 
 REMEMBERED = 4096  # words and brackets

@@ -10,7 +10,8 @@ import math
 import re
 
 from pipelines.prompts.learned import escaped
-from pipelines.prompts.tags import PLACES, Lora, Taken
+from pipelines.prompts.loras import Lora
+from pipelines.prompts.tags import PLACES, Taken
 
 _TAG = re.compile(r"<lora:([^<>]+)>")
 

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.errors import Note
-from pipelines.prompts import first_rules
+from pipelines.prompts import first_rules, loras
 from pipelines.prompts.chunks import token_map
 from pipelines.prompts.learned import escaped
+from pipelines.prompts.loras import Lora
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
-from pipelines.prompts.tags import SHOWN, TAG_SIGNS, Lora, Taken, tag_in, tag_spans, take_tags
+from pipelines.prompts.tags import SHOWN, TAG_SIGNS, Taken, tag_in, tag_spans, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
 from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
 
@@ -158,7 +159,7 @@ def render(prompt: Prompt) -> str:
     texts = [render_schedule(part.nodes) for part in prompt.parts]
     if len(texts) > 1:
         texts = [f"{text}:{decimal_text(part.weight)}" for text, part in zip(texts, prompt.parts, strict=True)]
-    return " AND ".join(texts) + "".join(map(_render_lora, prompt.loras))
+    return " AND ".join(texts) + "".join(map(loras.render, prompt.loras))
 
 
 def render_part(part: Part) -> str:
@@ -182,7 +183,3 @@ def _weighted_part(text: str) -> TimedPart:
     if match is None:
         return TimedPart(nodes=_nodes(text))
     return TimedPart(nodes=_nodes(before.rstrip()), weight=min(max(float(match[1]), -LARGEST_WEIGHT), LARGEST_WEIGHT))
-
-
-def _render_lora(lora: Lora) -> str:
-    return f"<lora:{lora.name}:{decimal_text(lora.text_weight)}:{decimal_text(lora.unet_weight)}>"

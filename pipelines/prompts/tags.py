@@ -7,11 +7,13 @@ which are LoRAs here. A backslash before the sign takes nothing from it: nobody 
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.errors import Note
+from pipelines.prompts.loras import Lora, first_of, number, read_blocks, read_points
 
 TAG_SIGNS = ("<", "＜")  # one of them begins every tag
 _TAG = re.compile(r"[<＜]\s*(lora|lyco|hypernet)(?!\w)([^<>＜＞]*)([>＞]?)", re.IGNORECASE)
@@ -19,15 +21,6 @@ _COMMA = re.compile(r"[+-]?\d*,\d+")
 _WEIGHTS = ("te", "unet")
 PLACES = (*_WEIGHTS, "dyn")  # what A1111 calls the items behind the name
 SHOWN = 60  # characters of a tag, when it is told
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lora:
-    """`<lora:name:text_weight:unet_weight>`; the second weight defaults to the first, the first to 1."""
-
-    name: str
-    text_weight: float = 1.0
-    unet_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +73,53 @@ def _read(match: re.Match[str]) -> Lora | Note:
     name, *items = named.split(":")
     if before.strip() or not name.strip():
         return Note("tag_without_name", tag=tag)
-    weights: dict[str, float] = {}
+    said: dict[str, Any] = {}
     for place, item in enumerate(items):
-        found = _weight(item.strip(), PLACES[place] if place < len(PLACES) else item.strip(), tag)
+        found = _item(item.strip(), PLACES[place] if place < len(PLACES) else item.strip(), tag)
         if isinstance(found, Note):
             return found
-        weights |= found
-    text_weight = weights.get("te", 1.0)
-    return Lora(name=name.strip(), text_weight=text_weight, unet_weight=weights.get("unet", text_weight))
+        said |= found
+    text = said.pop("te", (1.0, ()))
+    weight, points = said.pop("unet", text)
+    return Lora(name=name.strip(), text_weight=text[0], unet_weight=weight, points=points, **said)
 
 
-def _weight(item: str, default: str, tag: str) -> dict[str, float] | Note:
+def _item(item: str, default: str, tag: str) -> Mapping[str, Any] | Note:
     """What one item says, `te=0.5` or a number whose place says `default`; nothing when it is empty."""
     if not item:
         return {}
-    key, equals, number = item.rpartition("=")
-    key, number = key.strip() if equals else default, number.strip()
-    if key not in _WEIGHTS:
-        return Note("tag_parameter", tag=tag, name=key)
-    if _COMMA.fullmatch(number):
-        return Note("tag_comma", tag=tag, value=number, right=number.replace(",", "."))
-    found = _number(number)
-    return Note("tag_number", tag=tag, value=number) if found is None else {key: found}
+    key, equals, value = item.partition("=")
+    key, value = key.strip() if equals else default, value.strip() if equals else item
+    if key in _WEIGHTS:
+        return _weight(key, value, tag)
+    if key == "lbw":
+        blocks = read_blocks(value)
+        return Note("tag_blocks", tag=tag, value=value[:SHOWN]) if blocks is None else {"blocks": blocks}
+    if key in ("start", "stop", "step"):
+        return _span(key, value, tag)
+    return Note("tag_parameter", tag=tag, name=key)
 
 
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+def _weight(key: str, value: str, tag: str) -> Mapping[str, Any] | Note:
+    """A number, or points over the steps: the weight at the first step, and the points."""
+    if (found := number(value)) is not None:
+        return {key: (found, ())}
+    if "@" in value:
+        points = read_points(value)
+        return Note("tag_points", tag=tag, value=value[:SHOWN]) if points is None else {key: (first_of(points), points)}
+    if _COMMA.fullmatch(value):
+        return Note("tag_comma", tag=tag, value=value, right=value.replace(",", "."))
+    return Note("tag_number", tag=tag, value=value)
+
+
+def _span(key: str, value: str, tag: str) -> Mapping[str, Any] | Note:
+    """`start=5`, `stop=0.4`, or both as `step=5-10`."""
+    keys = ("start", "stop") if key == "step" else (key,)
+    values = value.split("-") if key == "step" else [value]
+    found = [number(one) for one in values]
+    if len(found) != len(keys) or any(one is None or one < 0 for one in found):
+        return Note("tag_steps", tag=tag, value=value[:SHOWN])
+    return dict(zip(keys, found, strict=True))
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.compel_parsing import read_compel
 from pipelines.prompts.grammar import parse
-from pipelines.prompts.tags import Lora
+from pipelines.prompts.loras import Lora
 from pipelines.types import FIRST_RULES, PROMPT_RULES, GenerationRequest, TokenChunk
 
 COMPEL = "compel"

@@ -27,7 +27,7 @@ def test_two_files_of_one_name_are_told_apart_by_their_family() -> None:
     files = [file("a/cat"), file("b/cat", family="sdxl")]
     for family, name in (("sd1", "a/cat"), ("sdxl", "b/cat")):
         found = extras.resolve(files, wish("<lora:CAT:0.5>"), family)
-        assert [(lora.info.name, lora.text_weight, lora.unet_weight) for lora in found.loras] == [(name, 0.5, 0.5)]
+        assert [(lora.info.name, lora.in_text, lora.in_unet(1)) for lora in found.loras] == [(name, 0.5, 0.5)]
     with pytest.raises(InvalidRequest) as caught:
         extras.resolve(files, wish("<lora:cat:1>"), "sd2")
     values = {"name": "cat", "kind": Note("noun_lora"), "family": "SD 2.x", "theirs": "SD 1.x"}
@@ -124,6 +124,25 @@ def test_a_lora_and_a_vae_may_be_called_anything(written: str) -> None:
     assert found.vae is files[2]
 
 
+@pytest.mark.parametrize(("family", "counts"), [("sd1", (17, 26)), ("sd2", (17, 26)), ("sdxl", (12, 20, 26))])
+def test_a_list_of_blocks_is_one_of_the_family(family: str, counts: tuple[int, ...]) -> None:
+    for count in (12, 17, 20, 26):
+        asked = wish(f"<lora:cat:1:lbw={','.join('1' * count)}>")
+        if count in counts:
+            assert extras.resolve([file("cat", family=family)], asked, family).loras[0].in_text == 1
+            continue
+        with pytest.raises(InvalidRequest) as caught:
+            extras.resolve([file("cat", family=family)], asked, family)
+        assert caught.value.note == Note("lora_blocks", name="cat", choices=counts[:2], value=count)
+
+
+@pytest.mark.parametrize("item", ["0@0,1@1", "1:stop=5"])
+def test_a_lycoris_file_stays_the_same_over_the_steps(item: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        extras.resolve([file("cat", kind="lycoris", variant="LoHa")], wish(f"<lora:cat:{item}>"), "sd1")
+    assert (caught.value.field, caught.value.note) == ("prompt", Note("lora_stays", name="cat"))
+
+
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
 @pytest.mark.parametrize("family", ["sd1", "unknown"])
 def test_a_tag_that_cannot_be_read_is_refused_at_its_field(field: str, family: str) -> None:
@@ -135,7 +154,7 @@ def test_a_tag_that_cannot_be_read_is_refused_at_its_field(field: str, family: s
             return file("base", kind="checkpoint", family=family)
 
     with pytest.raises(InvalidRequest) as caught:
-        extras.check(Shelf(), wish(**{field: "a <lora:x:1:lbw=ALL>"}))  # type: ignore[arg-type]
+        extras.check(Shelf(), wish(**{field: "a <lora:x:1:lbwe=ALL>"}))  # type: ignore[arg-type]
     assert (caught.value.field, caught.value.note.code) == (field, "tag_parameter")
 
 

@@ -14,6 +14,7 @@ import pytest
 from pipelines.errors import InvalidRequest
 from pipelines.models.extras import WantedLora
 from pipelines.models.files.kinds import find
+from pipelines.prompts.loras import Lora
 from pipelines.types import GenerationRequest, ModelInfo
 from tests.engines.conftest import batch_of, ignore
 
@@ -96,7 +97,8 @@ def test_two_at_once_are_added_before_rounding_and_taken_off_whole(tmp_path: Pat
         path = tmp_path / f"{number}.safetensors"
         save_file({"lora_unet_conv_in.diff": diff}, path)
         info = ModelInfo(name=path.stem, kind="lycoris", family="sd1", path=str(path))
-        wanted.append(WantedLora(info=info, text_weight=0, unet_weight=strength))
+        asked = (Lora(name=path.stem, text_weight=0, unet_weight=strength),)
+        wanted.append(WantedLora(info=info, asked=asked))
         expected = expected + strength * diff
     merged = merging.Merged(parts)
     merged.lay(wanted)

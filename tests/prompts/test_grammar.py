@@ -204,7 +204,7 @@ def test_loras_are_taken_out(text: str, rest: str, loras: list[Lora]) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("<lora:x:1:lbw=ALL>", Note("tag_parameter", tag="<lora:x:1:lbw=ALL>", name="lbw")),
+        ("<lora:x:1:lbwe=ALL>", Note("tag_parameter", tag="<lora:x:1:lbwe=ALL>", name="lbwe")),
         ("<lora:x:1:1:8>", Note("tag_parameter", tag="<lora:x:1:1:8>", name="dyn")),
         ("<lyco:x:dyn=8>", Note("tag_parameter", tag="<lyco:x:dyn=8>", name="dyn")),
         ("<lora:x:1:1:1:more>", Note("tag_parameter", tag="<lora:x:1:1:1:more>", name="dyn")),

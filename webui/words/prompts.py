@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_TAG = "A tag holds a name, a weight, and te= or unet=: <lora:name:0.8>"
-_TAG_ZH = "标签可写名称、权重以及 te= 或 unet=：<lora:名称:0.8>"
+_TAG = "A tag holds a name, a weight, and te=, unet=, lbw=, start=, stop= or step=: <lora:name:0.8>"
+_TAG_ZH = "标签可写名称、权重以及 te=、unet=、lbw=、start=、stop= 或 step=：<lora:名称:0.8>"
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "prompt_several": (
@@ -45,6 +45,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "lora_second": (
         "{field} must not name a LoRA: those of the first prompt count for both passes; got {name}.",
         "{field}中不能写 LoRA（{name}）：第一遍提示词中的 LoRA 对两遍都起作用。",
+    ),
+    "lora_blocks": (
+        "{field}: {name} lists {value} blocks; a model of this family has lists of {choices}.",
+        "{field}：{name} 列出了 {value} 个分层；此系列模型的列表有 {choices} 个数。",
+    ),
+    "lora_stays": (
+        "{field}: {name} is a LyCORIS file, whose weight stays the same at all steps.",
+        "{field}：{name} 是 LyCORIS 文件，其权重在所有步中不变。",
     ),
     "lora_missing": (
         "{field}: there is no LoRA called {name} in the models folder. {hint}",
@@ -161,6 +169,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "tag_comma": (
         "{field}: the weight in {tag} must be a number with a point, got {value}. Write {right}.",
         "{field}：{tag} 的权重须用小数点，现为 {value}，请写成 {right}。",
+    ),
+    "tag_blocks": (
+        "{field}: {value} in {tag} is no list of blocks. Write 12, 17, 20 or 26 numbers or a name: lbw=OUTALL.",
+        "{field}：{tag} 中的 {value} 不是分层列表，请写 12、17、20 或 26 个数，或一个名称：lbw=OUTALL。",
+    ),
+    "tag_points": (
+        "{field}: {value} in {tag} is no weight over the steps. Write weight@when: 0@0,1@0.5.",
+        "{field}：{tag} 中的 {value} 不是随步数变化的权重，请写成 权重@时刻：0@0,1@0.5。",
+    ),
+    "tag_steps": (
+        "{field}: {value} in {tag} says no steps. Write start=5, stop=0.4 or step=5-10.",
+        "{field}：{tag} 中的 {value} 不是步数，请写 start=5、stop=0.4 或 step=5-10。",
     ),
     "tag_assembled": (
         "{field}: brackets or a backslash hide a tag, {tag}. Write it plainly, as <lora:name:0.8>.",

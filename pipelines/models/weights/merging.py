@@ -15,7 +15,7 @@ from pipelines.models.extras import WantedLora
 from pipelines.models.weights import lycoris
 from pipelines.models.weights.components import Components
 from pipelines.models.weights.loading import fit_errors
-from pipelines.models.weights.naming import named_layers
+from pipelines.models.weights.naming import Blocks, named_layers
 
 
 class _Share(NamedTuple):
@@ -38,8 +38,10 @@ class Merged:
 
     def lay(self, adapters: Sequence[WantedLora]) -> None:
         """Adds all of these to the model's own weights, rounded once. Raises `InvalidRequest`; `take_off` then."""
+        if not adapters:
+            return
         shares: dict[torch.nn.Module, list[_Share]] = {}
-        layers = dict(named_layers(self._parts)) if adapters else {}
+        layers, blocks = dict(named_layers(self._parts)), Blocks(self._parts.unet)
         for adapter in adapters:
             with fit_errors("prompt", "lora_unfit", adapter.info.name):
                 found = lycoris.by_layer(load_file(conversion.loadable(adapter.info)))
@@ -49,7 +51,7 @@ class Merged:
                     raise ModelError("layers_unfit", missing=missing, total=len(found))
             for name, layer in fitting.items():
                 if layer is not None:
-                    strength = adapter.unet_weight if layer.in_unet else adapter.text_weight
+                    strength = adapter.in_unet(blocks.of(layer.name)) if layer.in_unet else adapter.in_text
                     share = _Share(adapter.info.name, strength, found[name])
                     shares.setdefault(layer.module, []).append(share)
         for module, theirs in shares.items():

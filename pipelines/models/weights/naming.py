@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from pipelines.models.weights.components import Components
+from pipelines.prompts.loras import IN, MIDDLE, OUT
 
 
 class NamedLayer(NamedTuple):
@@ -18,6 +19,24 @@ class NamedLayer(NamedTuple):
     @property
     def in_unet(self) -> bool:
         return self.part == "unet"
+
+
+class Blocks:
+    """Where each layer of a UNet counts, among `pipelines.prompts.loras`' blocks."""
+
+    def __init__(self, unet: Any) -> None:
+        self._names = dict(_original_blocks(unet))
+        numbers = (int(name.split(".")[1]) for name in self._names.values() if name.startswith("output_blocks"))
+        self._last = max(numbers, default=0)
+
+    def of(self, name: str) -> int:
+        """The first layers, which all others follow, and the last count with the block beside them."""
+        side, number, *_ = f"{_original_name(name, self._names)}.0".split(".")
+        if side == "middle_block":
+            return MIDDLE
+        if side == "output_blocks":
+            return OUT + int(number)
+        return OUT + self._last if side == "out" else IN + (int(number) if side == "input_blocks" else 0)
 
 
 _UNET = ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "model_diffusion_model_", "")
