@@ -54,6 +54,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
+    settings: Settings
     service: GenerationService
     store: ImageStore
     history: History
@@ -122,6 +123,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         rechecking = begun(closing(Rechecking(engine, sets, proofs, lambda: not second and idle())))
         lab = begun(closing(Lab(service, store, history, LabTable(database))))
         yield Parts(
+            settings=settings,
             service=service,
             store=store,
             history=history,

@@ -301,3 +301,40 @@ def test_the_tabs_by_keyboard(visits: Visits) -> None:
     assert page.evaluate("document.activeElement.closest('[role=tablist]')") is None
     page.keyboard.press("Shift+Tab")
     expect(page.locator("#tab_settings-button")).to_be_focused()
+
+
+def test_settings_of_this_browser_hold_and_can_be_left_to_it_again(visits: Visits) -> None:
+    page = visits.open(color_scheme="light")
+    open_tab(page, "Settings")
+    chosen = page.locator("#preferences")
+    chosen.locator(".theme").select_option("dark")
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    with page.expect_navigation():
+        chosen.locator(".language").select_option("zh")
+    open_tab(page, "设置")
+    expect(chosen.locator(".theme")).to_have_value("dark")
+    expect(chosen.locator(".language")).to_have_value("zh")
+    with page.expect_navigation():
+        chosen.locator(".language").select_option("")
+    open_tab(page, "Settings")
+    with page.expect_navigation():
+        chosen.locator(".theme").select_option("")
+    page.wait_for_selector("#form_generate")
+    expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+
+
+def test_a_run_that_ends_while_nobody_looks_is_told_by_the_system(visits: Visits) -> None:
+    page = visits.open(permissions=["notifications"])
+    page.evaluate(
+        """() => { window.told = []; window.Notification = class { static permission = "granted";
+        static requestPermission = async () => "granted";
+        constructor(title, { body }) { window.told.push(`${title}: ${body}`); } }; }"""
+    )
+    open_tab(page, "Settings")
+    page.locator("#preferences .notify").check()
+    open_tab(page, "txt2img")
+    generate(page, prompt="a red star", steps=2, batch_size=1)
+    assert page.evaluate("window.told") == []
+    page.evaluate("Document.prototype.hasFocus = () => false")
+    generate(page, prompt="a red star", steps=2, batch_size=1)
+    assert len(page.evaluate("window.told")) == 1

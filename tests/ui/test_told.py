@@ -17,7 +17,7 @@ PICTURES = 8
 
 
 def shown(page: Page, language: str = "en") -> list[dict[str, str]]:
-    items = page.client.get("/notices", headers={"accept-language": language}).json()["items"]
+    items = page.client.get("/queue", headers={"accept-language": language}).json()["notices"]
     return [dict(one) for one in items]
 
 
@@ -55,7 +55,7 @@ def test_what_is_damaged_while_a_page_is_open_is_told_there(tmp_path: Path) -> N
         settled(history)
         (one,) = shown(page)
         assert "history.damaged-" in one["text"]
-        assert page.client.get("/notices").json()["state"] == "ready"
+        assert page.client.get("/queue").json()["engine"]["state"] == "ready"
 
 
 def test_a_second_program_says_so(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ one, which counts some rules twice and drops others (`@media` loses `body`, `@su
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.ui.widgets.sources import PARTS, SHEET, address, scripts
@@ -15,10 +17,11 @@ _BODY = b"<gradio-app"
 
 class EarlyScript:
     """ASGI middleware: puts `page/head.js` at the top of every HTML page, has the browser fetch the components' modules
-    once it is idle, and puts our style sheet before the body's first element; all else passes through untouched."""
+    once it is idle, puts our style sheet before the body's first element, and has `fill` write into the page what it
+    would ask for; all else passes through untouched."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, fill: Callable[[bytes, Scope], Awaitable[bytes]]) -> None:
+        self._app, self._fill = app, fill
         # modules run in the page's order, so it comes before Gradio's own
         head = f'<script type="module" src="{address("page/head.js")}"></script>'
         soon = [f'<link rel="modulepreload" href="{address(place)}">' for place in ("shared/begin.js", PARTS)]
@@ -43,7 +46,7 @@ class EarlyScript:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body", False):
-                    await self._finish(start, body, send)
+                    await self._finish(start, await self._fill(body, scope), send)
 
         await self._app(scope, receive, hold)
 

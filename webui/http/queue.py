@@ -1,7 +1,9 @@
-"""The queue for the page's list of it: what runs and what waits, whoever asked for it, and how it is ended."""
+"""What the page asks for as long as somebody looks: what runs and what waits, whoever asked for it, and how it is
+ended; how the engine is, and what else there is to know."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +13,8 @@ from pipelines.errors import StorageError
 from webui.http.answers import faults_as_answers
 from webui.jobs.service import GenerationService
 from webui.jobs.status import Queued
+from webui.notices import Notice
+from webui.ui.house import engine_line
 from webui.words import WORDS, Language, language_of, say, translate
 
 SHOWN = 50  # jobs in one answer
@@ -18,21 +22,19 @@ ABOUT = 120  # characters
 Identity = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
 
 
-def queue_routes(service: GenerationService) -> APIRouter:
+def queue_routes(service: GenerationService, notices: Callable[[], Sequence[Notice]]) -> APIRouter:
     """The routes under /queue."""
     router = APIRouter(prefix="/queue")
 
     @router.get("")
     def look(request: Request, response: Response) -> dict[str, Any]:
-        """The first jobs, how many there are, and why nothing goes on. Without the database, only the last."""
+        """The first jobs, how many there are, and why nothing goes on; without the database, only the last. How the
+        engine is, and what else there is to know."""
         response.headers["cache-control"] = "no-store"
-        language, held = language_of(request), service.held
-        try:
-            found, total = service.queue(SHOWN)
-        except StorageError as error:
-            return {"items": [], "total": 0, "held": say(held or error.told, language)}
-        items = [_row(one, language) for one in found]
-        return {"items": items, "total": total, "held": "" if held is None else say(held, language)}
+        language = language_of(request)
+        told = [{"id": one.id, "text": say(one.note, language)} for one in notices()]
+        others = {"engine": engine_line(service.engine_state(), language), "notices": told}
+        return _listed(service, language) | others
 
     @router.post("/cancel")
     def cancel_all(request: Request) -> dict[str, int]:
@@ -51,6 +53,16 @@ def queue_routes(service: GenerationService) -> APIRouter:
         return {}
 
     return router
+
+
+def _listed(service: GenerationService, language: Language) -> dict[str, Any]:
+    held = service.held
+    try:
+        found, total = service.queue(SHOWN)
+    except StorageError as error:
+        return {"items": [], "total": 0, "held": say(held or error.told, language)}
+    items = [_row(one, language) for one in found]
+    return {"items": items, "total": total, "held": "" if held is None else say(held, language)}
 
 
 def _row(one: Queued, language: Language) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -20,7 +19,6 @@ from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.wiring import wire_memory, wire_start, wire_workspace
 from webui.ui.generate.workspace import Workspace
-from webui.ui.history.saving import SavingForm
 from webui.ui.history.tab import HistoryTab
 from webui.ui.house import House, engine_line
 from webui.ui.inputs import Page
@@ -28,12 +26,13 @@ from webui.ui.lab.tab import LabTab
 from webui.ui.lab.taken import wire_compare
 from webui.ui.labels import word
 from webui.ui.models.tab import ModelsTab
+from webui.ui.settings.tab import SettingsTab
 from webui.ui.style import mount_options
 from webui.ui.widgets.composer import PresetLists, wire_composer
 from webui.ui.widgets.drop import DropAnywhere
 from webui.ui.widgets.header import Header
 from webui.ui.widgets.queue import QueueList
-from webui.ui.widgets.reading import wire_reading
+from webui.ui.widgets.reading import Reader, wire_opening, wire_reading
 from webui.ui.widgets.shortcuts import Shortcuts
 from webui.words import language_of
 
@@ -83,15 +82,16 @@ def build_page(parts: Parts) -> gr.Blocks:
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)
             with _tab("settings") as opened:
-                saving = SavingForm(parts.store, parts.saving).build(opened)
+                settings = SettingsTab(parts).build(opened)
         space.build()
         QueueList(elem_id="queue")
         sender = Sender(house, space, frame)
-        warm = blocks.load(engine_states(parts.service), None, header, **_WATCHING)
-        _wire_workspace(space, sender, again, parts, (blocks, warm))
-        again.wire(sender, blocks)
+        blocks.load(engine_shown(parts.service), None, header, **_QUIET)
+        form = FormHandlers(space, parts.forms)
+        _wire_workspace(space, sender, again, parts, (blocks, header, form))
+        settings.wire(space, form, blocks)
+        again.wire(sender)
         history.wire(sender, again)
-        saving.wire(blocks)
         drop.wire(sender, again)
         models.wire(sender)
         wire_compare(space, lab.form, sender)
@@ -107,9 +107,9 @@ def _tell_no_component(blocks: gr.Blocks) -> None:
             event.show_progress_on = []
 
 
-_WATCHING: dict[str, Any] = {
+_QUIET: dict[str, Any] = {
+    "queue": False,
     "show_progress": "hidden",
-    "concurrency_limit": None,
     "api_visibility": "private",
     "api_name": "engine",
 }
@@ -120,30 +120,27 @@ def _tab(name: str) -> gr.Tab:
 
 
 def _wire_workspace(
-    space: Workspace, sender: Sender, again: AgainTab, parts: Parts, page: tuple[gr.Blocks, Any]
+    space: Workspace, sender: Sender, again: AgainTab, parts: Parts, page: tuple[gr.Blocks, Header, FormHandlers]
 ) -> None:
-    """What generates. `page`: the page, and the event that ends once the engine is warm."""
-    blocks, warm = page
+    """What generates. The form comes first: when a page opens, what others tell is of the form as it was kept."""
+    blocks, header, form = page
     library, house = parts.library, sender.house
     lists = PresetLists(parts.presets, library, house.own, [space.preset])
     handlers = GenerateHandlers(space)
+    wire_form(space, form, handlers, blocks)
     wire_workspace(space, handlers, sender, again, blocks)
-    wire_start(space, StartHandlers(space))
-    wire_form(space, FormHandlers(space, parts.forms), blocks)
+    wire_start(space, StartHandlers(space), blocks)
     wire_composer(space.composer, space.form, library, lists)
     wire_reading(space.reading, {name: space.form[name] for name in ("model", "clip_skip", "dialect")})
-    wire_memory(space, handlers, warm)
+    asking = [space.form[name] for name in ("model", "dialect", "prompt", "negative_prompt")]
+    wire_opening(space.reading, Reader(parts.service, library), asking, blocks)
+    wire_memory(space, handlers, [blocks.load, header.submit])
 
 
-def engine_states(service: GenerationService, poll: float = 1.0) -> Callable[[gr.Request], Iterator[dict[str, str]]]:
-    """A handler that shows the engine's state until it is warm, or has failed."""
+def engine_shown(service: GenerationService) -> Callable[[gr.Request], dict[str, str]]:
+    """A handler that tells the engine's state."""
 
-    def watch_engine(request: gr.Request) -> Iterator[dict[str, str]]:
-        while True:
-            shown = engine_line(service.engine_state(), language_of(request))
-            yield shown
-            if shown["state"] != "warming":
-                return
-            time.sleep(poll)
+    def show(request: gr.Request) -> dict[str, str]:
+        return engine_line(service.engine_state(), language_of(request))
 
-    return watch_engine
+    return show

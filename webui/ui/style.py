@@ -12,6 +12,7 @@ from webui.http.early import EarlyScript
 from webui.http.weight import Fresh
 from webui.library.presets import Preset
 from webui.ui.labels import translations
+from webui.ui.opening import opened
 from webui.ui.widgets.composer import preset_words
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"]
@@ -68,7 +69,7 @@ def mount_options(presets: Sequence[Preset] = ()) -> dict[str, Any]:
     """What `gr.mount_gradio_app` needs besides the Blocks: given to Blocks itself, these would be dropped."""
     return {
         "theme": theme(),
-        "app_kwargs": {"middleware": [Middleware(EarlyScript), Middleware(Fresh)]},
+        "app_kwargs": {"middleware": [Middleware(EarlyScript, fill=opened), Middleware(Fresh)]},
         "i18n": translations(preset_words(presets)),
         "footer_links": [],
         "run_history": False,

@@ -68,7 +68,7 @@ class AgainTab:
                     options={"empty": empty_words("empty_recent"), "strip": True}, elem_id="again_recent"
                 )
             with gr.Column(scale=11, min_width=340, elem_classes="right"):
-                self.live = Live(elem_id="again_live", options={"stops": ["again_cancel"]})
+                self.live = Live(elem_id="again_live", options={"stops": ["again_cancel"], "kept": "again"})
                 self.report = gr.HTML(elem_id="again_report", visible=False)
                 gr.Markdown(word("again_settings"), elem_classes="section-title")
                 self.settings = gr.HTML(elem_id="again_settings")
@@ -84,7 +84,7 @@ class AgainTab:
                     )
         return self
 
-    def wire(self, sender: Sender, blocks: gr.Blocks) -> None:
+    def wire(self, sender: Sender) -> None:
         """Call once all tabs stand."""
         handlers = AgainHandlers(self, sender)
         private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -101,7 +101,7 @@ class AgainTab:
         self.make.click(
             handlers.submit, {self.image, self.jobs}, outputs, queue=False, api_name="again_submit", **private
         ).success(handlers.watch, self.jobs, [self.live, self.report], trigger_mode="always_last", **watching)
-        blocks.load(handlers.watch, self.jobs, [self.live, self.report], **watching)
+        self.live.submit(handlers.watch, self.jobs, [self.live, self.report], **watching)  # a page opened again
         self.opened.select(handlers.recent, None, self.recent, queue=False, api_name="again_recent", **private)
         self.cancel.click(handlers.cancel, self.jobs, self.live, queue=False, api_name="again_cancel", **private)
 

@@ -93,6 +93,14 @@ class Form:
     def components(self) -> set[Component]:
         return set(self.named.values())
 
+    def lists(self) -> list[Component]:
+        """Those that offer what lies in the models folder."""
+        return [
+            one
+            for name, one in self.named.items()
+            if (known := field_of(GenerationRequest, name)) and isinstance(known.kind, Name)
+        ]
+
     def read(self, values: Values) -> dict[str, Any]:
         """Field name -> value, as the request wants it."""
         return {name: _value(name, values[component]) for name, component in self.named.items()}

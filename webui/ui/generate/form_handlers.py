@@ -12,6 +12,7 @@ from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
 from webui.ui.generate.controls import Updates, fits, model_choices
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
+from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.workspace import Workspace, examples_for
 from webui.words import language_of, say
 
@@ -52,7 +53,7 @@ class FormHandlers:
             return self._show(kept) | told | self._told()
         shown = self.form.read(values)
         self.forms.keep(KEPT_AS[0], shown)
-        return {self.space.extras.defaults: self._defaults(self.house.model(shown["model"]))} | told | self._told()
+        return {self.space.extras.defaults: self.defaults(self.house.model(shown["model"]))} | told | self._told()
 
     def _told(self, faults: Mapping[str, str] | None = None) -> Updates:
         return {self.space.faults: {"faults": dict(faults or {}), "undo": self.forms.can_undo(KEPT_AS[0])}}
@@ -77,7 +78,7 @@ class FormHandlers:
         """Every setting as it is at first for the chosen model; the prompts stay."""
         model = self.house.model(values[self.form["model"]])
         updates = self.form.apply(form_defaults(model, self.settings))
-        return updates | {self.space.extras.defaults: self._defaults(model), self.space.preset: ""}
+        return updates | {self.space.extras.defaults: self.defaults(model), self.space.preset: ""}
 
     def model_chosen(self, values: dict[Any, Any]) -> Updates:
         """What suits the model, in every field that was not changed; placeholder and examples fit it too."""
@@ -113,7 +114,7 @@ class FormHandlers:
     def _look(self, model: ModelInfo | None) -> Updates:
         space = self.space
         updates: Updates = {
-            space.extras.defaults: self._defaults(model),
+            space.extras.defaults: self.defaults(model),
             space.form["prompt"]: gr.update(placeholder=prompt_placeholder(model)),
             space.model_note: gr.update(visible=model is not None and model.builtin),
         }
@@ -122,7 +123,8 @@ class FormHandlers:
             updates[button] = gr.update(value=text)
         return updates
 
-    def _defaults(self, model: ModelInfo | None) -> dict[str, Any]:
+    def defaults(self, model: ModelInfo | None) -> dict[str, Any]:
+        """What the form begins with for the model, as it lies hidden beside it."""
         return model_defaults(model, self.settings) | {FOUND: True}
 
 
@@ -131,11 +133,12 @@ def _known(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def wire_form(space: Workspace, handlers: FormHandlers, blocks: gr.Blocks) -> None:
+def wire_form(space: Workspace, handlers: FormHandlers, others: GenerateHandlers, blocks: gr.Blocks) -> None:
     """Which event calls which handler."""
     form = space.form
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     shown = [*handlers.outputs(), space.live]
+    blocks.load(others.offered, None, form.lists(), api_name="form_load", **quiet)
     blocks.load(handlers.find, handlers.inputs(), shown, api_name="form_find", **quiet)
     form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name="form_model", **quiet)
     wanted = {*handlers.inputs(), space.networks}

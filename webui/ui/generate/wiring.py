@@ -28,13 +28,13 @@ def wire_workspace(
     space: Workspace, handlers: GenerateHandlers, sender: Sender, again: AgainTab, blocks: gr.Blocks
 ) -> None:
     """Connects everything in it but what `wire_form` and `wire_memory` do."""
-    _wire_running(space, handlers, blocks)
+    _wire_running(space, handlers)
     _wire_form(space, handlers, blocks)
-    _wire_files(space, handlers, blocks)
+    _wire_files(space, handlers)
     _wire_canvas(space, sender, again)
 
 
-def _wire_running(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
+def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
     watching: dict[str, Any] = {
         "inputs": [space.jobs, space.live],
         "outputs": [space.live, space.canvas],
@@ -49,33 +49,40 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers, blocks: gr.Block
     # afterwards, for what was handed in just as it ended
     space.generate.click(
         handlers.submit, inputs, outputs, trigger_mode="multiple", js=_PRESSED, api_name="form_submit", **_QUIET
-    ).then(handlers.watch, trigger_mode="always_last", **watching)
-    blocks.load(handlers.watch, **watching)
+    ).then(handlers.watch, trigger_mode="always_last", **watching).then(
+        handlers.memory,
+        api_name="form_memory_after",
+        **_memory_told(space),  # now known: how long a picture takes
+    )
+    space.live.submit(handlers.watch, **watching)  # a page that was opened again
     space.cancel.click(handlers.cancel, None, space.live, api_name="form_cancel", **_QUIET)
     space.skip.click(handlers.skip, None, space.live, api_name="form_skip", **_QUIET)
 
 
-def wire_memory(space: Workspace, handlers: GenerateHandlers, warm: Any) -> None:
-    """The line about memory, when `warm` (an event) is over and whenever what it depends on changes."""
+def _memory_told(space: Workspace) -> dict[str, Any]:
+    inputs = {space.task, *space.form.components()}
+    return {"inputs": inputs, "outputs": space.memory, "js": _OF_TASK, **_QUIET}
+
+
+def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any]) -> None:
+    """The line about memory, at `others` (when the page opens and when the engine is warm) and whenever what it depends
+    on changes."""
     form = space.form
-    inputs = {space.task, *form.components()}
-    told: dict[str, Any] = {"inputs": inputs, "outputs": space.memory, "js": _OF_TASK, **_QUIET}
-    warm.then(handlers.memory, api_name="form_memory_warm", **told)
     counted = (
         *(form["model"], form["width"], form["height"], form["batch_size"], form["guidance"]),
         *(form["hires"], form["hires_by"], form["hires_width"], form["hires_height"]),
         *(form["guiding"], form["guiding_attention"], form["guiding_layers"]),
-        *(form["steps"], form["batches"], space.canvas),  # a finished picture tells how long they take here
+        *(form["steps"], form["batches"]),
     )
     changes: list[Any] = [component.change for component in counted]
-    gr.on(changes, handlers.memory, trigger_mode="always_last", api_name="form_memory", **told)
+    gr.on(
+        [*others, *changes], handlers.memory, trigger_mode="always_last", api_name="form_memory", **_memory_told(space)
+    )
 
 
-def _wire_files(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
+def _wire_files(space: Workspace, handlers: GenerateHandlers) -> None:
     form = space.form
-    offered = [form["model"], form["vae"], form["hires_upscaler"]]
-    offer(space.refresh.click, handlers.offered, None, offered, api_name="form_refresh", **_QUIET)
-    offer(blocks.load, handlers.offered, None, offered, api_name="form_load", **_QUIET)
+    offer(space.refresh.click, handlers.offered, None, form.lists(), api_name="form_refresh", **_QUIET)
     form["model"].change(None, form["model"], space.networks, js="name => ({model: name})", api_visibility="private")
 
 
@@ -116,7 +123,7 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
     )
 
 
-def wire_start(space: Workspace, handlers: StartHandlers) -> None:
+def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> None:
     """The picture to start from, the size that follows it, and shapes."""
     form, inputs, outputs = space.form, handlers.inputs(), handlers.outputs()
     asked: dict[str, Any] = {"js": _OF_TASK, **_QUIET}
@@ -135,7 +142,8 @@ def wire_start(space: Workspace, handlers: StartHandlers) -> None:
         *(one.change for one in (form["width"], form["height"], form["resize_mode"])),
         *(one.change for one in (space.image, space.painter)),
     ]
-    gr.on(changes, handlers.told, inputs, space.fitting, trigger_mode="always_last", api_name="form_fitting", **asked)
+    told = {"trigger_mode": "always_last", "api_name": "form_fitting", **asked}
+    gr.on([blocks.load, *changes], handlers.told, inputs, space.fitting, **told)
 
 
 def _wire_canvas(space: Workspace, sender: Sender, again: AgainTab) -> None:

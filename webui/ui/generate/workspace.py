@@ -154,7 +154,8 @@ class Workspace:
         with gr.Row(elem_id="canvas_top"):
             CanvasMode(elem_id="canvas_modes", elem_classes=["for-inpaint"])
             self.live = Live(
-                elem_id=f"{PLACE}_live", options={"main": True, "stops": [f"{PLACE}_cancel", f"{PLACE}_skip"]}
+                elem_id=f"{PLACE}_live",
+                options={"main": True, "kept": PLACE, "stops": [f"{PLACE}_cancel", f"{PLACE}_skip"]},
             )
         self.canvas = Canvas(elem_id="canvas")
         self.painter = MaskPainter(elem_id=f"{PLACE}_painter", elem_classes=["for-inpaint"])

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from webui.ui.again.send import Sender
-from webui.ui.generate.controls import Updates, Values, accepted
+from webui.ui.generate.controls import Updates, Values, accepted, model_choices
 from webui.ui.generate.handlers import task_in
 from webui.ui.generate.workspace import Workspace
 from webui.ui.inputs import Dropdown
@@ -21,15 +21,23 @@ _LEAVES = "(_, ...rest) => { window.seedprintLeave(); return [window.seedprintTa
 def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
     """What the lab has of the form: every value that a request takes, its seed and the next ones, its picture."""
     shown, named = space.form.read(values), form.by_name()
+    models = space.house.service.models()
     # a list on a tab that was never open forgets its value with any update that does not name it
-    lists = [one for one in form.components() if isinstance(one, Dropdown) and isinstance(values[one], str)]
+    lists = [one for one in form.components() if isinstance(one, Dropdown) and values[one] in _offered(one)]
     updates: Updates = {one: gr.update(value=values[one]) for one in lists}
-    updates |= {named[name]: gr.update(value=shown[name]) for name in TAKEN if accepted(name, shown[name])}
+    told = [name for name in TAKEN if name != "model" and accepted(name, shown[name])]
+    updates |= {named[name]: gr.update(value=shown[name]) for name in told}
+    if any(model.name == shown["model"] for model in models):
+        updates |= {named["model"]: gr.update(choices=model_choices(models), value=shown["model"])}
     is_img2img = task_in(values[space.task]) == "img2img"
     updates[form.image] = gr.update(value=values[space.image] if is_img2img else None)
     if accepted("seed", seed := shown["seed"]) and seed is not None:
         updates[form.seeds] = gr.update(value=f"{seed}-{seed + SEEDS - 1}")
     return form.reveal("grid", updates | {form.kind: gr.update(value="grid")})
+
+
+def _offered(one: Dropdown) -> list[Any]:
+    return [value for _, value in one.choices]
 
 
 def wire_compare(space: Workspace, form: LabForm, sender: Sender) -> None:

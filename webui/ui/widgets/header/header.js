@@ -1,11 +1,10 @@
 import { talker } from "../history/talk.js";
-import { finder, make, makeButton, onPage, whileThere } from "../shared/dom.js";
+import { finder, make, makeButton, onPage } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 
-const OFTEN = 5000; // milliseconds between two looks
-
 class Header {
-  constructor(element, words) {
+  constructor(element, words, onWarm) {
+    this.onWarm = onWarm;
     this.find = finder(element);
     this.say = speaker(words);
     this.talk = talker(this.say("no_answer"), undefined, "/notices");
@@ -30,8 +29,19 @@ class Header {
   }
 
   drawState({ state = "", text = "" }) {
-    this.find(".state").dataset.state = state;
-    this.find(".state").textContent = text;
+    const box = this.find(".state");
+    const before = box.dataset.state;
+    box.dataset.state = state;
+    box.textContent = text;
+    box.title = text;
+    if (before === "warming" && state !== before) this.onWarm();
+  }
+
+  /** What the page has just asked the program for. */
+  draw({ total, held, engine, notices }) {
+    this.drawQueue({ total, held: Boolean(held) });
+    this.drawState(engine);
+    this.drawNotices(notices);
   }
 
   /** Drawn anew only when something is another: a button that is pressed must not vanish under the finger. */
@@ -49,16 +59,6 @@ class Header {
     return make("li", { "data-id": id }, make("span", { text }), button);
   }
 
-  async look() {
-    try {
-      const { items, ...engine } = await this.talk("");
-      this.drawState(engine);
-      this.drawNotices(items);
-    } catch {
-      // the program has ended, or is closing: what is shown stays until it answers
-    }
-  }
-
   async dismiss(id) {
     try {
       await this.talk(`/${id}/dismiss`, {});
@@ -66,21 +66,17 @@ class Header {
       this.drawNotices([{ id, text: error.message }]);
       return;
     }
-    await this.look();
+    document.dispatchEvent(new CustomEvent("seedprint:look"));
   }
 }
 
-export function mount({ element, props, watch }, { words }) {
-  const header = new Header(element, words);
+export function mount({ element, props, trigger, watch }, { words }) {
+  const header = new Header(element, words, () => trigger("submit"));
   const draw = () => header.drawState(props.value ?? {});
   draw();
   watch("value", draw);
-  onPage(element, "seedprint:queue", ({ detail }) => header.drawQueue(detail));
+  onPage(element, "seedprint:queue", ({ detail }) => header.draw(detail));
   onPage(element, "keydown", (event) => {
     if (event.key === "Escape") header.openQueue(false);
-  });
-  header.look();
-  whileThere(element, OFTEN, () => {
-    if (!document.hidden) header.look();
   });
 }

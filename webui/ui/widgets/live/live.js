@@ -18,10 +18,29 @@ function announce(look) {
   document.dispatchEvent(new CustomEvent("seedprint:live", { detail: look }));
 }
 
-export function mount({ element, props, watch }, { words, main = false, stops = [] }) {
+/** A page that was opened again goes on with the run that it showed, and with any that goes on now. */
+function goOn({ element, props, trigger }, { main, kept }) {
+  const name = `seedprint-ran-${kept}`;
+  let isAsked = false;
+  const ask = () => {
+    if (isAsked) return;
+    isAsked = true;
+    trigger("submit");
+  };
+  if (localStorage.getItem(name)) ask();
+  if (main) onPage(element, "seedprint:queue", ({ detail }) => (detail.total ? ask() : (isAsked = true)));
+  return () => {
+    if (props.value?.job) localStorage.setItem(name, props.value.job);
+  };
+}
+
+export function mount(parts, { words, main = false, kept = "", stops = [] }) {
+  const { element, props, watch } = parts;
   const find = finder(element);
   const say = speaker(words);
+  const keep = kept ? goOn(parts, { main, kept }) : () => {};
   const draw = () => {
+    keep();
     const look = lookOf(props.value);
     find(".live").classList.toggle("idle", look.idle);
     find(".live").dataset.state = look.state;

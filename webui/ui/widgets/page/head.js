@@ -4,6 +4,7 @@ import { beginAccess } from "./access.js";
 import { Holds, Travels, isChinese } from "./early.js";
 import { Frame } from "./frame.js";
 import { Lists } from "./lists.js";
+import { listen as tellOfRuns } from "./notify.js";
 
 const LANGUAGE = "seedprint-language";
 const THEME = "seedprint-theme";
@@ -27,14 +28,18 @@ function dress() {
   if (kept) document.body.classList.toggle("dark", kept === "dark");
 }
 
-window.seedprintSwitchLanguage = () => {
-  localStorage.setItem(LANGUAGE, chinese ? "en" : "zh");
-  location.reload();
+const KEPT = { language: LANGUAGE, theme: THEME };
+window.seedprintPreference = (name) => localStorage.getItem(KEPT[name]) ?? "";
+/** "": as the browser, or the system, wishes. */
+window.seedprintPrefer = (name, value) => {
+  if (value) localStorage.setItem(KEPT[name], value);
+  else localStorage.removeItem(KEPT[name]);
+  if (value && name === "theme") dress();
+  else location.reload();
 };
-window.seedprintSwitchTheme = () => {
-  localStorage.setItem(THEME, document.body.classList.contains("dark") ? "light" : "dark");
-  dress();
-};
+window.seedprintSwitchLanguage = () => window.seedprintPrefer("language", chinese ? "en" : "zh");
+window.seedprintSwitchTheme = () =>
+  window.seedprintPrefer("theme", document.body.classList.contains("dark") ? "light" : "dark");
 
 const travels = new Travels();
 window.seedprintLeave = (value) => travels.leave(value);
@@ -73,6 +78,7 @@ document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
 for (const type of ["dragover", "drop"]) addEventListener(type, dropped); // after all others
 lists.listen();
+tellOfRuns("Seedprint");
 addEventListener("DOMContentLoaded", () => {
   frame.listen();
   beginAccess();

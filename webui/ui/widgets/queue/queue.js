@@ -1,8 +1,9 @@
 import { talker } from "../history/talk.js";
-import { finder, make, makeButton, whileThere } from "../shared/dom.js";
+import { finder, make, makeButton, onPage, whileThere } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 
 const OFTEN = 1500; // milliseconds between two looks
+const IDLE = 3; // only every so many of them while nothing is queued and the engine is warm
 
 const CELLS = ["place", "kind", "about", "done", "state"];
 
@@ -18,6 +19,8 @@ class QueueList {
     this.say = speaker(words);
     this.talk = talker(this.say("failed"), undefined, "/queue");
     this.count = 0;
+    this.ticks = 0;
+    this.isBusy = true;
     this.find(".all").textContent = this.say("cancel_all");
     this.find(".all").onclick = () => this.cancelAll();
     this.find(".again").textContent = this.say("again");
@@ -39,6 +42,12 @@ class QueueList {
     await this.look();
   }
 
+  /** One tick of the clock. */
+  tick() {
+    this.ticks = (this.ticks + 1) % IDLE;
+    if (!document.hidden && (this.isBusy || !this.ticks)) this.look();
+  }
+
   async look() {
     try {
       this.draw(await this.talk(""));
@@ -52,9 +61,12 @@ class QueueList {
     this.find(".why").textContent = why;
   }
 
-  draw({ items, total, held }) {
+  /** The header shows the rest. */
+  draw(told) {
+    const { items, total, held } = told;
     this.count = total;
-    document.dispatchEvent(new CustomEvent("seedprint:queue", { detail: { total, held: Boolean(held) } }));
+    this.isBusy = Boolean(total || held) || told.engine.state === "warming";
+    document.dispatchEvent(new CustomEvent("seedprint:queue", { detail: told }));
     this.find(".none").hidden = Boolean(total || held);
     this.tell(held);
     this.find(".head").hidden = !total;
@@ -77,7 +89,9 @@ class QueueList {
 export function mount({ element }, { words }) {
   const list = new QueueList(element, words);
   list.look();
-  whileThere(element, OFTEN, () => {
-    if (!document.hidden) list.look();
+  onPage(element, "seedprint:look", () => list.look());
+  onPage(element, "seedprint:pressed", () => {
+    list.isBusy = true;
   });
+  whileThere(element, OFTEN, () => list.tick());
 }

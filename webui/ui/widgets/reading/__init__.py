@@ -69,7 +69,8 @@ BOXES = ("prompt", "negative_prompt")
 
 
 class Reading(Widget):
-    """Value: {"model": name, "clip_skip": number, "dialect": name}."""
+    """Value: {"model": name, "clip_skip": number, "dialect": name}; as the page opens also what the script would ask
+    for at once, `asked`, and the `answer`."""
 
     folder = "reading"
     words = NAMES
@@ -86,6 +87,17 @@ def build_reading(place: str, service: GenerationService, library: Library, mode
     options = {"task": place, "boxes": list(BOXES)}
     value = {"model": model, "clip_skip": 1}
     return Reading(value, options=options, elem_id=f"{place}_reading", server_functions=[read])
+
+
+def wire_opening(reading: Reading, reader: Reader, asking: Sequence[Any], blocks: Any) -> None:
+    """What is read as soon as the page opens. `asking`: the components of a request to `Reader.read`."""
+
+    def read(value: Any, *request: Any) -> dict[str, Any]:
+        asked = ["" if one is None else str(one) for one in request]
+        return {**(value if isinstance(value, dict) else {}), "asked": asked, "answer": reader.read(asked)}
+
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    blocks.load(read, [reading, *asking], reading, api_name="form_reading", **quiet)
 
 
 class Reader:

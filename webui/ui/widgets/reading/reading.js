@@ -13,8 +13,17 @@ class Reading {
     this.answer = {};
     this.which = "prompt"; // whose tokens are shown
     this.asked = null;
+    this.takeOpening();
     this.isAsking = false;
     this.waiting = null;
+  }
+
+  /** What was read as the page opened. */
+  takeOpening() {
+    const { asked, answer } = this.settings;
+    if (!answer) return;
+    this.asked = JSON.stringify(asked);
+    this.answer = answer;
   }
 
   get settings() {
@@ -144,6 +153,7 @@ class Reading {
 export function mount(parts, options) {
   const reading = new Reading(parts, options);
   reading.label();
+  reading.draw();
   reading.listen();
   parts.watch("value", () => {
     reading.draw();

@@ -30,7 +30,7 @@ class SavingForm:
     def build(self, opened: gr.Tab) -> SavingForm:
         """Call inside `opened`."""
         self.opened = opened
-        with gr.Column(elem_classes="card settings-page", elem_id="saving"):
+        with gr.Column(elem_classes="card", elem_id="saving"):
             gr.Markdown(word("saving"), elem_classes="section-title")
             self.pattern = TextBox(label=word("pattern"), elem_id="saving_pattern", max_lines=1)
             self.example = gr.HTML(elem_id="saving_example")

@@ -1,0 +1,58 @@
+"""What a page would ask for as soon as it opens stands in it already."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from pipelines.errors import Note, Unavailable
+from tests.ui.conftest import Page
+from webui.kept.forms import Forms
+
+
+def config_of(page: Page, language: str = "en") -> dict[str, Any]:
+    """As it stands in the page that a browser gets."""
+    text = page.client.get("/", headers={"accept-language": language, "accept": "text/html"}).text
+    found = re.search(r"window\.gradio_config = (\{.*?\});</script>", text, re.DOTALL)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def shown(config: dict[str, Any], name: str) -> Any:
+    (one,) = [one for one in config["components"] if one["props"].get("elem_id") == name]
+    return one["props"].get("value")
+
+
+def asked_at_once(page: Page, config: dict[str, Any]) -> set[str]:
+    """Events that the browser sends when the page opens."""
+    return {one["api_name"] for one in config["dependencies"] if any(event == "load" for _, event in one["targets"])}
+
+
+def test_the_kept_form_and_all_that_follows_from_it(ui: Page) -> None:
+    assert asked_at_once(ui, ui.config) >= {"form_load", "form_find", "form_steps_run", "form_memory", "saving"}
+    ui.call("form_find")
+    defaults = ui.call("form_find")["form_defaults"]
+    typed = {"form_prompt": "<b>a</b> & 鱼's", "form_steps": 7, "form_strength": 0.5, "form_defaults": defaults}
+    ui.call("form_keep", typed)
+    config = config_of(ui)
+    assert shown(config, "form_prompt") == "<b>a</b> & 鱼's"
+    assert shown(config, "form_steps") == 7
+    assert "3 of 7" in shown(config, "form_steps_run")
+    assert shown(config, "form_reading")["asked"][2] == "<b>a</b> & 鱼's"
+    assert shown(config, "form_reading")["answer"]["prompt"]["encoders"]
+    assert shown(config, "header")["state"] == "ready"
+    assert shown(config_of(ui, "zh-CN"), "header")["text"] != shown(config, "header")["text"]
+    assert asked_at_once(ui, config) == set()
+
+
+def test_what_cannot_be_told_now_is_asked_for_by_the_page(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> Any:
+        raise Unavailable(Note("database_full").code, file="jobs.sqlite", reason="full")
+
+    monkeypatch.setattr(Forms, "current", away)
+    config = config_of(ui)
+    assert asked_at_once(ui, config) == {"form_find"}
+    assert shown(config, "form_steps_run")

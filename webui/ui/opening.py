@@ -1,0 +1,64 @@
+"""What a page asks for as soon as it opens, answered in the page itself: it shows the kept form at once, and a reload
+asks the program for little more than what is new.
+
+Gradio's own way is an event the browser sends once the page is up. Those of `blocks.load` that need no queue are run
+here instead, in the order they were wired, on the values the page has; the page no longer asks for them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import orjson
+from fastapi import Request
+from gradio.routes import toorjson
+from gradio.state_holder import SessionState
+from starlette.types import Scope
+
+from pipelines.errors import SeedprintError
+
+_BEFORE, _AFTER = b"window.gradio_config = ", b";</script>"
+
+
+async def opened(page: bytes, scope: Scope) -> bytes:
+    """The page as Gradio wrote it, with what its opening events tell. A page that holds no form stays as it is."""
+    above, before, rest = page.partition(_BEFORE)
+    config, after, below = rest.partition(_AFTER)
+    if not after:
+        return page
+    told = orjson.loads(config)
+    await _Opening(scope["app"].get_blocks(), told).run(gr.Request(Request(scope)))
+    written: str = toorjson(told)  # type: ignore[no-untyped-call]
+    return b"".join([above, before, written.encode(), after, below])
+
+
+class _Opening:
+    def __init__(self, blocks: gr.Blocks, config: dict[str, Any]) -> None:
+        self._blocks, self._state = blocks, SessionState(blocks)
+        self._props = {one["id"]: one["props"] for one in config["components"]}
+        self._events = {one["id"]: one for one in config["dependencies"]}
+
+    async def run(self, request: gr.Request) -> None:
+        for event in self._blocks.fns.values():
+            asks, others = self._targets(event)
+            if not asks or event.queue:
+                continue
+            try:
+                await self._answer(event, request)
+            except SeedprintError:
+                continue  # the page asks, and is told what is wrong
+            self._events[event._id]["targets"] = others
+
+    def _targets(self, event: Any) -> tuple[list[Any], list[Any]]:
+        """Those that fire when the page opens, and the others."""
+        targets = self._events[event._id]["targets"] if event._id in self._events else []
+        opening = [self._blocks._id, "load"]
+        return [one for one in targets if list(one) == opening], [one for one in targets if list(one) != opening]
+
+    async def _answer(self, event: Any, request: gr.Request) -> None:
+        values = [self._props[one._id].get("value") for one in event.inputs]
+        answer = await self._blocks.process_api(event, values, state=self._state, request=request)
+        for component, told in zip(event.outputs, answer["data"], strict=True):
+            isolated = told if isinstance(told, dict) and told.get("__type__") == "update" else {"value": told}
+            self._props[component._id].update({key: one for key, one in isolated.items() if key != "__type__"})
