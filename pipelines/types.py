@@ -35,6 +35,8 @@ BUILTIN = "builtin"  # name and family of the model that ships with the project
 
 Task = Literal["txt2img", "img2img", "inpaint", "upscale"]
 PREDICTION_TYPES = ("epsilon", "v_prediction")
+TILINGS = ("none", "x", "y", "both")
+_TILING_WORDS = {"True": "both", "False": "none"}  # A1111 has both or none
 DIALECTS = ("a1111", "compel")  # languages of prompts, `pipelines.prompts` says what each is
 
 
@@ -100,6 +102,8 @@ class GenerationRequest:
     init: InitImage | None = group(InitImage, tasks=("img2img", "inpaint"))
     # 1: the text encoder's last layer
     clip_skip: int = setting(1, whole(1, 12), infotext="Clip skip", sparse=True, per_model="form")
+    # which edges meet, so that the picture can be laid beside itself: left and right are x
+    tiling: str = setting(TILINGS[0], choice(*TILINGS), infotext="Tiling", words=_TILING_WORDS, sparse=True)
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     hires: Hires | None = group(Hires, tasks=("txt2img",))

@@ -33,7 +33,7 @@ from pipelines.groups import (
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
-from pipelines.types import GenerationRequest, Task
+from pipelines.types import TILINGS, GenerationRequest, Task
 from pipelines.upscaling.plain import OF_LATENTS, PLAIN
 from webui.archive.history import History
 from webui.archive.store import ImageStore
@@ -115,6 +115,7 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             batches=3 if several else 1,
             seed=choose.choice((choose.randrange(2**32), 2**32 - 2)),
             clip_skip=choose.choice((1, 1, 2, 3)),
+            tiling=choose.choice((*TILINGS, *(TILINGS[0],) * 4)),
             guiding=_guiding(choose) if choose.random() < GUIDED else None,
         )
         if choose.random() < VARIED:
@@ -232,6 +233,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "sizes": len({(request.width, request.height) for request in requests}),
         "with changed guidance": sum(request.guiding is not None for request in requests),
         "variations of a seed": sum(request.variation is not None for request in requests),
+        "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),
     }

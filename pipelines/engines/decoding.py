@@ -11,16 +11,21 @@ import torch
 from PIL import Image
 
 from pipelines.engines.ladder import RUNGS, Try, climb, tries
+from pipelines.engines.modifiers.tiling import Edges, edges_of, wrapped
 from pipelines.errors import NotFinite
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange
 from pipelines.models.weights.components import Components
 
 TILE = 512  # pixels
+MARGIN = 16  # latents that a tile at an edge sees beyond it, where edges meet
 
 
-def decode(parts: Components, latents: torch.Tensor, ways: Ways) -> tuple[Image.Image, dict[str, Any]]:
+def decode(
+    parts: Components, latents: torch.Tensor, ways: Ways, tiling: str = "none"
+) -> tuple[Image.Image, dict[str, Any]]:
     """One image's latents (1, channels, height, width) -> RGB, and facts: how often it was tried again, and how.
+    `tiling`: the request's, which edges meet.
 
     One image at a time, so that a picture does not depend on its batch here. Too little memory: down the
     ladder, without denoising again. Numbers that are not finite: again in fp32, for fp16 overflows in some VAEs
@@ -28,10 +33,11 @@ def decode(parts: Components, latents: torch.Tensor, ways: Ways) -> tuple[Image.
     """
     exact = parts.is_sdxl and parts.placement.dtype == torch.float16 and bool(parts.vae.config.force_upcast)
     attempts = tries(ways, "vae", moves=parts.placement.moves)
-    pixels, attempt = _patiently(parts, latents, exact=exact, attempts=attempts)
+    edges = edges_of(tiling)
+    pixels, attempt = _patiently(parts, latents, edges, exact=exact, attempts=attempts)
     retries = attempts.index(attempt)
     if not bool(torch.isfinite(pixels).all()) and pixels.dtype != torch.float32:
-        pixels, attempt = _patiently(parts, latents, exact=True, attempts=attempts[retries:])
+        pixels, attempt = _patiently(parts, latents, edges, exact=True, attempts=attempts[retries:])
         retries = attempts.index(attempt) + 1
     if not bool(torch.isfinite(pixels).all()):
         raise NotFinite("not_finite_decoded")
@@ -40,7 +46,7 @@ def decode(parts: Components, latents: torch.Tensor, ways: Ways) -> tuple[Image.
 
 
 def _patiently(
-    parts: Components, latents: torch.Tensor, *, exact: bool, attempts: tuple[Try, ...]
+    parts: Components, latents: torch.Tensor, edges: Edges, *, exact: bool, attempts: tuple[Try, ...]
 ) -> tuple[torch.Tensor, Try]:
     """(1, 3, height, width), about -1 … 1; `exact` in fp32."""
     vae = parts.vae
@@ -51,14 +57,25 @@ def _patiently(
             if exact:
                 vae.to(dtype=torch.float32)
             with _tiles(parts, attempt.ways.tiled):
-                scaled = latents.to(vae.dtype) / vae.config.scaling_factor
-                pixels: torch.Tensor = vae.decode(scaled, return_dict=False)[0]
-                return pixels
+                return _pixels(parts, latents.to(vae.dtype) / vae.config.scaling_factor, edges, attempt.ways.tiled)
         finally:
             if exact:
                 vae.to(dtype=parts.placement.dtype)
 
     return climb(work, attempts, parts.placement.device)
+
+
+def _pixels(parts: Components, scaled: torch.Tensor, edges: Edges, tiled: bool) -> torch.Tensor:
+    """A tile ends where the picture does not: for those at an edge the other edge is laid beside it."""
+    vae, factor, (height, width) = parts.vae, parts.vae_factor, scaled.shape[-2:]
+    if not tiled:
+        with wrapped(vae.decoder, edges):
+            pixels: torch.Tensor = vae.decode(scaled, return_dict=False)[0]
+        return pixels
+    across, down = min(MARGIN, width), min(MARGIN, height)
+    pixels = vae.decode(edges.beyond(scaled, across, down), return_dict=False)[0]
+    left, top = factor * across * edges.across, factor * down * edges.down
+    return pixels[..., top : top + factor * height, left : left + factor * width]
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Enlarged:
         """Each image by itself: its latents as a picture, larger, and as latents again; and how."""
         found, facts = [], dict[str, Any]()
         for generator, one in zip(maker.generators, torch.split(latents, 1), strict=True):
-            image, _ = decoding.decode(maker.parts, one, maker.ways)
+            image, _ = decoding.decode(maker.parts, one, maker.ways, maker.request.tiling)
             larger, facts = self._larger(image, maker)
             found.append(decoding.encode(maker.parts, larger, [generator], maker.ways, maker.rungs))
         return torch.cat(found), facts

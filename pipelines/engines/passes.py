@@ -103,7 +103,7 @@ class Run:
     def _picture(self, latents: torch.Tensor, canvas: Canvas | None) -> Picture:
         """One image of its latents (1, channels, height, width)."""
         with measured_peak(self.parts.placement) as taken:
-            image, facts = decoding.decode(self.parts, latents, self.ways)
+            image, facts = decoding.decode(self.parts, latents, self.ways, self.batch.request.tiling)
         if not facts["retries"]:
             height, width = (self.parts.vae_factor * side for side in latents.shape[-2:])
             self.planner.learn(self.parts, Size(width=width, height=height), self.ways, "decode", taken())

@@ -17,6 +17,7 @@ from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.guiding import modifiers_of
+from pipelines.engines.modifiers.tiling import Tiling, edges_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
 from pipelines.engines.starting import Maker, Start
@@ -51,7 +52,9 @@ def passes_of(
 
 
 def _guided(request: GenerationRequest) -> tuple[Modifier, ...]:
-    return modifiers_of(request.guiding, prompts_in(request.prompt, request.dialect))
+    guided = modifiers_of(request.guiding, prompts_in(request.prompt, request.dialect))
+    edges = edges_of(request.tiling)
+    return (*guided, Tiling(edges=edges)) if any(edges) else guided
 
 
 def as_asked(maker: Maker, before: Outcome | None) -> Start:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Nature
 from pipelines.prompts.grammar import Prompt, parse
-from pipelines.types import DIALECTS, GenerationRequest, ModelInfo
+from pipelines.types import DIALECTS, TILINGS, GenerationRequest, ModelInfo
 
 SAMPLER = "Euler"  # from noise to picture along a straight line: FlowMatchEulerDiscreteScheduler
 SCHEDULER = "FlowMatchEulerDiscreteScheduler"
@@ -26,6 +26,7 @@ def check(info: ModelInfo, request: GenerationRequest, nature: Nature, name: str
         ("clip_skip", 1),
         ("vae", "automatic"),
         ("dialect", DIALECTS[0]),
+        ("tiling", TILINGS[0]),
     ):
         if (value := getattr(request, field)) != wanted:
             raise InvalidRequest(field, "only_with", wanted=wanted, model=name, value=value)

@@ -65,7 +65,7 @@ def test_latents_outside_end_as_the_pictures_own(engine: Any, sampler: str, monk
     seen: list[Any] = []
     decode = decoding.decode
     monkeypatch.setattr(
-        decoding, "decode", lambda parts, latents, ways: (seen.append(latents), decode(parts, latents, ways))[1]
+        decoding, "decode", lambda parts, latents, *more: (seen.append(latents), decode(parts, latents, *more))[1]
     )
     request = replace(wish(strength=0.75), sampler=sampler, steps=4)
     engine.generate(batch_of(request, 7), ignore)

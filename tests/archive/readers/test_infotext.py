@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.fields import flat
 from pipelines.groups import MASKED_CONTENTS, Hires
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS, GenerationRequest
+from pipelines.types import REQUEST_FIELDS, TILINGS, GenerationRequest
 from tests.refusals import refused
 from webui.archive import VERSION
 from webui.archive.metadata import from_infotext
@@ -29,6 +29,7 @@ PLAIN = {
     "batches": 1,
     "seed": 1,
     "clip_skip": 1,
+    "tiling": "none",
 }
 NOT_HELD = ("batch_size", "batches", "resize_mode", "mask_grow")
 
@@ -77,6 +78,16 @@ def test_variations_of_a_seed_as_the_reference_program_writes_them() -> None:
     resized = {"variation": True, "variation_strength": 0.0, "from_width": 512, "from_height": 512}
     assert resized.items() <= from_infotext(begun + "Seed resize from: 512x512")[0].items()
     assert from_infotext(begun)[0]["variation"] is False
+
+
+def test_tiling_as_the_reference_program_writes_it() -> None:
+    """That one has both or none; one way alone it takes for both."""
+    begun = "a star\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768"
+    assert from_infotext(begun + ", Tiling: True") == (from_infotext(begun)[0] | {"tiling": "both"}, [])
+    assert from_infotext(begun)[0]["tiling"] == "none"
+    assert "Tiling: True" in infotext.write(PLAIN | {"tiling": "both"})
+    assert "Tiling" not in infotext.write(PLAIN | {"tiling": "none"})
+    assert from_infotext(infotext.write(PLAIN | {"tiling": "x"}))[0]["tiling"] == "x"
 
 
 SECOND = {  # what a text that has a second pass leaves out, as that program means it
@@ -181,6 +192,7 @@ def test_a_text_of_the_reference_program() -> None:
         "height": 512,
         "model": "v1-5-pruned",
         "clip_skip": 2,
+        "tiling": "none",
         "guiding": False,
         **SECOND,
         "variation": False,
@@ -244,7 +256,10 @@ def test_traps_of_the_format() -> None:
 
 def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
-    assert set(fields) == {"prompt", "negative_prompt", "clip_skip", "schedule", "hires", "guiding", "variation"}
+    assert set(fields) == {
+        *("prompt", "negative_prompt", "clip_skip", "tiling"),
+        *("schedule", "hires", "guiding", "variation"),
+    }
     assert len(unknown) == 3
 
 
@@ -314,6 +329,7 @@ def flat_settings(draw: st.DrawFn) -> dict[str, object]:
         "height": 8 * draw(st.integers(8, 512)),
         "seed": draw(st.integers(0, 2**32 - 1)),
         "clip_skip": draw(st.integers(1, 12)),
+        "tiling": draw(st.sampled_from(TILINGS)),
     }
     if draw(st.booleans()):
         drawn |= {"strength": draw(st.floats(0, 1)), "resize_mode": "crop"}

@@ -11,7 +11,7 @@ from pipelines.errors import InvalidRequest
 from pipelines.fields import Field
 from pipelines.kinds import Flag
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS
+from pipelines.types import REQUEST_FIELDS, TILINGS
 from webui.archive import VERSION
 from webui.archive.readers.grammar import NEGATIVE, holds, parts_of, quote
 from webui.archive.readers.names import SDCPP_SAMPLERS, SDCPP_SCHEDULES, is_file, sdcpp_fields, short, stem
@@ -102,7 +102,7 @@ def read(text: str) -> tuple[Fields, list[str]]:
     fields: Fields = {"prompt": parts.prompt, "negative_prompt": parts.negative_prompt}
     if not parts.pairs:
         return fields, []
-    fields |= {"clip_skip": 1, "schedule": "automatic"}
+    fields |= {"clip_skip": 1, "schedule": "automatic", "tiling": TILINGS[0]}
     pairs = _understood(parts.pairs)
     fields |= _groups({_GROUP_OF[key] for key in pairs if key in _GROUP_OF})
     unknown = []
