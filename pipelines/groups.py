@@ -70,6 +70,15 @@ class Inpaint:
     masked_content: MaskedContent = setting(
         "original", choice(*MASKED_CONTENTS), infotext="Masked content", sparse=True
     )
+    # a mask's greys count: the darker, the later a place is free to change; else only as far as the new picture shows
+    soft: bool = setting(
+        False,
+        flag(),
+        infotext="Differential diffusion",
+        words={"True": True, "False": False},
+        sparse=True,
+        option="soft-mask",
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -63,6 +63,7 @@ PROMPTS = (
 NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
 GUIDED = 0.3  # of all have changed guidance
 VARIED = 0.2  # of all pictures are variations of a seed
+SOFT = 0.3  # of the masks
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
@@ -147,6 +148,7 @@ def _started(choose: random.Random, request: GenerationRequest, task: Task) -> G
         masked_content=choose.choice(MASKED_CONTENTS),  # type: ignore[arg-type]
         only_masked=choose.random() < 0.4,
         padding=choose.choice((0, 8, 32)),
+        soft=choose.random() < SOFT,
     )
     return replace(request, init=init, inpaint=inpaint)
 

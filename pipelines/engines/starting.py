@@ -14,7 +14,7 @@ from pipelines import images
 from pipelines.engines import decoding
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.editing import PictureGuidance
-from pipelines.engines.modifiers.inpainting import Blending, MaskedPicture
+from pipelines.engines.modifiers.inpainting import Blending, Differential, MaskedPicture
 from pipelines.groups import IMAGE_GUIDANCE, Inpaint
 from pipelines.models.memory import Ways
 from pipelines.models.weights.components import Components
@@ -89,23 +89,37 @@ class Maker:
     def _inpaint(self, inpaint: Inpaint) -> Start:
         canvas = masks.plan(self.request)
         picture = canvas.picture
-        if inpaint.masked_content == "fill":
+        if inpaint.masked_content == "fill" and not inpaint.soft:
             picture = masks.filled(picture, canvas.working_mask)
         original = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
         mask = masks.latent_mask(canvas.working_mask, self.parts.vae_factor).to(original)
+        greys = masks.latent_greys(canvas.working_mask, self.parts.vae_factor).to(original.device)
         drawn = self._noise()
-        content = original
-        if inpaint.masked_content == "latent noise":
-            content = torch.where(mask > 0, self._plain_noise(), original)
-        elif inpaint.masked_content == "latent nothing":
-            content = torch.where(mask > 0, torch.zeros_like(original), original)
+        content = self._content(inpaint, canvas, original, greys >= 1 if inpaint.soft else mask > 0)
         latents = self.scheduler.add_noise(content, drawn, self.timesteps[:1])
+        told = {"original": original, "noise": drawn}
+        blending = Differential(mask=greys, **told) if inpaint.soft else Blending(mask=mask, **told)
         if self.parts.inpainting:
             seen = self._masked_channels(canvas.picture, canvas.working_mask, mask)
-            return Start(latents=latents, modifiers=(seen,), canvas=canvas)
-        blending = Blending(mask=mask, original=original, noise=drawn)
+            return Start(latents=latents, modifiers=(seen, blending) if inpaint.soft else (seen,), canvas=canvas)
         editing = (self._seen(canvas.picture),) if self.parts.editing else ()
         return Start(latents=latents, modifiers=(*editing, blending), canvas=canvas)
+
+    def _content(
+        self, inpaint: Inpaint, canvas: Canvas, original: torch.Tensor, replaced: torch.Tensor
+    ) -> torch.Tensor:
+        """What the repainted part begins from, where it is `replaced`; with a soft mask that is what is free at once,
+        as all else begins as the picture has it."""
+        if inpaint.masked_content == "latent noise":
+            content = self._plain_noise()
+        elif inpaint.masked_content == "latent nothing":
+            content = torch.zeros_like(original)
+        elif inpaint.masked_content == "fill" and inpaint.soft:
+            filled = masks.filled(canvas.picture, canvas.working_mask)
+            content = decoding.encode(self.parts, filled, self.generators, self.ways, self.rungs)
+        else:
+            return original
+        return torch.where(replaced, content, original)
 
     def _noise(self) -> torch.Tensor:
         """What the denoising begins with: of the seed, or near it."""

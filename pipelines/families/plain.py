@@ -51,6 +51,8 @@ def _check_picture(request: GenerationRequest, nature: Nature, name: str) -> Non
     if request.inpaint is not None and request.inpaint.masked_content not in MASKED_CONTENTS:
         value = request.inpaint.masked_content
         raise InvalidRequest("masked_content", "choice_with", choices=MASKED_CONTENTS, model=name, value=value)
+    if request.inpaint is not None and request.inpaint.soft:
+        raise InvalidRequest("soft", "not_with", model=name, value=True)
     if request.init is not None and request.init.image_guidance is not None:
         raise InvalidRequest("image_guidance", "not_with", model=name, value=request.init.image_guidance)
 

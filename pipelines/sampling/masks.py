@@ -27,10 +27,10 @@ class Canvas:
     """`original` and `mask` have the result's size; `picture` and `working_mask` are the request's width × height."""
 
     original: Image.Image  # RGB
-    mask: Image.Image  # L, grown and blurred: how much of the new picture shows
+    mask: Image.Image  # L: how much of the new picture shows
     box: Box  # the part of the original that is worked on
     picture: Image.Image  # RGB: that part, at the working size
-    working_mask: Image.Image  # L
+    working_mask: Image.Image  # L, grown and blurred
 
 
 def plan(request: GenerationRequest) -> Canvas:
@@ -46,12 +46,13 @@ def plan(request: GenerationRequest) -> Canvas:
     bounds = mask.getbbox()
     if bounds is None:
         raise InvalidRequest("mask", "mask_gone")
+    shown = full_from(mask, request.steps_run) if inpaint.soft else mask
     if not inpaint.only_masked:
-        return Canvas(original=original, mask=mask, box=(0, 0, *size), picture=original, working_mask=mask)
+        return Canvas(original=original, mask=shown, box=(0, 0, *size), picture=original, working_mask=mask)
     box = region(bounds, inpaint.padding, size, original.size)
     return Canvas(
         original=original,
-        mask=mask,
+        mask=shown,
         box=box,
         picture=images.fit(original.crop(box), size, "stretch"),
         working_mask=images.fit(mask.crop(box), size, "stretch"),
@@ -64,7 +65,7 @@ def prepared(inpaint: Inpaint) -> Image.Image:
     if inpaint.invert:
         mask = mask.point(lambda value: 255 - value)
     if inpaint.mask_grow:
-        mask = grown(mask, inpaint.mask_grow)
+        mask = (grown_grey if inpaint.soft else grown)(mask, inpaint.mask_grow)
     if inpaint.mask_blur:
         mask = mask.filter(ImageFilter.GaussianBlur(inpaint.mask_blur))
     return mask
@@ -82,6 +83,21 @@ def grown(mask: Image.Image, pixels: int) -> Image.Image:
     else:
         result = ndimage.distance_transform_edt(inside) > -pixels if not inside.all() else inside
     return Image.fromarray(result.astype(numpy.uint8) * 255)
+
+
+def grown_grey(mask: Image.Image, pixels: int) -> Image.Image:
+    """Likewise with all its greys; corners stay corners."""
+    from scipy import ndimage
+
+    reach = 2 * abs(pixels) + 1
+    spread = ndimage.maximum_filter if pixels > 0 else ndimage.minimum_filter
+    return Image.fromarray(spread(numpy.asarray(mask), size=reach, mode="nearest"))
+
+
+def full_from(mask: Image.Image, steps: int) -> Image.Image:
+    """How much of the new picture shows with a soft mask: all of it where at least one of so many steps is free. Shown
+    as far as the mask is white, it would be a new picture and the old one laid over each other."""
+    return mask.point(lambda value: min(255, value * steps))
 
 
 def region(bounds: Box, padding: int, working: Size, whole: Size) -> Box:
@@ -105,6 +121,12 @@ def latent_mask(mask: Image.Image, vae_factor: int) -> torch.Tensor:
     if not bool(chosen.any()):
         chosen = most > 0
     return chosen.float()
+
+
+def latent_greys(mask: Image.Image, vae_factor: int) -> torch.Tensor:
+    """0 … 1: how white the mask is on average over each latent. mask: L, height × width -> as `latent_mask`."""
+    pixels = torch.from_numpy(numpy.array(mask)).float()[None, None]
+    return torch.nn.functional.avg_pool2d(pixels, vae_factor) / 255
 
 
 def filled(picture: Image.Image, mask: Image.Image) -> Image.Image:

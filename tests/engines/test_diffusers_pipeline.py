@@ -199,6 +199,12 @@ WRONG = (
     ),
     (
         "sd3",
+        {"init": InitImage(image=PICTURE), "inpaint": Inpaint(mask=MASK, soft=True)},
+        "soft",
+        Note("not_with", model="SD 3", value=True),
+    ),
+    (
+        "sd3",
         {"init": InitImage(image=PICTURE, image_guidance=2)},
         "image_guidance",
         Note("not_with", model="SD 3", value=2),

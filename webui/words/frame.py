@@ -95,6 +95,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "masked_content_latent noise": ("Noise", "潜空间噪声"),
     "masked_content_latent nothing": ("Nothing", "潜空间零值"),
     "only_masked": ("Work on the masked area only, at full size", "仅以完整尺寸重绘蒙版区域"),
+    "soft": ("Greys of the mask: free later", "蒙版灰度：越暗越晚放开"),
+    "soft_info": ("Soft inpainting (differential diffusion)", "柔和重绘（differential diffusion）"),
     "padding": ("Padding around it", "周围留边"),
     "schedule_automatic": ("Automatic", "自动"),
     "schedule_karras": ("Karras", "Karras"),

@@ -341,6 +341,7 @@ def flat_settings(draw: st.DrawFn) -> dict[str, object]:
                 "masked_content": draw(st.sampled_from(MASKED_CONTENTS)),
                 "only_masked": draw(st.booleans()),
                 "padding": draw(st.integers(0, 256)),
+                "soft": draw(st.booleans()),
             }
     return drawn
 
