@@ -13,6 +13,7 @@ from webui.ui.widgets.sources import PARTS, SHEET, address, scripts
 
 _TOP = b"<head>"
 _BODY = b"<gradio-app"
+_MANIFEST = b'<link rel="manifest" href="/manifest.json" />'  # which there is none of
 
 
 class EarlyScript:
@@ -51,7 +52,7 @@ class EarlyScript:
         await self._app(scope, receive, hold)
 
     async def _finish(self, start: Message, body: bytes, send: Send) -> None:
-        body = body.replace(_TOP, _TOP + self._script, 1)
+        body = body.replace(_TOP, _TOP + self._script, 1).replace(_MANIFEST, b"", 1)
         above, mark, below = body.rpartition(_BODY)
         body = above + self._sheet * bool(mark) + mark + below
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]

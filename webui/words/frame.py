@@ -211,7 +211,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "again_drop": ("Drop any picture", "拖入任意图片"),
     "again_missing": ("Not here", "此处没有"),
     "again_recent": ("… or choose a recent one", "……或从最近的图片中选择"),
-    "again_make": ("Make it again", "重现这张图片"),
+    "again_make": ("Make again", "重现这张图片"),
     "again_send": ("Send to its tab", "发送到对应的标签页"),
     "again_settings": ("Its settings", "生成参数"),
     "again_raw": ("Raw text", "原始文本"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # what a badge says
 PROOF_WORDS: dict[str, tuple[str, str]] = {
-    "check_again": ("Check again", "再次验证"),
+    "check_again": ("Make again", "再次重现"),
     "checking": ("Being made again … {n} %", "正在重现…… {n}%"),
     "proof": ("Made again", "重现验证"),
     "proof_not_yet": ("not made again yet", "尚未验证"),
@@ -97,11 +97,11 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "compare_one": ("Compare with …", "对比……"),
     "compare_end": ("End comparison", "结束对比"),
     "compare_with": ("Compare with:", "选择对比的图片："),
-    "check": ("Make again", "重现验证"),
+    "check": ("Make again", "重现"),
     "failed": ("The program does not answer.", "程序没有响应。"),
     "grid_of": ("grid", "拼图"),
     "unreadable": ("cannot be read", "无法读取"),
-    "verify": ("Verify", "验证"),
+    "verify": ("Make again", "重现"),
     "verify_all": ("Made again and compared, pixel for pixel", "重新生成并逐像素比较"),
     "verify_queued": ("Waiting for the runs before …", "正在等待前面的任务……"),
     "verify_running": ("{n} of {m} made again …", "已重新生成 {n}/{m} 张……"),

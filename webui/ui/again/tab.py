@@ -27,7 +27,7 @@ from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.widget import empty_words
 from webui.words import WORDS, Language, choice_key, fault, language_of, say, translate
 
-_SHOWN_FACTS = ("device_name", "device", "dtype", "attention", "torch", "diffusers")
+_NAMED_FACTS = ("attention", "torch", "diffusers")  # which need their name; a device and a number type tell themselves
 _SWITCHES = {one.name for one in REQUEST_FIELDS if one.switch}
 
 
@@ -244,5 +244,6 @@ def _shown(name: str, value: object, language: Language) -> str:
 
 
 def _made_with(facts: Mapping[str, Any]) -> str:
-    found = [f"{name} {facts[name]}" for name in _SHOWN_FACTS if isinstance(facts.get(name), str) and facts[name]]
-    return " · ".join(found)
+    known = {name: text for name, text in facts.items() if isinstance(text, str) and text}
+    plain = [known.get("device_name") or known.get("device"), known.get("dtype")]
+    return " · ".join([*filter(None, plain), *(f"{name} {known[name]}" for name in _NAMED_FACTS if name in known)])

@@ -3,7 +3,7 @@ import { finder, make, makeButton, onPage, rest } from "../shared/dom.js";
 import { askLarger, followLarger, lineOf } from "../shared/larger.js";
 import { viewer } from "../shared/viewer.js";
 import { speaker } from "../shared/words.js";
-import { filmOf, fromHistory, neighbour, shownAfter } from "./film.js";
+import { filmOf, fromHistory, neighbour, shownAfter, timesOf } from "./film.js";
 import { Proved } from "./proved.js";
 import { welcome } from "./first.js";
 import { Verbs } from "./verbs.js";
@@ -138,7 +138,7 @@ class Canvas {
 
   #drawStrip(film) {
     const strip = this.find(".strip");
-    const told = JSON.stringify(film.map((item) => [item.id, item.thumb, item.isRecent]));
+    const told = JSON.stringify(film.map((item) => [item.id, item.thumb, item.isRecent, timesOf(film, item)]));
     if (told !== this.told) {
       this.told = told;
       const first = film.findIndex((item) => item.isRecent);
@@ -146,14 +146,19 @@ class Canvas {
       if (first > 0) cells.splice(first, 0, make("span", { class: "between", text: this.say("recent") }));
       strip.replaceChildren(...cells);
     }
-    for (const one of strip.querySelectorAll("button")) {
+    const cells = [...strip.querySelectorAll("button")];
+    const stop = cells.find((one) => one.dataset.id === this.shown) ?? cells[0];
+    for (const one of cells) {
       one.setAttribute("aria-selected", String(one.dataset.id === this.shown));
+      one.tabIndex = one === stop ? 0 : -1; // Tab comes once; arrows go on
     }
   }
 
   #cell(item) {
     const image = make("img", { loading: "lazy", src: item.thumb, alt: item.text });
     const label = make("span", { text: item.label });
+    const times = timesOf(this.film, item);
+    const mark = times && make("span", { class: "times", text: times });
     const attributes = {
       role: "option",
       title: item.text,
@@ -162,7 +167,7 @@ class Canvas {
       class: item.isRecent ? "recent" : "run",
     };
     const choose = () => this.choose(item.id, { byHand: true });
-    return makeButton({ ...attributes, onclick: choose }, image, label);
+    return makeButton({ ...attributes, onclick: choose }, image, label, mark);
   }
 
   // -- what is done with it

@@ -20,6 +20,14 @@ export function filmOf(run, recent) {
   return [...run, ...recent.filter((item) => !known.has(item.id)).map((item) => ({ ...item, isRecent: true }))];
 }
 
+/** "×2" of a picture that stands there smaller too; else "". */
+export function timesOf(film, item) {
+  const same = film.filter((one) => one.size && one.seed && one.seed === item.seed);
+  const least = Math.min(...same.map((one) => one.size[0]));
+  const times = item.size ? item.size[0] / least : 1;
+  return times > 1 && Number.isFinite(times) ? `×${Number(times.toFixed(1))}` : "";
+}
+
 /** What a run's new pictures mean for the one that is shown: a person who looks at another one goes on looking. */
 export function shownAfter(run, selected, shown, isPinned) {
   if (isPinned && shown) return shown;

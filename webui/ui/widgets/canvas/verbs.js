@@ -3,6 +3,8 @@ import { copyPicture, copyText } from "../shared/copying.js";
 import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "../history/cells.js";
 
+const HINTS = new Set(["compare", "to_looks", "to_again"]); // told on the button itself
+
 const SENT = {
   to_again: "again",
   to_img2img: "img2img",
@@ -21,7 +23,6 @@ export class Verbs {
     this.download = make("a", { class: "verb", download: "", text: say("download") });
     const sent = Object.entries(SENT).map(([key, way]) => this.#button(key, () => on.send(way)));
     this.compare = this.#button("compare", () => on.compare());
-    this.compare.title = say("compare_hint");
     bar.replaceChildren(
       this.stars,
       ...sent,
@@ -35,7 +36,8 @@ export class Verbs {
   }
 
   #button(key, onclick) {
-    return makeButton({ id: `form_${key}`, class: `verb ${key}`, text: this.say(key), onclick });
+    const title = HINTS.has(key) ? { title: this.say(`${key}_hint`) } : {};
+    return makeButton({ id: `form_${key}`, class: `verb ${key}`, text: this.say(key), onclick, ...title });
   }
 
   #copies() {

@@ -100,6 +100,7 @@ class Anywhere {
       event.preventDefault();
       if (event.dataTransfer.files[0]) this.ask(event.dataTransfer.files[0]);
     });
+    onPage(element, "seedprint:pressed", () => this.tell("")); // what was told of the form is of the past
     onPage(element, "paste", (event) => {
       if (!event.defaultPrevented && event.clipboardData) this.paste(event);
     });

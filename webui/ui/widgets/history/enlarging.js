@@ -2,6 +2,19 @@
 import { askLarger, followLarger, lineOf } from "../shared/larger.js";
 import { sizeOf } from "./query.js";
 
+/** Calls `then` once nothing waits any more, and shows what is new. */
+function untilAllAreMade(page, then) {
+  const look = ({ detail }) => {
+    if (page.root.isConnected && detail.total) return;
+    document.removeEventListener("seedprint:queue", look);
+    if (!page.root.isConnected) return;
+    then();
+    page.load();
+  };
+  document.dispatchEvent(new CustomEvent("seedprint:pressed")); // the queue is looked at more often
+  document.addEventListener("seedprint:queue", look);
+}
+
 /** `page`: the HistoryPage whose pictures they are; `notice`: where it is told how far a single one is. */
 export async function enlarge(page, items, notice) {
   const { say, talk } = page;
@@ -9,7 +22,9 @@ export async function enlarge(page, items, notice) {
     const { jobs } = await talk("upscale", { ids: items.map(({ id }) => id), ...wish });
     page.unselect();
     if (jobs.length > 1) {
-      notice.say(say("larger_many_queued", { n: jobs.length.toLocaleString() }));
+      const told = say("larger_many_queued", { n: jobs.length.toLocaleString() });
+      notice.say(told);
+      untilAllAreMade(page, () => notice.unsay(told));
       return;
     }
     const isHere = () => page.root.isConnected;

@@ -15,6 +15,11 @@ export class Notice {
     this.undo.onclick = undo;
   }
 
+  /** Takes back what was told, if nothing else was since. */
+  unsay(text) {
+    if (this.line.firstElementChild.textContent === text) this.say("");
+  }
+
   /** The same work; what it throws is told. */
   attempt(work) {
     return async (...given) => {
