@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
-from tests.browser.acts import field, fill, live
+from tests.browser.acts import field, fill, generate, live
 from tests.browser.conftest import Visits
 
 pytestmark = pytest.mark.browser
@@ -183,3 +183,13 @@ def test_words_copied_with_their_picture_are_words_where_one_writes(visits: Visi
     field(page, "form_prompt").focus()
     assert not paste(page, "a bird", foreign)
     expect(page.locator("#drop_anywhere dialog")).to_be_hidden()
+
+
+def test_what_was_told_of_a_pasted_text_goes_with_the_next_run(visits: Visits) -> None:
+    page = visits.open()
+    field(page, "form_prompt").focus()
+    assert paste(page, FOREIGN)
+    told = page.locator("#drop_anywhere .told")
+    expect(told).to_contain_text("The pasted text's settings are in the form.")
+    generate(page, prompt="a cat", steps=2, width=64, height=64)
+    expect(told).to_be_hidden()

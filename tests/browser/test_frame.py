@@ -340,7 +340,7 @@ def test_a_run_that_ends_while_nobody_looks_is_told_by_the_system(visits: Visits
     assert len(page.evaluate("window.told")) == 1
 
 
-def test_tab_comes_to_the_strip_once_and_what_was_told_of_the_form_goes_with_the_next_run(visits: Visits) -> None:
+def test_tab_comes_to_the_strip_once(visits: Visits) -> None:
     page = visits.open()
     generate(page, prompt="a red star", steps=2, batch_size=3, seed=20)
     cells = page.locator("#canvas .strip button.run")
@@ -350,12 +350,3 @@ def test_tab_comes_to_the_strip_once_and_what_was_told_of_the_form_goes_with_the
     page.keyboard.press("ArrowRight")
     expect(cells.nth(1)).to_be_focused()
     expect(cells.nth(1)).to_have_attribute("tabindex", "0")
-    told = page.locator("#drop_anywhere .told")
-    field(page, "form_prompt").focus()
-    page.evaluate(
-        """() => { const given = new DataTransfer(); given.setData("text/plain", "a cat\\nSteps: 3, Seed: 5, Size: 64x64");
-        document.activeElement.dispatchEvent(new ClipboardEvent("paste", {clipboardData: given, bubbles: true})); }"""
-    )
-    expect(told).to_contain_text("in the form")
-    generate(page, prompt="a cat", steps=2, batch_size=1)
-    expect(told).to_be_hidden()
