@@ -78,6 +78,11 @@ class Engine(Protocol):
         name. As quick as `models`."""
         ...
 
+    def controls(self) -> tuple[ModelInfo, ...]:
+        """ControlNets: the one that ships with the project, then those of the models folders, by name. As quick as
+        `models`."""
+        ...
+
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         """CLIP vision models in the models folders that can be used, by name. As quick as `models`."""
         ...

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -57,6 +58,7 @@ class Group:
 
     of: type  # a dataclass of settings
     many: bool = False  # a tuple of such; nothing of them is a field yet
+    numbered: bool = False  # there are several of its kind: its fields bear its name before their own
     tasks: tuple[str, ...] = ()  # that have it; (): every one
     switch: Setting | None = None
 
@@ -66,14 +68,15 @@ def setting(default: Any, kind: Kind, **more: Any) -> Any:
     return dataclasses.field(default=default, metadata={_META: Setting(kind=kind, **more)})
 
 
-def group(of: type, *, many: bool = False, tasks: tuple[str, ...] = (), **switch: Any) -> Any:
-    """A dataclass of settings that belong together, or None; `many`: a tuple of such. `switch`: as `Setting` has it,
-    of the flag that says whether a group is there all of whose fields have defaults. Raises TypeError."""
+def group(of: type, *, many: bool = False, numbered: bool = False, tasks: tuple[str, ...] = (), **switch: Any) -> Any:
+    """A dataclass of settings that belong together, or None; `many`: a tuple of such; `numbered`: one of several of a
+    kind. `switch`: as `Setting` has it, of the flag that says whether a group is there all of whose fields have
+    defaults. Raises TypeError."""
     needs = [one.name for one in fields_of(of) if one.default is REQUIRED]
     if switch and (many or needs):
         raise TypeError(f"a group has a switch where it needs nothing: {of.__name__} is many or needs {needs}")
     flag = None if many or needs else Setting(kind=Flag(), **switch)
-    told = Group(of=of, many=many, tasks=tasks, switch=flag)
+    told = Group(of=of, many=many, numbered=numbered, tasks=tasks, switch=flag)
     return dataclasses.field(default=() if many else None, metadata={_META: told})
 
 
@@ -145,11 +148,27 @@ def fields_of(of: Any) -> tuple[Field, ...]:
         elif not told.many:
             if told.switch is not None:
                 found.append(replace(_field(item, told.switch, item.name), default=False, switch=True))
-            found += (replace(inner, group=item.name) for inner in fields_of(told.of))
+            found += (
+                replace(inner, group=item.name, name=_name(told, item.name, inner.name)) for inner in fields_of(told.of)
+            )
     names = [one.name for one in found]
     if len(set(names)) < len(names):
         raise TypeError(f"{of.__name__}: two fields of one name among {names}")
     return tuple(found)
+
+
+def _name(told: Group, attribute: str, own: str) -> str:
+    """Of a group's field among all fields of a request."""
+    return f"{attribute}_{own}" if told.numbered else own
+
+
+@contextmanager
+def _named(told: Group, attribute: str) -> Iterator[None]:
+    """A group checks itself and knows not what it is called: its faults are told of the names among all fields."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidRequest(_name(told, attribute, error.field), error.note.code, **error.note.values) from error
 
 
 def _field(item: dataclasses.Field[Any], told: Setting, group_name: str) -> Field:
@@ -174,6 +193,12 @@ def switch_of(of: Any, group_name: str) -> Field | None:
 def groups_of(of: Any) -> Mapping[str, Group]:
     """Attribute -> what is known of the group."""
     return {item.name: told for item, told in _own(of) if not isinstance(told, Setting)}
+
+
+def there(settings: Any, of: type[T]) -> dict[str, T]:
+    """Attribute -> each group of that kind that is there."""
+    held = {name: getattr(settings, name) for name, told in groups_of(type(settings)).items() if told.of is of}
+    return {name: one for name, one in held.items() if one is not None}
 
 
 def check(settings: Any) -> None:
@@ -203,7 +228,8 @@ def build(of: type[T], values: Mapping[str, Any]) -> T:
         own = [one for one in fields_of(of) if one.group == attribute]
         if own and _is_wanted(own, values):
             given = {one.attribute: values[one.name] for one in own if one.name in values and not one.switch}
-            arguments[attribute] = told.of(**given)
+            with _named(told, attribute):
+                arguments[attribute] = told.of(**given)
     own = [one for one in fields_of(of) if not one.group]
     return of(**arguments, **{one.attribute: values[one.name] for one in own if one.name in values})
 
@@ -240,7 +266,9 @@ def changed(settings: T, name_of: str, value: Any) -> T:
         return replace(settings, **{one.group: there if value else None})  # type: ignore[type-var]
     if holder is None:
         raise _absent(type(settings), one.group)
-    return replace(settings, **{one.group: replace(holder, **{one.attribute: value})})  # type: ignore[type-var]
+    with _named(groups_of(type(settings))[one.group], one.group):
+        held = replace(holder, **{one.attribute: value})
+    return replace(settings, **{one.group: held})  # type: ignore[type-var]
 
 
 def _absent(of: type, group_name: str) -> InvalidRequest:
@@ -289,7 +317,8 @@ def unpacked(of: type[T], data: Mapping[str, Any], get: Get) -> T:
         elif told.many:
             values[item.name] = tuple(unpacked(told.of, one, get) for one in value or ())
         else:
-            values[item.name] = None if value is None else unpacked(told.of, value, get)
+            with _named(told, item.name):
+                values[item.name] = None if value is None else unpacked(told.of, value, get)
     return of(**values)
 
 

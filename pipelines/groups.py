@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+from pipelines.control.preprocessing import PREPROCESSORS
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import REQUIRED, check, setting
 from pipelines.kinds import choice, flag, name, number, picture, text, whole
@@ -24,6 +25,8 @@ ResizeMode = Literal["stretch", "crop", "pad"]
 MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
+OWN_CONTROL = "builtin-outlines"  # the ControlNet that ships with the project, for the built-in model
+BALANCES = ("balanced", "prompt", "control")  # which of the two counts for more
 GUIDING_METHODS = ("plain", "zero star", "projected", "thresholded")
 SAME = "same"  # as the first pass
 # how A1111 writes them
@@ -270,3 +273,28 @@ class Guiding:
     def spoilt(self) -> int:
         """So many more times the network is asked of each prompt."""
         return (self.attention > 0) + (self.layers > 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """A ControlNet and the map that it follows: a picture as the network was trained on, edges for one of edges."""
+
+    # of the shape of the picture that is made
+    map: Image = setting(REQUIRED, picture("RGB"), needed=Note("map_needed"))
+    model: str = setting(OWN_CONTROL, name())  # ... or the name of a ControlNet in the models folder
+    weight: float = setting(1.0, number(0, 2, step=0.05))
+    # shares of the calls of the network: it counts in those that lie between them
+    start: float = setting(0.0, number(0, 1, step=0.01))
+    end: float = setting(1.0, number(0, 1, step=0.01))
+    # "prompt": the finer, the weaker; "control": so, and the negative prompt's half goes without it
+    balance: str = setting(BALANCES[0], choice(*BALANCES))
+    # how page and command line made the map of a picture; it counts nothing here
+    preprocessor: str = setting(PREPROCESSORS[0], choice(*PREPROCESSORS), axis=False)
+    # of "canny": how strong an edge goes on, and how strong it begins
+    low: int = setting(100, whole(1, 255), axis=False)
+    high: int = setting(200, whole(1, 255), axis=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.end < self.start:
+            raise InvalidRequest("end", "control_ends_early", start=self.start, value=self.end)

@@ -33,6 +33,12 @@ def _resize(image: Image.Image, size: Size, box: tuple[float, float, float, floa
     return image.resize(size, method, box=box)
 
 
+def cut_off(source: Size, target: Size) -> float:
+    """The share of a picture of that size that "crop" leaves out."""
+    left, top, right, bottom = _covering_box(source, target)
+    return 1 - (right - left) * (bottom - top) / (source[0] * source[1])
+
+
 def _covering_box(source: Size, target: Size) -> tuple[float, float, float, float]:
     """The largest centred part of `source` with the aspect of `target`."""
     scale = min(source[0] / target[0], source[1] / target[1])

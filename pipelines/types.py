@@ -16,6 +16,7 @@ from pipelines.groups import (
     SEED_END,
     SIDE_STEP,
     SMALLEST_SIDE,
+    Control,
     Guiding,
     Hires,
     InitImage,
@@ -109,6 +110,9 @@ class GenerationRequest:
     hires: Hires | None = group(Hires, tasks=("txt2img",))
     guiding: Guiding | None = group(Guiding, infotext="Guidance changed", sparse=True)
     variation: Variation | None = group(Variation)
+    control_1: Control | None = group(Control, numbered=True)
+    control_2: Control | None = group(Control, numbered=True)
+    control_3: Control | None = group(Control, numbered=True)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)
@@ -333,7 +337,7 @@ class ModelInfo:
     @property
     def builtin(self) -> bool:
         """Whether it is the model that ships with the project."""
-        return self.family == BUILTIN
+        return self.family == BUILTIN and self.kind == "checkpoint"
 
 
 Embedding = tuple[float, ...]  # of a picture, (width of the encoder's projection,), of any length

@@ -19,7 +19,8 @@ from PIL import Image
 from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
-from pipelines.fields import Field, build, flat, packed, switch_of
+from pipelines.fields import Field, build, flat, packed, switch_of, there
+from pipelines.groups import Control
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
@@ -33,6 +34,7 @@ from webui.archive.metadata import request_from_json, request_to_json
 from webui.archive.readers import infotext
 from webui.commands.asked import request_of
 from webui.commands.main import parser
+from webui.jobs.maps import SLOTS
 from webui.kept.settings import Settings
 from webui.lab.axes import AXIS_FIELDS, Axis
 from webui.library import presets
@@ -48,13 +50,19 @@ MASK.paste(0, (0, 0, 32, 64))
 BASE: dict[str, Any] = {"prompt": "a red star", "width": 64, "height": 64, "steps": 100, "seed": 7}
 SOURCES = {"init_image": PICTURE, "mask": MASK}
 # of groups that go without the others
-SOURCES_OF: dict[str, dict[str, Any]] = {"upscale": {"upscale_image": PICTURE}, "hires": {"hires_strength": 1.0}}
+SOURCES_OF: dict[str, dict[str, Any]] = {
+    "upscale": {"upscale_image": PICTURE},
+    "hires": {"hires_strength": 1.0},
+    # at once from end to end, so that it may begin and end anywhere
+    **{slot: {f"{slot}_map": PICTURE} for slot in SLOTS},
+}
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
 NAMES = {
     "upscaler": ("lanczos", "nearest"),
     "hires_upscaler": ("latent", "nearest", "a file"),
     "model": ("builtin",),
     "vae": ("automatic", "kl-f8.safetensors"),
+    **{f"{slot}_model": ("builtin-outlines", "canny") for slot in SLOTS},
 }
 SETTLED_BY_THE_RUN = {"batches": 1}  # of an image as it was made
 PLAIN = [one for one in REQUEST_FIELDS if not one.is_picture]
@@ -91,6 +99,12 @@ def wish(one: Field, value: Any) -> GenerationRequest:
     sources = (SOURCES_OF.get(one.group, SOURCES) | switched(one)) if one.group else {}
     extra = {"sampler": "DPM++ 2M"} if one.name == "schedule" else {}  # it takes every schedule
     return build(GenerationRequest, {**BASE, **sources, **extra, one.name: value})
+
+
+def pictures_of(request: GenerationRequest) -> dict[str, Image.Image]:
+    """Those that the page has beside the form."""
+    own = {"init_image": PICTURE, "mask": MASK} if request.init is not None else {}
+    return own | {f"{slot}_map": control.map for slot, control in there(request, Control).items()}
 
 
 def switched(one: Field) -> dict[str, Any]:
@@ -196,12 +210,13 @@ def test_the_command_line(one: Field, value: Any, parts: Parts, tmp_path: Path) 
         pytest.skip("left out")
     PICTURE.save(tmp_path / "a.png")
     MASK.save(tmp_path / "m.png")
-    typed = {name: given for name, given in BASE.items() if name not in ("prompt", one.name)}
+    typed = {name: told for name, told in BASE.items() if name not in ("prompt", one.name)}
     line = ["generate", str(value) if one.name == "prompt" else "a red star"]
-    line += [f"--{name}={given}" for name, given in typed.items()]
+    line += [f"--{name}={told}" for name, told in typed.items()]
     besides = SOURCES_OF.get(one.group, {}) if one.group in SOURCES_OF or not one.group else None
     pictures = [f"--init-image={tmp_path / 'a.png'}", f"--mask={tmp_path / 'm.png'}"]
-    line += pictures if besides is None else [f"--{name.replace('_', '-')}={given}" for name, given in besides.items()]
+    given = {name: tmp_path / "a.png" if told is PICTURE else told for name, told in (besides or {}).items()}
+    line += pictures if besides is None else [f"--{name.replace('_', '-')}={told}" for name, told in given.items()]
     line += [f"--{switch.option}"] if (switch := switch_of(GenerationRequest, one.group)) is not None else []
     line += [] if one.name == "prompt" else [f"--{one.option}"] if value is True else [f"--{one.option}={value}"]
     line += ["--sampler=DPM++ 2M"] if one.name == "schedule" else []
@@ -225,7 +240,7 @@ def test_the_page(one: Field, value: Any, form: Form) -> None:
         component: shown[component]["value"] if component in shown else component.value
         for component in form.components()
     }
-    again = form.request(typed, request.task, *((PICTURE, MASK) if request.init is not None else ()))
+    again = form.request(typed, request.task, pictures_of(request))
     assert held(again, one) == value
     assert told(again) == told(request)
 

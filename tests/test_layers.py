@@ -20,6 +20,9 @@ TORCH_FREE_PIPELINES = (
     "pipelines/engines/fake.py",
     "pipelines/engines/worker.py",
     "pipelines/upscaling/plain.py",
+    "pipelines/control/preprocessing.py",
+    "pipelines/control/maps.py",
+    "pipelines/models/controlled.py",
     "pipelines/prompts/grammar.py",
     "pipelines/prompts/schedule.py",
     "pipelines/prompts/weights.py",
@@ -55,6 +58,7 @@ SEEN_FROM_WEBUI = {
     "pipelines.prompts.learned",  # names of learned words
     "pipelines.images",
     "pipelines.upscaling.plain",
+    "pipelines.control.preprocessing",
     "pipelines.models.memory",  # arithmetic, for the line under the sizes
 }
 

@@ -25,6 +25,7 @@ from pipelines.models.image_encoder import ImageEncoder
 from pipelines.models.manager import PipelineManager
 from pipelines.models.peaks import Peaks
 from pipelines.models.stages import OnStage, unheard
+from pipelines.models.weights.controlnet import Controls
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
     BUILTIN,
@@ -68,6 +69,7 @@ class LocalEngine(Catalogue):
         self._threads: dict[str, int] = {}  # by the path of a model: as many as suit it
         self._encoder: ImageEncoder | None = None
         self._network: Network | None = None  # an upscaler
+        self._controls = Controls()
 
     def describe(self) -> EngineState:
         placement, model = self.manager.placement, self.manager.current
@@ -168,6 +170,7 @@ class LocalEngine(Catalogue):
             set_threads=lambda model: devices.set_threads(batch.threads or self._threads_for(model)),
             reload=reload,
             upscaler=self._upscaler_of,
+            controls=self._controls.of,
         )
 
     def _upscaler_of(self, name: str) -> Network | None:

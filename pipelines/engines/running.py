@@ -3,9 +3,10 @@ the ladder from there when memory runs out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from pipelines.engines.enlarging import Enlarged
 from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.control import following
 from pipelines.engines.modifiers.guiding import modifiers_of
 from pipelines.engines.modifiers.tiling import Tiling, edges_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
@@ -37,24 +39,29 @@ PREVIEW_SECONDS = 0.25
 
 
 def passes_of(
-    batch: Batch, wish: Wish, network: Network | None = None, always: tuple[Modifier, ...] = ()
+    batch: Batch,
+    wish: Wish,
+    network: Network | None = None,
+    always: tuple[Modifier, ...] = (),
+    controls: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Pass, ...]:
     """The passes that a request asks for. `network`: of its upscaler, where that is a file's; `always`: what changes
-    every pass."""
+    every pass; `controls`: the networks of its slots for ControlNets."""
     request, second = batch.request, batch.request.second
-    guided, steps = (*always, *_guided(request)), request.steps_run
-    first = Denoising(name="first picture", request=request, steps=steps, modifiers=guided, watched=batch.attention)
+    led, steps = (*always, *_led(request, controls)), request.steps_run
+    first = Denoising(name="first picture", request=request, steps=steps, modifiers=led, watched=batch.attention)
     if second is None or request.hires is None:
         return (first,)
     start, steps = Enlarged(hires=request.hires, network=network), request.passes[1].steps
-    guided = (*always, *_guided(second))
-    return first, Denoising(name="hires", request=second, steps=steps, start=start, modifiers=guided, wish=wish.second)
+    led = (*always, *_led(second, controls))
+    return first, Denoising(name="hires", request=second, steps=steps, start=start, modifiers=led, wish=wish.second)
 
 
-def _guided(request: GenerationRequest) -> tuple[Modifier, ...]:
+def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modifier, ...]:
     guided = modifiers_of(request.guiding, prompts_in(request.prompt, request.dialect))
     edges = edges_of(request.tiling)
-    return (*guided, Tiling(edges=edges)) if any(edges) else guided
+    tiled = (Tiling(edges=edges),) if any(edges) else ()
+    return (*guided, *tiled, *following(request, controls))
 
 
 def as_asked(maker: Maker, before: Outcome | None) -> Start:

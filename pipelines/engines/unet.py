@@ -17,8 +17,8 @@ from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Made, Stamp
+from pipelines.models import controlled, extras
 from pipelines.models import device as devices
-from pipelines.models import extras
 from pipelines.models.adapters import Adapters
 from pipelines.models.device import Placement
 from pipelines.models.extras import Extras
@@ -60,8 +60,10 @@ class UNetModel(Resident):
         _check_wish(self.parts, batch)
         network = None if batch.request.hires is None else work.upscaler(batch.request.hires.upscaler)
         always = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
-        passes = running.passes_of(batch, wanted.wish, network, always)
-        for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings):
+        controls = controlled.resolve(work.listing, batch.request, self.info.family)
+        networks = work.controls(controls, self.parts)
+        passes = running.passes_of(batch, wanted.wish, network, always, networks)
+        for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values()):
             work.hash_soon(info)
         ways = self._ways(work, passes)
         if not self.is_as_read and not (ways.narrow and self.adapters.are(wanted.loras)):
@@ -83,6 +85,8 @@ class UNetModel(Resident):
         # wants it so; 5. decode, one image at a time, and 6. check
         pictures, outcome = run.made(passes)
         facts = {**outcome.facts, **_extra_facts(wanted, work)}
+        if controls:
+            facts["controls"] = [{"name": one.name, "sha256": work.hash_of(one)} for one in controls.values()]
         if network is not None:
             facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]

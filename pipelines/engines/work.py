@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.engines.planning import Pace, Planner
 from pipelines.families.base import LoadedModel
 from pipelines.models.listing import Listing
+from pipelines.models.weights.components import Components
 from pipelines.types import Batch, ModelInfo, OnProgress
 from pipelines.upscaling.network import Network
 
@@ -15,7 +17,8 @@ from pipelines.upscaling.network import Network
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
     """`hash_of`: a file's SHA-256, waited for; `hash_soon` begins it. `reload`: the same model, read anew from its
-    file. `upscaler`: the network of that name; None: it is done without one."""
+    file. `upscaler`: the network of that name; None: it is done without one. `controls`: the
+    ControlNets of these files, beside this model."""
 
     batch: Batch
     on_progress: OnProgress
@@ -27,6 +30,7 @@ class Work:
     set_threads: Callable[[Loaded], None]
     reload: Callable[[], Loaded]
     upscaler: Callable[[str], Network | None]
+    controls: Callable[[Mapping[str, ModelInfo], Components], dict[str, Any]]
 
 
 Loaded = LoadedModel[Work]

@@ -60,6 +60,10 @@ class Catalogue:
             found = self._listing.upscalers()
         return tuple(info for info in found if info.name not in (*PLAIN, *OF_LATENTS))
 
+    def controls(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.controls()
+
     def check(self, request: GenerationRequest) -> None:
         if request.upscale is not None:
             self._upscaler("upscaler", request.upscale.upscaler)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipelines import families
 from pipelines.errors import ModelError, Note
 from pipelines.families import builtin
+from pipelines.groups import OWN_CONTROL
 from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.remembering import Memory
@@ -19,7 +20,11 @@ IMAGE_ENCODER = "image-encoder"  # counts pictures in the lab, makes none
 UPSCALER = "upscaler"  # makes pictures larger
 # Folders that people keep upscalers in, in this program and in others: an old pickle there is taken for one
 UPSCALER_FOLDERS = ("upscalers", "upscale_models", "esrgan", "realesrgan", "swinir", "dat", "hat", "span")
+CONTROL = "controlnet"  # has pictures follow a map
+CONTROL_FOLDERS = ("controlnet", "control_net", "controlnets")  # likewise of ControlNets
+CONTROLS = ("", "union")  # the variants of them that can be used
 OWN_UPSCALER = Path(__file__).resolve().parents[1] / "upscaling" / f"{OWN}.safetensors"
+OWN_CONTROLNET = Path(__file__).resolve().parents[1] / "control" / f"{OWN_CONTROL}.safetensors"
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
 LYCORIS = ("LoHa", "LoKr", "LoCon", "IA3", "GLoRA", "OFT", "DoRA", "full")  # and these of LyCORIS
 
@@ -46,12 +51,16 @@ class Listing:
     def shelf(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
         """Every file, and what is built in, for people to look at: `problem` says why it is of no use here."""
         found = tuple(_judged(info) for info in self._scan(hashes))
-        own = (own_upscaler(), builtin.info())
+        own = (own_upscaler(), own_controlnet(), builtin.info())
         return (*found, *(own if hashes is None else (checkpoints.with_hash(info, hashes) for info in own)))
 
     def upscalers(self) -> tuple[ModelInfo, ...]:
         """What may make pictures larger, ours first."""
         return (own_upscaler(), *filter(is_upscaler, self._scan()))
+
+    def controls(self) -> tuple[ModelInfo, ...]:
+        """What may have a picture follow a map, ours first."""
+        return (own_controlnet(), *filter(is_control, self._scan()))
 
     def find(self, name: str) -> ModelInfo:
         """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
@@ -73,6 +82,8 @@ def _judged(info: ModelInfo) -> ModelInfo:
     """A file that prompts or fields can name, or that the lab counts with, is no model, and yet of use."""
     if info.kind in (IMAGE_ENCODER, UPSCALER):
         return info
+    if is_control(info):
+        return replace(info, problem=None)
     return replace(info, problem=None if is_beside(info) else why_not(info))
 
 
@@ -81,12 +92,30 @@ def own_upscaler() -> ModelInfo:
     return ModelInfo(name=OWN, family="unknown", path=str(OWN_UPSCALER), bytes=size, kind=UPSCALER, dtype="float32")
 
 
+def own_controlnet() -> ModelInfo:
+    size, path = OWN_CONTROLNET.stat().st_size, str(OWN_CONTROLNET)
+    return ModelInfo(name=OWN_CONTROL, family=BUILTIN, path=path, bytes=size, kind=CONTROL, dtype="float16")
+
+
 def is_upscaler(info: ModelInfo) -> bool:
     """Whether it can make pictures larger, as far as is known before it is loaded."""
     if info.problem is not None or info.kind == UPSCALER:
         return info.problem is None
+    return _is_guessed(info, UPSCALER_FOLDERS)
+
+
+def is_control(info: ModelInfo) -> bool:
+    """Whether a picture can follow a map by it, as far as is known before it is loaded."""
+    if info.kind != CONTROL:
+        return info.problem is None and _is_guessed(info, CONTROL_FOLDERS)
+    runs = info.family not in families.ALL or families.of(info.family).runs
+    return runs and info.variant in CONTROLS
+
+
+def _is_guessed(info: ModelInfo, folders: Sequence[str]) -> bool:
+    """An old pickle that nobody has looked into, in a folder of such files."""
     guessed = info.layout == "pickle" and info.kind == "unknown"
-    return guessed and Path(info.path).parent.name.lower() in UPSCALER_FOLDERS
+    return guessed and Path(info.path).parent.name.lower() in folders
 
 
 def is_beside(info: ModelInfo) -> bool:

@@ -71,12 +71,13 @@ def test_what_has_a_card_and_where_it_lies(cards: Cards) -> None:
         "anime": ("checkpoint", ""),
         "bad (1)": ("embedding", "words"),
         "builtin": ("checkpoint", ""),
+        "builtin-outlines": ("controlnet", ""),
         "edges": ("controlnet", ""),
         "grand": ("checkpoint", "xl"),
         "Hat": ("lora", "loras/people"),
         "sketch": ("lora", "loras"),
     }
-    assert {name for name, card in found.items() if card.problem} == {"edges", "a b <c>"}
+    assert {name for name, card in found.items() if card.problem} == {"builtin-outlines", "edges", "a b <c>"}
     assert cards.find(found["Hat"].id) == found["Hat"]
     assert cards.find("0" * 16) is None
 
@@ -136,7 +137,7 @@ def test_a_picture_asks_for_the_same_words_with_every_network(cards: Cards, mode
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("edges", "network_not_used"), ("a b <c>", "network_unspeakable"), ("Hat", "network_without_model")],
+    [("edges", "network_follows_map"), ("a b <c>", "network_unspeakable"), ("Hat", "network_without_model")],
 )
 def test_of_what_no_picture_can_be_made(cards: Cards, models: Path, name: str, code: str) -> None:
     (models / "anime.safetensors").unlink()

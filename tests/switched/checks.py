@@ -78,7 +78,12 @@ def test_a_task_that_does_not_have_it_leaves_it_out_though_it_is_on(
     without = tuple(one for one in shown_in("txt2img") if one.group != "second")
     monkeypatch.setattr(controls, "shown_in", lambda task: without if task == "inpaint" else shown_in(task))
     assert form.request(values(form, scale=3, second=True), "txt2img").second == Second(scale=3)
-    assert form.request(values(form, scale=3, second=True), "inpaint", IMAGE, IMAGE.convert("L")).second is None
+    assert (
+        form.request(
+            values(form, scale=3, second=True), "inpaint", {"init_image": IMAGE, "mask": IMAGE.convert("L")}
+        ).second
+        is None
+    )
 
 
 def test_a_picture_without_it_switches_the_form_off(form: Form, parts: Parts) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines.engines.fake import FakeEngine
 from pipelines.types import ModelInfo
 from pipelines.upscaling.plain import PLAIN
 from webui.ui.generate.controls import PLACE, Form
@@ -16,7 +17,9 @@ def build_form(*models: ModelInfo) -> Form:
     """As it begins with the first of the models."""
     with gr.Blocks():
         made = {"model": build_model(models)[0]} | build_prompts(models[0]) | build_start(PLACE) | build_mask(PLACE)
-        settings, _ = build_settings(made, models[0], Files(adapters=(), upscalers=PLAIN), {})
+        settings, _ = build_settings(
+            made, models[0], Files(adapters=(), upscalers=PLAIN, controls=FakeEngine().controls()), {}
+        )
     return Form(named=made | settings)
 
 

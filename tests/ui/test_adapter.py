@@ -118,7 +118,7 @@ AREA = changed("inpaint", mask_blur=7, mask_grow=-3, invert=False, masked_conten
 
 
 def test_pictures_and_their_settings_arrive(form: Form) -> None:
-    request = form.request(values(form, **START, **AREA), "inpaint", IMAGE, MASK)
+    request = form.request(values(form, **START, **AREA), "inpaint", {"init_image": IMAGE, "mask": MASK})
     assert request.init == InitImage(image=IMAGE, **START)
     assert request.inpaint == Inpaint(mask=MASK, **AREA)
 
@@ -127,7 +127,7 @@ def test_what_a_task_has_not_is_left_out_and_nobody_asks_whether_it_is_right(for
     """What was set on one tab stays in the form when another is opened."""
     wrong = {"strength": 7, "image_guidance": "x", "mask_blur": None}
     assert form.request(values(form, **wrong), "txt2img") == form.request(values(form), "txt2img")
-    request = form.request(values(form, **START, **{**AREA, "mask_blur": None}), "img2img", IMAGE)
+    request = form.request(values(form, **START, **{**AREA, "mask_blur": None}), "img2img", {"init_image": IMAGE})
     assert request.init == InitImage(image=IMAGE, **START)
     assert request.inpaint is None
 

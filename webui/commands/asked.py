@@ -13,6 +13,7 @@ from pipelines.fields import REQUIRED, build, switch_of
 from pipelines.kinds import several, shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 from webui.jobs.defaults import form_defaults
+from webui.jobs.maps import MAPS, with_maps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,6 +39,7 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
         begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
     values = begun | wanted | pictures | {"model": model.name}
     _check_switches(given, values)
+    values |= with_maps(pictures, values)
     return build(GenerationRequest, values | ({"seed": None} if values["seed"] == -1 else {}))
 
 
@@ -65,7 +67,10 @@ def _pictures(given: Mapping[str, Any], inputs: InputStore) -> dict[str, Image]:
     for one in REQUEST_FIELDS:
         if one.is_picture and one.name in given:
             file = existing(given[one.name], one.name)
-            found[one.name] = pictures.read_mask(file) if one.name == "mask" else metadata.read_input(file, inputs)
+            if one.name in MAPS:
+                found[one.name] = pictures.read(file)
+            else:
+                found[one.name] = pictures.read_mask(file) if one.name == "mask" else metadata.read_input(file, inputs)
     return found
 
 

@@ -229,6 +229,10 @@ class GenerationService:
         """What makes pictures larger, by name: those that need no file first."""
         return (*PLAIN, *(info.name for info in self._engine.upscalers()))
 
+    def controls(self) -> tuple[ModelInfo, ...]:
+        """ControlNets, ours first."""
+        return self._engine.controls()
+
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()
 

@@ -29,7 +29,7 @@ KINDS: Mapping[str, str] = {
     "controlnet": "controlnet",
     "t2i-adapter": "controlnet",
 }
-NOT_USED = ("controlnet",)  # known, and no engine of ours takes them yet
+NOT_USED = ("t2i-adapter",)  # known, and no engine of ours takes them yet
 UNSPEAKABLE = frozenset("<>:")  # no name in a LoRA's tag holds them
 
 Asked = Sequence[tuple[float, str, str]]  # when, seconds since 1970, the prompt and the negative one; newest first
@@ -56,8 +56,10 @@ class Card:
     @property
     def problem(self) -> Note | None:
         """Why it cannot be used here."""
-        if self.kind in NOT_USED:
+        if self.info.kind in NOT_USED:
             return Note("network_not_used")
+        if self.kind == "controlnet":
+            return Note("network_follows_map")
         if self.info.problem is None and self.kind == "lora" and UNSPEAKABLE & set(self.word):
             return Note("network_unspeakable")
         return self.info.problem

@@ -17,6 +17,7 @@ from pipelines.engine import Engine
 from pipelines.errors import Note
 from pipelines.fields import changed, flat
 from pipelines.types import GenerationRequest, ModelInfo, OnProgress, Progress
+from webui.jobs.maps import SLOTS
 
 PATIENCE = 30.0  # seconds that a picture waits for hashes which are being computed
 PAUSE = 0.1
@@ -27,11 +28,13 @@ _KINDS = {
     "vae": ("vae",),
     "embedding": ("embedding",),
     "upscaler": ("upscaler", "unknown"),
+    "control": ("controlnet", "unknown"),
 }
 # role -> the fields that name it, the first that is there
 _FIELDS = {"model": ("model",), "vae": ("vae",), "upscaler": ("upscaler", "hires_upscaler")}
 _PROMPTS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
-_NAMING = (*(name for names in _FIELDS.values() for name in names), *_PROMPTS)
+_CONTROLS = tuple(f"{slot}_model" for slot in SLOTS)  # each may name another file
+_NAMING = (*(name for names in _FIELDS.values() for name in names), *_CONTROLS, *_PROMPTS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +66,8 @@ class Match:
 def named_in(facts: Mapping[str, Any]) -> Iterator[Named]:
     """Every file whose hash is recorded; the record is data from strangers."""
     roles: list[tuple[str, Any]] = [(role, [facts.get(role)]) for role in _FIELDS]
-    roles += [("lora", facts.get("loras")), ("embedding", facts.get("embeddings"))]
+    several = {"lora": "loras", "embedding": "embeddings", "control": "controls"}
+    roles += [(role, facts.get(key)) for role, key in several.items()]
     for role, entries in roles:
         for entry in entries if isinstance(entries, list) else []:
             if isinstance(entry, Mapping):
@@ -125,6 +129,9 @@ def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[
             # a picture that was made larger tells in its other fields how it was made
             field = next((field for field in _FIELDS[role] if field in found), _FIELDS[role][0])
             found[field] = now
+            continue
+        if role == "control":
+            found |= {field: now for field in _CONTROLS if found.get(field) == one.named.name}
             continue
         pattern = rf"(?<=<lora:){name}(?=[:>])" if role == "lora" else rf"(?<![\w-]){name}(?![\w-])"
         for prompt in _PROMPTS:

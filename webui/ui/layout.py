@@ -13,6 +13,7 @@ from webui.lab import shipped
 from webui.parts import Parts
 from webui.ui.again.send import Sender
 from webui.ui.again.tab import AgainTab
+from webui.ui.generate.control_handlers import ControlHandlers, wire_controls
 from webui.ui.generate.controls import TABS
 from webui.ui.generate.form_handlers import FormHandlers, wire_form
 from webui.ui.generate.handlers import GenerateHandlers
@@ -130,6 +131,7 @@ def _wire_workspace(
     wire_form(space, form, handlers, blocks)
     wire_workspace(space, handlers, sender, again, blocks)
     wire_start(space, StartHandlers(space), blocks)
+    wire_controls(space, ControlHandlers(space))
     wire_composer(space.composer, space.form, library, lists)
     wire_reading(space.reading, {name: space.form[name] for name in ("model", "clip_skip", "dialect")})
     asking = [space.form[name] for name in ("model", "dialect", "prompt", "negative_prompt")]

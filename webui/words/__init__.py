@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
+from pipelines.groups import OWN_CONTROL
 from pipelines.types import BUILTIN
 from pipelines.upscaling.plain import OF_LATENTS, OWN
 from pipelines.upscaling.plain import PLAIN as PLAIN_UPSCALERS
+from webui.words.control import SLOTS
 from webui.words.frame import SCRIPT_WORDS
 
 Language = Literal["en", "zh"]
@@ -28,6 +30,7 @@ _NO_FILES: Mapping[str, Sequence[str]] = {
     "model": (BUILTIN,),
     "vae": ("automatic",),
     "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS, OWN),
+    **{f"{slot}_model": (OWN_CONTROL,) for slot in SLOTS},
 }  # of fields that take names of files: those that are none
 _CHOSEN = ("choices", "value")  # the values of a note that are choices of its field
 
@@ -73,9 +76,17 @@ def choice_key(field: str, choice: object) -> str | None:
         return str(choice)
     if choice in _BESIDE or choice not in _NO_FILES.get(field, (choice,)):
         return None
-    # a field of a second pass has the choices of the first's
-    keys = f"{field}_{choice}", f"{field.removeprefix('hires_')}_{choice}"
+    # a field of a second pass has the choices of the first's, those of several of a kind have them together
+    keys = f"{field}_{choice}", f"{_alike(field)}_{choice}"
     return next((key for key in keys if key in WORDS), None)
+
+
+def _alike(field: str) -> str:
+    """What fields of the same choices are called."""
+    for slot in SLOTS:
+        if field.startswith(f"{slot}_"):
+            return f"control_{field.removeprefix(f'{slot}_')}"
+    return field.removeprefix("hires_")
 
 
 def say(note: Note, language: Language, field: str = "") -> str:

@@ -46,6 +46,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The picture that it was made from is not here: choose one to start from.",
         "制作它所用的原图不在此处：请另选一张起始图片。",
     ),
+    "sent_map_missing": (
+        "A map that it followed is not here: choose a picture for the ControlNet.",
+        "它所用的控制图不在此处：请为 ControlNet 另选图片。",
+    ),
     "sent_from_batch": (
         "It was computed together with others, {count} at once: alone it may differ a little. Make again repeats them"
         " all.",

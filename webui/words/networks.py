@@ -53,6 +53,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "It is known by its content, but Seedprint cannot use it yet.",
         "已识别其内容，但 Seedprint 暂时无法使用。",
     ),
+    "network_follows_map": (
+        "It follows a picture or a map: choose it under ControlNet in the form.",
+        "它需要图片或控制图：请在表单的 ControlNet 中选择。",
+    ),
     "network_unspeakable": (
         "Its name holds <, > or a colon, which no prompt can say: rename the file.",
         "文件名含有 <、> 或冒号，提示词中无法引用：请重命名文件。",

@@ -13,6 +13,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "role_vae": ("VAE", "VAE"),
     "role_lora": ("LoRA", "LoRA"),
     "role_upscaler": ("upscaler", "放大模型"),
+    "role_control": ("ControlNet", "ControlNet 网络"),
     "role_embedding": ("textual inversion", "Textual Inversion"),
     "file_renamed": (
         "The {what} {name} is now called {now}; it is the same file.",

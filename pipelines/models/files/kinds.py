@@ -151,10 +151,14 @@ _CONTROL = (
 )
 
 
+_OTHER_CONTROLS = {"\nlora_controlnet\n": "Control-LoRA", "\ntask_embedding\n": "union"}
+
+
 def _controlnet(tensors: Tensors) -> Finding | None:
     if not tensors.any_starts(*_CONTROL):
         return None
-    return Finding(kind="controlnet", family=_family_by_attention(tensors.shapes))
+    variant = next((name for mark, name in _OTHER_CONTROLS.items() if mark in tensors.text), "")
+    return Finding(kind="controlnet", family=_family_by_attention(tensors.shapes), variant=variant)
 
 
 def _family_by_attention(shapes: Shapes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines.control.preprocessing import PREPROCESSORS
 from pipelines.errors import Note, SeedprintError
 from pipelines.fields import flat
 from pipelines.groups import SEED_END, Variation
@@ -20,6 +22,7 @@ from webui.archive.inputs import InputsAround
 from webui.archive.metadata import ReadBack
 from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
+from webui.jobs.maps import SLOTS
 from webui.proof.resources import Match, matched, renamed_fields
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.workspace import Workspace
@@ -65,7 +68,14 @@ class Sender:
 
     def targets(self) -> list[Any]:
         space = self.space
-        return [self.way, *space.form.components(), *space.sources(), space.extras.defaults, space.live]
+        return [
+            self.way,
+            *space.form.components(),
+            *space.sources(),
+            *space.maps().values(),
+            space.extras.defaults,
+            space.live,
+        ]
 
     def open(self, task: str) -> Updates:
         return {self.way: task}
@@ -91,7 +101,7 @@ class Sender:
         back = metadata.read(path)
         shown = self.space.form.apply(self._known(back, own_fields(back)))
         told = self._telling(self.told_of_run(path), language)
-        return self.open(task_of(back)) | shown | self._inputs(back, path) | told
+        return self.open(task_of(back)) | shown | self._inputs(back, path) | self._maps(back, path) | told
 
     def _telling(self, notes: Iterable[Note], language: Language) -> Updates:
         """Above the canvas."""
@@ -158,9 +168,10 @@ class Sender:
         return found
 
     def _told_of_start(self, back: ReadBack, path: Path) -> list[Note]:
+        found = [Note("sent_map_missing")] if None in self._map_files(back, path).values() else []
         if task_of(back) == "txt2img" or self._inputs(back, path):
-            return []
-        return [Note("sent_start_missing")]
+            return found
+        return [Note("sent_start_missing"), *found]
 
     def _can_run(self, name: object) -> bool:
         model = self.house.model(name)
@@ -191,6 +202,23 @@ class Sender:
         """The painter's value for a fresh picture without a mask. Raises UnreadableImage, StorageError."""
         sha256 = self.house.inputs.put(metadata.read_input(path, self.house.inputs))
         return {"source": sha256, "url": input_url(sha256)}
+
+    def _map_files(self, back: ReadBack, path: Path) -> dict[str, Path | None]:
+        """Of each ControlNet of the picture the file of its map; None: it is not here."""
+        settings = back.record.settings if back.record is not None else {}
+        around, found = InputsAround(path, self.house.inputs), dict[str, Path | None]()
+        for slot in SLOTS:
+            if isinstance(control := settings.get(slot), Mapping):
+                found[slot] = None
+                with contextlib.suppress(SeedprintError):
+                    found[slot] = around.bring(str(control.get("map")))
+        return found
+
+    def _maps(self, back: ReadBack, path: Path) -> Updates:
+        """The pictures that ControlNets follow: maps, which need no making any more."""
+        files, boxes = self._map_files(back, path), self.space.maps()
+        updates: Updates = {boxes[f"{slot}_map"]: str(files[slot]) if files.get(slot) else None for slot in SLOTS}
+        return updates | self.space.form.apply({f"{slot}_preprocessor": PREPROCESSORS[0] for slot in files})
 
     def _inputs(self, back: ReadBack, path: Path) -> Updates:
         settings = back.record.settings if back.record is not None else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -106,13 +107,12 @@ class Form:
         return {name: _value(name, values[component]) for name, component in self.named.items()}
 
     def request(
-        self, values: Values, task: Task, image: Image | None = None, mask: Image | None = None
+        self, values: Values, task: Task, pictures: Mapping[str, Image] = MappingProxyType({})
     ) -> GenerationRequest:
-        """The adapter. Raises InvalidRequest."""
+        """The adapter; `pictures`: those of the request, by their fields. Raises InvalidRequest."""
         there = {one.name for one in shown_in(task)}
         given = {name: value for name, value in self.read(values).items() if name in there}
-        pictures = {"init_image": image, "mask": mask}
-        given |= {name: picture for name, picture in pictures.items() if picture is not None}
+        given |= pictures
         if given["seed"] == -1:
             given["seed"] = None
         return build(GenerationRequest, given)

@@ -13,7 +13,9 @@ from pipelines.groups import IMAGE_GUIDANCE
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
+from webui.jobs.maps import SLOTS
 from webui.ui.generate.adapters import upscaler_choices, vae_choices
+from webui.ui.generate.control_form import ControlPart, build_controls, control_choices
 from webui.ui.generate.controls import (
     PLACE,
     Form,
@@ -80,7 +82,7 @@ GUIDING_ROWS = (
     ("freeu", "guiding_inner_1", "guiding_inner_2"),
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
 )
-FOLDS = ("variation", "hires", "guiding")  # those that are folded by themselves, each built below
+FOLDS = ("variation", "hires", "guiding", *SLOTS)  # those that are folded by themselves, each built below
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -107,19 +109,15 @@ class Extras:
     lock: SizeLock
     seed_random: gr.Button
     seed_reuse: gr.Button
+    controls: Mapping[str, ControlPart]
 
-    def offer(
-        self,
-        form: Form,
-        models: tuple[ModelInfo, ...],
-        adapters: tuple[ModelInfo, ...],
-        upscalers: tuple[str, ...],
-    ) -> Updates:
+    def offer(self, form: Form, models: tuple[ModelInfo, ...], files: Files) -> Updates:
         """What lies in the models folder now; what is chosen stays."""
         return {
             form["model"]: gr.update(choices=model_choices(models)),
-            form["vae"]: gr.update(choices=vae_choices(adapters)),
-            form["hires_upscaler"]: gr.update(choices=upscaler_choices(upscalers)),
+            form["vae"]: gr.update(choices=vae_choices(files.adapters)),
+            form["hires_upscaler"]: gr.update(choices=upscaler_choices(files.upscalers)),
+            **{form[f"{slot}_model"]: gr.update(choices=control_choices(files.controls)) for slot in SLOTS},
         }
 
 
@@ -129,6 +127,7 @@ class Files:
 
     adapters: tuple[ModelInfo, ...]
     upscalers: tuple[str, ...]
+    controls: tuple[ModelInfo, ...]
 
 
 OWN = "own"  # the shape of the picture that is started from
@@ -181,7 +180,10 @@ def build_settings(
         settings |= _build_second(start, upscaler_choices(files.upscalers))
     with gr.Accordion(word("guiding"), open=False, elem_id=f"{PLACE}_guiding_fold"):
         settings |= _build_guiding(start)
-    return settings, Extras(
+    with gr.Accordion(word("control"), open=False, elem_id=f"{PLACE}_control_fold"):
+        made_controls, controls = build_controls(start, control_choices(files.controls))
+    return settings | made_controls, Extras(
+        controls=controls,
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
         shapes=shapes,
         swap=swap,

@@ -12,7 +12,8 @@ from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
 from pipelines.fields import field_of
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import GenerationRequest, Task, steps_at
-from webui.archive import metadata
+from webui.archive import metadata, pictures
+from webui.jobs.maps import with_maps
 from webui.library import presets
 from webui.ui import jobs
 from webui.ui.generate import memory_line
@@ -26,7 +27,7 @@ from webui.ui.generate.controls import (
     typed,
     whole,
 )
-from webui.ui.generate.workspace import Workspace
+from webui.ui.generate.workspace import Workspace, files_of
 from webui.words import Language, fault, language_of, translate
 
 
@@ -47,22 +48,23 @@ class GenerateHandlers:
         """Hands a job in, or says what is wrong with which field; what was typed stays."""
         space, task = self.space, task_in(values[self.space.task])
         try:
-            image, mask = self._source(task, values)
-            job = self.house.service.submit(self.form.request(values, task, image, mask))
+            given = with_maps(self._pictures(task, values), self.form.read(values))
+            job = self.house.service.submit(self.form.request(values, task, given))
         except SeedprintError as error:
             return {space.live: refused(error, language_of(request))}
         handed_in = [*jobs.remembered(values[space.jobs]), job][-jobs.KEEP :]
         return {space.jobs: handed_in, space.live: {"state": "queued"}}
 
-    def _source(self, task: Task, values: Values) -> tuple[Image | None, Image | None]:
+    def _pictures(self, task: Task, values: Values) -> dict[str, Image]:
+        """By their fields; those that ControlNets are to follow as they were given."""
+        found: dict[str, Image] = {}
         if task == "inpaint":
-            return self.house.source(values[self.space.painter])
-        if task == "txt2img":
-            return None, None
-        path = values[self.space.image]
-        if not path:
-            raise InvalidRequest("init_image", "picture_needed")
-        return metadata.read_input(self.house.readable(path), self.house.inputs), None
+            found["init_image"], found["mask"] = self.house.source(values[self.space.painter])
+        elif task == "img2img":
+            file = self.house.readable(values[self.space.image])
+            found["init_image"] = metadata.read_input(file, self.house.inputs)
+        given = {name: values[box] for name, box in self.space.maps().items() if values[box]}
+        return found | {name: pictures.read(self.house.readable(path, name)) for name, path in given.items()}
 
     def watch(self, ids: Any, live: Any, request: gr.Request) -> Iterator[Updates]:
         """Shows the runs until all are finished, whoever asked for them: the one that goes on, then the next; at last
@@ -104,8 +106,7 @@ class GenerateHandlers:
 
     def offered(self) -> Updates:
         """Models, VAEs and LoRAs as they lie in the models folder now."""
-        service = self.house.service
-        return self.space.extras.offer(self.form, service.models(), service.adapters(), service.upscalers())
+        return self.space.extras.offer(self.form, self.house.service.models(), files_of(self.house))
 
     def memory(self, values: dict[Any, Any], request: gr.Request) -> Any:
         """Whether the chosen size fits, and about how long it takes."""

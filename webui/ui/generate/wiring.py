@@ -20,7 +20,7 @@ from webui.words import language_of, translate
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 # the first input is the task: only the page knows which tab is open
-_OF_TASK = "(_, ...rest) => [window.seedprintTask(), ...rest]"
+OF_TASK = "(_, ...rest) => [window.seedprintTask(), ...rest]"
 _PRESSED = "(_, ...rest) => { window.seedprintPressed(); return [window.seedprintTask(), ...rest]; }"
 
 
@@ -43,7 +43,7 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
         "api_visibility": "private",
         "api_name": "form_watch",
     }
-    inputs = {space.task, *space.form.components(), *space.sources(), space.jobs}
+    inputs = {space.task, *space.form.components(), *space.sources(), *space.maps().values(), space.jobs}
     outputs = [space.jobs, space.live]
     # one that watches sees every job, and many would take the threads of everything else; "always_last": once more
     # afterwards, for what was handed in just as it ended
@@ -61,7 +61,7 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
 
 def _memory_told(space: Workspace) -> dict[str, Any]:
     inputs = {space.task, *space.form.components()}
-    return {"inputs": inputs, "outputs": space.memory, "js": _OF_TASK, **_QUIET}
+    return {"inputs": inputs, "outputs": space.memory, "js": OF_TASK, **_QUIET}
 
 
 def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any]) -> None:
@@ -126,7 +126,7 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
 def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> None:
     """The picture to start from, the size that follows it, and shapes."""
     form, inputs, outputs = space.form, handlers.inputs(), handlers.outputs()
-    asked: dict[str, Any] = {"js": _OF_TASK, **_QUIET}
+    asked: dict[str, Any] = {"js": OF_TASK, **_QUIET}
     space.image.upload(handlers.given, inputs, outputs, api_name="form_given", **asked)
     space.painter.upload(handlers.painted, inputs, [*outputs, space.painter], api_name="form_upload", **asked)
     for shape, button in space.extras.shapes.items():

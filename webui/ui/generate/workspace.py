@@ -125,9 +125,8 @@ class Workspace:
                     elem_id=f"{PLACE}_preset",
                 )
                 self.undo, self.reset = (icon(f"{name}", word(f"form_{name}")) for name in ("undo", "reset"))
-            files = Files(adapters=house.service.adapters(), upscalers=house.service.upscalers())
             defaults = model_defaults(model, house.service.shelf.settings)
-            settings, self.extras = build_settings(made, model, files, defaults)
+            settings, self.extras = build_settings(made, model, files_of(house), defaults)
             classes = "for-txt2img-img2img"
             self.to_lab = gr.Button(word("form_to_lab"), size="sm", elem_id=f"{PLACE}_to_lab", elem_classes=classes)
         self.faults = Faults(elem_id=f"{PLACE}_faults")
@@ -164,3 +163,12 @@ class Workspace:
     def sources(self) -> set[Any]:
         """Where a picture to start from is given."""
         return {self.image, self.painter}
+
+    def maps(self) -> dict[str, Any]:
+        """Field -> where the picture is given that a ControlNet is to follow."""
+        return {f"{slot}_map": part.picture for slot, part in self.extras.controls.items()}
+
+
+def files_of(house: House) -> Files:
+    service = house.service
+    return Files(adapters=service.adapters(), upscalers=service.upscalers(), controls=service.controls())

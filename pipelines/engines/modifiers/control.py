@@ -1,0 +1,87 @@
+"""A second network reads a map and adds to the first what follows it: ControlNet (Zhang et al. 2023, arXiv:2302.05543).
+
+Counted in calls of the network, as diffusers' pipelines count; which half is led and how strongly each depth, as
+their guess mode has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipelines import images
+from pipelines.engines.conditioning import NEGATIVE
+from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
+from pipelines.engines.modifiers.editing import BLIND
+from pipelines.fields import there
+from pipelines.groups import Control
+from pipelines.models.weights.components import Beside
+from pipelines.types import GenerationRequest
+
+UNLED = (NEGATIVE, BLIND)  # rows that go without it where the control is to count for more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Following(Modifier):
+    """`told`: how it is asked for; `picture`: its map at the size of the picture (1, 3, height, width), 0 … 1."""
+
+    network: Any
+    told: Control
+    picture: torch.Tensor
+    weights: tuple[Beside, ...] = field(init=False)
+    capturable: bool = field(init=False, default=False)  # it comes and goes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", (Beside(module=self.network, stage="unet"),))
+
+    def call(self, call: Call) -> Added:
+        if not self._counts_at(call):
+            return NOTHING
+        images = len(call.latents)
+        pooled = bool(self.network.config.global_pool_conditions)
+        unled = UNLED if self.told.balance == "control" or pooled else ()
+        led = [number for number in range(len(call.sample)) if call.rows[number // images].role not in unled]
+        conditions = {name: one[led] for name, one in (call.conditions or {}).items()}
+        down, middle = self.network(
+            call.sample[led],
+            call.timestep,
+            encoder_hidden_states=call.words[led],
+            controlnet_cond=self.picture.to(call.sample).expand(len(led), -1, -1, -1),
+            conditioning_scale=self.told.weight,
+            guess_mode=self.told.balance != "balanced" or pooled,  # the finer, the weaker
+            added_cond_kwargs=conditions or None,
+            return_dict=False,
+        )
+        return Added(down=[_among(call, led, one) for one in down], middle=_among(call, led, middle))
+
+    def _counts_at(self, call: Call) -> bool:
+        before = call.number / call.calls < self.told.start
+        behind = (call.number + 1) / call.calls > self.told.end
+        return self.told.weight > 0 and not before and not behind
+
+
+def _among(call: Call, led: list[int], residuals: torch.Tensor) -> torch.Tensor:
+    """Those of the rows that are led, with nothing for the others: (rows, channels, height, width)."""
+    if len(led) == len(call.sample):
+        return residuals
+    found = residuals.new_zeros((len(call.sample), *residuals.shape[1:]))
+    found[led] = residuals
+    return found
+
+
+def following(request: GenerationRequest, networks: Mapping[str, Any]) -> tuple[Following, ...]:
+    """Those that a request asks for; `networks`: of each of its slots."""
+    return tuple(
+        Following(network=networks[slot], told=control, picture=picture_of(control, request.width, request.height))
+        for slot, control in there(request, Control).items()
+    )
+
+
+def picture_of(control: Control, width: int, height: int) -> torch.Tensor:
+    """Its map, of this size: (1, 3, height, width), 0 … 1."""
+    pixels = np.array(images.fit(control.map, (width, height), "crop"), np.float32) / np.float32(255)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None]

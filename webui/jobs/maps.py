@@ -1,0 +1,44 @@
+"""The maps that ControlNets follow, made of the pictures that a person gives: the map alone goes into the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipelines.control.preprocessing import map_of
+from pipelines.fields import field_of, fields_of, groups_of
+from pipelines.groups import Control
+from pipelines.images import fit
+from pipelines.types import GenerationRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SLOTS = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Control)
+MAPS = tuple(f"{slot}_map" for slot in SLOTS)  # the fields of such pictures
+_MAKING = ("preprocessor", "low", "high")
+_DEFAULTS = {one.name: one.default for one in fields_of(Control)}
+
+
+def with_maps(pictures: Mapping[str, Image], settings: Mapping[str, Any]) -> dict[str, Image]:
+    """A request's pictures by their fields, each that a ControlNet is to follow made into its map, as the fields of
+    `settings` say. Raises InvalidRequest."""
+    found = dict(pictures)
+    for slot, name in zip(SLOTS, MAPS, strict=True):
+        if name in pictures:
+            found[name] = _map(pictures[name], slot, settings)
+    return found
+
+
+def _map(image: Image, slot: str, settings: Mapping[str, Any]) -> Image:
+    """At the size of the picture that is asked for: what is finer than its pixels is no line of it."""
+    size = tuple(_checked(side, settings[side]) for side in ("width", "height"))
+    making = [_checked(f"{slot}_{name}", settings.get(f"{slot}_{name}", _DEFAULTS[name])) for name in _MAKING]
+    return map_of(fit(image, (size[0], size[1]), "crop"), *making)
+
+
+def _checked(name: str, value: Any) -> Any:
+    one = field_of(GenerationRequest, name)
+    assert one is not None, name
+    one.check(value)
+    return value

@@ -1,0 +1,72 @@
+"""The form's part for ControlNets: for each a place for its picture, its fields, and the map that will be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from pipelines.types import ModelInfo
+from webui.jobs.maps import SLOTS
+from webui.ui.generate.controls import PLACE, choice_label, control
+from webui.ui.inputs import Picture
+from webui.ui.labels import word
+
+ROWS = (("model", "preprocessor"), ("low", "high"), ("weight", "balance"), ("start", "end"))
+MADE_OF = ("preprocessor", "low", "high")  # what its map depends on, beside the picture and its size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPart:
+    """What one ControlNet has on the page beside its fields."""
+
+    picture: Picture
+    take: gr.Button  # the picture that is started from
+    look: gr.HTML  # its map
+
+
+def control_choices(controls: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
+    """(shown, name)."""
+    return [(choice_label(f"{SLOTS[0]}_model", one.name), one.name) for one in controls]
+
+
+def build_controls(
+    start: Mapping[str, Any], choices: list[tuple[Any, str]]
+) -> tuple[dict[str, Component], dict[str, ControlPart]]:
+    """The fields of all, and the rest of each. Call inside a Blocks context."""
+    made, parts = dict[str, Component](), dict[str, ControlPart]()
+    for number, slot in enumerate(SLOTS):
+        with gr.Accordion(word(f"group_{slot}"), open=number == 0, elem_id=f"{PLACE}_{slot}_fold"):
+            with gr.Row(elem_classes="tight"):
+                parts[slot] = ControlPart(
+                    picture=Picture(
+                        sources=["upload", "clipboard"],
+                        label=word("control_map"),
+                        height=150,
+                        elem_id=f"{PLACE}_{slot}_map",
+                        buttons=[],
+                        min_width=150,
+                    ),
+                    look=gr.HTML(elem_id=f"{PLACE}_{slot}_look", elem_classes="map-look", min_width=150),
+                    take=gr.Button(
+                        word("control_take"),
+                        size="sm",
+                        elem_id=f"{PLACE}_{slot}_take",
+                        elem_classes="for-img2img-inpaint",
+                    ),
+                )
+            for names in ROWS:
+                with gr.Row(elem_classes=["tight", *(["with-canny"] if "low" in names else [])]):
+                    made |= {f"{slot}_{name}": _field(slot, name, start, choices) for name in names}
+    return made, parts
+
+
+def _field(slot: str, name: str, start: Mapping[str, Any], choices: list[tuple[Any, str]]) -> Component:
+    """Under the heading of its ControlNet it is called as it is alone."""
+    options: dict[str, Any] = {"label": word(f"control_{name}"), "min_width": 150}
+    if name == "model":
+        options["choices"] = choices
+    return control(f"{slot}_{name}", PLACE, start.get(f"{slot}_{name}"), **options)
