@@ -246,3 +246,34 @@ def test_the_request_has_every_attribute_as_a_field_or_a_group() -> None:
 @pytest.mark.parametrize("value", ["\ud800", "a\udfff" * 100, ["\ud800"]], ids=ascii)
 def test_a_value_that_is_told_can_be_sent(value: object) -> None:
     assert kinds.shown(value).encode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Numbered:
+    """Two groups of one kind."""
+
+    weight: float = fields.setting(1.0, kinds.number(0, 2))
+    control_1: Second | None = fields.group(Second, numbered=True)
+    control_2: Second | None = fields.group(Second, numbered=True)
+
+
+def test_groups_of_one_kind_are_told_apart_by_their_slots() -> None:
+    assert [one.name for one in fields_of(Numbered)] == [
+        *("weight", "control_1", "control_1_scale", "control_2", "control_2_scale"),
+    ]
+    built = fields.build(Numbered, {"control_2": True, "control_2_scale": 3.0})
+    assert fields.there(built, Second) == {"control_2": Second(scale=3.0)}
+    assert fields.build(Numbered, fields.flat(built)) == built
+    assert fields.changed(built, "control_2_scale", 4.0).control_2 == Second(scale=4.0)
+
+
+def test_what_is_wrong_within_one_of_several_is_told_of_it() -> None:
+    built = Numbered(control_2=Second())
+    for wrong in (
+        lambda: fields.build(Numbered, {"control_2": True, "control_2_scale": 9.0}),
+        lambda: fields.changed(built, "control_2_scale", 9.0),
+        lambda: fields.unpacked(Numbered, {"control_2": {"scale": 9.0}}, fields.no_picture),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            wrong()
+        assert caught.value.field == "control_2_scale"

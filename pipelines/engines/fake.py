@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.groups import Upscale
+from pipelines.fields import there
+from pipelines.groups import Control, Upscale
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import Attention, Batch, Embedding, EngineState, GenerationResult, ModelInfo, OnProgress, Progress
 from pipelines.upscaling.plain import resized
@@ -110,6 +111,8 @@ def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
     told = f"{request.prompt}|{request.steps}|{batch.seeds[position]}"
     if (variation := batch.as_run(position).variation) is not None:
         told += f"|{variation.seed}|{variation.strength}"
+    for control in there(request, Control).values():
+        told += f"|{control.weight}|{hashlib.sha256(control.map.tobytes()).hexdigest()}"
     digest = hashlib.sha256(told.encode()).digest()
     image = Image.new("RGB", size, tuple(digest[:3]))
     image.paste(tuple(digest[3:6]), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from pipelines.fields import there
+from pipelines.groups import Control
 from pipelines.types import GenerationRequest, ModelInfo, Progress
 from webui.archive.store import ImageStore
 from webui.proof import sweep
@@ -56,6 +59,17 @@ def test_what_became_of_a_file(role: str) -> None:
     assert gone.gone
     assert gone.note is not None
     assert (gone.note.code, gone.note.values["sha256"]) == ("file_not_found", "1111111111")
+
+
+def test_each_control_network_gets_its_own_name_of_today() -> None:
+    """Also where one is called now as another was."""
+    map_of = Image.new("RGB", (64, 64))
+    names = {"control_1": "a", "control_2": "b", "control_3": "a"}
+    request = GenerationRequest(**{slot: Control(map=map_of, model=name) for slot, name in names.items()})
+    facts = {"controls": [{"name": name, "sha256": sha256} for name, sha256 in (("a", ONE), ("b", TWO), ("a", ONE))]}
+    files = [file("b", ONE, "controlnet"), file("c", TWO, "controlnet")]
+    found = there(renamed(request, matched(facts, files)), Control)
+    assert [control.model for control in found.values()] == ["b", "c", "b"]
 
 
 def test_a_file_of_another_kind_is_no_match() -> None:

@@ -131,7 +131,7 @@ def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[
             found[field] = now
             continue
         if role == "control":
-            found |= {field: now for field in _CONTROLS if found.get(field) == one.named.name}
+            found |= {field: now for field in _CONTROLS if fields.get(field) == one.named.name}
             continue
         pattern = rf"(?<=<lora:){name}(?=[:>])" if role == "lora" else rf"(?<![\w-]){name}(?![\w-])"
         for prompt in _PROMPTS:

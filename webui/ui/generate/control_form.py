@@ -39,7 +39,8 @@ def build_controls(
     """The fields of all, and the rest of each. Call inside a Blocks context."""
     made, parts = dict[str, Component](), dict[str, ControlPart]()
     for number, slot in enumerate(SLOTS):
-        with gr.Accordion(word(f"group_{slot}"), open=number == 0, elem_id=f"{PLACE}_{slot}_fold"):
+        named: dict[str, Any] = {"elem_id": f"{PLACE}_{slot}_fold", "elem_classes": "follows"}
+        with gr.Accordion(word(f"group_{slot}"), open=number == 0, **named):
             with gr.Row(elem_classes="tight"):
                 parts[slot] = ControlPart(
                     picture=Picture(
