@@ -13,6 +13,7 @@ from pipelines.kinds import Flag
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, TILINGS
 from webui.archive import VERSION
+from webui.archive.readers import controls
 from webui.archive.readers.grammar import NEGATIVE, holds, parts_of, quote
 from webui.archive.readers.names import SDCPP_SAMPLERS, SDCPP_SCHEDULES, is_file, sdcpp_fields, short, stem
 
@@ -67,7 +68,7 @@ def write(
             pairs["Model hash"] = model_sha256[:10]
         if one.setting.infotext and _told(one, settings):
             pairs[_WRITTEN.get(one.setting.infotext, one.setting.infotext)] = _text_of(one, settings[one.name])
-    line = line_of({**pairs, "RNG": "CPU", **besides})
+    line = line_of({**pairs, **controls.write(settings), "RNG": "CPU", **besides})
     negative = f"\n{NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
     return f"{settings['prompt']}{negative}\n{line}".strip()
 
@@ -107,6 +108,10 @@ def read(text: str) -> tuple[Fields, list[str]]:
     fields |= _groups({_GROUP_OF[key] for key in pairs if key in _GROUP_OF})
     unknown = []
     for key, value in pairs.items():
+        if (control := controls.read(key, value)) is not None:
+            fields |= control[0]
+            unknown += control[1]
+            continue
         found = _field(key, value)
         if found is None:
             unknown.append(f"{key}: {value}")

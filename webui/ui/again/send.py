@@ -168,7 +168,9 @@ class Sender:
         return found
 
     def _told_of_start(self, back: ReadBack, path: Path) -> list[Note]:
-        found = [Note("sent_map_missing")] if None in self._map_files(back, path).values() else []
+        maps = self._map_files(back, path)
+        asked = any(f"{slot}_model" in back.fields for slot in SLOTS)
+        found = [Note("sent_map_missing")] if None in maps.values() or (asked and not maps) else []
         if task_of(back) == "txt2img" or self._inputs(back, path):
             return found
         return [Note("sent_start_missing"), *found]
