@@ -148,6 +148,11 @@ class Upscale:
         return max(1, round(width * self.by)), max(1, round(height * self.by))
 
 
+def check_schedule(field: str, sampler: str, schedule: str) -> None:
+    if schedule not in (allowed := SAMPLERS[sampler].schedules):
+        raise InvalidRequest(field, "schedule_of_sampler", choices=allowed, sampler=sampler, value=schedule)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hires:
     """A second pass: the first picture, made larger, is denoised again from a part of its steps on."""

@@ -23,6 +23,7 @@ from pipelines.groups import (
     Inpaint,
     Upscale,
     Variation,
+    check_schedule,
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
@@ -53,11 +54,6 @@ def task_of(settings: Mapping[str, Any]) -> Task:
 def steps_at(strength: float, steps: float) -> int:
     """So many of `steps` really run for a start picture at this strength."""
     return int(round(strength * steps, 6))  # 0.29 * 100 is 28.999999999999996 in binary
-
-
-def _check_schedule(field: str, sampler: str, schedule: str) -> None:
-    if schedule not in (allowed := SAMPLERS[sampler].schedules):
-        raise InvalidRequest(field, "schedule_of_sampler", choices=allowed, sampler=sampler, value=schedule)
 
 
 def _no_step_runs(field: str, steps: int, strength: float) -> InvalidRequest:
@@ -128,7 +124,7 @@ class GenerationRequest:
 
     def __post_init__(self) -> None:
         check(self)
-        _check_schedule("schedule", self.sampler, self.schedule)
+        check_schedule("schedule", self.sampler, self.schedule)
         if self.init is not None and self.steps_run == 0:
             raise _no_step_runs("strength", self.steps, self.init.strength)
         if self.inpaint is not None:
@@ -145,7 +141,7 @@ class GenerationRequest:
         if self.init is not None:
             raise InvalidRequest("hires", "hires_beside_picture")
         sampler, schedule = self._second_sampling(hires)
-        _check_schedule("hires_schedule", sampler, schedule)
+        check_schedule("hires_schedule", sampler, schedule)
         steps = hires.steps or self.steps
         if steps_at(hires.strength, steps) == 0:
             raise _no_step_runs("hires_strength", steps, hires.strength)

@@ -16,6 +16,7 @@ from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
+from webui.jobs.maps import MAPS, SLOTS
 from webui.ui.generate.controls import PLACE, Form, schedule_update, shown_in
 from webui.ui.generate.form import image_guidance_for, rest_of
 from webui.ui.generate.handlers import refused
@@ -26,7 +27,7 @@ from .forms import build_form, values
 BUILTIN = ModelInfo(name="builtin", family="builtin", path="", native_size=128)
 FULL = StorageError("folder_gone", folder="D:/out")
 GROUPS = groups_of(GenerationRequest)
-SWITCHED = {one.group for one in REQUEST_FIELDS if one.switch and not GROUPS[one.group].tasks}  # that every task has
+EVERYWHERE = {name for name, group in GROUPS.items() if not group.tasks}  # that every task has
 REAL = ModelInfo(name="dream.safetensors", family="sd1", path="", native_size=512)
 
 
@@ -43,7 +44,7 @@ def test_every_field_of_the_page_has_a_control_and_a_task_those_of_its_groups(
 ) -> None:
     page = [one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture]
     assert set(form.named) == {one.name for one in page}
-    assert [one.name for one in shown_in(task)] == [one.name for one in page if one.group in groups | SWITCHED]
+    assert [one.name for one in shown_in(task)] == [one.name for one in page if one.group in groups | EVERYWHERE]
 
 
 @pytest.mark.parametrize("group", ["init", "inpaint"])
@@ -102,14 +103,15 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "clip_skip": 2,
     "vae": "kl.safetensors",
     "dialect": "compel",
+    **{f"{slot}_{name}": value for slot in SLOTS for name, value in (("start", 0.25), ("end", 0.75))},
 }
-CHANGED = changed("", "hires", *SWITCHED, **GIVEN)
+CHANGED = changed("", "hires", *EVERYWHERE, **GIVEN)
 
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_each_value_arrives_under_its_own_name(form: Form, name: str) -> None:
     assert CHANGED.keys() == {one.name for one in shown_in("txt2img")}
-    assert flat(form.request(values(form, **CHANGED), "txt2img"))[name] == CHANGED[name]
+    assert flat(form.request(values(form, **CHANGED), "txt2img", dict.fromkeys(MAPS, IMAGE)))[name] == CHANGED[name]
 
 
 IMAGE, MASK = Image.new("RGB", (64, 64)), Image.new("L", (64, 64), 255)

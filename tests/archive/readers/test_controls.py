@@ -18,7 +18,8 @@ MAP = Image.new("RGB", (64, 64))
 THEIRS = (
     "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, "
     'ControlNet 0: "Module: canny, Model: control_v11p_sd15_canny [d14c016b], Weight: 0.8, '
-    "Resize Mode: Crop and Resize, Processor Res: 512, Threshold A: 90.0, Threshold B: 180.0, Guidance Start: 0.1, Guidance End: 0.9, "
+    "Resize Mode: Crop and Resize, Processor Res: 512, Threshold A: 90.0, Threshold B: 180.0, "
+    "Guidance Start: 0.1, Guidance End: 0.9, "
     'Pixel Perfect: True, Control Mode: My prompt is more important", '
     'ControlNet 1: "Module: depth_midas, Model: control_v11f1p_sd15_depth [cfd03158], Weight: 1.0, '
     'Guidance Start: 0.0, Guidance End: 1.0, Control Mode: ControlNet is more important", Version: v1.10.1'
