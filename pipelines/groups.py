@@ -303,3 +303,23 @@ class Control:
         check(self)
         if self.end < self.start:
             raise InvalidRequest("end", "control_ends_early", start=self.start, value=self.end)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reuse:
+    """Inner features of a step are handed on to those behind it: quicker, and a little different
+    (`pipelines.engines.modifiers.reusing`)."""
+
+    # of so many steps one is computed wholly
+    interval: int = setting(3, whole(2, 10), name="reuse_interval", infotext="DeepCache interval")
+    # shares of the steps: only those behind the one and before the other are begun so
+    start: float = setting(0.0, number(0, 1, step=0.01), name="reuse_start", infotext="DeepCache start", sparse=True)
+    stop: float = setting(1.0, number(0, 1, step=0.01), name="reuse_stop", infotext="DeepCache stop", sparse=True)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def at(self, step: int, steps: int) -> bool:
+        """Whether `step`, 1 … steps, takes what is kept."""
+        done = step - 1
+        return self.start <= done / steps < self.stop and done % self.interval != 0

@@ -21,6 +21,7 @@ from pipelines.groups import (
     Hires,
     InitImage,
     Inpaint,
+    Reuse,
     Upscale,
     Variation,
     check_schedule,
@@ -109,6 +110,7 @@ class GenerationRequest:
     control_1: Control | None = group(Control, numbered=True)
     control_2: Control | None = group(Control, numbered=True)
     control_3: Control | None = group(Control, numbered=True)
+    reuse: Reuse | None = group(Reuse)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)

@@ -28,6 +28,7 @@ from pipelines.groups import (
     Hires,
     InitImage,
     Inpaint,
+    Reuse,
     Variation,
 )
 from pipelines.models.files.headers import read_header
@@ -64,6 +65,7 @@ NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
 GUIDED = 0.3  # of all have changed guidance
 VARIED = 0.2  # of all pictures are variations of a seed
 SOFT = 0.3  # of the masks
+REUSED = 0.15  # hand inner features from step to step
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
@@ -121,6 +123,9 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
         )
         if choose.random() < VARIED:
             request = replace(request, variation=_variation(choose))
+        if choose.random() < REUSED:
+            start = choose.choice((0.0, 0.0, 0.3))
+            request = replace(request, reuse=Reuse(interval=choose.choice((2, 3)), start=start))
         yield _started(choose, request, TASKS[number % len(TASKS)])
 
 
@@ -234,6 +239,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "batch sizes": len({request.batch_size for request in requests}),
         "sizes": len({(request.width, request.height) for request in requests}),
         "with changed guidance": sum(request.guiding is not None for request in requests),
+        "with features shared between steps": sum(request.reuse is not None for request in requests),
         "variations of a seed": sum(request.variation is not None for request in requests),
         "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),

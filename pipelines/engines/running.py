@@ -19,6 +19,7 @@ from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.control import following
 from pipelines.engines.modifiers.guiding import modifiers_of
+from pipelines.engines.modifiers.reusing import Reused
 from pipelines.engines.modifiers.tiling import Tiling, edges_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
@@ -61,7 +62,8 @@ def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modif
     guided = modifiers_of(request.guiding, prompts_in(request.prompt, request.dialect))
     edges = edges_of(request.tiling)
     tiled = (Tiling(edges=edges),) if any(edges) else ()
-    return (*guided, *tiled, *following(request, controls))
+    reused = () if request.reuse is None else (Reused(request.reuse),)
+    return (*guided, *tiled, *following(request, controls), *reused)
 
 
 def as_asked(maker: Maker, before: Outcome | None) -> Start:

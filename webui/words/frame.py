@@ -143,6 +143,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "hires_prompt": ("Prompt of the second pass", "第二遍提示词"),
     "hires_prompt_info": ("Empty: as the first", "留空表示与第一遍相同"),
     "hires_negative_prompt": ("Negative prompt of the second pass", "第二遍反向提示词"),
+    # -- features that steps share
+    "reuse": ("Share between steps (DeepCache)", "步间共享特征 (DeepCache)"),
+    "reuse_info": ("Quicker, a little different", "更快，画面略有不同"),
+    "reuse_interval": ("DeepCache: one whole step in", "DeepCache：每几步完整计算一次"),
+    "reuse_start": ("DeepCache: from", "DeepCache：起点"),
+    "reuse_start_info": ("Share of the steps", "占步数的比例"),
+    "reuse_stop": ("DeepCache: until", "DeepCache：终点"),
+    "reuse_stop_info": ("Share of the steps", "占步数的比例"),
     # -- how the prompts lead
     "guiding": ("Guidance, refined", "引导细节"),
     "guiding_on": ("Guide as set below", "按以下设置引导"),
