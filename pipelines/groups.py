@@ -257,6 +257,11 @@ class Guiding:
         0.0, number(0, 15, step=0.1), name="guiding_attention", infotext="PAG scale", sparse=True
     )
     layers: float = setting(0.0, number(0, 15, step=0.1), name="guiding_layers", infotext="SLG scale", sparse=True)
+    smoothing: float = setting(
+        0.0, number(0, 15, step=0.1), name="guiding_smoothing", infotext="SEG scale", sparse=True
+    )
+    # of the smoothing: how far queries are blurred, places of the layer; 0: all are their mean
+    blur: float = setting(0.0, number(0, 100, step=0.5), name="guiding_blur", infotext="SEG blur sigma", sparse=True)
     freeu: bool = setting(
         False, flag(), name="guiding_freeu", infotext="freeu_enabled", words={"True": True, "False": False}, sparse=True
     )
@@ -277,7 +282,7 @@ class Guiding:
     @property
     def spoilt(self) -> int:
         """So many more times the network is asked of each prompt."""
-        return (self.attention > 0) + (self.layers > 0)
+        return (self.attention > 0) + (self.layers > 0) + (self.smoothing > 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

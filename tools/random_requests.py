@@ -167,6 +167,8 @@ def _guiding(choose: random.Random) -> Guiding:
         percentile=choose.choice((95.0, 100.0)),
         attention=choose.choice((0.0, 0.0, 3.0)),
         layers=choose.choice((0.0, 0.0, 2.0)),
+        smoothing=choose.choice((0.0, 0.0, 3.0)),
+        blur=choose.choice((0.0, 1.5)),
         freeu=choose.random() < 0.25,
         rescale=choose.choice((0.0, 0.7)),
         start=choose.choice((0.0, 0.0, 0.2)),

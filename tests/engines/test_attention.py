@@ -146,10 +146,10 @@ def test_maps_travel_between_the_processes(run: Run) -> None:
 
 @pytest.mark.parametrize(("places", "size"), [(4096, (64, 64)), (1024, (32, 32)), (70, (7, 10)), (20, (4, 5))])
 def test_levels_halve_and_round_up(places: int, size: tuple[int, int]) -> None:
-    from pipelines.engines.modifiers.attention import _grid
+    from pipelines.engines.modifiers.attention import grid_of
 
     latents = (64, 64) if places > 100 else (13, 20)
-    assert _grid(places, *latents) == size
+    assert grid_of(places, *latents) == size
 
 
 def test_it_needs_no_more_than_one_head_at_a_time(engine: LocalEngine) -> None:

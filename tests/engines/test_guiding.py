@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 from pipelines.engines.modifiers.base import Call, Modifier  # noqa: E402
 from pipelines.engines.modifiers.guiding import modifiers_of  # noqa: E402
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for  # noqa: E402
-from tests.engines.test_modifiers import GUIDANCE, NEGATIVES, POSITIVES, STEPS, euler, network, ours  # noqa: E402
+from tests.engines.test_modifiers import GUIDANCE, NEGATIVES, NOISE, POSITIVES, STEPS, euler, network, ours  # noqa: E402
 
 WAYS = (
     Guiding(rescale=0.7),
@@ -30,6 +30,7 @@ WAYS = (
     Guiding(method="thresholded", mimicked=2.0),
     Guiding(attention=3.0),
     Guiding(layers=2.0),
+    Guiding(smoothing=2.0, blur=1.0),
     Guiding(freeu=True),
 )
 PREDICTIONS = ("epsilon", "v_prediction")
@@ -89,10 +90,11 @@ class Talkative(torch.nn.Module):  # type: ignore[misc]
         return (0.5 * torch.tanh(sample + own) + 0.7 * own,)
 
 
-def listened(guiding: Guiding, scheduler: Any = None, unet: Any = None) -> tuple[list[Said], Any]:
+def listened(guiding: Guiding, scheduler: Any = None, unet: Any = None, noise: Any = NOISE) -> tuple[list[Said], Any]:
     """What was said with two prompts, in each call, and the latents."""
     listener = Listener()
-    latents = ours(unet or Talkative(), scheduler or euler(), First(listener), *modifiers_of(guiding), listener)
+    modifiers = First(listener), *modifiers_of(guiding), listener
+    latents = ours(unet or Talkative(), scheduler or euler(), *modifiers, noise=noise)
     return listener.said, latents
 
 
@@ -285,6 +287,44 @@ def test_perturbed_attention() -> None:
         negative, positive, perturbed = spoken(unet, one, scheduler, number, *words)
         close(one.guided, negative + GUIDANCE * (positive - negative) + scale * (positive - perturbed))
         assert np.abs(positive - perturbed).max() > 1e-2
+
+
+@pytest.mark.parametrize(("blur", "height", "width"), [(0.0, 8, 8), (0.7, 8, 8), (5.0, 8, 8), (1.0, 8, 16)])
+def test_smoothed_energy(blur: float, height: int, width: int) -> None:
+    """arXiv:2408.00760, §4: queries times a Gaussian, here as a matrix of all pairs of places, mirrored at
+    the border and cut at six sigmas or, as its authors' code has it, at the side."""
+    unet, scheduler, scale = lively(), euler(), 2.5
+    noise = torch.randn(2, 4, height, width, generator=torch.Generator().manual_seed(4))
+    said, _ = listened(Guiding(smoothing=scale, blur=blur), scheduler, unet, noise)
+    matrix = torch.from_numpy(np.kron(*(gaussian(side // 2, blur) for side in (height, width)))).float()
+
+    def blurred(layer: Any, given: Any, queries: Any) -> Any:
+        return torch.cat([queries[: -len(noise)], matrix @ queries[-len(noise) :]])
+
+    for number, one in enumerate(said):
+        (negative, positive) = spoken(unet, one, scheduler, number, NEGATIVES, POSITIVES)
+        layers = [block.attn1.to_q for block in unet.mid_block.attentions[0].transformer_blocks]
+        hooks = [layer.register_forward_hook(blurred) for layer in layers]
+        smoothed = spoken(unet, one, scheduler, number, NEGATIVES, POSITIVES, POSITIVES)[-1]
+        for hook in hooks:
+            hook.remove()
+        close(one.guided, negative + GUIDANCE * (positive - negative) + scale * (positive - smoothed))
+        assert np.abs(positive - smoothed).max() > 1e-3
+
+
+def gaussian(side: int, sigma: float) -> Any:
+    """(side, side): how much each place has of each."""
+    if sigma == 0:
+        return np.full((side, side), 1 / side)
+    kernel = int(np.ceil(6 * sigma)) + 1 - int(np.ceil(6 * sigma)) % 2
+    reach = min(kernel, side - (side % 2 - 1)) // 2
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    found = np.zeros((side, side))
+    for place in range(side):
+        for offset, weight in zip(range(-reach, reach + 1), weights / weights.sum(), strict=True):
+            other = abs(place + offset)
+            found[place, other if other < side else 2 * (side - 1) - other] += weight
+    return found
 
 
 def test_skipped_layers() -> None:

@@ -71,7 +71,7 @@ class Watcher(Modifier):
         for word in words:
             whole = torch.zeros(height, width)
             for places, total in self._sums[word].items():
-                grid = total[image].view(1, 1, *_grid(places, height, width)).float().cpu()
+                grid = total[image].view(1, 1, *grid_of(places, height, width)).float().cpu()
                 whole += F.interpolate(grid, (height, width), mode="bicubic", align_corners=False)[0, 0].clamp(min=0)
             found.append(whole / self._counts[word])
         data = torch.stack(found).numpy().astype("<f4").tobytes() if found else b""
@@ -121,7 +121,7 @@ class Watcher(Modifier):
                 self._counts[word] = self._counts.get(word, 0) + 1
 
 
-def _grid(places: int, height: int, width: int) -> tuple[int, int]:
+def grid_of(places: int, height: int, width: int) -> tuple[int, int]:
     """Rows and columns of a layer that sees so many places of latents of this size: each level halves, rounded up."""
     while height * width > places:
         height, width = math.ceil(height / 2), math.ceil(width / 2)

@@ -6,6 +6,7 @@ are one c = n + Σ weight (c_i − n). All numbers are taken of each image by it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from pipelines.engines.conditioning import NEGATIVE, POSITIVE, Predictions, Rows, combined
+from pipelines.engines.modifiers.attention import grid_of
 from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
 from pipelines.groups import Guiding
 from pipelines.sampling.levels import Level
@@ -35,6 +37,8 @@ def modifiers_of(guiding: Guiding | None, prompts: int = 1) -> tuple[Modifier, .
         made.append(WithoutAttention(guiding.attention, prompts))
     if guiding.layers > 0:
         made.append(WithoutLayers(guiding.layers, prompts))
+    if guiding.smoothing > 0:
+        made.append(Smoothed(guiding.smoothing, prompts, guiding.blur))
     if guiding.rescale > 0:
         made.append(Rescaled(guiding.rescale))
     if guiding.freeu:
@@ -191,8 +195,8 @@ class Spoilt(Modifier):
         """By name: what is spoilt."""
         raise NotImplementedError
 
-    def spoil(self, layer: Any, given: torch.Tensor) -> torch.Tensor:
-        """What the layer says instead, of those rows."""
+    def spoil(self, layer: Any, given: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+        """What the layer says instead, of those rows: what it is given, and what it said."""
         raise NotImplementedError
 
     @contextmanager
@@ -209,7 +213,7 @@ class Spoilt(Modifier):
     def _after(self, layer: Any, given: Sequence[Any], options: Mapping[str, Any], said: torch.Tensor) -> torch.Tensor:
         values = given[0] if given else options["hidden_states"]
         rows = self._rows
-        return torch.cat([said[: rows.start], self.spoil(layer, values[rows]), said[rows.stop :]])
+        return torch.cat([said[: rows.start], self.spoil(layer, values[rows], said[rows]), said[rows.stop :]])
 
     def rows(self, rows: tuple[Rows, ...], step: int) -> tuple[Rows, ...]:
         prompts = [one for one in rows if one.role == POSITIVE]
@@ -241,9 +245,9 @@ class WithoutAttention(Spoilt):
     def layers(self, network: Any) -> Mapping[str, Any]:
         return {f"{name}.attn1": block.attn1 for name, block in middle(network).items()}
 
-    def spoil(self, layer: Any, given: torch.Tensor) -> torch.Tensor:
-        said: torch.Tensor = layer.to_out[0](layer.to_v(given))
-        return said
+    def spoil(self, layer: Any, given: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = layer.to_out[0](layer.to_v(given))
+        return found
 
 
 class WithoutLayers(Spoilt):
@@ -255,8 +259,45 @@ class WithoutLayers(Spoilt):
     def layers(self, network: Any) -> Mapping[str, Any]:
         return middle(network)
 
-    def spoil(self, layer: Any, given: torch.Tensor) -> torch.Tensor:
+    def spoil(self, layer: Any, given: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
         return given
+
+
+class Smoothed(Spoilt):
+    """What each place asks for is blurred with what its neighbours do: Hong 2024, "Smoothed Energy Guidance: Guiding
+    Diffusion Models with Reduced Energy Curvature of Attention", arXiv:2408.00760."""
+
+    role = "smoothed"
+
+    def __init__(self, scale: float, prompts: int, blur: float) -> None:
+        super().__init__(scale, prompts)
+        self._blur, self._shape = blur, (1, 1)
+
+    def layers(self, network: Any) -> Mapping[str, Any]:
+        return {f"{name}.attn1.to_q": block.attn1.to_q for name, block in middle(network).items()}
+
+    def call(self, call: Call) -> Added:
+        self._shape = call.latents.shape[-2], call.latents.shape[-1]
+        return super().call(call)
+
+    def spoil(self, layer: Any, given: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+        queries = said.float()  # (rows, places, width)
+        if self._blur == 0:
+            return queries.mean(1, keepdim=True).expand_as(queries).to(said)
+        picture = queries.transpose(1, 2).reshape(len(said), -1, *grid_of(said.shape[1], *self._shape))
+        blurred = _blurred(_blurred(picture, self._blur).transpose(2, 3), self._blur).transpose(2, 3)
+        return blurred.flatten(2).transpose(1, 2).to(said)
+
+
+def _blurred(values: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Along the last side, by a Gaussian over six sigmas or as much as the side has; what lies outside is mirrored."""
+    side = values.shape[-1]
+    reach = min(math.ceil(6 * sigma), side) // 2
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=values.device) / sigma) ** 2)
+    flat = values.reshape(-1, 1, side)
+    mirrored = torch.nn.functional.pad(flat, (reach, reach), mode="reflect")
+    found = torch.nn.functional.conv1d(mirrored, (weights / weights.sum()).to(values)[None, None])
+    return found.reshape(values.shape)
 
 
 def middle(network: Any) -> dict[str, Any]:

@@ -78,6 +78,7 @@ GUIDING_ROWS = (
     ("", "guiding_least_sigma"),
     ("", "guiding_all_steps"),
     ("", "guiding_attention", "guiding_layers"),
+    ("", "guiding_smoothing", "guiding_blur"),
     ("", "guiding_freeu"),
     ("freeu", "guiding_inner_1", "guiding_inner_2"),
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
