@@ -29,7 +29,7 @@ def test_the_drawing_covers_what_is_promised() -> None:
     changed = [request.guiding for request in requests if request.guiding is not None]
     assert {one.limited for one in changed} == {one.freeu for one in changed} == {True, False}
     assert {one.method for one in changed} == set(GUIDING_METHODS)
-    assert {one.spoilt for one in changed} == {0, 1, 2}
+    assert {one.spoilt for one in changed} == {0, 1, 2, 3}
     assert [request.prompt for request in draw(1, 30)] == [request.prompt for request in requests[:30]]
 
 

@@ -49,3 +49,10 @@ def test_what_compel_cannot_read_is_told_in_both_languages(reader: Reader) -> No
     english, chinese = reader.read(["builtin", "compel", 'a "cat".swap("dog")', ""])["fault"]
     assert "must not use .swap()" in english
     assert "不能使用 .swap()" in chinese
+
+
+def test_what_is_no_text_is_told_in_both_languages(reader: Reader) -> None:
+    """Half of a character, which a browser may send: no tokenizer takes it."""
+    english, chinese = reader.read(["builtin", "a1111", "a star", "a \ud800"])["fault"]
+    assert english.startswith("Negative prompt")
+    assert chinese.startswith("反向提示词")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pipelines.errors import Note, SeedprintError
+from pipelines.kinds import Text
 from pipelines.prompts.grammar import tag_fault
 from pipelines.types import BUILTIN, PromptReading, Token, TokenChunk
 from webui.jobs.choices import unbalanced
@@ -66,6 +67,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     ),
 }
 BOXES = ("prompt", "negative_prompt")
+_TEXT = Text()
 
 
 class Reading(Widget):
@@ -114,6 +116,7 @@ class Reader:
         answer: dict[str, Any] = {}
         for name, text in zip(BOXES, texts, strict=True):
             try:
+                _TEXT.check(name, text)
                 reading = self._service.read_prompt(model, text, negative=name == "negative_prompt", dialect=dialect)
             except SeedprintError as error:
                 return {"fault": [fault(error, language) for language in LANGUAGES]}
