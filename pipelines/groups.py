@@ -26,6 +26,8 @@ MaskedContent = Literal["fill", "original", "latent noise", "latent nothing"]
 RESIZE_MODES: tuple[str, ...] = get_args(ResizeMode)
 MASKED_CONTENTS: tuple[str, ...] = get_args(MaskedContent)
 OWN_CONTROL = "builtin-outlines"  # the ControlNet that ships with the project, for the built-in model
+# what a map shows, in the order in which union networks count them; those after the sixth only some know
+CONTROL_KINDS = (*("pose", "depth", "thick lines", "thin lines", "normals", "segments"), "tile", "repaint")
 BALANCES = ("balanced", "prompt", "control")  # which of the two counts for more
 GUIDING_METHODS = ("plain", "zero star", "projected", "thresholded")
 SAME = "same"  # as the first pass
@@ -298,6 +300,8 @@ class Control:
     end: float = setting(1.0, number(0, 1, step=0.01))
     # "prompt": the finer, the weaker; "control": so, and the negative prompt's half goes without it
     balance: str = setting(BALANCES[0], choice(*BALANCES))
+    # of a network that reads several kinds of maps (union)
+    kind: str = setting("thin lines", choice(*CONTROL_KINDS))
     # how page and command line made the map of a picture; it counts nothing here
     preprocessor: str = setting(PREPROCESSORS[0], choice(*PREPROCESSORS), axis=False)
     # of "canny": how strong an edge goes on, and how strong it begins

@@ -17,8 +17,9 @@ from pipelines import images
 from pipelines.engines.conditioning import NEGATIVE
 from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
 from pipelines.engines.modifiers.editing import BLIND
+from pipelines.errors import InvalidRequest
 from pipelines.fields import there
-from pipelines.groups import Control
+from pipelines.groups import CONTROL_KINDS, Control
 from pipelines.models.weights.components import Beside
 from pipelines.types import GenerationRequest
 
@@ -50,13 +51,22 @@ class Following(Modifier):
             call.sample[led],
             call.timestep,
             encoder_hidden_states=call.words[led],
-            controlnet_cond=self.picture.to(call.sample).expand(len(led), -1, -1, -1),
+            **self._shown(self.picture.to(call.sample).expand(len(led), -1, -1, -1)),
             conditioning_scale=self.told.weight,
             guess_mode=self.told.balance != "balanced" or pooled,  # the finer, the weaker
             added_cond_kwargs=conditions or None,
             return_dict=False,
         )
         return Added(down=[_among(call, led, one) for one in down], middle=_among(call, led, middle))
+
+    def _shown(self, picture: torch.Tensor) -> dict[str, Any]:
+        """The map as the network takes it; one that reads several kinds is told which it is."""
+        if "num_control_type" not in self.network.config:
+            return {"controlnet_cond": picture}
+        kind = CONTROL_KINDS.index(self.told.kind)
+        told = picture.new_zeros(len(picture), self.network.config.num_control_type)
+        told[:, kind] = 1
+        return {"controlnet_cond": [picture], "control_type": told, "control_type_idx": [kind]}
 
     def _counts_at(self, call: Call) -> bool:
         before = call.number / call.calls < self.told.start
@@ -74,10 +84,16 @@ def _among(call: Call, led: list[int], residuals: torch.Tensor) -> torch.Tensor:
 
 
 def following(request: GenerationRequest, networks: Mapping[str, Any]) -> tuple[Following, ...]:
-    """Those that a request asks for; `networks`: of each of its slots."""
+    """Those that a request asks for; `networks`: of each of its slots. Raises `InvalidRequest`."""
+    asked = there(request, Control)
+    for slot, control in asked.items():
+        kinds = CONTROL_KINDS[: networks[slot].config.get("num_control_type")]
+        if control.kind not in kinds:
+            raise InvalidRequest(f"{slot}_kind", "choice", choices=kinds, value=control.kind)
+    size = request.width, request.height
     return tuple(
-        Following(network=networks[slot], told=control, picture=picture_of(control, request.width, request.height))
-        for slot, control in there(request, Control).items()
+        Following(network=networks[slot], told=control, picture=picture_of(control, *size))
+        for slot, control in asked.items()
     )
 
 

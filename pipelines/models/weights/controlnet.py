@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel
+from diffusers import ControlNetModel, ControlNetUnionModel
 from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 from safetensors.torch import load_file
 
@@ -28,6 +28,7 @@ from pipelines.types import ModelInfo
 
 _PREFIX = "control_model."
 _HINT = "controlnet_cond_embedding."
+_KINDS = "task_embedding"  # of a union network: one row for each kind of map
 # of its UNet's config: what a copy of its way down shares with it
 _SHARED = (
     *("flip_sin_to_cos", "freq_shift", "only_cross_attention", "block_out_channels", "layers_per_block"),
@@ -63,7 +64,8 @@ def read_control(info: ModelInfo, parts: Components, field: str) -> Any:
         shared = _shared(parts)
         tensors = _as_diffusers_names(widened(load_file(conversion.loadable(info)), parts.placement.dtype), shared)
         config = shared | _told_by(tensors, shared) | _said_beside(Path(info.path))
-        network = filled(ControlNetModel, config, tensors, parts.placement)
+        several = _KINDS in tensors
+        network = filled(ControlNetUnionModel if several else ControlNetModel, config, tensors, parts.placement)
     network.requires_grad_(False)
     return network if parts.placement.moves else parts.placement.place(network)
 
@@ -94,8 +96,14 @@ def _told_by(tensors: Mapping[str, torch.Tensor], shared: Mapping[str, Any]) -> 
         "conditioning_channels": tensors[f"{_HINT}conv_in.weight"].shape[1],
         "conditioning_embedding_out_channels": tuple(widths),
         "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
-        "mid_block_type": "UNetMidBlock2DCrossAttn" if middle else "UNetMidBlock2D",
     }
+    if _KINDS in tensors:
+        kinds, width = tensors[_KINDS].shape
+        layers = len(_numbered(tensors, r"transformer_layes\.(\d+)\..*"))
+        found |= {"num_control_type": kinds, "num_trans_channel": width, "num_trans_layer": layers}
+        found["num_proj_channel"] = tensors["spatial_ch_projs.weight"].shape[0]
+    else:
+        found["mid_block_type"] = "UNetMidBlock2DCrossAttn" if middle else "UNetMidBlock2D"
     for part, option in _OPTIONAL.items():
         if not any(name.startswith(part) for name in tensors):
             found[option] = None

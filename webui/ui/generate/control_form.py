@@ -15,7 +15,7 @@ from webui.ui.generate.controls import PLACE, choice_label, control
 from webui.ui.inputs import Picture
 from webui.ui.labels import word
 
-ROWS = (("model", "preprocessor"), ("low", "high"), ("weight", "balance"), ("start", "end"))
+ROWS = (("model", "preprocessor"), ("low", "high"), ("weight", "balance"), ("start", "end"), ("kind",))
 MADE_OF = ("preprocessor", "low", "high")  # what its map depends on, beside the picture and its size
 
 
