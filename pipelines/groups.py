@@ -300,7 +300,7 @@ class Control:
     end: float = setting(1.0, number(0, 1, step=0.01))
     # "prompt": the finer, the weaker; "control": so, and the negative prompt's half goes without it
     balance: str = setting(BALANCES[0], choice(*BALANCES))
-    # of a network that reads several kinds of maps (union)
+    # for a network that reads several kinds of maps (union); "repaint": what the mask covers is hidden from it
     kind: str = setting("thin lines", choice(*CONTROL_KINDS))
     # how page and command line made the map of a picture; it counts nothing here
     preprocessor: str = setting(PREPROCESSORS[0], choice(*PREPROCESSORS), axis=False)

@@ -62,6 +62,8 @@ def _title(family: str) -> str | Note:
 
 def _check_shape(slot: str, control: Control, request: GenerationRequest) -> None:
     size = request.width, request.height
+    if request.init is not None and request.inpaint is not None and request.inpaint.only_masked:
+        size = request.init.image.size  # of which only a part is worked on
     if images.cut_off(control.map.size, size) > CUT_OFF:
         wanted, value = ("{} × {}".format(*one) for one in (size, control.map.size))
         raise InvalidRequest(f"{slot}_map", "map_shape", wanted=wanted, value=value)

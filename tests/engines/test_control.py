@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.groups import Control, Hires, InitImage
+from pipelines.groups import Control, Hires, InitImage, Inpaint
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 from tests.models.files import write_model
@@ -177,6 +177,47 @@ def test_both_passes_follow_the_map_each_at_its_size(controlled: Any) -> None:
     assert result.image.size == (128, 128)
     doubled = np.asarray(drawn(1).resize((128, 128), Image.Resampling.LANCZOS), np.float32) / 255
     assert torch.equal(seen[-1][0], torch.from_numpy(doubled).permute(2, 0, 1))
+
+
+def shown(engine: Any, request: GenerationRequest) -> Any:
+    """The map as the network is given it, (height, width, 3)."""
+    made(engine, request)
+    (network,) = engine._controls._held.values()
+    seen: list[Any] = []
+    hook = network.controlnet_cond_embedding.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    try:
+        engine.generate(batch_of(request, 7), ignore)
+    finally:
+        hook.remove()
+    return seen[0][0].permute(1, 2, 0).numpy()
+
+
+def test_what_is_to_be_repainted_is_hidden_from_a_network_that_fills_in(controlled: Any) -> None:
+    engine, _ = controlled
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (8, 16, 40, 48))
+    init, inpaint = InitImage(image=drawn(3)), Inpaint(mask=mask, mask_blur=0)
+    request = replace(WISH, init=init, inpaint=inpaint)
+    found = shown(engine, replace(request, control_1=Control(map=drawn(3), model="first", kind="repaint")))
+    wanted = np.asarray(drawn(3), np.float32) / 255
+    wanted[16:48, 8:40] = -1  # as `make_inpaint_condition` of diffusers' pages
+    assert (found == wanted).all()
+    plain = shown(engine, replace(request, control_1=Control(map=drawn(3), model="first")))
+    assert (plain == np.asarray(drawn(3), np.float32) / 255).all()
+
+
+def test_where_only_the_masked_part_is_worked_on_so_is_the_map(controlled: Any) -> None:
+    engine, _ = controlled
+    start = drawn(3, (128, 96))
+    mask = Image.new("L", (128, 96))
+    mask.paste(255, (64, 32, 128, 96))
+    inpaint = Inpaint(mask=mask, mask_blur=0, only_masked=True, padding=0)
+    request = replace(WISH, init=InitImage(image=start), inpaint=inpaint)
+    found = shown(engine, replace(request, control_1=Control(map=drawn(1, (128, 96)), model="first")))
+    part = drawn(1, (128, 96)).crop((64, 32, 128, 96))
+    assert (found == np.asarray(part, np.float32) / 255).all()
+    with pytest.raises(InvalidRequest):
+        engine.check(replace(request, control_1=Control(map=drawn(1), model="first")))
 
 
 def test_it_is_in_the_memory_plan_and_gone_when_nobody_asks(controlled: Any, monkeypatch: pytest.MonkeyPatch) -> None:

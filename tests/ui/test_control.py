@@ -103,3 +103,21 @@ def test_without_a_picture_its_fields_count_nothing(ui: Page) -> None:
     assert ui.engine.batches[-1].request.control_1 is None
     look = ui.call("form_control_1_look", {"form_control_1_preprocessor": "canny"})["form_control_1_look"]
     assert value_of(look) == ""
+
+
+def test_a_map_lies_over_the_whole_of_a_picture_of_which_a_part_is_repainted(ui: Page) -> None:
+    values = small("inpaint", only_masked=True, control_1_map=picture(uploaded(ui, drawing())))
+    ui.generate("inpaint", values | {"form_painter": painted(ui)})
+    request = ui.engine.batches[-1].request
+    assert request.init is not None
+    assert request.control_1 is not None
+    assert request.control_1.map.size == request.init.image.size
+
+
+def test_a_picture_comes_to_the_size_as_the_one_that_is_started_from_does(ui: Page) -> None:
+    start = picture(uploaded(ui, drawing()))
+    values = small("img2img", resize_mode="stretch", control_1_map=start)
+    ui.generate("img2img", values | {"form_image": start})
+    control = ui.engine.batches[-1].request.control_1
+    assert control is not None
+    assert control.map.tobytes() == fit(drawing(), (64, 64), "stretch").tobytes()

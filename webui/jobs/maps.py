@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.control.preprocessing import map_of
 from pipelines.fields import field_of, fields_of, groups_of
-from pipelines.groups import Control
+from pipelines.groups import Control, ResizeMode
 from pipelines.images import fit
 from pipelines.types import GenerationRequest
 
@@ -26,15 +26,25 @@ def with_maps(pictures: Mapping[str, Image], settings: Mapping[str, Any]) -> dic
     found = dict(pictures)
     for slot, name in zip(SLOTS, MAPS, strict=True):
         if name in pictures:
-            found[name] = _map(pictures[name], slot, settings)
+            made_for = _frame(pictures, settings)
+            found[name] = _map(fit(pictures[name], *made_for), slot, settings)
     return found
 
 
+def _frame(pictures: Mapping[str, Image], settings: Mapping[str, Any]) -> tuple[tuple[int, int], ResizeMode]:
+    """The size of the picture that a map lies over, and how another picture comes to it: as the one that is started
+    from does. What is finer than its pixels is no line of it."""
+    start = pictures.get("init_image")
+    if start is not None and "mask" in pictures and settings.get("only_masked") is True:
+        return start.size, "crop"
+    width, height = (_checked(side, settings[side]) for side in ("width", "height"))
+    mode: Any = "crop" if start is None else _checked("resize_mode", settings.get("resize_mode", "crop"))
+    return (width, height), mode
+
+
 def _map(image: Image, slot: str, settings: Mapping[str, Any]) -> Image:
-    """At the size of the picture that is asked for: what is finer than its pixels is no line of it."""
-    size = tuple(_checked(side, settings[side]) for side in ("width", "height"))
     making = [_checked(f"{slot}_{name}", settings.get(f"{slot}_{name}", _DEFAULTS[name])) for name in _MAKING]
-    return map_of(fit(image, (size[0], size[1]), "crop"), *making)
+    return map_of(image, *making)
 
 
 def _checked(name: str, value: Any) -> Any:

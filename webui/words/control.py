@@ -24,7 +24,7 @@ _INFOS: dict[str, tuple[str, str]] = {
     "start_info": ("Share of the steps", "占步数的比例"),
     "end_info": ("Share of the steps", "占步数的比例"),
     "weight_info": ("0: off", "0 为关闭"),
-    "kind_info": ("For union networks", "仅用于 union 网络"),
+    "kind_info": ("For union and inpaint networks", "用于 union 与重绘网络"),
     "map_help": (
         "The picture whose edges, lines or colours are followed, or a map of them",
         "要遵循其边缘、线条或颜色的图片，或其控制图",

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from pipelines import images
 from pipelines.engines.conditioning import NEGATIVE
@@ -21,6 +23,8 @@ from pipelines.errors import InvalidRequest
 from pipelines.fields import there
 from pipelines.groups import CONTROL_KINDS, Control
 from pipelines.models.weights.components import Beside
+from pipelines.sampling import masks
+from pipelines.sampling.masks import Canvas
 from pipelines.types import GenerationRequest
 
 UNLED = (NEGATIVE, BLIND)  # rows that go without it where the control is to count for more
@@ -90,14 +94,27 @@ def following(request: GenerationRequest, networks: Mapping[str, Any]) -> tuple[
         kinds = CONTROL_KINDS[: networks[slot].config.get("num_control_type")]
         if control.kind not in kinds:
             raise InvalidRequest(f"{slot}_kind", "choice", choices=kinds, value=control.kind)
-    size = request.width, request.height
     return tuple(
-        Following(network=networks[slot], told=control, picture=picture_of(control, *size))
+        Following(network=networks[slot], told=control, picture=_seen(control, request, networks[slot]))
         for slot, control in asked.items()
     )
 
 
-def picture_of(control: Control, width: int, height: int) -> torch.Tensor:
-    """Its map, of this size: (1, 3, height, width), 0 … 1."""
-    pixels = np.array(images.fit(control.map, (width, height), "crop"), np.float32) / np.float32(255)
+def _seen(control: Control, request: GenerationRequest, network: Any) -> torch.Tensor:
+    """Its map where the picture is worked on (1, 3, height, width), 0 … 1. What is to be repainted is hidden from a
+    network that fills it in: below every colour, or black for one that reads several kinds."""
+    canvas = None if request.inpaint is None else masks.plan(request)
+    pixels = _pixels(control.map, request, canvas)
+    if control.kind == "repaint" and canvas is not None:
+        hidden = np.asarray(canvas.working_mask) >= masks.HALF
+        pixels[hidden] = 0 if "num_control_type" in network.config else -1
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+
+
+def _pixels(image: Image.Image, request: GenerationRequest, canvas: Canvas | None) -> NDArray[np.float32]:
+    """(height, width, 3); a map lies over the whole of a picture of which only a part is worked on."""
+    size = request.width, request.height
+    if canvas is not None and request.inpaint is not None and request.inpaint.only_masked:
+        part = images.fit(image, canvas.original.size, "crop").crop(canvas.box)
+        return np.array(images.fit(part, size, "stretch"), np.float32) / np.float32(255)
+    return np.array(images.fit(image, size, "crop"), np.float32) / np.float32(255)
