@@ -25,6 +25,7 @@ from pipelines.models.image_encoder import ImageEncoder
 from pipelines.models.manager import PipelineManager
 from pipelines.models.peaks import Peaks
 from pipelines.models.stages import OnStage, unheard
+from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.controlnet import Controls
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
@@ -107,6 +108,7 @@ class LocalEngine(Catalogue):
             on_progress(Progress(stage="loading"))
             devices.set_threads(batch.threads or (1 if self.manager.placement.exact else self._all_threads))
             network = self._network_of(info)
+            self._make_room(network.bytes_for(upscale.image.size, upscale.tile))
 
             def on_part(done: int, parts: int) -> None:
                 on_progress(Progress(stage="upscaling", step=done, steps=parts))
@@ -177,6 +179,15 @@ class LocalEngine(Catalogue):
         """Of a second pass. Raises `InvalidRequest`, `ModelError`."""
         info = self._upscaler("hires_upscaler", name)
         return None if info is None else self._network_of(info)
+
+    def _make_room(self, needed: int) -> None:
+        """For an upscaler: the model goes to main memory where both have no room. Raises MemoryError where too much
+        would end the program."""
+        placement, model = self.manager.placement, self.manager.current
+        if not placement.moves and needed > placement.available():
+            raise MemoryError
+        if placement.moves and model is not None and needed + bytes_of(model.modules) > placement.available():
+            model.leave()
 
     def _network_of(self, info: ModelInfo) -> Network:
         if self._network is None or not self._network.is_of(info):

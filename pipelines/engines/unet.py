@@ -31,6 +31,7 @@ from pipelines.models.weights.loading import read
 from pipelines.prompts.encoding import WEIGHTINGS, PromptEncoder
 from pipelines.sampling import previews
 from pipelines.types import Batch, ModelInfo
+from pipelines.upscaling.network import Network
 
 
 def load(info: ModelInfo, stamp: Stamp, placement: Placement, on_part: OnPart = unheard) -> UNetModel:
@@ -65,7 +66,7 @@ class UNetModel(Resident):
         passes = running.passes_of(batch, wanted.wish, network, always, networks)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values()):
             work.hash_soon(info)
-        ways = self._ways(work, passes)
+        ways = self._ways(work, passes, network)
         if not self.is_as_read and not (ways.narrow and self.adapters.are(wanted.loras)):
             return work.reload().make(work)  # its weights have been rounded
         self.adapters.apply(wanted.loras, wanted.embeddings)
@@ -102,9 +103,12 @@ class UNetModel(Resident):
             return all_threads
         return quickest_threads(self.parts, all_threads)
 
-    def _ways(self, work: Work, passes: Sequence[Pass]) -> Ways:
-        parts = brought(self.parts, passes)
-        ways = work.planner.ways(parts, size_of_all(parts, passes, len(work.batch.seeds)))
+    def _ways(self, work: Work, passes: Sequence[Pass], network: Network | None) -> Ways:
+        parts, request = brought(self.parts, passes), work.batch.request
+        size = size_of_all(parts, passes, len(work.batch.seeds))
+        if network is not None and request.hires is not None:
+            size = replace(size, upscaler=network.bytes_for((request.width, request.height), request.hires.tile))
+        ways = work.planner.ways(parts, size)
         return replace(ways, singly=True) if self.placement.exact else ways
 
 

@@ -17,9 +17,11 @@ from safetensors.torch import load_file
 
 from pipelines.errors import ModelError, NotFinite
 from pipelines.groups import Upscale
+from pipelines.images import Size
 from pipelines.models import conversion
 from pipelines.models.device import Placement
 from pipelines.models.files.hashes import stamp_of
+from pipelines.models.memory import upscaler_bytes
 from pipelines.models.weights.loading import model_errors
 from pipelines.types import ModelInfo
 from pipelines.upscaling.spandrel_import import spandrel
@@ -42,6 +44,12 @@ class Network:
     def is_of(self, info: ModelInfo) -> bool:
         """Whether this is that file, unchanged."""
         return self.info.path == info.path and self._stamp == stamp_of(Path(info.path))
+
+    def bytes_for(self, size: Size, tile: int) -> int:
+        """What it takes of the device for a picture of this size."""
+        width = 2 if self._half else 4
+        weights = width * sum(int(weight.numel()) for weight in self._model.model.parameters())
+        return upscaler_bytes(weights, (min(size[0], tile), min(size[1], tile)), width)
 
     def enlarged(self, upscale: Upscale, on_part: OnPart) -> tuple[Image.Image, dict[str, Any]]:
         """The picture, as often through the network as it takes to reach the size, then brought to it by Lanczos; and

@@ -123,6 +123,21 @@ def test_without_a_card_main_memory_counts_and_nothing_can_leave_it() -> None:
     assert memory_line.told(replace(processor, memory_moves=True), SDXL, fields, "en").startswith("fits with ")
 
 
+def test_an_upscaler_of_a_file_counts_between_two_passes() -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0, "steps": 20, "sampler": "DPM++ 2M"}
+    fields |= {"schedule": "automatic", "hires": True, "hires_by": 1.0}
+    files = [ModelInfo(name="up", family="unknown", path="up", kind="upscaler", bytes=67_000_000)]
+
+    def told(upscaler: str, **changes: object) -> str:
+        asked = fields | {"hires_upscaler": upscaler} | changes
+        return memory_line.told(replace(CARD, memory_free_bytes=3_500_000_000), SD1, asked, "en", None, files)
+
+    # 2.13 + 0.6 billion bytes and 0.4 of a decode; the upscaler 0.067 and 1.1 for a tile of 256
+    assert told("lanczos").startswith("fits: ")
+    assert told("up").startswith("fits with ")
+    assert told("up", hires=False).startswith("fits: ")
+
+
 def test_a_model_that_edits_and_prompts_joined_by_AND_take_more() -> None:
     fields = {"width": 512, "height": 512, "batch_size": 16, "guidance": 7.0, "dialect": "a1111", "prompt": "a"}
     # 2.13 + 0.6 billion bytes and 16 pictures of 69 million for each row: 2 rows 4.9, 3 rows 6.0 billion

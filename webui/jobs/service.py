@@ -227,7 +227,10 @@ class GenerationService:
 
     def upscalers(self) -> tuple[str, ...]:
         """What makes pictures larger, by name: those that need no file first."""
-        return (*PLAIN, *(info.name for info in self._engine.upscalers()))
+        return (*PLAIN, *(info.name for info in self.upscaler_files()))
+
+    def upscaler_files(self) -> tuple[ModelInfo, ...]:
+        return self._engine.upscalers()
 
     def controls(self) -> tuple[ModelInfo, ...]:
         """ControlNets, ours first."""

@@ -114,7 +114,8 @@ class GenerateHandlers:
         there = {one.name for one in shown_in(task_in(values[self.space.task]))}
         fields = {name: value for name, value in fields.items() if name in there}
         state, language = house.service.engine_state(), language_of(request)
-        text = memory_line.told(state, house.model(fields["model"]), fields, language, house.durations.refreshed())
+        files, pace = house.service.upscaler_files(), house.durations.refreshed()
+        text = memory_line.told(state, house.model(fields["model"]), fields, language, pace, files)
         return gr.update(value=escaped(text), visible=bool(text))
 
     def preset_chosen(self, values: dict[Any, Any], request: gr.Request) -> Updates:

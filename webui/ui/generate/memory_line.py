@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import build
-from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of
+from pipelines.groups import Hires
+from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of, upscaler_bytes
 from pipelines.prompts.grammar import prompts_in
 from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo, PassSize, work_of
 from webui.jobs.durations import Durations
@@ -24,6 +25,7 @@ def told(
     fields: Mapping[str, Any],
     language: Language,
     durations: Durations | None = None,
+    upscalers: Sequence[ModelInfo] = (),
 ) -> str:
     """`fields`: what the form holds, checked by nobody yet. "" when nothing is known of the model or the memory."""
     free = state.memory_free_bytes
@@ -43,14 +45,22 @@ def told(
         return ""
     prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
     rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts) + prompts * _spoilt(fields)
+    enlarging = _upscaler(fields, upscalers) if len(passes) > 1 else 0
     made = plan(
         shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2),
-        Size(width=width, height=height, batch=batch, rows=rows),
+        Size(width=width, height=height, batch=batch, rows=rows, upscaler=enlarging),
         free,
         calibration=Calibration(**state.memory_learned.get(model.family, {})),
         means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
     )
     return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
+
+
+def _upscaler(fields: Mapping[str, Any], upscalers: Sequence[ModelInfo]) -> int:
+    """Bytes of the one that is chosen for the second pass, as if in 32 bits; 0: it is no file's."""
+    info = next((one for one in upscalers if one.name == fields.get("hires_upscaler")), None)
+    sides = (min(_within(fields[name]), Hires().tile) for name in ("width", "height"))
+    return 0 if info is None else upscaler_bytes(info.bytes, (next(sides), next(sides)), 4)
 
 
 def _spoilt(fields: Mapping[str, Any]) -> int:
