@@ -88,7 +88,8 @@ class Planner:
 def size_of(parts: Components, request: GenerationRequest, images: int) -> Size:
     prompts = prompts_in(request.prompt, request.dialect)
     rows = memory.rows_of(request.guidance, editing=parts.editing, prompts=prompts)
-    return Size(width=request.width, height=request.height, batch=images, rows=rows)
+    shares = request.reuse is not None
+    return Size(width=request.width, height=request.height, batch=images, rows=rows, shares=shares)
 
 
 def device_of(placement: Placement) -> str:

@@ -72,6 +72,7 @@ def decode_work(pixels: int, bytes_per_number: int) -> int:
     return round(_DECODE_PER_PIXEL * bytes_per_number / 2 * pixels)
 
 
+_SHARED = 0.13  # of a step's work: 640 channels of a row wait, 20 bytes a pixel of 263 (SD) or 158 (SDXL)
 # Bytes for each pixel of a tile in 32 bits, fourfold: measured were SwinIR 17,000, ESRGAN of 23 blocks 14,400, and
 # Compact 1,400
 _UPSCALED_PER_PIXEL = 17_000.0
@@ -146,6 +147,7 @@ class Size:
     height: int
     batch: int = 1
     rows: int = 2  # of the UNet for one image: `rows_of`
+    shares: bool = False  # inner features wait for the next steps: `groups.Reuse`
     upscaler: int = 0  # bytes of a file's that works between two passes: `upscaler_bytes`
 
     @property
@@ -246,7 +248,8 @@ def _resident(shape: Shape, ways: Ways, working: int) -> int:
 
 def step_bytes(shape: Shape, size: Size, ways: Ways) -> int:
     rows = (1 if ways.singly else size.batch) * size.rows
-    return _resident(shape, ways, _unet(shape, ways)) + round(shape.step_per_pixel * rows * size.pixels)
+    work = shape.step_per_pixel * (1 + _SHARED if size.shares else 1)
+    return _resident(shape, ways, _unet(shape, ways)) + round(work * rows * size.pixels)
 
 
 def decode_bytes(shape: Shape, size: Size, ways: Ways) -> int:

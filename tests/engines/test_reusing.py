@@ -103,6 +103,38 @@ def test_what_was_kept_of_other_rows_is_not_taken() -> None:
     assert modifier.facts() == {"reused_steps": [2, 4]}
 
 
+def test_one_tensor_waits_for_the_next_step() -> None:
+    unet, modifier, kept = network(), Reused(Reuse(interval=2)), list[int]()
+
+    class Looked(Modifier):
+        def call(self, call: Call) -> Any:
+            one = [each for said in modifier._kept.values() for each in _tensors(said)]
+            kept.append(
+                sum({each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in one}.values())
+            )
+            return super().call(call)
+
+    ours(unet, euler(), modifier, Looked())
+    numbers = 2 * len(drawn(2)) * 32 * 8 * 8  # rows, channels, places of the last inner block
+    assert kept[0] == 0
+    assert all(4 * numbers <= one < 4 * numbers + 100 for one in kept[1:]), kept
+    assert not modifier._kept
+
+
+def _tensors(said: Any) -> Any:
+    return [each for one in said for each in _tensors(one)] if isinstance(said, tuple) else [said]
+
+
+def test_the_plan_makes_room_for_it() -> None:
+    from pipelines.models import memory
+
+    for family in ("sd1", "sdxl"):
+        shape, plain = memory.shape_of(family, bytes_per_number=2), memory.Size(width=1024, height=1024)
+        more = memory.step_bytes(shape, replace(plain, shares=True), memory.Ways())
+        waiting = 2 * 2 * 640 * 128 * 128  # rows, bytes, channels, places
+        assert waiting <= more - memory.step_bytes(shape, plain, memory.Ways()) < 2 * waiting
+
+
 def test_a_step_of_two_calls_is_whole_or_not() -> None:
     seen: list[tuple[int, bool]] = []
 

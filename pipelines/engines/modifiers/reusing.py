@@ -37,7 +37,7 @@ class Reused(Modifier):
         with ExitStack() as stack:
             for block in blocks:
                 before = block.__dict__.get("forward")  # of a hook that keeps the block elsewhere
-                block.forward = self._instead(block, block.forward)
+                block.forward = self._instead(block, block.forward, whole=block is blocks[-1])
                 stack.callback(_put_back, block, before)
             stack.callback(self._kept.clear)
             yield
@@ -56,13 +56,17 @@ class Reused(Modifier):
     def facts(self) -> Mapping[str, Any]:
         return {"reused_steps": list(self._told)}
 
-    def _instead(self, block: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def _instead(self, block: Any, forward: Callable[..., Any], *, whole: bool) -> Callable[..., Any]:
+        """`whole`: what the block said is kept; of the others, which only lead there, its shapes."""
+
         def instead(*given: Any, **options: Any) -> Any:
-            if not self._now:
-                self._kept[block] = forward(*given, **options)
-            elif self._streams:
-                forward(*given, **options)  # each layer brings the next one to the card: none may be left out
-            return _copied(self._kept[block])
+            if self._now:
+                if self._streams:
+                    forward(*given, **options)  # each layer brings the next one to the card: none may be left out
+                return _copied(self._kept[block])
+            said = forward(*given, **options)
+            self._kept[block] = said if whole else _blank(said)
+            return _copied(said)
 
         return instead
 
@@ -72,6 +76,11 @@ def _put_back(block: Any, forward: Any) -> None:
         del block.forward
     else:
         block.forward = forward
+
+
+def _blank(said: Any) -> Any:
+    """Of the same shapes, of one number."""
+    return tuple(map(_blank, said)) if isinstance(said, tuple) else said.new_zeros(()).expand_as(said)
 
 
 def _copied(said: Any) -> Any:

@@ -45,10 +45,10 @@ def told(
         return ""
     prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
     rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts) + prompts * _spoilt(fields)
-    enlarging = _upscaler(fields, upscalers) if len(passes) > 1 else 0
+    enlarging, shares = _upscaler(fields, upscalers) if len(passes) > 1 else 0, fields.get("reuse") is True
     made = plan(
         shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2),
-        Size(width=width, height=height, batch=batch, rows=rows, upscaler=enlarging),
+        Size(width=width, height=height, batch=batch, rows=rows, shares=shares, upscaler=enlarging),
         free,
         calibration=Calibration(**state.memory_learned.get(model.family, {})),
         means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
