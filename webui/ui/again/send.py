@@ -24,6 +24,7 @@ from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
 from webui.jobs.maps import SLOTS
 from webui.proof.resources import Match, matched, renamed_fields
+from webui.ui.generate.control_form import with_known
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.workspace import Workspace
 from webui.ui.house import House, input_url
@@ -196,6 +197,7 @@ class Sender:
         vaes = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if found and found.get("vae") not in vaes:
             found["vae"] = "automatic"
+        found = with_known(found, self.house.service.controls())
         if "prompt" in found:
             found.setdefault("dialect", DIALECTS[0])  # what all other programs' texts are in
         return found

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from pipelines.groups import OWN_CONTROL
 from pipelines.types import ModelInfo
 from webui.jobs.maps import SLOTS
 from webui.ui.generate.controls import PLACE, choice_label, control
@@ -31,6 +32,13 @@ class ControlPart:
 def control_choices(controls: tuple[ModelInfo, ...]) -> list[tuple[Any, str]]:
     """(shown, name)."""
     return [(choice_label(f"{SLOTS[0]}_model", one.name), one.name) for one in controls]
+
+
+def with_known(fields: Mapping[str, Any], controls: tuple[ModelInfo, ...]) -> dict[str, Any]:
+    """The same, with our own network for each that is not here."""
+    names = {one.name for one in controls}
+    ours = {name: OWN_CONTROL for slot in SLOTS if fields.get(name := f"{slot}_model", OWN_CONTROL) not in names}
+    return {**fields, **ours}
 
 
 def build_controls(

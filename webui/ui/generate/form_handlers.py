@@ -10,6 +10,7 @@ import gradio as gr
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
+from webui.ui.generate.control_form import with_known
 from webui.ui.generate.controls import Updates, fits, model_choices
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.handlers import GenerateHandlers
@@ -108,6 +109,7 @@ class FormHandlers:
         known = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if fields.get("vae") not in known:
             fields["vae"] = "automatic"
+        fields = with_known(fields, self.house.service.controls())
         updates, look = self.form.apply(fields), self._look(model)
         return updates | {component: {**updates.get(component, {}), **update} for component, update in look.items()}
 
