@@ -17,6 +17,7 @@ from pipelines.kinds import choice, flag
 from pipelines.kinds import shown as shown_value
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
+from webui.jobs.maps import SLOTS
 from webui.lab.axes import AXIS_FIELDS, PROMPT_WORDS, Axis
 from webui.lab.experiments import NAME_LIMIT, Experiment
 from webui.lab.questions import (
@@ -44,8 +45,8 @@ _PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", 
 TAKEN = (*_PLAIN, *_START)  # what it shares with the form that makes pictures
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
-_HERE = {one.name for one in shown_in("img2img")}
-_OFFERED = tuple(name for name in AXIS_FIELDS if name in _HERE)  # the form has no mask
+_HERE = {one.name for one in shown_in("img2img") if one.group not in SLOTS}
+_OFFERED = tuple(name for name in AXIS_FIELDS if name in _HERE)  # the form has no mask, and no picture to follow
 
 # which fields each question shows
 SHOWN: Mapping[str, tuple[str, ...]] = {
