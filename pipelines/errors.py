@@ -12,7 +12,8 @@
     │   └── Unavailable     ... a disk is full, a folder gone, a database held: the same may work later
     └── Stopped             the run was ended on purpose
         ├── Cancelled       ... the whole run
-        └── Skipped         ... this batch; the run goes on with the next
+        ├── Skipped         ... this batch; the run goes on with the next
+        └── Kept            ... likewise, but the batch's pictures are kept as they are at the step it has reached
 
 A bug is none of these: it keeps its own type and traceback. No sentence stands here or anywhere below `webui`: the
 words of each code, in every language, are in `webui/words/`.
@@ -155,3 +156,7 @@ class Cancelled(Stopped):
 
 class Skipped(Stopped):
     """This batch was ended on purpose; the run goes on with the next."""
+
+
+class Kept(Stopped):
+    """The denoising of this batch is ended on purpose, and its pictures kept. No engine raises it: it ends there."""

@@ -32,6 +32,7 @@ from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LONGEST = 150  # steps of a pass
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
@@ -86,7 +87,7 @@ class GenerationRequest:
 
     prompt: str = setting("", text())
     negative_prompt: str = setting("", text())
-    steps: int = setting(20, whole(1, 150), infotext="Steps", per_model="form")
+    steps: int = setting(20, whole(1, LONGEST), infotext="Steps", per_model="form")
     sampler: str = setting("DPM++ 2M", choice(*SAMPLERS), infotext="Sampler", per_model="form")
     schedule: str = setting(
         "automatic", choice(*SCHEDULES), infotext="Schedule type", words=SCHEDULE_WORDS, per_model="form"
@@ -116,6 +117,8 @@ class GenerationRequest:
     batches: int = setting(1, whole(1, 100), axis=False)
     # the model's own, or the name of a VAE in the models folder
     vae: str = setting("automatic", name(), per_model="form")
+    # after so many steps of all passes the picture is taken as it is predicted by then; 0: after all of them
+    stop_after: int = setting(0, whole(0, 2 * LONGEST), infotext="Stopped after", sparse=True)
     # the text with choices that the prompt was drawn from; None: it held none
     template: str | None = setting(None, text(), page=False, axis=False)
     negative_template: str | None = setting(None, text(), page=False, axis=False)
@@ -144,9 +147,8 @@ class GenerationRequest:
             raise InvalidRequest("hires", "hires_beside_picture")
         sampler, schedule = self._second_sampling(hires)
         check_schedule("hires_schedule", sampler, schedule)
-        steps = hires.steps or self.steps
-        if steps_at(hires.strength, steps) == 0:
-            raise _no_step_runs("hires_strength", steps, hires.strength)
+        if self.second_steps_run == 0:
+            raise _no_step_runs("hires_strength", hires.steps or self.steps, hires.strength)
         hires.size(self.width, self.height)
 
     def _second_sampling(self, hires: Hires) -> tuple[str, str]:
@@ -165,7 +167,13 @@ class GenerationRequest:
         """Width and height of its pictures, pixels."""
         if self.upscale is not None:
             return self.upscale.size
-        return (self.width, self.height) if self.hires is None else self.hires.size(self.width, self.height)
+        first = self.width, self.height
+        return first if self.hires is None or self._stops_in_first else self.hires.size(*first)
+
+    @property
+    def _stops_in_first(self) -> bool:
+        """Its second pass never begins."""
+        return 0 < self.stop_after <= self.steps_run
 
     @property
     def second(self) -> GenerationRequest | None:
@@ -173,7 +181,7 @@ class GenerationRequest:
         hires = self.hires
         if hires is None or self.upscale is not None:
             return None
-        width, height = self.size
+        width, height = hires.size(self.width, self.height)
         sampler, schedule = self._second_sampling(hires)
         return replace(
             self,
@@ -193,16 +201,22 @@ class GenerationRequest:
         """What each pass of one image computes; none where no step of denoising runs."""
         if self.upscale is not None:
             return ()
-        first = PassSize(steps=self.steps_run, width=self.width, height=self.height)
-        if (second := self.second) is None or self.hires is None:
+        left = self.stop_after or self.steps_run + LONGEST
+        first = PassSize(steps=min(left, self.steps_run), width=self.width, height=self.height)
+        if (second := self.second) is None or self._stops_in_first:
             return (first,)
-        steps = steps_at(self.hires.strength, second.steps)
+        steps = min(left - self.steps_run, self.second_steps_run)
         return first, PassSize(steps=steps, width=second.width, height=second.height)
 
     @property
     def steps_run(self) -> int:
         """Steps of the first pass that really run: int(steps × strength), as every Stable Diffusion program counts."""
         return self.steps if self.init is None else steps_at(self.init.strength, self.steps)
+
+    @property
+    def second_steps_run(self) -> int:
+        """Likewise of the second; 0: there is none."""
+        return 0 if self.hires is None else steps_at(self.hires.strength, self.hires.steps or self.steps)
 
     @property
     def all_steps(self) -> int:
@@ -257,6 +271,10 @@ class Batch:
             raise InvalidRequest("position", "whole_number", low=0, high=request.batch_size - 1, value=position)
         return replace(request.batch_at(request.seed, -position), threads=threads, prompt_rules=prompt_rules)
 
+    def stopped(self, after: int) -> Batch:
+        """As it was run, where it ended after so many steps; 0: it ran them all, or as many as were asked for."""
+        return replace(self, request=replace(self.request, stop_after=after)) if after else self
+
     def as_run(self, position: int) -> GenerationRequest:
         """The request of one image of this batch: its own seed, one batch of the same size."""
         run = replace(self.request, seed=self.seeds[position], batches=1, batch_size=len(self.seeds))
@@ -304,7 +322,8 @@ class GenerationResult:
     attention: Attention | None = None  # when the batch asked for it
 
 
-OnProgress = Callable[[Progress], None]  # may raise Cancelled or Skipped: the engine stops within one step
+# may raise Cancelled or Skipped: the engine stops within one step; while it denoises also Kept: it ends that there
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

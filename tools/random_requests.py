@@ -118,6 +118,7 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             batches=3 if several else 1,
             seed=choose.choice((choose.randrange(2**32), 2**32 - 2)),
             clip_skip=choose.choice((1, 1, 2, 3)),
+            stop_after=choose.choice((*(0,) * 7, 1, 2, 4)),
             tiling=choose.choice((*TILINGS, *(TILINGS[0],) * 4)),
             guiding=_guiding(choose) if choose.random() < GUIDED else None,
         )
@@ -243,6 +244,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "with changed guidance": sum(request.guiding is not None for request in requests),
         "with features shared between steps": sum(request.reuse is not None for request in requests),
         "variations of a seed": sum(request.variation is not None for request in requests),
+        "ended early": sum(request.stop_after > 0 for request in requests),
         "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engines import messages
 from pipelines.engines.messages import Message
-from pipelines.errors import Cancelled, EngineLost, Note, SeedprintError
+from pipelines.errors import Cancelled, EngineLost, Kept, Note, SeedprintError
 from pipelines.types import EngineState, Progress
 
 if TYPE_CHECKING:
@@ -69,12 +69,19 @@ class _Line:
         self._pipe = pipe
         self._sending = threading.Lock()
         self._stopped: set[int] = set()
+        self._kept: set[int] = set()
         self.batches: queue.SimpleQueue[Message] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="listener", daemon=True).start()
 
     def send(self, message: Message) -> None:
         with self._sending:
             self._pipe.send_bytes(messages.pack(message))
+
+    def is_kept(self, job: int) -> bool:
+        """Whether its pictures are to be kept as they are; told once."""
+        told = job in self._kept
+        self._kept.discard(job)
+        return told
 
     def is_stopped(self, job: int) -> bool:
         return job in self._stopped
@@ -89,6 +96,8 @@ class _Line:
                 os._exit(0)
             if message.kind == "stop":
                 self._stopped.add(message.job)
+            elif message.kind == "keep":
+                self._kept.add(message.job)
             else:
                 self.batches.put(message)
 
@@ -116,6 +125,8 @@ def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:
         if line.is_stopped(job):
             raise Cancelled("stopped")
         line.send(messages.from_progress(progress, job))
+        if progress.stage == "denoising" and line.is_kept(job):
+            raise Kept("stopped")
 
     if message.kind == "embed":
         return messages.from_embeddings(engine.embed(*messages.to_pictures(message), on_progress), job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,13 @@ from pipelines.sampling.schedulers import step as scheduler_step
 AfterCall = Callable[[int, torch.Tensor, torch.Tensor], None]
 
 
+@dataclass(slots=True)
+class Ending:
+    """After how many steps of all passes a batch ends; 0: after all. A person may say so meanwhile."""
+
+    after: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """All that the loop needs and that stays the same during it."""
@@ -28,6 +35,21 @@ class Task:
     conditioning: Conditioning
     generators: Sequence[torch.Generator]  # one an image: noise drawn while sampling comes from them
     modifiers: tuple[Modifier, ...] = ()
+    ending: Ending = field(default_factory=Ending)
+    before: int = 0  # steps of the passes before
+
+    def ends(self, number: int) -> bool:
+        """With this call, which is not the last."""
+        return number < len(self.timesteps) - 1 and 0 < self.ending.after <= self.before + self.step(number)
+
+    def step(self, number: int) -> int:
+        """1 … steps, that a call belongs to."""
+        return int(min(number // self.scheduler.order + 1, self.steps))
+
+    @property
+    def steps_left(self) -> int:
+        """Steps that it runs, as far as is known now."""
+        return min(self.steps, self.ending.after - self.before) if self.ending.after else self.steps
 
     @property
     def capturable(self) -> bool:
@@ -39,11 +61,12 @@ def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.T
     """Noise (batch, channels, height, width) -> clean latents.
 
     `after_call(call, latents it saw, prediction)` follows every call of the UNet and may raise to stop.
+    What a batch that is ended before shows is the clean picture that its last call implies: that of the preview.
     Raises `NotFinite` after the first call or at the end.
     """
     last = len(task.timesteps) - 1
     if task.modifiers:
-        levels = [level_at(timestep, task.scheduler, _step(task, n)) for n, timestep in enumerate(task.timesteps)]
+        levels = [level_at(timestep, task.scheduler, task.step(n)) for n, timestep in enumerate(task.timesteps)]
         for modifier in task.modifiers:
             modifier.begin(levels)
     with applied(task.modifiers, task.unet):
@@ -51,24 +74,31 @@ def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.T
             prediction = _predict(task, latents, number)
             seen = latents
             latents = scheduler_step(task.scheduler, prediction, timestep, latents, task.generators)
-            if number == last or getattr(task.scheduler, "state_in_first_order", True):
+            whole = number == last or getattr(task.scheduler, "state_in_first_order", True)
+            if whole:
                 # two-call samplers are at a whole noise level after their second call, and at the very end
                 following = None if number == last else task.timesteps[number + 1]
                 for modifier in task.modifiers:
                     latents = modifier.after_step(latents, task.scheduler, following)
             if number in (0, last) and not bool(torch.isfinite(latents).all()):
-                raise NotFinite("not_finite_at", step=_step(task, number))
+                raise NotFinite("not_finite_at", step=task.step(number))
             after_call(number, seen, prediction)
+            if whole and task.ends(number):
+                return _as_it_is(task, number, seen, prediction)
     return latents
 
 
-def _step(task: Task, number: int) -> int:
-    return int(min(number // task.scheduler.order + 1, task.steps))
+def _as_it_is(task: Task, number: int, seen: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
+    level = level_at(task.timesteps[number], task.scheduler, task.step(number))
+    clean = level.clean(seen, prediction).to(seen.dtype)
+    for modifier in task.modifiers:
+        clean = modifier.after_step(clean, task.scheduler, None)
+    return clean
 
 
 def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
     """One call of the UNet for all rows -> (batch, channels, height, width)."""
-    step, timestep = _step(task, number), task.timesteps[number]
+    step, timestep = task.step(number), task.timesteps[number]
     rows = task.conditioning.at(step)
     for modifier in task.modifiers:
         rows = modifier.rows(rows, step)

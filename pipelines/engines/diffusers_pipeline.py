@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines import families, images
 from pipelines.engines.ladder import RUNGS, Try, climb, tries
 from pipelines.engines.work import Work
-from pipelines.errors import InvalidRequest, NotFinite
+from pipelines.errors import InvalidRequest, Kept, Note, NotFinite
 from pipelines.families.base import Made, Nature, Stamp
 from pipelines.families.plain import plain_text
 from pipelines.models import extras, memory
@@ -161,7 +161,11 @@ def _run(
     def after_step(_pipeline: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if index in (0, steps - 1) and not bool(torch.isfinite(tensors["latents"]).all()):
             raise NotFinite("not_finite_at", step=index + 1)
-        on_progress(Progress(stage="denoising", step=index + 1, steps=steps))
+        progress = Progress(stage="denoising", step=index + 1, steps=steps)
+        try:
+            on_progress(progress)
+        except Kept:  # what it predicts by then is the pipeline's own
+            on_progress(replace(progress, warning=Note("not_kept", model=families.title_of(model.info))))
         return {}
 
     on_progress(Progress(stage="encoding"))

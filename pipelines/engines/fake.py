@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipelines.errors import Kept
 from pipelines.fields import there
 from pipelines.groups import Control, Upscale
 from pipelines.models.catalogue import Catalogue
@@ -49,13 +50,7 @@ class FakeEngine(Catalogue):
         self.batches.append(batch)
         if batch.request.upscale is not None:
             return [self._upscaled(batch, batch.request.upscale, start)]
-        passes = batch.request.passes
-        for number, one in enumerate(passes, 1):
-            where = Progress(stage="denoising", steps=one.steps, pass_number=number, passes=len(passes))
-            for step in range(1, one.steps + 1):
-                time.sleep(self._pause)
-                preview = _jpeg(_draw(batch, 0, (64, 64))) if step % 5 == 0 else None
-                on_progress(replace(where, step=step, preview=preview))
+        batch = batch.stopped(self._denoised(batch, on_progress))
         for seed in batch.seeds:
             if seed in self._fail_on:
                 raise self._fail_on[seed]
@@ -72,6 +67,21 @@ class FakeEngine(Catalogue):
             )
             for position in range(len(batch.seeds))
         ]
+
+    def _denoised(self, batch: Batch, on_progress: OnProgress) -> int:
+        """The step at which it was to be kept; 0: it never was."""
+        passes, done = batch.request.passes, 0
+        for number, one in enumerate(passes, 1):
+            where = Progress(stage="denoising", steps=one.steps, pass_number=number, passes=len(passes))
+            for step in range(1, one.steps + 1):
+                time.sleep(self._pause)
+                preview = _jpeg(_draw(batch, 0, (64, 64))) if step % 5 == 0 else None
+                try:
+                    on_progress(replace(where, step=step, preview=preview))
+                except Kept:
+                    return done + step
+            done += one.steps
+        return 0
 
     def _upscaled(self, batch: Batch, upscale: Upscale, start: float) -> GenerationResult:
         """Networks are stood in for by Lanczos."""
@@ -109,6 +119,8 @@ def _own(info: ModelInfo) -> ModelInfo:
 def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
     request = batch.request
     told = f"{request.prompt}|{request.steps}|{batch.seeds[position]}"
+    if request.stop_after:
+        told += f"|{request.stop_after}"
     if (variation := batch.as_run(position).variation) is not None:
         told += f"|{variation.seed}|{variation.strength}"
     for control in there(request, Control).values():

@@ -96,7 +96,8 @@ class LocalEngine(Catalogue):
             model = self._load(request.model, _teller(on_progress))
             made = model.make(work)
             facts = _facts(model, made, self._hash(model.info)) | {"prompt_rules": batch.prompt_rules}
-        return _results(batch, [(picture, facts | own) for picture, own in made.pictures], start, made.looks)
+        pictures = [(picture, facts | own) for picture, own in made.pictures]
+        return _results(batch.stopped(made.after), pictures, start, made.looks)
 
     def _upscaled(self, batch: Batch, upscale: Upscale, on_progress: OnProgress) -> list[GenerationResult]:
         start, info = time.perf_counter(), self._upscaler("upscaler", upscale.upscaler)

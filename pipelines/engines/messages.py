@@ -41,7 +41,7 @@ class WorkerFault(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """`kind`: generate, embed, stop, close to the worker; state, progress, results, embeddings, error from it."""
+    """`kind`: generate, embed, stop, keep, close to the worker; state, progress, results, embeddings, error from it."""
 
     kind: str
     job: int = 0
@@ -129,12 +129,14 @@ def from_results(results: Sequence[GenerationResult], job: int) -> Message:
             }
         )
         blobs += [result.image.tobytes(), *([] if look is None else [look.maps])]
-    return Message(kind="results", job=job, header={"items": items}, blobs=tuple(blobs))
+    header = {"items": items, "stop_after": results[0].request.stop_after}
+    return Message(kind="results", job=job, header=header, blobs=tuple(blobs))
 
 
 def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
-    """The request as run is not sent back: the sender knows it."""
+    """The request as run is not sent back: the sender knows it, but for where it ended."""
     results, blobs = [], iter(message.blobs)
+    batch = batch.stopped(message.header["stop_after"])
     for item in message.header["items"]:
         image, look = _picture("RGB", item["size"], next(blobs)), item["attention"]
         results.append(

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from pipelines.engines import decoding
+from pipelines.engines.denoising import Ending
 from pipelines.engines.ladder import Try, climb, tries
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
@@ -80,6 +81,7 @@ class Run:
     pace: Pace
     on_progress: OnProgress
     rungs: list[str] = field(default_factory=list)  # those taken by the whole batch
+    ending: Ending = field(default_factory=Ending)
     noted: dict[str, Any] = field(default_factory=dict)  # of the record: "warnings" and "denoised_in", if there are any
 
     def made(self, passes: Sequence[Pass]) -> tuple[list[Picture], Outcome]:
@@ -89,7 +91,9 @@ class Run:
             for number, one in enumerate(passes, 1):
                 run = replace(self, on_progress=_counted(self.on_progress, number, len(passes)))
                 outcomes.append(one.make(run, outcomes[-1] if outcomes else None))
-            return run.pictures(outcomes[-1]), _together(passes, outcomes)
+                if 0 < self.ending.after <= sum(done.steps for done in passes[:number]):
+                    break
+            return run.pictures(outcomes[-1]), _together(passes[: len(outcomes)], outcomes)
         finally:
             leave(self.parts)
 

@@ -24,7 +24,7 @@ from pipelines.engines.modifiers.tiling import Tiling, edges_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
 from pipelines.engines.starting import Maker, Start
-from pipelines.errors import Note, NotFinite
+from pipelines.errors import Kept, Note, NotFinite
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange, can_widen, widened
@@ -53,9 +53,17 @@ def passes_of(
     first = Denoising(name="first picture", request=request, steps=steps, modifiers=led, watched=batch.attention)
     if second is None or request.hires is None:
         return (first,)
-    start, steps = Enlarged(hires=request.hires, network=network), request.passes[1].steps
+    start, steps = Enlarged(hires=request.hires, network=network), request.second_steps_run
     led = (*always, *_led(second, controls))
-    return first, Denoising(name="hires", request=second, steps=steps, start=start, modifiers=led, wish=wish.second)
+    return first, Denoising(
+        name="hires",
+        request=second,
+        steps=steps,
+        start=start,
+        modifiers=led,
+        wish=wish.second,
+        before=request.steps_run,
+    )
 
 
 def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modifier, ...]:
@@ -78,6 +86,7 @@ class Sample:
     latents: torch.Tensor
     task: Task
     begin: Start
+    calls: int  # of the network
     watcher: Watcher | None
 
 
@@ -92,6 +101,7 @@ class Denoising:
     modifiers: tuple[Modifier, ...] = ()  # before those that the start brings
     watched: bool = False  # where words look
     wish: Wish | None = None  # its request's prompts, as they were read; None: the run's
+    before: int = 0  # steps of the passes before
 
     def make(self, run: Run, before: Outcome | None) -> Outcome:
         """Once more in float32 when numbers run over, as fp16 does beyond 65,504. Raises `NotFinite`."""
@@ -115,16 +125,20 @@ class Denoising:
         def work(attempt: Try) -> list[Sample]:
             size = 1 if attempt.ways.singly else count
             groups = [slice(first, first + size) for first in range(0, count, size)]
-            return [self._sample(run, group, conditioning, attempt, before) for group in groups]
+            asked = run.ending.after
+            samples = [self._sample(run, group, conditioning, attempt, before) for group in groups]
+            if len(groups) > 1 and run.ending.after != asked:  # told in the middle of one: all of them end there
+                samples = [self._sample(run, group, conditioning, attempt, before) for group in groups]
+            return samples
 
         samples = run.climbed("unet", work, count)
         task = samples[-1].task
-        facts: dict[str, Any] = {"steps_run": self.steps, "model_calls": len(task.timesteps)}
+        facts: dict[str, Any] = {"steps_run": task.steps_left, "model_calls": samples[-1].calls}
         for told in (samples[-1].begin.facts, *(modifier.facts() for modifier in task.modifiers)):
             facts |= told
         return Outcome(
             latents=torch.cat([sample.latents for sample in samples]),
-            steps=self.steps,
+            steps=task.steps_left,
             scheduler=task.scheduler,
             canvas=samples[0].begin.canvas,
             facts=facts,
@@ -176,13 +190,25 @@ class Denoising:
             conditioning=conditioning,
             generators=maker.generators,
             modifiers=(*self.modifiers, *begin.modifiers, *(() if watcher is None else (watcher,))),
+            ending=run.ending,
+            before=self.before,
         )
         arrange(parts, "unet", attempt.ways)
+        report, calls = self._reporter(run, task, attempt.ways), 0
+
+        def after_call(call: int, seen: torch.Tensor, prediction: torch.Tensor) -> None:
+            nonlocal calls
+            calls = call + 1
+            try:
+                report(call, seen, prediction)
+            except Kept:
+                run.ending.after = self.before + task.step(call)
+
         with measured_peak(parts.placement) as taken:
-            latents = denoise(task, begin.latents, self._reporter(run, task, attempt.ways))
+            latents = denoise(task, begin.latents, after_call)
         if not attempt.rungs:
             run.planner.learn(parts, size_of_pass(parts, self, len(run.batch.seeds)), attempt.ways, "step", taken())
-        return Sample(latents=latents, task=task, begin=begin, watcher=watcher)
+        return Sample(latents=latents, task=task, begin=begin, calls=calls, watcher=watcher)
 
     def _reporter(self, run: Run, task: Task, ways: Ways) -> AfterCall:
         """Tells of every call of the UNet, with a preview of the first image now and then."""
@@ -196,9 +222,9 @@ class Denoising:
                 clean = previews.predicted(latents[0], prediction[0], task.timesteps[call], task.scheduler)
                 preview = previews.draw(clean, run.model.factors, run.parts.vae_factor)
             # two-call samplers: the second call counts as the next step, so that none is told before it has begun
-            step = min((call + order - 1) // order + 1, task.steps)
+            step = min((call + order - 1) // order + 1, task.steps_left)
             run.on_progress(
-                Progress(stage="denoising", step=step, steps=task.steps, preview=preview, warning=warning())
+                Progress(stage="denoising", step=step, steps=task.steps_left, preview=preview, warning=warning())
             )
 
         return after_call

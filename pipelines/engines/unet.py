@@ -11,6 +11,7 @@ import torch
 
 from pipelines import families
 from pipelines.engines import running
+from pipelines.engines.denoising import Ending
 from pipelines.engines.ladder import RUNGS
 from pipelines.engines.modifiers.adapting import Weighed
 from pipelines.engines.passes import Pass, Run, brought, size_of_all
@@ -81,10 +82,12 @@ class UNetModel(Resident):
             planner=work.planner,
             pace=work.pace,
             on_progress=work.on_progress,
+            ending=Ending(after=batch.request.stop_after),
         )
         # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when memory
         # wants it so; 5. decode, one image at a time, and 6. check
         pictures, outcome = run.made(passes)
+        after = run.ending.after if run.ending.after < sum(one.steps for one in passes) else 0
         facts = {**outcome.facts, **_extra_facts(wanted, work)}
         if controls:
             facts["controls"] = [{"name": one.name, "sha256": work.hash_of(one)} for one in controls.values()]
@@ -92,7 +95,7 @@ class UNetModel(Resident):
             facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
-        return Made(pictures=found, scheduler=outcome.scheduler, ways=ways, looks=tuple(outcome.looks))
+        return Made(pictures=found, scheduler=outcome.scheduler, ways=ways, looks=tuple(outcome.looks), after=after)
 
     def largest(self, work: Work) -> tuple[int, int]:
         return work.planner.largest(self.parts, work.batch.request)

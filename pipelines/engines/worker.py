@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
-from pipelines.errors import EngineAway, EngineLost, Note
+from pipelines.errors import EngineAway, EngineLost, Kept, Note
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     Batch,
@@ -120,7 +120,10 @@ class WorkerEngine(Catalogue):
                 continue  # the end of a batch that was stopped
             begun = True
             if message.kind == "progress":
-                on_progress(messages.to_progress(message))
+                try:
+                    on_progress(messages.to_progress(message))
+                except Kept:
+                    worker.send(Message(kind="keep", job=job, header={}))
             elif message.kind == "error":
                 error = messages.to_error(message)
                 if isinstance(error, EngineLost):

@@ -183,6 +183,7 @@ class Made:
     scheduler: Any
     ways: Any  # `memory.Ways`: how they fitted
     looks: tuple[Attention | None, ...] = ()  # where words look, of each picture
+    after: int = 0  # steps that it ended after; 0: all, or as many as were asked for
 
 
 Work_contra = TypeVar("Work_contra", contravariant=True)

@@ -29,6 +29,7 @@ def check(info: ModelInfo, request: GenerationRequest, nature: Nature, name: str
         ("vae", "automatic"),
         ("dialect", DIALECTS[0]),
         ("tiling", TILINGS[0]),
+        ("stop_after", 0),
     ):
         if (value := getattr(request, field)) != wanted:
             raise InvalidRequest(field, "only_with", wanted=wanted, model=name, value=value)

@@ -67,7 +67,7 @@ def wish_of(request: GenerationRequest, names: Sequence[str] = (), rules: int = 
     if (second := request.second) is None:
         return first
     try:
-        return replace(first, second=_read_both(second, request.passes[1].steps, names, rules))
+        return replace(first, second=_read_both(second, request.second_steps_run, names, rules))
     except InvalidRequest as error:
         raise InvalidRequest(f"hires_{error.field}", error.note.code, **error.note.values) from error
 

@@ -62,6 +62,23 @@ def test_skip_goes_on_with_the_next(visits: Visits, served: Served) -> None:
     assert len(served.pictures()) == before + 1
 
 
+def test_keep_ends_the_batch_and_saves_its_picture(visits: Visits, served: Served) -> None:
+    served.hold.write_text("0")
+    page = visits.open()
+    before = {*served.pictures()}
+    fill(page, steps=10, batch_size=1, batches=2, seed=950)
+    page.locator("#form_generate").click()
+    expect(live(page).locator(".line")).to_have_text("Step 5 of 10")
+    visits.settle()
+    with page.expect_response(lambda answer: "/run/" in answer.url):
+        page.locator("#form_keep").click()
+    expect(caption(page)).to_have_text(re.compile("^950 ·"))
+    served.hold.unlink()
+    expect(live(page)).to_have_attribute("data-state", "done")
+    made = [metadata.read(path).record for path in {*served.pictures()} - before]
+    assert sorted(one.settings["stop_after"] for one in made if one is not None) == [0, 5]
+
+
 @pytest.mark.fault(15)
 def test_reload_in_the_middle_finds_the_run_again(visits: Visits, served: Served) -> None:
     served.hold.write_text("0")

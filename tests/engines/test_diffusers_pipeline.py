@@ -185,6 +185,7 @@ WRONG = (
     ("sd3", {"clip_skip": 2}, "clip_skip", Note("only_with", wanted=1, model="SD 3", value=2)),
     ("sd3", {"vae": "soft"}, "vae", Note("only_with", wanted="automatic", model="SD 3", value="soft")),
     ("sd3", {"dialect": "compel"}, "dialect", Note("only_with", wanted="a1111", model="SD 3", value="compel")),
+    ("sd3", {"stop_after": 2}, "stop_after", Note("only_with", wanted=0, model="SD 3", value=2)),
     ("sd3", {"tiling": "both"}, "tiling", Note("only_with", wanted="none", model="SD 3", value="both")),
     ("sd3", {"prediction_type": "epsilon"}, "prediction_type", Note("not_with", model="SD 3", value="epsilon")),
     ("sd3", {"zero_terminal_snr": True}, "zero_terminal_snr", Note("not_with", model="SD 3", value=True)),

@@ -18,9 +18,9 @@ import pytest
 
 from pipelines.engines import child, messages
 from pipelines.engines.worker import WorkerEngine
-from pipelines.errors import Cancelled, EngineAway, EngineLost, ModelError, Note, Skipped
+from pipelines.errors import Cancelled, EngineAway, EngineLost, Kept, ModelError, Note, Skipped
 from pipelines.groups import InitImage
-from pipelines.types import Progress
+from pipelines.types import Batch, Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 from tests.jobs.test_service import Harness, harness
 from tools import failing_worker
@@ -129,6 +129,21 @@ def test_a_stop_ends_the_batch_in_the_worker_too(
     assert len(short) == 1
     assert len(told) < 75
     assert worker.describe().state == "ready"
+
+
+def test_the_worker_is_told_to_keep_what_it_has(worker: WorkerEngine) -> None:
+    long = replace(SMALL, steps=150, width=128, height=128)
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step == 2:
+            raise Kept("stopped")
+
+    kept = worker.generate(batch_of(long, 7), on_progress)[0]
+    assert 2 <= kept.request.stop_after < 150
+    assert kept.facts["steps_run"] == kept.request.stop_after
+    again = worker.generate(Batch.around(kept.request, 0, threads=1), ignore)[0]
+    assert again.image.tobytes() == kept.image.tobytes()
+    assert again.request == kept.request
 
 
 def test_errors_come_out_as_themselves(worker: WorkerEngine) -> None:

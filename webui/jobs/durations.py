@@ -55,7 +55,8 @@ class _Told(NamedTuple):
 
 def _told(path: Path) -> _Told | None:
     record = record_of(path)
-    if record is None or record.settings.get("upscale") is not None:  # no step ran
+    if record is None or record.settings.get("upscale") is not None or record.settings.get("stop_after"):
+        # no step ran, or the run was ended
         return None
     try:
         found = unpacked(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Skipped, StorageError, UnreadableImage
+from pipelines.errors import Cancelled, InvalidRequest, Kept, Skipped, StorageError, UnreadableImage
 from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
 from webui.archive import metadata, pictures
@@ -88,7 +88,7 @@ class Work:
     def make(self, batch: Batch, batches_left: int) -> list[GenerationResult]:
         """Nothing when the batch was skipped."""
         with self.house.board.changed:
-            if self.running.stop is Skipped:
+            if self.running.stop in (Skipped, Kept):
                 self.running.stop = None  # it was meant for the batch before
         try:
             report = self.reporter(Pace(batches_left, self._expected(batch), batch.request.passes))

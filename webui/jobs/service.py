@@ -12,7 +12,7 @@ from typing import Any
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Note, Skipped, Stopped, Unavailable
+from pipelines.errors import Cancelled, InvalidRequest, Kept, Note, Skipped, Stopped, Unavailable
 from pipelines.groups import SEED_END
 from pipelines.kinds import several, shown
 from pipelines.types import (
@@ -202,6 +202,12 @@ class GenerationService:
     def skip(self, job_id: str) -> None:
         """Gives up the batch at work and goes on with the next."""
         self._stop(job_id, Skipped)
+
+    def keep(self, job_id: str) -> None:
+        """Ends the batch at work at the step it has reached and keeps its pictures; the run goes on with the next."""
+        running = self._running(job_id)
+        if running is not None and task_of(running.job) is not None:
+            self._stop(job_id, Kept)
 
     def _stop(self, job_id: str, how: type[Stopped]) -> bool:
         return any([runner.stop(job_id, how) for runner in self._runners])

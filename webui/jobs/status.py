@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import types
-from pipelines.errors import InvalidRequest, Note, Stopped
+from pipelines.errors import InvalidRequest, Kept, Note, Stopped
 from pipelines.fields import no_picture, unpacked
 from pipelines.groups import Hires
 from pipelines.types import PassSize, Progress
@@ -118,7 +118,10 @@ class Running:
 
     def hear(self, progress: Progress, pace: Pace) -> None:
         """Takes a report of the engine. Raises what the job is to stop with."""
-        if self.stop is not None:
+        if self.stop is Kept and progress.stage == "denoising":
+            self.stop = None
+            raise Kept("stopped")
+        if self.stop not in (None, Kept):
             raise self.stop("stopped")
         self.progress = progress
         self.preview = progress.preview or self.preview

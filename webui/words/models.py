@@ -240,6 +240,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "使用 {model} 时{field}必须是 {wanted}，现为 {value}。",
     ),
     "not_with": ("{field} must be left out with {model}, got {value}.", "{model} 不支持{field}，现为 {value}。"),
+    "not_kept": (
+        "{model} is run in one piece and cannot be ended before its last step; it goes on.",
+        "{model} 以整体方式运行，无法提前结束；将继续运行。",
+    ),
     "multiple_with": (
         "{field} must be a multiple of {step} with {model}, got {value}.",
         "使用 {model} 时{field}必须是 {step} 的倍数，现为 {value}。",

@@ -330,6 +330,7 @@ def flat_settings(draw: st.DrawFn) -> dict[str, object]:
         "seed": draw(st.integers(0, 2**32 - 1)),
         "clip_skip": draw(st.integers(1, 12)),
         "tiling": draw(st.sampled_from(TILINGS)),
+        **draw(st.sampled_from(({}, {"stop_after": 7}))),
     }
     if draw(st.booleans()):
         drawn |= {"strength": draw(st.floats(0, 1)), "resize_mode": "crop"}

@@ -88,6 +88,9 @@ class GenerateHandlers:
         """Ends the job that is shown."""
         return self._stopped(self.house.service.cancel, request)
 
+    def keep(self, request: gr.Request) -> Any:
+        return self._stopped(self.house.service.keep, request)
+
     def skip(self, request: gr.Request) -> Any:
         return self._stopped(self.house.service.skip, request)
 

@@ -56,6 +56,7 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
     )
     space.live.submit(handlers.watch, **watching)  # a page that was opened again
     space.cancel.click(handlers.cancel, None, space.live, api_name="form_cancel", **_QUIET)
+    space.keep.click(handlers.keep, None, space.live, api_name="form_keep", **_QUIET)
     space.skip.click(handlers.skip, None, space.live, api_name="form_skip", **_QUIET)
 
 

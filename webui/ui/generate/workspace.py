@@ -145,6 +145,7 @@ class Workspace:
             )
             self.cancel = self._stop("cancel")
             self.skip = self._stop("skip")
+            self.keep = self._stop("keep")
 
     def _stop(self, key: str) -> gr.Button:
         return gr.Button(word(key), scale=1, elem_id=f"{PLACE}_{key}", elem_classes="stop-button", min_width=0)
@@ -154,7 +155,11 @@ class Workspace:
             CanvasMode(elem_id="canvas_modes", elem_classes=["for-inpaint"])
             self.live = Live(
                 elem_id=f"{PLACE}_live",
-                options={"main": True, "kept": PLACE, "stops": [f"{PLACE}_cancel", f"{PLACE}_skip"]},
+                options={
+                    "main": True,
+                    "kept": PLACE,
+                    "stops": [f"{PLACE}_{key}" for key in ("cancel", "skip", "keep")],
+                },
             )
         self.canvas = Canvas(elem_id="canvas")
         self.painter = MaskPainter(elem_id=f"{PLACE}_painter", elem_classes=["for-inpaint"])
