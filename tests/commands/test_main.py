@@ -218,6 +218,11 @@ def test_choices_are_drawn_image_by_image(run: Run) -> None:
         (("--init-image", "a.png", "--strength", "2"), "strength"),
         (("--init-image", "a.png", "--mask", "small.png"), "mask"),
         (("--mask", "a.png"), "init_image"),
+        (("--outpaint", "8,0,0,0"), "init_image"),
+        (("--init-image", "a.png", "--outpaint", "8"), "outpaint"),
+        (("--init-image", "a.png", "--outpaint", "0,0,0,0"), "outpaint"),
+        (("--init-image", "a.png", "--mask", "a.png", "--outpaint", "8,0,0,0"), "mask"),
+        (("--init-image", "outputs"), "init_image"),
         (("--strength", "0.5"), "init_image"),
         (("--nonsense",), "--nonsense"),
         (("--json", "--steps", "0"), "steps"),
@@ -230,6 +235,52 @@ def test_bad_input_is_one_sentence_that_names_the_field(
     Image.new("L", (32, 32), 255).save(tmp_path / "small.png")
     (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     assert field in complaint(run("generate", "a", *arguments))
+    assert not list((tmp_path / "outputs").rglob("*-*.png"))
+
+
+def test_a_picture_goes_on_beyond_its_sides(run: Run, tmp_path: Path) -> None:
+    Image.effect_mandelbrot((96, 128), (-2, -1.5, 1, 1.5), 40).convert("RGB").save(tmp_path / "a.png")
+    done = run("generate", "a star", "--json", "--init-image", "a.png", "--outpaint", "32,0,0,0", "--mask-blur", "2")
+    (line,) = lines(done)
+    record = read(Path(line["path"])).record
+    assert record is not None
+    assert (record.settings["width"], record.settings["height"]) == (128, 128)
+    assert record.settings["inpaint"]["mask_blur"] == 2
+    inputs = InputStore(tmp_path / "outputs" / "inputs")
+    mask = inputs.get(record.settings["inpaint"]["mask"])
+    assert inputs.get(record.settings["init"]["image"]).size == mask.size == (128, 128)
+    assert [mask.getpixel((x, 64)) for x in (0, 31, 60, 127)] == [255, 255, 0, 0]
+
+
+def _folders(folder: Path, masks: tuple[str, ...]) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        (folder / "pictures").mkdir(exist_ok=True)
+        Image.new("RGB", (64, 64), (number * 90, 0, 0)).save(folder / "pictures" / f"{name}.png")
+    for name in masks:
+        (folder / "masks").mkdir(exist_ok=True)
+        Image.new("L", (64, 64), 255).save(folder / "masks" / f"{name}.webp", lossless=True)
+
+
+def test_each_picture_of_a_folder_is_a_run(run: Run, tmp_path: Path) -> None:
+    _folders(tmp_path, ("three", "one", "two"))
+    begun = ("generate", "a star", "--json", "--steps", "2", "--seed", "5", "--init-image", "pictures")
+    starts = set[str]()
+    for more in ((), ("--mask", "masks")):
+        made = [read(Path(line["path"])).record for line in lines(run(*begun, *more))]
+        assert len(made) == 3
+        assert [one is not None and (one.settings["inpaint"] is not None) for one in made] == [bool(more)] * 3
+        starts |= {one.settings["init"]["image"] for one in made if one is not None}
+    assert len(starts) == 3
+
+
+def test_of_a_folder_all_are_queued_or_none(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _folders(tmp_path, ("one", "three"))
+    begun = ("generate", "a star", "--init-image", "pictures")
+    assert "two.png" in complaint(run(*begun, "--mask", "masks"))
+    Image.new("L", (8, 8), 255).save(tmp_path / "masks" / "two.png")  # of another size: found out as the last is read
+    assert "mask" in complaint(run(*begun, "--mask", "masks"))
+    monkeypatch.setattr("webui.commands.asked.FOLDER_LIMIT", 2)
+    assert "from 1 to 2, got 3" in complaint(run(*begun))
     assert not list((tmp_path / "outputs").rglob("*-*.png"))
 
 

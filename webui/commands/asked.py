@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from pipelines.kinds import several, shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 from webui.jobs.defaults import form_defaults
 from webui.jobs.maps import MAPS, with_maps
+from webui.jobs.outpainting import extended, sides_in
+from webui.jobs.sizes import size_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,8 +24,35 @@ if TYPE_CHECKING:
     from webui.jobs.service import GenerationService
     from webui.parts import Parts
 
+FOLDER_LIMIT = 500  # pictures of a folder, a job each
 # what a group cannot be without
 _PICTURE_OF = {one.group: one.name for one in REQUEST_FIELDS if one.is_picture and one.default is REQUIRED}
+
+
+def requests_of(options: argparse.Namespace, parts: Parts) -> Iterator[GenerationRequest]:
+    """One for each picture of the folder that `--init-image` names, else the one; made as they are asked for. Raises
+    what `request_of` raises."""
+    for start in starts_in(options.init_image, options.mask):
+        yield request_of(argparse.Namespace(**{**vars(options), **start}), parts)
+
+
+def starts_in(init_image: Path | None, mask: Path | None) -> list[dict[str, Path]]:
+    """Of a folder each picture, with the mask of its name where those are a folder too; of anything else nothing that
+    was not typed. Raises InvalidRequest."""
+    from webui.proof.sweep import files_in
+
+    if init_image is None or not init_image.is_dir():
+        return [{}]
+    files = files_in([init_image])
+    if not 1 <= len(files) <= FOLDER_LIMIT:
+        raise InvalidRequest("init_image", "folder_count", limit=FOLDER_LIMIT, value=len(files))
+    if mask is None or not mask.is_dir():
+        return [{"init_image": file} for file in files]
+    masks = {file.relative_to(mask).with_suffix(""): file for file in files_in([mask])}
+    named = {file: file.relative_to(init_image).with_suffix("") for file in files}
+    if without := [file.name for file, name in named.items() if name not in masks]:
+        raise InvalidRequest("mask", "folder_masks", names=several(without))
+    return [{"init_image": file, "mask": masks[name]} for file, name in named.items()]
 
 
 def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
@@ -31,12 +60,17 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
     UnreadableImage."""
     typed = {name: value for name, value in vars(options).items() if value is not None}
     given = {one.name: typed[one.name] for one in REQUEST_FIELDS if one.name in typed}
-    pictures = _pictures(given, parts.store.inputs)
+    pictures = _pictures(given, parts.store.inputs, outpaint=typed.get("outpaint"))
     wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
     model = _model(parts.service, wanted.get("model"))
     begun = form_defaults(model, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
     if "sampler" in wanted:
         begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
+    if "outpaint" in typed:
+        sides = sides_in(typed["outpaint"], pictures["init_image"].size)
+        larger, mask = extended(pictures["init_image"], sides, typed["outpaint_fill"])
+        pictures |= {"init_image": larger, "mask": mask}
+        begun |= dict(zip(("width", "height"), size_for(larger.size, model), strict=True))
     values = begun | wanted | pictures | {"model": model.name}
     _check_switches(given, values)
     values |= with_maps(pictures, values)
@@ -51,16 +85,22 @@ def _check_switches(given: Mapping[str, Any], values: Mapping[str, Any]) -> None
             raise InvalidRequest(switch.name, "option_needs", option=one.option, needed=switch.option)
 
 
-def _pictures(given: Mapping[str, Any], inputs: InputStore) -> dict[str, Image]:
-    """The pictures of the files that were named. Raises InvalidRequest, also for an option that wants one."""
+def _pictures(given: Mapping[str, Any], inputs: InputStore, *, outpaint: str | None = None) -> dict[str, Image]:
+    """The pictures of the files that were named. Raises InvalidRequest, also for an option that wants one.
+    `outpaint`: what was typed of that, which wants a picture and makes its mask."""
     from webui.archive import metadata, pictures
 
     known = {one.name: one for one in REQUEST_FIELDS}
+    made = {"mask"} if outpaint is not None else set[str]()
+    if outpaint is not None and "init_image" not in given:
+        raise InvalidRequest("init_image", "option_needs", option="outpaint", needed=known["init_image"].option)
+    if made & given.keys():
+        raise InvalidRequest("mask", "outpaint_mask")
     for name in given:
         group = known[name].group
         wanted = [_PICTURE_OF[group]] if group in _PICTURE_OF else []
         for picture in [*wanted, *(["init_image"] if group == "inpaint" else [])]:
-            if picture not in given:
+            if picture not in {*given, *made}:
                 needed, option = known[picture].option, known[name].option
                 raise InvalidRequest(picture, "option_needs", option=option, needed=needed)
     found: dict[str, Image] = {}

@@ -7,20 +7,22 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.errors import InvalidRequest, SeedprintError, UnreadableImage
 from pipelines.fields import Field
 from pipelines.kinds import Choice, Flag, Number, Picture, Whole
-from pipelines.types import REQUEST_FIELDS
+from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from webui import words
 from webui.commands import index as reindex
 from webui.commands import link, upscale
 from webui.commands import verify as verification
-from webui.commands.asked import existing, request_of
+from webui.commands.asked import existing, requests_of
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
 from webui.jobs.choices import unbalanced
+from webui.jobs.outpainting import FILLS
 from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
 from webui.words import WORDS, label, translate
 
@@ -127,6 +129,13 @@ def _add_generate(commands: Commands) -> None:
                 heading = label(one.name, "en") if one.switch else translate(f"group_{one.group}", "en")
                 groups[one.group] = make.add_argument_group(heading)
             groups[one.group].add_argument(f"--{one.option}", dest=one.name, default=None, **_option(one))
+    outpaint = make.add_argument_group("beyond the sides of the start picture")
+    outpaint.add_argument(
+        "--outpaint",
+        metavar="LEFT,TOP,RIGHT,BOTTOM",
+        help="add so many pixels and paint them; or bring it to a shape, such as 16:9",
+    )
+    outpaint.add_argument("--outpaint-fill", choices=FILLS, default=FILLS[0], help="there at first: %(choices)s")
     make.add_argument("--json", action="store_true", help="one JSON line a picture on stdout, nothing else")
     _add_settings(make)
     make.set_defaults(run=run_generate)
@@ -223,21 +232,32 @@ def run_serve(options: argparse.Namespace) -> int:
 
 def run_generate(options: argparse.Namespace) -> int:
     with answers(options.json) as answer, _service(options) as parts:
-        request = parts.service.planned(request_of(options, parts))
-        job_id = parts.service.submit(request)
+        service, wishes = parts.service, requests_of(options, parts)
+        request = service.planned(next(wishes))
+        jobs = service.submit_many(chain([request], wishes))
         for name in ("prompt", "negative_prompt"):
             for note in unbalanced(getattr(request, name)):
                 complain(f"{name}: {words.say(note, 'en')}")
-        told = 0
-        with Bar(request.batches * request.all_steps) as bar:
-            for status in follow(parts.service, job_id):
-                bar.show(status, request)
-                for saved in status.saved[told:]:
-                    answer(_line(saved), str(saved.path))
-                told = len(status.saved)
-        if status.grid is not None:
-            answer(_line(status.grid) | {"kind": "grid"}, str(status.grid.path))
-        return _ending(status)
+        try:
+            return max([_told(service, job, request, answer) for job in jobs])
+        except KeyboardInterrupt:
+            for job in jobs:
+                service.cancel(job)
+            raise
+
+
+def _told(service: GenerationService, job_id: str, request: GenerationRequest, answer: Answer) -> int:
+    """How a job ended; its pictures are told as they come. `request`: one like it, for its steps."""
+    told = 0
+    with Bar(request.batches * request.all_steps) as bar:
+        for status in follow(service, job_id):
+            bar.show(status, request)
+            for saved in status.saved[told:]:
+                answer(_line(saved), str(saved.path))
+            told = len(status.saved)
+    if status.grid is not None:
+        answer(_line(status.grid) | {"kind": "grid"}, str(status.grid.path))
+    return _ending(status)
 
 
 def _line(saved: SavedImage) -> dict[str, Any]:

@@ -16,8 +16,14 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "vae_help": ("A VAE's name; left out: the model's own", "VAE 名称；省略则用模型自带的"),
     "seed_help": ("Seed of the first picture; -1 or left out: drawn", "第一张图片的种子；-1 或省略则随机"),
-    "init_image_help": ("The picture to start from", "作为起点的图片"),
-    "mask_help": ("White is painted anew; as large as the picture", "白色部分将重绘；尺寸与图片相同"),
+    "init_image_help": (
+        "The picture to start from, or a folder of them: a run each",
+        "作为起点的图片；若为文件夹，则每张图片各运行一次",
+    ),
+    "mask_help": (
+        "White is painted anew; as large as the picture. Of a folder of pictures: a folder of masks of their names",
+        "白色部分将重绘；尺寸与图片相同。图片为文件夹时：含同名蒙版的文件夹",
+    ),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
     "path_wanted": (
@@ -44,6 +50,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "没有程序在使用数据文件夹 {folder}。请用 `python app.py` 启动。",
     ),
     "file_wanted": ("There is no file {value}.", "没有文件 {value}。"),
+    "folder_count": (
+        "A folder of pictures must hold from 1 to {limit}, got {value}.",
+        "图片文件夹须含 1 到 {limit} 张图片，现有 {value} 张。",
+    ),
+    "folder_masks": ("No mask has the name of {names}.", "没有与 {names} 同名的蒙版。"),
     "option_needs": ("--{option} needs --{needed} beside it.", "--{option} 需要同时给出 --{needed}。"),
     "preset_not_there": (
         "There is no preset {value}. The nearest: {nearest}; the page shows all {count}.",

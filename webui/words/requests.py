@@ -131,4 +131,20 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must have at most {limit:,} kB, got {value:,} characters.",
         "{field}最多 {limit:,} kB，现有 {value:,} 个字符。",
     ),
+    "outpaint_nothing": (
+        "Say how far the picture is to go on, at one side at least.",
+        "请至少在一侧填写要扩展的像素数。",
+    ),
+    "outpaint_large": (
+        "A side of the larger picture would be over {limit} pixels: {value}.",
+        "扩展后的图片有一边超过 {limit} 像素：{value}。",
+    ),
+    "outpaint_sides": (
+        "Give four numbers of pixels (left,top,right,bottom) or a shape such as 16:9, got {value}.",
+        "请给出四个像素数（左,上,右,下）或 16:9 这样的比例，现为 {value}。",
+    ),
+    "outpaint_mask": (
+        "--outpaint makes the mask itself: leave --mask out.",
+        "--outpaint 会自行生成蒙版：请去掉 --mask。",
+    ),
 }

@@ -13,6 +13,7 @@ from webui.jobs.sizes import Size, fitting, other_side, size_for
 from webui.ui.generate.controls import Updates, accepted, whole
 from webui.ui.generate.form import OWN
 from webui.ui.generate.handlers import escaped, refused, task_in
+from webui.ui.generate.outpainting import extended_source, told_beside
 from webui.ui.generate.workspace import Workspace
 from webui.ui.house import input_url, uploaded_file
 from webui.words import language_of, say
@@ -52,6 +53,15 @@ class StartHandlers:
         except SeedprintError as error:
             return {self.space.live: refused(error, language_of(request), "init_image")}
         return self._sized(image.size, values) | {painter: {"source": sha256, "url": input_url(sha256)}}
+
+    def extended(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        """The painter's picture goes on beyond its sides, and what is new of it is masked; the size follows it."""
+        painter, language = self.space.painter, language_of(request)
+        try:
+            larger, value = extended_source(self.house, self.space.outpaint, values, values[painter])
+        except SeedprintError as error:
+            return {self.space.live: told_beside(error, language) or refused(error, language, "init_image")}
+        return self._sized(larger.size, values, keep=False) | {painter: value}
 
     def shaped(self, shape: str, values: dict[Any, Any]) -> Any:
         """This shape, of the area that the model was made for. `shape`: "3:2", width to height, or `OWN`."""

@@ -130,6 +130,13 @@ def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> 
     asked: dict[str, Any] = {"js": OF_TASK, **_QUIET}
     space.image.upload(handlers.given, inputs, outputs, api_name="form_given", **asked)
     space.painter.upload(handlers.painted, inputs, [*outputs, space.painter], api_name="form_upload", **asked)
+    space.outpaint.extend.click(
+        handlers.extended,
+        {*inputs, *space.outpaint.inputs()},
+        [*outputs, space.painter],
+        api_name="form_outpaint",
+        **asked,
+    )
     for shape, button in space.extras.shapes.items():
         name = f"form_shape_{shape.replace(':', '_')}"
         button.click(partial(handlers.shaped, shape), inputs, outputs, api_name=name, **asked)

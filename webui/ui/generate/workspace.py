@@ -15,6 +15,7 @@ from pipelines.types import ModelInfo
 from webui.jobs.defaults import model_defaults
 from webui.ui.generate.controls import PLACE, Form
 from webui.ui.generate.form import (
+    SHAPES,
     Files,
     build_mask,
     build_model,
@@ -24,6 +25,7 @@ from webui.ui.generate.form import (
     icon,
     picture_box,
 )
+from webui.ui.generate.outpainting import build_outpaint
 from webui.ui.house import House
 from webui.ui.inputs import Dropdown, TextBox
 from webui.ui.labels import word
@@ -116,6 +118,7 @@ class Workspace:
             self.fitting = gr.HTML(elem_id=f"{PLACE}_fitting", elem_classes="note")
         with gr.Column(elem_classes=["part", "for-inpaint"]):
             made |= build_mask(PLACE)
+            self.outpaint = build_outpaint(SHAPES)
         with gr.Column(elem_classes="part"):
             with gr.Row(elem_classes="tight"):
                 self.preset = Dropdown(
