@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,11 +28,11 @@ from pipelines.groups import (
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+from pipelines.steps import LONGEST, PassSize, steps_at
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LONGEST = 150  # steps of a pass
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
@@ -53,32 +53,8 @@ def task_of(settings: Mapping[str, Any]) -> Task:
     return "txt2img" if settings.get("init") is None else "img2img"
 
 
-def steps_at(strength: float, steps: float) -> int:
-    """So many of `steps` really run for a start picture at this strength."""
-    return int(round(strength * steps, 6))  # 0.29 * 100 is 28.999999999999996 in binary
-
-
 def _no_step_runs(field: str, steps: int, strength: float) -> InvalidRequest:
     return InvalidRequest(field, "no_step_runs", least=math.ceil(100 / steps) / 100, steps=steps, value=strength)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PassSize:
-    """`steps`: that really run; width and height in pixels."""
-
-    steps: int
-    width: int
-    height: int
-
-    @property
-    def work(self) -> int:
-        """Steps times pixels: what the time of a pass goes by."""
-        return self.steps * self.width * self.height
-
-
-def work_of(passes: Sequence[PassSize], strength: float) -> int:
-    """Of one image that begins with a picture at this strength; 1: with none."""
-    return sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in passes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +179,7 @@ class GenerationRequest:
             return ()
         left = self.stop_after or self.steps_run + LONGEST
         first = PassSize(steps=min(left, self.steps_run), width=self.width, height=self.height)
-        if (second := self.second) is None or self._stops_in_first:
+        if self.hires is None or (second := self.second) is None or self._stops_in_first:
             return (first,)
         steps = min(left - self.steps_run, self.second_steps_run)
         return first, PassSize(steps=steps, width=second.width, height=second.height)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from pipelines.errors import InvalidRequest, UnreadableImage
 from pipelines.fields import no_picture, unpacked
-from pipelines.types import GenerationRequest, work_of
+from pipelines.steps import work_of
+from pipelines.types import GenerationRequest
 from webui.archive import metadata
 from webui.archive.metadata import Record
 from webui.archive.store import SavedImage

@@ -14,7 +14,8 @@ from pipelines import types
 from pipelines.errors import InvalidRequest, Kept, Note, Stopped
 from pipelines.fields import no_picture, unpacked
 from pipelines.groups import Hires
-from pipelines.types import PassSize, Progress
+from pipelines.steps import PassSize
+from pipelines.types import Progress
 from webui.archive.store import SavedImage
 from webui.jobs.table import Job, JobState
 from webui.proof.sweep import AgainReport

@@ -11,7 +11,8 @@ from PIL.Image import Image
 from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
 from pipelines.fields import field_of
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import GenerationRequest, Task, steps_at
+from pipelines.steps import steps_at
+from pipelines.types import GenerationRequest, Task
 from webui.archive import metadata, pictures
 from webui.jobs.maps import with_maps
 from webui.library import presets

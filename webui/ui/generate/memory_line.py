@@ -11,7 +11,8 @@ from pipelines.fields import build
 from pipelines.groups import Hires
 from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of, upscaler_bytes
 from pipelines.prompts.grammar import prompts_in
-from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo, PassSize, work_of
+from pipelines.steps import PassSize, work_of
+from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo
 from webui.jobs.durations import Durations
 from webui.ui.generate.controls import accepted
 from webui.words import Language, say

@@ -1,0 +1,32 @@
+"""How many steps run, and how much a pass of them computes. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LONGEST = 150  # steps of a pass
+
+
+def steps_at(strength: float, steps: float) -> int:
+    """So many of `steps` really run for a start picture at this strength."""
+    return int(round(strength * steps, 6))  # 0.29 * 100 is 28.999999999999996 in binary
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassSize:
+    """`steps`: that really run; width and height in pixels."""
+
+    steps: int
+    width: int
+    height: int
+
+    @property
+    def work(self) -> int:
+        """Steps times pixels: what the time of a pass goes by."""
+        return self.steps * self.width * self.height
+
+
+def work_of(passes: Sequence[PassSize], strength: float) -> int:
+    """Of one image that begins with a picture at this strength; 1: with none."""
+    return sum(max(1, steps_at(strength, one.steps)) * one.width * one.height for one in passes)
