@@ -233,8 +233,8 @@ def test_buttons_that_can_do_nothing_rest(visits: Visits, served: Served) -> Non
     """They look it and a press does nothing, but the focus stays where it is."""
     page = visits.open()
     visits.settle()
-    cancel, skip, undo = (page.locator(f"#form_{name}") for name in ("cancel", "skip", "undo"))
-    for button in (cancel, skip, undo):
+    cancel, skip, keep, undo = (page.locator(f"#form_{name}") for name in ("cancel", "skip", "keep", "undo"))
+    for button in (cancel, skip, keep, undo):
         expect(button).to_have_attribute("aria-disabled", "true")
     fill(page, prompt="a red star", steps=10, batches=2, batch_size=1)
     expect(undo).to_have_attribute("aria-disabled", "false")
