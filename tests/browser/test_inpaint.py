@@ -178,20 +178,3 @@ def test_a_stroke_while_zoomed_lands_where_it_was_drawn(visits: Visits, served: 
     generate(page)
     mask = kept_mask(served, newest(served))
     assert mask.getpixel((24, 13)) == 255
-
-
-def test_a_picture_goes_on_beyond_its_sides(visits: Visits, served: Served, tmp_path: Path) -> None:
-    page = visits.open()
-    open_tab(page, "Inpaint")
-    upload_picture(page, "inpaint", tmp_path)
-    page.locator("#form_outpaint_fold > button").click()
-    page.locator("#form_outpaint").click()
-    expect(page.locator("#form_outpaint_left .field-fault")).to_contain_text("at one side at least")
-    fill(page, outpaint_left=32)
-    with page.expect_response(lambda answer: "/upload" in answer.url):  # the mask, as the painter has it
-        page.locator("#form_outpaint").click()
-    generate(page, steps=4)
-    mask = kept_mask(served, newest(served))
-    assert mask.size == (192, 128)
-    assert {mask.getpixel((x, 64)) for x in (0, 31, 38)} == {255}
-    assert {mask.getpixel((x, 64)) for x in (41, 100, 191)} == {0}
