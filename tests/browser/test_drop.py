@@ -193,3 +193,13 @@ def test_what_was_told_of_a_pasted_text_goes_with_the_next_run(visits: Visits) -
     expect(told).to_contain_text("The pasted text's settings are in the form.")
     generate(page, prompt="a cat", steps=2, width=64, height=64)
     expect(told).to_be_hidden()
+
+
+def test_a_damaged_picture_starts_nothing(visits: Visits, foreign: Path, tmp_path: Path) -> None:
+    whole = foreign.read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    page = visits.open()
+    drop(page, tmp_path / "cut.png")
+    choose(page, "img2img")
+    expect(page.locator("#drop_anywhere .told")).to_contain_text("damaged")
+    expect(page.get_by_role("tab", name="txt2img")).to_have_attribute("aria-selected", "true")

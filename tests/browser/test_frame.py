@@ -350,3 +350,27 @@ def test_tab_comes_to_the_strip_once(visits: Visits) -> None:
     page.keyboard.press("ArrowRight")
     expect(cells.nth(1)).to_be_focused()
     expect(cells.nth(1)).to_have_attribute("tabindex", "0")
+
+
+def test_a_prompt_that_the_program_was_not_told_of_stands_there_after_a_reload(visits: Visits) -> None:
+    page = visits.open()
+    page.route("**/gradio_api/run/**", lambda route: route.abort())  # as while the program is started again
+    field(page, "form_prompt").fill("a long text that nobody kept")
+    page.wait_for_timeout(300)
+    page.unroute("**/gradio_api/run/**")
+    page.reload()
+    expect(field(page, "form_prompt")).to_have_value("a long text that nobody kept")
+    visits.settle()
+    other = visits.open()  # a page of its own: the text was kept by now
+    expect(field(other, "form_prompt")).to_have_value("a long text that nobody kept")
+
+
+def test_a_deleted_picture_does_not_come_back_with_a_reload(visits: Visits) -> None:
+    page = visits.open()
+    generate(page, prompt="a red star", steps=2, batch_size=2, seed=31)
+    expect(strip(page, "run")).to_have_count(3)  # with the grid
+    strip(page, "run").filter(has_text="32").click()
+    page.locator("#form_delete").click()
+    expect(strip(page, "run")).to_have_count(2)
+    page.reload()
+    expect(strip(page, "run")).to_have_count(2)

@@ -48,11 +48,39 @@ def test_the_kept_form_and_all_that_follows_from_it(ui: Page) -> None:
     assert asked_at_once(ui, config) == set()
 
 
-def test_what_cannot_be_told_now_is_asked_for_by_the_page(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: Any) -> Any:
-        raise Unavailable(Note("database_full").code, file="jobs.sqlite", reason="full")
+def away(*_: Any) -> Any:
+    raise Unavailable(Note("database_full").code, file="jobs.sqlite", reason="full")
 
-    monkeypatch.setattr(Forms, "current", away)
-    config = config_of(ui)
-    assert asked_at_once(ui, config) == {"form_find"}
-    assert shown(config, "form_steps_run")
+
+def test_a_form_that_cannot_be_read_now_is_told_and_asked_for_again(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    ui.call("form_find")
+    defaults = ui.call("form_find")["form_defaults"]
+    ui.call("form_keep", {"form_prompt": "kept", "form_defaults": defaults})
+    with monkeypatch.context() as patch:
+        for name in ("current", "keep"):
+            patch.setattr(Forms, name, away)
+        config = config_of(ui)
+        assert asked_at_once(ui, config) == set()
+        assert shown(config, "form_steps_run")
+        assert shown(config, "form_faults")["retry"]
+        assert "full" in shown(config, "form_live")["error"]
+        assert ui.call("form_find_again")["form_faults"]["retry"]
+        assert ui.call("form_keep", {"form_prompt": "typed", "form_defaults": defaults})["form_faults"]["retry"]
+    found = ui.call("form_find_again")  # nothing was typed since
+    assert found["form_prompt"]["value"] == "kept"
+    assert not found["form_faults"].get("retry")
+    ui.call("form_find_again", {"form_prompt": "typed meanwhile"})
+    assert ui.call("form_find")["form_prompt"]["value"] == "typed meanwhile"
+
+
+def test_what_one_page_changes_stays_when_another_changes_something_else(ui: Page) -> None:
+    both = ui.call("form_find")
+    base = {"form_defaults": both["form_defaults"], "form_faults": both["form_faults"]}
+    prompt = both["form_faults"]["base"]["prompt"]
+    ui.call("form_keep", {**base, "form_prompt": "of the first page"})
+    second = {**base, "form_steps": 9, "form_prompt": prompt}
+    told = ui.call("form_keep", second)["form_faults"]
+    found = ui.call("form_find")
+    assert (found["form_prompt"]["value"], found["form_steps"]["value"]) == ("of the first page", 9)
+    ui.call("form_keep", {**second, "form_faults": told, "form_prompt": "of the second"})
+    assert ui.call("form_find")["form_prompt"]["value"] == "of the second"

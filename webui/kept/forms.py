@@ -46,14 +46,16 @@ class Forms:
         names = [name for name, value in fields.items() if _refusal(name, value) is not None]
         return Note("form_left_out", names=tuple(Note("form_field", field=name) for name in names)) if names else None
 
-    def keep(self, tab: str, shown: Mapping[str, Any]) -> tuple[Note, ...]:
-        """The form shows this now. What is wrong with those of its values that are not kept."""
+    def keep(self, tab: str, shown: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> tuple[Note, ...]:
+        """The form shows this now; a page that showed `base` before has changed only what differs, and another page's
+        changes stay. What is wrong with those of its values that are not kept."""
         refused = {name: told for name, value in shown.items() if (told := _refusal(name, value)) is not None}
         now = self._clock()
         with self._database.transaction() as connection:
             found = _newest(connection, tab, 2)
             good = found[0].fields if found else {}
-            fields = _accepted(shown) | {name: good[name] for name in refused if name in good}
+            same = () if base is None else (name for name in shown if name in base and base[name] == shown[name])
+            fields = _accepted(shown) | {name: good[name] for name in (*refused, *same) if name in good}
             _keep(connection, tab, found, _State(0, fields, now))
         return tuple(refused.values())
 

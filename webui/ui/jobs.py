@@ -150,6 +150,6 @@ def outside_sentence(house: House, status: JobStatus, language: Language) -> str
 def run_items(house: House, status: JobStatus, language: Language) -> dict[str, Any]:
     """The pictures of a job for `Pictures`, the newest selected while it runs, the grid last."""
     saved = [*status.saved, *([status.grid] if status.grid else [])]
-    items = house.items(saved, language)
+    items = house.items((one for one in saved if one.path.is_file()), language)  # without those deleted since
     newest = len(status.saved) - 1
     return {"items": items, "selected": 0 if status.finished and items else newest}

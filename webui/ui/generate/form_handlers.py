@@ -7,14 +7,16 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines.errors import StorageError
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
 from webui.ui.generate.control_form import with_known
-from webui.ui.generate.controls import Updates, fits, model_choices
+from webui.ui.generate.controls import Updates, accepted, fits, model_choices, shown_value
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.handlers import GenerateHandlers
 from webui.ui.generate.workspace import Workspace, examples_for
+from webui.ui.jobs import away_value
 from webui.words import language_of, say
 
 # the form's name where it is kept, and those of the three forms that version 0.1.0 had
@@ -45,19 +47,39 @@ class FormHandlers:
     def find(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         """When a page opens: what the form showed last, and what of it cannot be shown; the first time it stays as it
         is built."""
-        problem, kept = self.forms.problem(KEPT_AS[0]), self._kept()
-        told = (
-            {} if problem is None else {self.space.live: {"state": "told", "line": say(problem, language_of(request))}}
-        )
+        language, shown = language_of(request), self.form.read(values)
+        try:
+            problem, kept = self.forms.problem(KEPT_AS[0]), self._kept()
+            self.forms.keep(KEPT_AS[0], shown if kept is None else kept)  # one of 0.1.0 can be gone back to
+            told = self._told({**shown, **_as_shown(kept or {})})
+        except StorageError as error:  # the page asks again by itself
+            return {self.space.faults: {"retry": True}, self.space.live: away_value(error.told, language)}
+        if problem is not None:
+            told |= {self.space.live: {"state": "told", "line": say(problem, language)}}
         if kept is not None:
-            self.forms.keep(KEPT_AS[0], kept)  # one of 0.1.0 is the first state that can be gone back to
-            return self._show(kept) | told | self._told()
-        shown = self.form.read(values)
-        self.forms.keep(KEPT_AS[0], shown)
-        return {self.space.extras.defaults: self.defaults(self.house.model(shown["model"]))} | told | self._told()
+            return self._show(kept) | told
+        return {self.space.extras.defaults: self.defaults(self.house.model(shown["model"]))} | told
 
-    def _told(self, faults: Mapping[str, str] | None = None) -> Updates:
-        return {self.space.faults: {"faults": dict(faults or {}), "undo": self.forms.can_undo(KEPT_AS[0])}}
+    def find_again(self, values: dict[Any, Any], request: gr.Request) -> Updates:
+        """The same for a page that could not be told of its form when it opened. What was typed since stays."""
+        shown = self.form.read(values)
+        built = self.form.read({component: component.value for component in self.form.components()})
+        if shown == built:
+            return {self.space.live: {}} | self.find(values, request)
+        try:
+            self.forms.keep(KEPT_AS[0], shown)
+            told = self._told(shown)
+        except StorageError:
+            return {self.space.faults: {"retry": True}}
+        found = {self.space.extras.defaults: self.defaults(self.house.model(shown["model"]))}
+        return {self.space.live: {}} | found | told
+
+    def _told(self, shown: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> Updates:
+        """`shown`: what the page shows, from which its next changes are told."""
+        # what no request takes may be no JSON either, and counts as changed
+        base = {name: one for name, one in (shown or {}).items() if accepted(name, one) or one == shown_value(name, None)}
+        told = {"faults": dict(faults or {}), "undo": self.forms.can_undo(KEPT_AS[0]), "base": base}
+        return {self.space.faults: told}
 
     def _kept(self) -> dict[str, Any] | None:
         return next((kept for name in KEPT_AS if (kept := self.forms.current(name)) is not None), None)
@@ -67,9 +89,13 @@ class FormHandlers:
         must not overwrite it."""
         if not _known(values[self.space.extras.defaults]).get(FOUND):
             return gr.skip()
-        refused = self.forms.keep(KEPT_AS[0], self.form.read(values))
+        shown, base = self.form.read(values), _known(values[self.space.faults]).get("base")
+        try:
+            refused = self.forms.keep(KEPT_AS[0], shown, _known(base) if base else None)
+        except StorageError:
+            return {self.space.faults: {"retry": True, "base": base}}
         language = language_of(request)
-        return self._told({str(note.values["field"]): say(note, language) for note in refused})
+        return self._told(shown, {str(note.values["field"]): say(note, language) for note in refused})
 
     def undo(self) -> Any:
         before = self.forms.undo(KEPT_AS[0])
@@ -135,6 +161,10 @@ def _known(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _as_shown(kept: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: shown_value(name, value) for name, value in kept.items()}
+
+
 def wire_form(space: Workspace, handlers: FormHandlers, others: GenerateHandlers, blocks: gr.Blocks) -> None:
     """Which event calls which handler."""
     form = space.form
@@ -142,11 +172,17 @@ def wire_form(space: Workspace, handlers: FormHandlers, others: GenerateHandlers
     shown = [*handlers.outputs(), space.live]
     blocks.load(others.offered, None, form.lists(), api_name="form_load", **quiet)
     blocks.load(handlers.find, handlers.inputs(), shown, api_name="form_find", **quiet)
+    space.faults.submit(handlers.find_again, handlers.inputs(), shown, api_name="form_find_again", **quiet)
     form["model"].input(handlers.model_chosen, handlers.inputs(), handlers.outputs(), api_name="form_model", **quiet)
     wanted = {*handlers.inputs(), space.networks}
     space.networks.select(handlers.switch, wanted, handlers.outputs(), api_name="form_switch", **quiet)
     space.undo.click(handlers.undo, None, handlers.outputs(), api_name="form_undo", **quiet)
     space.reset.click(handlers.reset, handlers.inputs(), handlers.outputs(), api_name="form_reset", **quiet)
     changes: list[Any] = [component.change for component in form.components()]  # type: ignore[attr-defined]
-    kept: dict[str, Any] = {"inputs": handlers.inputs(), "outputs": space.faults, "api_name": "form_keep", **quiet}
+    kept: dict[str, Any] = {
+        "inputs": {*handlers.inputs(), space.faults},
+        "outputs": space.faults,
+        "api_name": "form_keep",
+        **quiet,
+    }
     gr.on(changes, handlers.keep, trigger_mode="always_last", **kept)

@@ -17,6 +17,8 @@ from webui.ui.widgets.widget import Widget
 from webui.words import Language, fault, language_of, translate
 from webui.words.given import GIVEN_WORDS
 
+STARTS = ("img2img", "inpaint")  # ways on which a picture is begun with
+
 
 class DropWidget(Widget):
     """The whole page as a place for files, but those that take them themselves; it asks what a picture is for.
@@ -71,7 +73,9 @@ class Given:
         way = str(asked.get("way", "again"))
         if way not in self._ways:
             raise InvalidRequest("file", "picture_needed")
-        if pictures.problem(file) is not None:
+        if way in STARTS:
+            metadata.read_input(file, self.house.inputs)  # a damaged one starts nothing
+        elif pictures.problem(file) is not None:
             metadata.read(file)  # of a damaged one Make again shows what can still be read
         return self._ways[way](Path(file), language)
 

@@ -1,5 +1,6 @@
 // The frame of the page: which tab is open, what a tab adds to the workspace, and the keys that lead round.
 
+const PHONE = "(max-width: 860px)"; // one column that scrolls as a whole
 const TASKS = ["txt2img", "img2img", "inpaint"];
 
 /** The tab that a panel's id names: `tab_history`. */
@@ -106,6 +107,7 @@ export class Frame {
     });
     document.addEventListener("seedprint:pressed", () => {
       this.isAsked = true;
+      if (matchMedia(PHONE).matches) document.querySelector("#canvas_column")?.scrollIntoView();
     });
     document.addEventListener("seedprint:live", ({ detail }) => this.follow(detail));
     this.look();

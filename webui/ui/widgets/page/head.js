@@ -5,6 +5,8 @@ import { Holds, Travels, isChinese } from "./early.js";
 import { Frame } from "./frame.js";
 import { Lists } from "./lists.js";
 import { listen as tellOfRuns } from "./notify.js";
+import { rememberPrompts } from "./left.js";
+import { typeInto } from "../shared/dom.js";
 
 const LANGUAGE = "seedprint-language";
 const THEME = "seedprint-theme";
@@ -79,6 +81,7 @@ document.addEventListener("keydown", pressed, true);
 for (const type of ["dragover", "drop"]) addEventListener(type, dropped); // after all others
 lists.listen();
 tellOfRuns("Seedprint");
+rememberPrompts(typeInto);
 addEventListener("DOMContentLoaded", () => {
   frame.listen();
   beginAccess();
