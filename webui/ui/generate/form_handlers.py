@@ -77,7 +77,9 @@ class FormHandlers:
     def _told(self, shown: Mapping[str, Any] | None = None, faults: Mapping[str, str] | None = None) -> Updates:
         """`shown`: what the page shows, from which its next changes are told."""
         # what no request takes may be no JSON either, and counts as changed
-        base = {name: one for name, one in (shown or {}).items() if accepted(name, one) or one == shown_value(name, None)}
+        base = {
+            name: one for name, one in (shown or {}).items() if accepted(name, one) or one == shown_value(name, None)
+        }
         told = {"faults": dict(faults or {}), "undo": self.forms.can_undo(KEPT_AS[0]), "base": base}
         return {self.space.faults: told}
 
