@@ -78,7 +78,7 @@ def test_what_there_is_in_the_visitors_language(client: TestClient, models: Path
         "SD 1.x",
     )
     assert (found["Hat"]["fits"], found["sketch"]["fits"]) == (["sd1"], [])
-    assert "cannot use it yet" in found["edges"]["problem"]
+    assert "It follows a picture or a map" in found["edges"]["problem"]
     assert "暂时无法使用" in cards(client, "zh-CN")["edges"]["problem"]
     assert str(models) not in client.get("/networks").text
 
