@@ -79,7 +79,7 @@ def test_what_there_is_in_the_visitors_language(client: TestClient, models: Path
     )
     assert (found["Hat"]["fits"], found["sketch"]["fits"]) == (["sd1"], [])
     assert "It follows a picture or a map" in found["edges"]["problem"]
-    assert "暂时无法使用" in cards(client, "zh-CN")["edges"]["problem"]
+    assert "它需要图片或控制图" in cards(client, "zh-CN")["edges"]["problem"]
     assert str(models) not in client.get("/networks").text
 
 
