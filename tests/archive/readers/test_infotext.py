@@ -196,6 +196,7 @@ def test_a_text_of_the_reference_program() -> None:
         "guiding": False,
         **SECOND,
         "variation": False,
+        "reuse": False,
     }
     assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
     assert infotext.model_hash(text) == "6ce0161689"
@@ -258,7 +259,7 @@ def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
     assert set(fields) == {
         *("prompt", "negative_prompt", "clip_skip", "tiling"),
-        *("schedule", "hires", "guiding", "variation"),
+        *("schedule", "hires", "guiding", "variation", "reuse"),
     }
     assert len(unknown) == 3
 
