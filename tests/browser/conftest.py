@@ -129,12 +129,14 @@ class Visits:
         if not url.startswith((self._served.url, "data:", "blob:")):
             self.outside.append(url)
 
-    def settle(self) -> None:
-        """Until all that the pages told by themselves has arrived, for ten seconds at most."""
-        pages = [page for context in self._contexts for page in context.pages]
+    def settle(self, quiet: int = 1) -> None:
+        """Until all that the pages told by themselves has arrived, and so many looks found nothing new: one answer may
+        bring the next question. For ten seconds at most."""
+        pages, found = [page for context in self._contexts for page in context.pages], 0
         for _ in range(200 if pages else 0):
             pages[0].wait_for_timeout(50)
-            if not self._asked_for:
+            found = 0 if self._asked_for else found + 1
+            if found >= quiet:
                 break
 
     def close(self) -> None:

@@ -212,8 +212,7 @@ def test_the_task_is_changed_without_the_program(visits: Visits, tmp_path: Any) 
     upload_picture(page, "img2img", tmp_path)
     expect(page.locator("#form_image img")).to_be_visible()
     expect(field(page, "form_width")).to_have_value("160")  # the size follows it, and what depends on that is asked
-    page.wait_for_timeout(300)
-    visits.settle()
+    visits.settle(quiet=30)
     asked: list[str] = []
     looks = re.compile(r"/(queue|notices)/?(\?|$)")  # how many wait, and what is new, is asked for whatever is open
     page.on("request", lambda one: None if looks.search(one.url) else asked.append(one.url))
