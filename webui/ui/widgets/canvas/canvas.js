@@ -80,7 +80,7 @@ class Canvas {
   }
 
   choose(id, { byHand = false } = {}) {
-    if (byHand) this.isPinned = this.isRunning;
+    if (byHand) this.isPinned = true; // until the next run begins: one that is told again takes nobody away
     if (id !== this.shown) {
       this.before = this.shown;
       this.shown = id;
