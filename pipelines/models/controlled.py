@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines import families, images
+from pipelines import families
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import there
 from pipelines.groups import Control
@@ -61,6 +61,8 @@ def _title(family: str) -> str | Note:
 
 
 def _check_shape(slot: str, control: Control, request: GenerationRequest) -> None:
+    from pipelines import images  # needs PIL, which a list of models does without
+
     size = request.width, request.height
     if request.init is not None and request.inpaint is not None and request.inpaint.only_masked:
         size = request.init.image.size  # of which only a part is worked on

@@ -67,7 +67,7 @@ def test_what_is_missing_is_named_when_listed_and_when_chosen(
         (folder / part / "model.safetensors").unlink()
     else:
         shutil.rmtree(folder / part)
-    torn, _, builtin = Listing([tmp_path]).shelf()
+    torn, *_, builtin = Listing([tmp_path]).shelf()
     assert (torn.problem and say(torn.problem, "en"), builtin.problem) == (sentence, None)
     with pytest.raises(ModelError) as caught:
         Listing([tmp_path]).find("torn")
