@@ -51,6 +51,7 @@ def test_it_is_no_model_and_nothing_that_a_prompt_names(tmp_path: Path) -> None:
     assert [(info.name, info.problem) for info in engine.shelf()] == [
         ("image_encoder", None),
         ("builtin-2x", None),
+        ("builtin-outlines", None),
         ("builtin", None),
     ]
     with pytest.raises(ModelError, match=r"image_encoder_missing.*'other'"):

@@ -17,6 +17,7 @@ from pipelines.errors import InvalidRequest
 from pipelines.types import EngineState, GenerationRequest
 from tests.models.files import checkpoint, write_model, write_pipeline_folder
 from webui.commands import main as cli
+from webui.commands.asked import request_of
 from webui.kept.settings import Settings
 from webui.parts import build_parts
 from webui.proof import golden
@@ -140,10 +141,10 @@ def test_the_golden_set_asks_nothing_that_it_refuses(ui: Page) -> None:
 def test_the_command_line_takes_what_suits_it(ui: Page) -> None:
     parts = ui.parts
     options = cli.parser().parse_args(["generate", "a star", "--model", "quick"])
-    request = cli.request_of(options, parts)
+    request = request_of(options, parts)
     assert (request.sampler, request.steps, request.guidance, request.width) == ("Euler", 4, 1.0, 1024)
     assert (
-        cli.request_of(cli.parser().parse_args(["generate", "a star", "--model", "quick", "--steps", "2"]), parts).steps
+        request_of(cli.parser().parse_args(["generate", "a star", "--model", "quick", "--steps", "2"]), parts).steps
         == 2
     )
 
