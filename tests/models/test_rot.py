@@ -103,7 +103,7 @@ def test_it_outlives_the_program_and_is_listed(cache: Path, model: Path, hashes:
     hashes.read_again(model, always)
     later = Hashes(cache)
     try:
-        info, _, builtin = Listing([model.parent]).shelf(later)
+        info, *_, builtin = Listing([model.parent]).shelf(later)
     finally:
         later.close()
     assert info.altered is not None
