@@ -228,9 +228,9 @@ def test_the_pictures_that_a_second_program_was_asked_for_are_made_once(tmp_path
 
 
 def notices_of(app: RunningApp) -> list[str]:
-    asked = Request(f"{app.url}notices", headers=app.cookie)
+    asked = Request(f"{app.url}queue", headers=app.cookie)
     with urlopen(asked, timeout=30) as answer:
-        return [one["text"] for one in json.load(answer)["items"]]
+        return [one["text"] for one in json.load(answer)["notices"]]
 
 
 @pytest.mark.fault(35)

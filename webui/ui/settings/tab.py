@@ -116,9 +116,10 @@ class SettingsTab:
             "settings_device": " · ".join(filter(None, (state.device, state.dtype))),
             "settings_memory": memory,
             "settings_memory_free": free,
-            "settings_outputs": str(settings.output_dir),
-            "settings_models": " · ".join(map(str, settings.models_dirs)),
-            "settings_data": str(settings.data_dir),
+            # by their names alone: no answer tells under whose name the program lies
+            "settings_outputs": settings.output_dir.name,
+            "settings_models": " · ".join(folder.name for folder in settings.models_dirs),
+            "settings_data": settings.data_dir.name,
         }
         cells = (
             f"<tr><th scope=row>{escaped(translate(key, language))}</th><td>{escaped(value)}</td></tr>"
