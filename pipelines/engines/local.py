@@ -85,12 +85,19 @@ class LocalEngine(Catalogue):
                 memory_learned=self._planner.learned(placement),
             )
 
+    @contextlib.contextmanager
+    def _turn(self, most: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> Iterator[None]:
+        """One at a time, by this engine's settings, which are the process's: another engine may have changed them."""
+        with self._lock, as_our_errors(most):
+            devices.make_deterministic(exact=self.manager.placement.exact)
+            yield
+
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         if batch.request.upscale is not None:
             return self._upscaled(batch, batch.request.upscale, on_progress)
         start = time.perf_counter()
         request, work = batch.request, self._work(batch, on_progress)
-        with self._lock, as_our_errors(lambda: self._most(work)), torch.no_grad():
+        with self._turn(lambda: self._most(work)), torch.no_grad():
             self._encoder = None  # its memory is the picture's now
             on_progress(Progress(stage="loading"))
             model = self._load(request.model, _teller(on_progress))
@@ -105,7 +112,7 @@ class LocalEngine(Catalogue):
         if info is None:
             image = resized(upscale.image, upscale.size, upscale.upscaler)
             return _results(batch, [(image, facts | {"pillow": version("pillow")})], start)
-        with self._lock, as_our_errors(lambda: (0, 0)):
+        with self._turn():
             on_progress(Progress(stage="loading"))
             devices.set_threads(batch.threads or (1 if self.manager.placement.exact else self._all_threads))
             network = self._network_of(info)
@@ -122,13 +129,13 @@ class LocalEngine(Catalogue):
     def warm_up(self) -> None:
         """Loads the built-in model, runs it, and measures whether one thread or all are quicker for it: so small a
         model may lose more by sharing its work out than it wins. Raises `ModelError`."""
-        with self._lock, as_our_errors(lambda: (0, 0)), torch.no_grad():
+        with self._turn(), torch.no_grad():
             model = self._load(BUILTIN)
             self._threads[model.info.path] = model.quickest_threads(self._all_threads)
 
     def embed(self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress) -> list[Embedding]:
         info, found = self._image_encoder(encoder), list[Embedding]()
-        with self._lock, as_our_errors(lambda: (0, 0)):
+        with self._turn():
             devices.set_threads(1 if self.manager.placement.exact else self._all_threads)
             if self._encoder is None or not self._encoder.is_of(info):
                 on_progress(Progress(stage="loading"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,6 @@ torch = pytest.importorskip("torch")
 from pipelines.engines.enlarging import scaled  # noqa: E402
 from tests.engines.test_passes import pipelines_of  # noqa: E402
 from tests.upscaling.test_network import saved, whole  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Any]:
-    """One of its own: on one that made other files' pictures before, diffusers' pipelines were found to differ."""
-    from pipelines.engines.local import LocalEngine
-
-    engine = LocalEngine(device="cpu")
-    yield engine
-    engine.close()
-
 
 STEPS = 4
 HIRES = Hires(strength=0.5)

@@ -110,3 +110,28 @@ def test_a_run_before_it_leaves_no_trace(engine: Any) -> None:
     torch.manual_seed(99)
     engine.generate(batch_of(replace(SMALL, prompt="a (green:1.4) tree", sampler="LMS", width=96), 1), ignore)
     assert engine.generate(batch_of(SMALL, 7), ignore)[0].image.tobytes() == first.image.tobytes()
+
+
+def test_another_engine_in_the_process_changes_no_picture(engine: Any) -> None:
+    """An exact one computes attention otherwise, and torch holds that for the whole process."""
+    import torch
+
+    from pipelines.engines.local import LocalEngine
+
+    quick: list[bool] = []
+
+    def look(_: Any) -> None:
+        quick.append(torch.backends.cuda.flash_sdp_enabled())
+
+    before = engine.generate(batch_of(SMALL, 7), look)[0].image.tobytes()
+    exact = LocalEngine(device="cpu", exact=True)
+    try:
+        assert engine.generate(batch_of(SMALL, 7), look)[0].image.tobytes() == before
+        assert quick
+        assert all(quick)
+        quick.clear()
+        exact.generate(batch_of(SMALL, 7), look)
+        assert quick
+        assert not any(quick)
+    finally:
+        exact.close()
