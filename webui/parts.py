@@ -15,7 +15,7 @@ from pipelines.engine import Engine
 from pipelines.errors import Note
 from pipelines.shared_database import Database
 from webui.archive.ahead import Ahead
-from webui.archive.history import MARKS, History
+from webui.archive.history import INDEX, MARKS, History
 from webui.archive.store import ImageStore, SavedImage
 from webui.archive.thumbnails import Thumbnails
 from webui.archive.watch import Watcher
@@ -99,8 +99,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         thumbnails = begun(closing(Thumbnails(data_dir / "thumbs.sqlite")))
         saving = SavingSettings(shared / SAVING)
         store = _store(settings, saving)
-        index = data_dir / "history.sqlite"
-        history = begun(closing(History(index, settings.output_dir, shared / MARKS, store.number_in)))
+        history = begun(closing(History(data_dir / INDEX, settings.output_dir, shared / MARKS, store.number_in)))
         watcher = begun(closing(Watcher(history)))
         jobs = JobTable(database)
         previews = Previews(shared / "previews")

@@ -132,7 +132,10 @@ def test_where_the_prompt_counts_for_more_the_negative_half_is_led_too(controlle
     from diffusers import ControlNetModel
 
     plain = ControlNetModel.forward
-    softer = lambda self, *given, **named: plain(self, *given, **named | {"guess_mode": True})  # noqa: E731
+
+    def softer(*given: Any, **named: Any) -> Any:
+        return plain(*given, **named | {"guess_mode": True})
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ControlNetModel, "forward", softer)
         assert apart(found, theirs(engine, networks["first"], image=drawn(1))) <= 1

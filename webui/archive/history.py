@@ -34,8 +34,9 @@ from webui.archive.naming import NamePattern
 from webui.archive.search import Query, count_statement, page_statement, place
 from webui.archive.store import SavedImage, opaque_id
 
-__all__ = ["MARKS", "SUFFIXES", "UNKNOWN_SEED", "Facets", "Family", "History", "Page"]
+__all__ = ["INDEX", "MARKS", "SUFFIXES", "UNKNOWN_SEED", "Facets", "Family", "History", "Page"]
 
+INDEX = "history.sqlite"  # its file in a data folder
 _STEP = 200  # files read between two transactions
 _MISSES = 5.0  # seconds between two looks for pictures that are not known
 _ASKED = 500  # SQLite's parameters in one statement: 999 in old builds

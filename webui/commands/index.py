@@ -22,13 +22,13 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit status. Raises InvalidRequest, StorageError."""
-    from webui.archive.history import History
+    from webui.archive.history import INDEX, History
 
     default = Settings()
     root = (options.output_dir or default.output_dir).absolute()
     if not root.is_dir():
         raise InvalidRequest("output-dir", "folder_wanted", value=str(root))
-    history = History((options.data_dir or default.data_dir).absolute() / "history.sqlite", root)
+    history = History((options.data_dir or default.data_dir).absolute() / INDEX, root)
     start = time.perf_counter()
     try:
         with _Bar() as bar:

@@ -60,5 +60,5 @@ class _Opening:
         values = [self._props[one._id].get("value") for one in event.inputs]
         answer = await self._blocks.process_api(event, values, state=self._state, request=request)
         for component, told in zip(event.outputs, answer["data"], strict=True):
-            isolated = told if isinstance(told, dict) and told.get("__type__") == "update" else {"value": told}
-            self._props[component._id].update({key: one for key, one in isolated.items() if key != "__type__"})
+            update = told if isinstance(told, dict) and told.get("__type__") == "update" else {"value": told}
+            self._props[component._id].update({key: one for key, one in update.items() if key != "__type__"})
