@@ -50,7 +50,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "control_kind_segments": ("Segments", "分割"),
     "control_kind_tile": ("Tiles", "分块"),
     "control_kind_repaint": ("What to repaint", "待重绘区域"),
-    "control_preprocessor_none": ("Nothing: it is a map", "不处理：已是控制图"),
+    "control_preprocessor_none": ("It is a map", "不处理：已是控制图"),
     "control_preprocessor_canny": ("Canny edges", "Canny 边缘"),
     "control_preprocessor_soft edges": ("Soft edges", "柔和边缘"),
     "control_preprocessor_lineart": ("Line drawing", "线稿"),
