@@ -27,8 +27,9 @@ def shown(config: dict[str, Any], name: str) -> Any:
 
 
 def asked_at_once(page: Page, config: dict[str, Any]) -> set[str]:
-    """Events that the browser sends when the page opens."""
-    return {one["api_name"] for one in config["dependencies"] if any(event == "load" for _, event in one["targets"])}
+    """Events that the browser sends when the page opens; what its own scripts do asks for nothing."""
+    asked = (one for one in config["dependencies"] if one["backend_fn"])
+    return {one["api_name"] for one in asked if any(event == "load" for _, event in one["targets"])}
 
 
 def test_the_kept_form_and_all_that_follows_from_it(ui: Page) -> None:

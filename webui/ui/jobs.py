@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -151,5 +152,9 @@ def run_items(house: House, status: JobStatus, language: Language) -> dict[str, 
     """The pictures of a job for `Pictures`, the newest selected while it runs, the grid last."""
     saved = [*status.saved, *([status.grid] if status.grid else [])]
     items = house.items((one for one in saved if one.path.is_file()), language)  # without those deleted since
+    seeds = Counter(item["label"] for item in items)
+    for number, item in enumerate(items, start=1):
+        if seeds[seed := item["label"]] > 1:  # variations of one picture; no wider than a seed
+            item["label"] = f"…{seed[-4:]} · {number}"
     newest = len(status.saved) - 1
     return {"items": items, "selected": 0 if status.finished and items else newest}

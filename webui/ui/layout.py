@@ -15,8 +15,9 @@ from webui.ui.again.send import Sender
 from webui.ui.again.tab import AgainTab
 from webui.ui.generate.control_handlers import ControlHandlers, wire_controls
 from webui.ui.generate.controls import TABS
-from webui.ui.generate.form_handlers import FormHandlers, wire_form
+from webui.ui.generate.form_handlers import KEPT_AS, FormHandlers, wire_form
 from webui.ui.generate.handlers import GenerateHandlers
+from webui.ui.generate.one_step import keep_as_filled
 from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.wiring import wire_memory, wire_start, wire_workspace
 from webui.ui.generate.workspace import Workspace
@@ -87,6 +88,7 @@ def build_page(parts: Parts) -> gr.Blocks:
         space.build()
         QueueList(elem_id="queue")
         sender = Sender(house, space, frame)
+        blocks.load(None, None, frame, js="() => window.seedprintOpened()", api_visibility="private")
         blocks.load(engine_shown(parts.service), None, header, **_QUIET)
         form = FormHandlers(space, parts.forms)
         _wire_workspace(space, sender, again, parts, (blocks, header, form))
@@ -97,6 +99,7 @@ def build_page(parts: Parts) -> gr.Blocks:
         models.wire(sender)
         wire_compare(space, lab.form, sender)
         _tell_no_component(blocks)
+        keep_as_filled(blocks, space.form, parts.forms, KEPT_AS[0])
     return blocks
 
 

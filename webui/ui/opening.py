@@ -42,7 +42,7 @@ class _Opening:
     async def run(self, request: gr.Request) -> None:
         for event in self._blocks.fns.values():
             asks, others = self._targets(event)
-            if not asks or event.queue:
+            if not asks or event.queue or event.fn is None:
                 continue
             try:
                 await self._answer(event, request)

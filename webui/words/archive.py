@@ -38,8 +38,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "图片所用的模型在此无法运行：表单保留现有模型，生成的图片会不同。",
     ),
     "sent_to_vary": (
-        "Ready for {count} variations of strength {strength}: press Generate.",
-        "已准备 {count} 张强度 {strength} 的变体：请点“生成”。",
+        "Ready for {count} variations of strength {strength}: press Generate. Undo or Defaults switches them off.",
+        "已准备 {count} 张强度 {strength} 的变体：请点“生成”。变体会一直开着，直到“撤销”或“默认设置”。",
     ),
     "sent_not_understood": ("Not understood: {names}.", "未能识别：{names}。"),
     "sent_start_missing": (

@@ -106,6 +106,17 @@ class Form:
         """Field name -> value, as the request wants it."""
         return {name: _value(name, values[component]) for name, component in self.named.items()}
 
+    def filled(self, updates: Updates) -> dict[str, Any]:
+        """Field name -> value, of those that the updates of an event set."""
+        found: dict[str, Any] = {}
+        for name, component in self.named.items():
+            update = updates.get(component, {})
+            if not isinstance(update, dict):
+                found[name] = _value(name, update)
+            elif "value" in update:
+                found[name] = _value(name, update["value"])
+        return found
+
     def request(
         self, values: Values, task: Task, pictures: Mapping[str, Image] = MappingProxyType({})
     ) -> GenerationRequest:

@@ -79,6 +79,8 @@ class GenerateHandlers:
                 yield {space.live: jobs.away_value(status, language)}
                 continue
             updates: Updates = {space.live: jobs.live_value(self.house, status, language)}
+            if status.finished and isinstance(live, dict) and live.get("state") == "told":
+                updates = {space.live: gr.skip()}  # what was told of the form is newer
             key = (status.id, len(status.saved), status.grid is not None)
             if status.saved and key != shown:
                 shown = key

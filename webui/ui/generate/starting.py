@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -91,7 +93,7 @@ class StartHandlers:
             painted = values[self.space.painter]
             return self.house.inputs.size(str(painted.get("source"))) if isinstance(painted, dict) else None
         try:
-            return None if task == "txt2img" else pictures.size_of(self.house.readable(values[self.space.image]))
+            return None if task == "txt2img" else _whole_size(self.house.readable(values[self.space.image]))
         except SeedprintError:
             return None
 
@@ -104,3 +106,9 @@ class StartHandlers:
         model = self.house.model(values[self.form["model"]])
         size = size_for(picture, model, self._size(values) if keep else None)
         return dict(zip((self.form["width"], self.form["height"]), size, strict=True))
+
+
+@lru_cache(maxsize=32)
+def _whole_size(upload: Path) -> Size:
+    """Of a picture that is not damaged; an upload never changes. Raises UnreadableImage."""
+    return pictures.read(upload).size

@@ -83,7 +83,7 @@ class LabTab:
             self.form = LabForm(**asked, **build_settings(models))
 
     def _build_right(self) -> None:
-        self.live = Live(elem_id="lab_live", options={"stops": ["lab_cancel"]})
+        self.live = Live(elem_id="lab_live", options={"stops": ["lab_cancel"], "starts": ["lab_go_on"]})
         self.chosen = Dropdown([], label=word("lab_experiments"), elem_id="lab_chosen")
         self.verdict = gr.HTML(elem_id="lab_verdict")
         self.pictures = Pictures(options={"empty": empty_words("lab_empty")}, elem_id="lab_pictures")

@@ -60,15 +60,15 @@ class SettingsTab:
         self.space, self.form = space, form
         self.saving.wire(blocks)
         model = space.form["model"]
-        self.opened.select(self.show, model, [self.told, self.house], api_name="settings", **_QUIET)
+        self.opened.select(self.show, model, [self.told, self.forget, self.house], api_name="settings", **_QUIET)
         inputs: set[Any] = {*space.form.components()}
-        outputs = [self.told, space.extras.defaults]
+        outputs = [self.told, self.forget, space.extras.defaults]
         self.keep.click(self.kept, inputs, outputs, api_name="beginning_keep", **_QUIET)
         self.forget.click(self.forgotten, model, outputs, api_name="beginning_forget", **_QUIET)
 
     def show(self, name: Any, request: gr.Request) -> Updates:
         language = language_of(request)
-        return {self.told: self._settled(self._model(name), language), self.house: self._house(language)}
+        return self._settled(self._model(name), language) | {self.house: self._house(language)}
 
     def kept(self, values: Values, request: gr.Request) -> Updates:
         """What the form shows now is what it begins with for its model, beside what is known of the model's nature."""
@@ -93,19 +93,21 @@ class SettingsTab:
             self.shelf.settings.put(model, settled)
         except SeedprintError as error:
             return {self.told: _line(fault(error, language), "error-line")}
-        return {self.told: self._settled(model, language), self.space.extras.defaults: self.form.defaults(model)}
+        return self._settled(model, language) | {self.space.extras.defaults: self.form.defaults(model)}
 
     def _model(self, name: Any) -> ModelInfo | None:
         return next((one for one in self.parts.service.models() if one.name == name and one.problem is None), None)
 
-    def _settled(self, model: ModelInfo | None, language: Language) -> str:
+    def _settled(self, model: ModelInfo | None, language: Language) -> Updates:
+        """What it begins with, and whether that is to be forgotten."""
         if model is None:
-            return _line(translate("models_gone", language), "error-line")
+            return {self.told: _line(translate("models_gone", language), "error-line")}
         name = translate("model_builtin", language) if model.builtin else model.name
         program, now = program_defaults(model), model_defaults(model, self.shelf.settings)
         apart = [f"{label(one, language)} {now[one]}" for one in FORM_FIELDS if now[one] != program[one]]
         key = "settings_begin_own" if apart else "settings_begin_plain"
-        return _line(translate(key, language, name=name, settings=", ".join(apart)), "note")
+        told = _line(translate(key, language, name=name, settings=", ".join(apart)), "note")
+        return {self.told: told, self.forget: gr.update(interactive=bool(apart))}
 
     def _house(self, language: Language) -> str:
         state, settings = self.parts.service.engine_state(), self.parts.settings

@@ -22,6 +22,7 @@ class Canvas {
     this.before = ""; // ... and the one before it
     this.isPinned = false; // a person chose it
     this.isRunning = false;
+    this.isKnown = false; // whether there are pictures
     const on = {
       send: (way) => this.send(way),
       enlarge: () => this.enlarge(),
@@ -70,6 +71,7 @@ class Canvas {
     try {
       const page = await this.talk(`page?kind=image&limit=${RECENT}`);
       this.recent = page.items.filter((entry) => !entry.unreadable).map(fromHistory);
+      this.isKnown = true;
     } catch {
       return; // the program is gone for a moment: what is shown stays
     }
@@ -126,7 +128,7 @@ class Canvas {
 
   draw() {
     const { film, item } = this;
-    this.find(".empty").hidden = Boolean(film.length);
+    this.find(".empty").hidden = !this.isKnown || Boolean(film.length);
     this.find(".canvas").classList.toggle("filled", Boolean(item));
     this.find(".caption").textContent = item?.text ?? "";
     this.#drawStrip(film);

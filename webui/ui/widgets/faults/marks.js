@@ -28,7 +28,7 @@ async function unfolded(id) {
 }
 
 export class Marks {
-  #marked = new Map(); // element -> the line in it
+  #marked = new Map(); // element -> the line in it, and whether it is of a wish that was refused
   #told = "{}";
 
   /** `faults`: field -> sentence, of a wish that was refused. The first one is brought into view. */
@@ -41,7 +41,8 @@ export class Marks {
     for (const [field, text] of Object.entries(faults)) {
       const element = await unfolded(placeOf(field, task));
       if (this.#told !== told || !element) continue;
-      this.#mark(element, text);
+      this.#unmark(element);
+      this.#mark(element, text, true);
       first ??= element;
     }
     first?.scrollIntoView({ block: "center" });
@@ -49,16 +50,20 @@ export class Marks {
 
   /** Of what is typed: nobody is told while they type, and nothing moves. */
   tell(faults, task) {
+    const places = new Set(Object.keys(faults).map((field) => placeOf(field, task)));
+    for (const [element, { isRefusal }] of [...this.#marked]) {
+      if (!isRefusal && !places.has(element.id)) this.#unmark(element);
+    }
     for (const [field, text] of Object.entries(faults)) {
       const element = document.getElementById(placeOf(field, task));
       if (!element || this.#marked.has(element)) continue;
-      const mark = () => this.#mark(element, text);
+      const mark = () => this.#mark(element, text, false);
       if (element.contains(document.activeElement)) element.addEventListener("focusout", mark, { once: true });
       else mark();
     }
   }
 
-  #mark(element, text) {
+  #mark(element, text, isRefusal) {
     if (this.#marked.has(element)) return;
     const id = `${element.id}_fault`;
     const line = make("div", { id, class: "field-fault", role: "alert", text });
@@ -70,20 +75,21 @@ export class Marks {
     const forget = () => this.#unmark(element);
     element.addEventListener("input", forget, { once: true });
     element.addEventListener("change", forget, { once: true });
-    this.#marked.set(element, line);
+    this.#marked.set(element, { line, isRefusal });
   }
 
   #unmark(element) {
     const input = element.querySelector("textarea, input");
-    this.#marked.get(element)?.remove();
+    this.#marked.get(element)?.line.remove();
     this.#marked.delete(element);
     element.classList.remove("field-error");
     input?.removeAttribute("aria-invalid");
     input?.removeAttribute("aria-describedby");
   }
 
+  /** Of a wish that was refused; what is typed otherwise than it is kept stays told. */
   clear() {
     this.#told = "{}";
-    for (const element of [...this.#marked.keys()]) this.#unmark(element);
+    for (const [element, { isRefusal }] of [...this.#marked]) if (isRefusal) this.#unmark(element);
   }
 }

@@ -11,6 +11,14 @@ function showPreview(image, source, label) {
   else image.removeAttribute("src");
 }
 
+/** What has no room is reached by Tab as well. */
+function markCut(element) {
+  const isCut = element.scrollHeight > element.clientHeight + 1;
+  element.classList.toggle("cut", isCut);
+  if (isCut) element.tabIndex = 0;
+  else element.removeAttribute("tabindex");
+}
+
 /** Told on the page what is known of a run, for all that stands beside it. */
 function announce(look) {
   document.body.dataset.run = look.run;
@@ -34,7 +42,7 @@ function goOn({ element, props, trigger }, { main, kept }) {
   };
 }
 
-export function mount(parts, { words, main = false, kept = "", stops = [] }) {
+export function mount(parts, { words, main = false, kept = "", stops = [], starts = [] }) {
   const { element, props, watch } = parts;
   const find = finder(element);
   const say = speaker(words);
@@ -45,9 +53,11 @@ export function mount(parts, { words, main = false, kept = "", stops = [] }) {
     find(".live").classList.toggle("idle", look.idle);
     find(".live").dataset.state = look.state;
     for (const name of ["line", "detail", "error"]) find(`.${name}`).textContent = look[name];
+    if (main) requestAnimationFrame(() => ["line", "detail", "error"].forEach((name) => markCut(find(`.${name}`))));
     find(".track").style.display = look.share === null ? "none" : "block";
     if (look.share !== null) find(".fill").style.width = `${look.share}%`;
     for (const id of stops) rest(id, look.run !== "busy");
+    for (const id of starts) rest(id, !look.canGoOn);
     if (main) announce(look);
     else showPreview(find(".preview"), look.preview, say("preview"));
   };

@@ -1,6 +1,7 @@
 // How a run looks, from what the server tells of it.
 
 const NOTHING = { state: "idle", line: "", detail: "", error: "", share: null, preview: null, size: null, faults: {} };
+const OPEN = ["cancelled", "failed"]; // an experiment that was stopped can go on
 
 /** `share`: the bar's width in percent, or null for no bar. `run`: what the parts beside it are told. `faults`: field ->
  * what is wrong with it; `error` stays away where it says no more than they do. */
@@ -10,6 +11,7 @@ export function lookOf(told) {
     state: state || "idle",
     idle: !(line || detail || error),
     run: ["queued", "running"].includes(state) ? "busy" : "idle",
+    canGoOn: OPEN.includes(state),
     line,
     detail,
     error,

@@ -14,6 +14,9 @@ export function leadsTo(key, place, count) {
   return ends[key];
 }
 
+/** The page that an address names: `#history`. Empty: none. */
+export const pageIn = (hash) => /^#([a-z0-9]+)$/.exec(hash)?.[1] ?? "";
+
 const tabsOf = () => [...document.querySelectorAll("#frame [role=tab]")]; // the copies that gradio measures have no role
 
 function openPanel() {
@@ -45,6 +48,7 @@ export class Frame {
 
   #turn(page) {
     const isBack = isTask(page) && Boolean(this.page) && !isTask(this.page);
+    if (this.page) history.replaceState(history.state, "", `#${page}`); // a page that loads again opens where it was
     this.page = page;
     if (isTask(page)) this.task = page;
     document.body.dataset.page = isTask(page) ? "workspace" : page;

@@ -2,8 +2,9 @@
 // a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
 import { beginAccess } from "./access.js";
 import { Holds, Travels, isChinese } from "./early.js";
-import { Frame } from "./frame.js";
+import { Frame, pageIn } from "./frame.js";
 import { Lists } from "./lists.js";
+import { KeptPictures } from "./pictures.js";
 import { listen as tellOfRuns } from "./notify.js";
 import { rememberPrompts } from "./left.js";
 import { typeInto } from "../shared/dom.js";
@@ -46,6 +47,17 @@ window.seedprintSwitchTheme = () =>
 const travels = new Travels();
 window.seedprintLeave = (value) => travels.leave(value);
 window.seedprintArrive = (tab) => travels.arrive(tab);
+
+/** gradio's update of the tabs when the page opens: the one that its address names. */
+window.seedprintOpened = () => {
+  const page = pageIn(location.hash);
+  const isTab = ({ type, props }) => type === "tabitem" && props.id === page;
+  return { __type__: "update", ...(window.gradio_config.components.some(isTab) ? { selected: page } : {}) };
+};
+
+const pictures = new KeptPictures();
+window.seedprintRemember = (name, value) => pictures.remember(name, value);
+window.seedprintPictures = (names) => pictures.again(names);
 
 const lists = new Lists();
 const holds = new Holds((id, isStill) => lists.hold(id, isStill));
