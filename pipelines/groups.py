@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -10,6 +11,7 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import REQUIRED, check, setting
 from pipelines.kinds import choice, flag, name, number, picture, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+from pipelines.steps import PassSize, steps_before
 from pipelines.upscaling.plain import LATENT
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ CONTROL_KINDS = (*("pose", "depth", "thick lines", "thin lines", "normals", "seg
 BALANCES = ("balanced", "prompt", "control")  # which of the two counts for more
 GUIDING_METHODS = ("plain", "zero star", "projected", "thresholded")
 SAME = "same"  # as the first pass
+NO_REFINER = "none"  # none is chosen yet
 # how A1111 writes them
 SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize(): name for name in SCHEDULES}
 _UPSCALER_WORDS = {**LATENT, "Lanczos": "lanczos", "None": "lanczos", "Nearest": "nearest"}
@@ -150,6 +153,10 @@ class Upscale:
         return max(1, round(width * self.by)), max(1, round(height * self.by))
 
 
+def no_step_runs(field: str, steps: int, strength: float) -> InvalidRequest:
+    return InvalidRequest(field, "no_step_runs", least=math.ceil(100 / steps) / 100, steps=steps, value=strength)
+
+
 def check_schedule(field: str, sampler: str, schedule: str) -> None:
     if schedule not in (allowed := SAMPLERS[sampler].schedules):
         raise InvalidRequest(field, "schedule_of_sampler", choices=allowed, sampler=sampler, value=schedule)
@@ -198,6 +205,10 @@ class Hires:
         check(self)
         _check_overlap("hires_overlap", self.tile, self.overlap)
 
+    def sampling(self, sampler: str, schedule: str) -> tuple[str, str]:
+        """Its sampler and schedule, beside those of the first pass."""
+        return (sampler if self.sampler == SAME else self.sampler, schedule if self.schedule == SAME else self.schedule)
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height, pixels, that a first picture of this size comes to. Raises `InvalidRequest`."""
         across, down = self.width / width, self.height / height
@@ -209,6 +220,37 @@ class Hires:
                 field = "hires_width" if self.width else "hires_height" if self.height else "hires_by"
                 raise InvalidRequest(field, "second_side", low=SMALLEST_SIDE, high=LARGEST_SIDE, value=side)
         return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refiner:
+    """A second model runs the last steps: it is handed the latents with the noise that is in them then, an "ensemble
+    of experts" (Dustin Podell et al., arXiv:2307.01952). With a second pass it is that one's steps."""
+
+    # a model in the models folder that works on the same latents
+    model: str = setting(NO_REFINER, name(), name="refiner_model", infotext="Refiner")
+    # share of the steps, those that a start picture skips included
+    switch_at: float = setting(
+        0.8, number(0.01, 0.99, step=0.01), name="refiner_switch_at", infotext="Refiner switch at"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def steps_of(self, steps: int, run: int) -> int:
+        """How many it runs of the last `run` of `steps`. Raises `InvalidRequest` where a model would run none."""
+        found = steps - steps_before(self.switch_at, steps)
+        if 0 < found < run:
+            return found
+        if run == 1:
+            raise InvalidRequest("refiner", "refiner_one_step")
+        low, high = (math.floor(100 * (steps - run) / steps) + 1) / 100, math.floor(100 * (steps - 1) / steps) / 100
+        raise InvalidRequest("refiner_switch_at", "refiner_shares", low=low, high=high, value=self.switch_at)
+
+    def shared(self, one: PassSize, steps: int) -> tuple[PassSize, PassSize]:
+        """A pass as both run it."""
+        own = self.steps_of(steps, one.steps)
+        return replace(one, steps=one.steps - own), replace(one, steps=own)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

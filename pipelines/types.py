@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +10,6 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import check, fields_of, group, setting
 from pipelines.groups import (
     LARGEST_SIDE,
-    SAME,
     SCHEDULE_WORDS,
     SEED_END,
     SIDE_STEP,
@@ -21,14 +19,16 @@ from pipelines.groups import (
     Hires,
     InitImage,
     Inpaint,
+    Refiner,
     Reuse,
     Upscale,
     Variation,
     check_schedule,
+    no_step_runs,
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
-from pipelines.steps import LONGEST, PassSize, steps_at
+from pipelines.steps import LONGEST, PassSize, steps_at, until
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,10 +51,6 @@ def task_of(settings: Mapping[str, Any]) -> Task:
     if settings.get("inpaint") is not None:
         return "inpaint"
     return "txt2img" if settings.get("init") is None else "img2img"
-
-
-def _no_step_runs(field: str, steps: int, strength: float) -> InvalidRequest:
-    return InvalidRequest(field, "no_step_runs", least=math.ceil(100 / steps) / 100, steps=steps, value=strength)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +78,7 @@ class GenerationRequest:
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     hires: Hires | None = group(Hires, tasks=("txt2img",))
+    refiner: Refiner | None = group(Refiner)
     guiding: Guiding | None = group(Guiding, infotext="Guidance changed", sparse=True)
     variation: Variation | None = group(Variation)
     control_1: Control | None = group(Control, numbered=True)
@@ -107,7 +104,7 @@ class GenerationRequest:
         check(self)
         check_schedule("schedule", self.sampler, self.schedule)
         if self.init is not None and self.steps_run == 0:
-            raise _no_step_runs("strength", self.steps, self.init.strength)
+            raise no_step_runs("strength", self.steps, self.init.strength)
         if self.inpaint is not None:
             if self.init is None:
                 raise InvalidRequest("init_image", "picture_needed")
@@ -117,22 +114,16 @@ class GenerationRequest:
                 )
         if self.hires is not None:
             self._check_second(self.hires)
+        if self.refiner is not None:
+            self.refiner.steps_of(*self._last_steps)
 
     def _check_second(self, hires: Hires) -> None:
         if self.init is not None:
             raise InvalidRequest("hires", "hires_beside_picture")
-        sampler, schedule = self._second_sampling(hires)
-        check_schedule("hires_schedule", sampler, schedule)
+        check_schedule("hires_schedule", *hires.sampling(self.sampler, self.schedule))
         if self.second_steps_run == 0:
-            raise _no_step_runs("hires_strength", hires.steps or self.steps, hires.strength)
+            raise no_step_runs("hires_strength", hires.steps or self.steps, hires.strength)
         hires.size(self.width, self.height)
-
-    def _second_sampling(self, hires: Hires) -> tuple[str, str]:
-        """The sampler and the schedule of its second pass."""
-        return (
-            self.sampler if hires.sampler == SAME else hires.sampler,
-            self.schedule if hires.schedule == SAME else hires.schedule,
-        )
 
     @property
     def task(self) -> Task:
@@ -143,13 +134,8 @@ class GenerationRequest:
         """Width and height of its pictures, pixels."""
         if self.upscale is not None:
             return self.upscale.size
-        first = self.width, self.height
-        return first if self.hires is None or self._stops_in_first else self.hires.size(*first)
-
-    @property
-    def _stops_in_first(self) -> bool:
-        """Its second pass never begins."""
-        return 0 < self.stop_after <= self.steps_run
+        last = self.passes[-1]
+        return last.width, last.height
 
     @property
     def second(self) -> GenerationRequest | None:
@@ -158,7 +144,7 @@ class GenerationRequest:
         if hires is None or self.upscale is not None:
             return None
         width, height = hires.size(self.width, self.height)
-        sampler, schedule = self._second_sampling(hires)
+        sampler, schedule = hires.sampling(self.sampler, self.schedule)
         return replace(
             self,
             hires=None,
@@ -177,12 +163,13 @@ class GenerationRequest:
         """What each pass of one image computes; none where no step of denoising runs."""
         if self.upscale is not None:
             return ()
-        left = self.stop_after or self.steps_run + LONGEST
-        first = PassSize(steps=min(left, self.steps_run), width=self.width, height=self.height)
-        if self.hires is None or (second := self.second) is None or self._stops_in_first:
-            return (first,)
-        steps = min(left - self.steps_run, self.second_steps_run)
-        return first, PassSize(steps=steps, width=second.width, height=second.height)
+        found = [PassSize(steps=self.steps_run, width=self.width, height=self.height)]
+        if self.hires is not None:
+            width, height = self.hires.size(self.width, self.height)
+            found.append(PassSize(steps=self.second_steps_run, width=width, height=height))
+        if self.refiner is not None:
+            found[-1:] = self.refiner.shared(found[-1], self._last_steps[0])
+        return until(found, self.stop_after)
 
     @property
     def steps_run(self) -> int:
@@ -193,6 +180,18 @@ class GenerationRequest:
     def second_steps_run(self) -> int:
         """Likewise of the second; 0: there is none."""
         return 0 if self.hires is None else steps_at(self.hires.strength, self.hires.steps or self.steps)
+
+    @property
+    def _last_steps(self) -> tuple[int, int]:
+        """Steps of the pass that a refiner ends, and those of them that run."""
+        if self.hires is None:
+            return self.steps, self.steps_run
+        return self.hires.steps or self.steps, self.second_steps_run
+
+    @property
+    def refiner_steps(self) -> int:
+        """That its refiner runs."""
+        return 0 if self.refiner is None else self.refiner.steps_of(*self._last_steps)
 
     @property
     def all_steps(self) -> int:

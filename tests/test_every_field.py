@@ -53,6 +53,7 @@ SOURCES = {"init_image": PICTURE, "mask": MASK}
 SOURCES_OF: dict[str, dict[str, Any]] = {
     "upscale": {"upscale_image": PICTURE},
     "hires": {"hires_strength": 1.0},
+    "refiner": {},
     # at once from end to end, so that it may begin and end anywhere
     **{slot: {f"{slot}_map": PICTURE} for slot in SLOTS},
 }
@@ -61,6 +62,7 @@ NAMES = {
     "upscaler": ("lanczos", "nearest"),
     "hires_upscaler": ("latent", "nearest", "a file"),
     "model": ("builtin",),
+    "refiner_model": ("none", "a refiner"),
     "vae": ("automatic", "kl-f8.safetensors"),
     **{f"{slot}_model": ("builtin-outlines", "canny") for slot in SLOTS},
 }

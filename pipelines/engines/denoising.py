@@ -12,6 +12,7 @@ from pipelines.engines.conditioning import Conditioning, combined, predictions_o
 from pipelines.engines.modifiers.base import Call, Modifier, applied, arguments_of
 from pipelines.errors import NotFinite
 from pipelines.sampling.levels import level_at
+from pipelines.sampling.schedulers import calls_of
 from pipelines.sampling.schedulers import step as scheduler_step
 
 AfterCall = Callable[[int, torch.Tensor, torch.Tensor], None]
@@ -30,21 +31,31 @@ class Task:
 
     unet: Any
     scheduler: Any
-    timesteps: torch.Tensor  # (calls,)
+    timesteps: torch.Tensor  # of its calls, and behind them of those that are another network's
     steps: int
     conditioning: Conditioning
     generators: Sequence[torch.Generator]  # one an image: noise drawn while sampling comes from them
     modifiers: tuple[Modifier, ...] = ()
     ending: Ending = field(default_factory=Ending)
     before: int = 0  # steps of the passes before
+    done: int = 0  # steps of the same noise levels that another network ran before
+    left: int = 0  # ... and that another one will run
+
+    @property
+    def calls(self) -> int:
+        return calls_of(self.scheduler, self.steps) if self.left else len(self.timesteps)
 
     def ends(self, number: int) -> bool:
         """With this call, which is not the last."""
-        return number < len(self.timesteps) - 1 and 0 < self.ending.after <= self.before + self.step(number)
+        return number < len(self.timesteps) - 1 and 0 < self.ending.after <= self.before + self.own_step(number)
+
+    def own_step(self, number: int) -> int:
+        """1 … steps, of its own."""
+        return int(min(number // self.scheduler.order + 1, self.steps))
 
     def step(self, number: int) -> int:
-        """1 … steps, that a call belongs to."""
-        return int(min(number // self.scheduler.order + 1, self.steps))
+        """That a call belongs to, counted over all networks that share the noise levels."""
+        return self.done + int(min(number // self.scheduler.order + 1, self.steps + self.left))
 
     @property
     def steps_left(self) -> int:
@@ -58,26 +69,27 @@ class Task:
 
 
 def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.Tensor:
-    """Noise (batch, channels, height, width) -> clean latents.
+    """Noise (batch, channels, height, width) -> clean latents; as noisy as the next step wants them where another
+    network goes on.
 
     `after_call(call, latents it saw, prediction)` follows every call of the UNet and may raise to stop.
     What a batch that is ended before shows is the clean picture that its last call implies: that of the preview.
     Raises `NotFinite` after the first call or at the end.
     """
-    last = len(task.timesteps) - 1
+    last = task.calls - 1
     if task.modifiers:
         levels = [level_at(timestep, task.scheduler, task.step(n)) for n, timestep in enumerate(task.timesteps)]
         for modifier in task.modifiers:
             modifier.begin(levels)
     with applied(task.modifiers, task.unet):
-        for number, timestep in enumerate(task.timesteps):
+        for number, timestep in enumerate(task.timesteps[: task.calls]):
             prediction = _predict(task, latents, number)
             seen = latents
             latents = scheduler_step(task.scheduler, prediction, timestep, latents, task.generators)
             whole = number == last or getattr(task.scheduler, "state_in_first_order", True)
             if whole:
                 # two-call samplers are at a whole noise level after their second call, and at the very end
-                following = None if number == last else task.timesteps[number + 1]
+                following = task.timesteps[number + 1] if number + 1 < len(task.timesteps) else None
                 for modifier in task.modifiers:
                     latents = modifier.after_step(latents, task.scheduler, following)
             if number in (0, last) and not bool(torch.isfinite(latents).all()):

@@ -152,12 +152,16 @@ class LocalEngine(Catalogue):
 
     def _load(self, name: str, on_stage: OnStage = unheard) -> Loaded:
         """The model of that name; the one before stays if this fails."""
-        model = self.manager.get(name, on_stage)
+        return self._checked(lambda: self.manager.get(name, on_stage))
+
+    def _checked(self, get: Callable[[], Loaded]) -> Loaded:
+        """What `get` gives, read again where the file's bytes turn out to be others."""
+        model = get()
         path = Path(model.info.path)
         sha256 = self._hashes.get(path)  # begins it, so that it is there when the first picture is
         if self._hashes.altered(path) is not None and self._read.get(str(path)) != sha256:
             self.manager.clear()  # what is in memory may be what the file held before
-            model = self.manager.get(name, on_stage)
+            model = get()
         self._read[str(path)] = sha256
         return model
 
@@ -169,6 +173,9 @@ class LocalEngine(Catalogue):
             self.manager.let_go()
             return self._load(batch.request.model, _teller(on_progress))
 
+        def beside(name: str, anew: bool) -> Loaded:
+            return self._checked(lambda: self.manager.beside(name, _teller(on_progress), anew=anew))
+
         return Work(
             batch=batch,
             on_progress=on_progress,
@@ -179,6 +186,7 @@ class LocalEngine(Catalogue):
             hash_soon=lambda info: self._hashes.get(Path(info.path)),
             set_threads=lambda model: devices.set_threads(batch.threads or self._threads_for(model)),
             reload=reload,
+            beside=beside,
             upscaler=self._upscaler_of,
             controls=self._controls.of,
         )

@@ -36,18 +36,21 @@ Picture = tuple[Image.Image, dict[str, Any]]  # with the facts that are its own
 class Outcome:
     """What a pass made of a batch: latents, or pictures."""
 
-    latents: torch.Tensor | None = None  # (images, channels, height, width), clean
+    # (images, channels, height, width), clean, or as noisy as the refiner that goes on with them wants them
+    latents: torch.Tensor | None = None
     pictures: tuple[Picture, ...] = ()  # where there are no latents
     steps: int  # that it ran
     scheduler: Any
     canvas: Canvas | None = None  # the picture that those decoded are laid into
     facts: Mapping[str, Any] = field(default_factory=dict)  # of all its images
     looks: tuple[Attention | None, ...] = ()  # where words look, of each image
+    states: tuple[torch.Tensor, ...] = ()  # of each image's generator, by then
 
     def of(self, places: slice) -> Outcome:
         """Of some of the images."""
         latents = None if self.latents is None else self.latents[places]
-        return replace(self, latents=latents, pictures=self.pictures[places], looks=self.looks[places])
+        pictures, looks, states = self.pictures[places], self.looks[places], self.states[places]
+        return replace(self, latents=latents, pictures=pictures, looks=looks, states=states)
 
 
 class Pass(Protocol):

@@ -21,10 +21,13 @@ from pipelines.engines.modifiers.control import following
 from pipelines.engines.modifiers.guiding import modifiers_of
 from pipelines.engines.modifiers.reusing import Reused
 from pipelines.engines.modifiers.tiling import Tiling, edges_of
-from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
+from pipelines.engines.passes import Outcome, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
+from pipelines.engines.refining import handed_over, states_of
 from pipelines.engines.starting import Maker, Start
 from pipelines.errors import Kept, Note, NotFinite
+from pipelines.fields import there
+from pipelines.groups import Control
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange, can_widen, widened
@@ -45,25 +48,39 @@ def passes_of(
     network: Network | None = None,
     always: tuple[Modifier, ...] = (),
     controls: Mapping[str, Any] = MappingProxyType({}),
-) -> tuple[Pass, ...]:
+) -> tuple[Denoising, ...]:
     """The passes that a request asks for. `network`: of its upscaler, where that is a file's; `always`: what changes
-    every pass; `controls`: the networks of its slots for ControlNets."""
+    every pass of the model; `controls`: the networks of its slots for ControlNets."""
     request, second = batch.request, batch.request.second
     led, steps = (*always, *_led(request, controls)), request.steps_run
-    first = Denoising(name="first picture", request=request, steps=steps, modifiers=led, watched=batch.attention)
-    if second is None or request.hires is None:
-        return (first,)
-    start, steps = Enlarged(hires=request.hires, network=network), request.second_steps_run
-    led = (*always, *_led(second, controls))
-    return first, Denoising(
-        name="hires",
-        request=second,
-        steps=steps,
-        start=start,
-        modifiers=led,
-        wish=wish.second,
-        before=request.steps_run,
+    found = [Denoising(name="first picture", request=request, steps=steps, modifiers=led, watched=batch.attention)]
+    if second is not None and request.hires is not None:
+        start, steps = Enlarged(hires=request.hires, network=network), request.second_steps_run
+        led = (*always, *_led(second, controls))
+        told: dict[str, Any] = {"wish": wish.second, "before": request.steps_run}
+        found.append(Denoising(name="hires", request=second, steps=steps, start=start, modifiers=led, **told))
+    if request.refiner is not None:
+        found[-1:] = _shared(found[-1], request.refiner_steps)
+    return tuple(found)
+
+
+def _shared(last: Denoising, refined: int) -> tuple[Denoising, Denoising]:
+    """A pass whose last steps are a refiner's. What is settled of the model's nature says nothing of the refiner's,
+    and its LoRAs and ControlNets do not fit that."""
+    own = last.steps - refined
+    without: dict[str, Any] = dict.fromkeys(("prediction_type", "zero_terminal_snr", *there(last.request, Control)))
+    request = replace(last.request, **without)
+    second = Denoising(
+        name="refiner",
+        request=request,
+        steps=refined,
+        start=handed_over,
+        modifiers=_led(request, {}),
+        wish=last.wish,
+        before=last.before + own,
+        done=own,
     )
+    return replace(last, steps=own, left=refined), second
 
 
 def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modifier, ...]:
@@ -88,6 +105,7 @@ class Sample:
     begin: Start
     calls: int  # of the network
     watcher: Watcher | None
+    states: tuple[torch.Tensor, ...]  # of the generators
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +120,13 @@ class Denoising:
     watched: bool = False  # where words look
     wish: Wish | None = None  # its request's prompts, as they were read; None: the run's
     before: int = 0  # steps of the passes before
+    done: int = 0  # steps of the same noise levels that another model ran before
+    left: int = 0  # ... and that another one will run
+
+    @property
+    def all_steps(self) -> int:
+        """Of its noise levels."""
+        return self.done + self.steps + self.left
 
     def make(self, run: Run, before: Outcome | None) -> Outcome:
         """Once more in float32 when numbers run over, as fp16 does beyond 65,504. Raises `NotFinite`."""
@@ -143,6 +168,7 @@ class Denoising:
             canvas=samples[0].begin.canvas,
             facts=facts,
             looks=tuple(look for sample in samples for look in _looks(sample)),
+            states=tuple(state for sample in samples for state in sample.states),
         )
 
     def _conditioned(self, run: Run) -> Conditioning:
@@ -152,7 +178,7 @@ class Denoising:
 
         def work(attempt: Try) -> Conditioning:
             bring = prompts.before = partial(arrange, run.parts, "text", attempt.ways)
-            found = condition(prompts, self.request, self.wish or run.wish, run.parts, self.steps)
+            found = condition(prompts, self.request, self.wish or run.wish, run.parts, self.all_steps)
             if any(one.stage == "text" for modifier in self.modifiers for one in modifier.weights):
                 bring()
             for modifier in self.modifiers:
@@ -167,7 +193,7 @@ class Denoising:
         parts, request, seeds = run.parts, self.request, run.batch.seeds[places]
         # 3. make noise, each image's from its own seed, and lay it over the picture if there is one
         scheduler = make_scheduler(request.sampler, request.schedule, _scheduler_config(parts, request), seeds)
-        timesteps = timesteps_for(scheduler, request.steps, self.steps, parts.placement.device)
+        timesteps = timesteps_for(scheduler, request.steps, self.steps + self.left, parts.placement.device)
         maker = Maker(
             parts=parts,
             request=request,
@@ -181,7 +207,7 @@ class Denoising:
         )
         begin = self.start(maker, None if before is None else before.of(places))
         # 4. denoise
-        watcher = Watcher(parts.tokenizers[0], self.wish or run.wish, self.steps) if self.watched else None
+        watcher = Watcher(parts.tokenizers[0], self.wish or run.wish, self.all_steps) if self.watched else None
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,
@@ -192,6 +218,8 @@ class Denoising:
             modifiers=(*self.modifiers, *begin.modifiers, *(() if watcher is None else (watcher,))),
             ending=run.ending,
             before=self.before,
+            done=self.done,
+            left=self.left,
         )
         arrange(parts, "unet", attempt.ways)
         report, calls = self._reporter(run, task, attempt.ways), 0
@@ -202,13 +230,14 @@ class Denoising:
             try:
                 report(call, seen, prediction)
             except Kept:
-                run.ending.after = self.before + task.step(call)
+                run.ending.after = self.before + task.own_step(call)
 
         with measured_peak(parts.placement) as taken:
             latents = denoise(task, begin.latents, after_call)
         if not attempt.rungs:
             run.planner.learn(parts, size_of_pass(parts, self, len(run.batch.seeds)), attempt.ways, "step", taken())
-        return Sample(latents=latents, task=task, begin=begin, calls=calls, watcher=watcher)
+        states = states_of(maker.generators)
+        return Sample(latents=latents, task=task, begin=begin, calls=calls, watcher=watcher, states=states)
 
     def _reporter(self, run: Run, task: Task, ways: Ways) -> AfterCall:
         """Tells of every call of the UNet, with a preview of the first image now and then."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pipelines import families
-from pipelines.engines import running
+from pipelines.engines import refining, running
 from pipelines.engines.denoising import Ending
 from pipelines.engines.ladder import RUNGS
 from pipelines.engines.modifiers.adapting import Weighed
@@ -18,7 +18,7 @@ from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Made, Stamp
-from pipelines.models import controlled, extras
+from pipelines.models import controlled, extras, refiners
 from pipelines.models import device as devices
 from pipelines.models.adapters import Adapters
 from pipelines.models.device import Placement
@@ -64,7 +64,9 @@ class UNetModel(Resident):
         always = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
         controls = controlled.resolve(work.listing, batch.request, self.info.family)
         networks = work.controls(controls, self.parts)
-        passes = running.passes_of(batch, wanted.wish, network, always, networks)
+        refiners.check(work.listing, batch.request, self.info.family)
+        refiner = refining.loaded(work)
+        passes: tuple[Pass, ...] = running.passes_of(batch, wanted.wish, network, always, networks)
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values()):
             work.hash_soon(info)
         ways = self._ways(work, passes, network)
@@ -72,6 +74,8 @@ class UNetModel(Resident):
             return work.reload().make(work)  # its weights have been rounded
         self.adapters.apply(wanted.loras, wanted.embeddings)
         parts = brought(self.separate_vae.over(self.parts, wanted.vae), passes)
+        if refiner is not None:
+            passes = (*passes[:-1], refining.refining(work, refiner, passes[-1], parts.vae))
         work.set_threads(self)
         run = Run(
             model=self,
@@ -93,6 +97,8 @@ class UNetModel(Resident):
             facts["controls"] = [{"name": one.name, "sha256": work.hash_of(one)} for one in controls.values()]
         if network is not None:
             facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
+        if refiner is not None:
+            facts["refiner"] = {"name": refiner.info.name, "sha256": work.hash_of(refiner.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
         return Made(pictures=found, scheduler=outcome.scheduler, ways=ways, looks=tuple(outcome.looks), after=after)

@@ -18,7 +18,7 @@ from pipelines.upscaling.network import Network
 class Work:
     """`hash_of`: a file's SHA-256, waited for; `hash_soon` begins it. `reload`: the same model, read anew from its
     file. `upscaler`: the network of that name; None: it is done without one. `controls`: the
-    ControlNets of these files, beside this model."""
+    ControlNets of these files, beside this model. `beside`: a second model in main memory; True: read anew."""
 
     batch: Batch
     on_progress: OnProgress
@@ -29,6 +29,7 @@ class Work:
     hash_soon: Callable[[ModelInfo], object]
     set_threads: Callable[[Loaded], None]
     reload: Callable[[], Loaded]
+    beside: Callable[[str, bool], Loaded]
     upscaler: Callable[[str], Network | None]
     controls: Callable[[Mapping[str, ModelInfo], Components], dict[str, Any]]
 

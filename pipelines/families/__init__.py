@@ -29,6 +29,13 @@ def of(name: str) -> Family:
     return ALL.get(name) or Family(name=name, title="" if name == "unknown" else name)
 
 
+def refiners(models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
+    """Those that may run the last steps after another model, those made for it first."""
+    ranks = {name: rank for one in ALL.values() for rank, name in enumerate(one.refined_by)}
+    found = [one for one in models if one.family in ranks and one.problem is None and not one.variant]
+    return tuple(sorted(found, key=lambda one: ranks[one.family]))
+
+
 def title_of(info: ModelInfo) -> str:
     """What people call its family and variant; "" when that is not known."""
     return of(info.family).titled(info.variant)

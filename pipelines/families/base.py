@@ -144,6 +144,7 @@ class Family:
     variants: tuple[str, ...] = ("",)  # those that can be run
     single_file: bool = True  # one file holds all that it takes
     check: Callable[[ModelInfo, GenerationRequest], None] = anything  # raises `InvalidRequest` for what it cannot do
+    refined_by: tuple[str, ...] = ()  # families whose models can run the last steps after one of its
     learns_words: bool = True  # prompts may name textual inversions
     clips: tuple[str, ...] = ("tokenizer",)  # the tokenizers that are CLIP's, which prompts are shown by
     pipeline: Pipeline | None = None

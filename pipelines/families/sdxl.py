@@ -31,6 +31,7 @@ SDXL = Family(
     loads=LOADS,
     variants=VARIANTS,
     clips=("tokenizer", "tokenizer_2"),
+    refined_by=("sdxl-refiner", "sdxl"),
     # no attention at its largest level
     amounts=Amounts(unet=2567.5, vae=83.7, text=817.7, step_per_pixel=158.0, vae_in_fp32=True),
     preview=_PREVIEW,

@@ -14,7 +14,7 @@ from typing import Any
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
 from pipelines.kinds import several, shown
-from pipelines.models import controlled, conversion
+from pipelines.models import controlled, conversion, refiners
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
@@ -103,7 +103,8 @@ def check(listing: Listing, request: GenerationRequest) -> None:
         raise InvalidRequest("model", "model_unusable", problem=error.told) from error
     family = families.of(model.family)
     family.check(model, request)
-    controlled.check(listing, request, None if model.family == "unknown" else model.family)
+    for one in (controlled, refiners):
+        one.check(listing, request, None if model.family == "unknown" else model.family)
     if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):
         return  # said when it runs: only converting tells
     found = _resolved(files, request, wish, model.family)

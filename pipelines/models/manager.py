@@ -66,6 +66,20 @@ class PipelineManager:
         assert self._current is not None
         return self._current
 
+    def beside(self, name: str, on_stage: OnStage = unheard, *, anew: bool = False) -> Model:
+        """A second model, which takes turns with the one in use; that stays as it is. Where weights move, it is in main
+        memory. `anew`: read from its file. Raises as `get` does."""
+        info = self._made_safe(self._listing.find(name), on_stage)
+        if anew:
+            self._parked.pop(info.path, None)
+        with model_errors(info.name):
+            model = self._parked_or_read(info, on_stage)
+            if not self.placement.moves:
+                model.place()
+        self._parked[info.path] = model
+        self._parked.move_to_end(info.path)
+        return model
+
     def let_go(self) -> None:
         """Of the current model: the next `get` reads its file anew."""
         self._current = None

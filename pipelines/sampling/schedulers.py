@@ -121,6 +121,12 @@ def timesteps_for(
     return timesteps[skipped:]
 
 
+def calls_of(scheduler: Scheduler, steps: int) -> int:
+    """Calls of the model that the first `steps` of more steps take."""
+    plms = isinstance(scheduler, diffusers.PNDMScheduler)  # it evaluates one timestep twice
+    return steps * int(scheduler.order) + plms
+
+
 def _plms_timesteps(timesteps: torch.Tensor, skipped: int) -> torch.Tensor:
     """PLMS evaluates its second timestep twice, wherever a run begins; the full list has that only at its own start."""
     once = torch.cat([timesteps[:1], timesteps[2:]])[skipped:]

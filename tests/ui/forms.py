@@ -18,7 +18,7 @@ def build_form(*models: ModelInfo) -> Form:
     with gr.Blocks():
         made = {"model": build_model(models)[0]} | build_prompts(models[0]) | build_start(PLACE) | build_mask(PLACE)
         settings, _ = build_settings(
-            made, models[0], Files(adapters=(), upscalers=PLAIN, controls=FakeEngine().controls()), {}
+            made, models[0], Files(adapters=(), upscalers=PLAIN, refiners=(), controls=FakeEngine().controls()), {}
         )
     return Form(named=made | settings)
 

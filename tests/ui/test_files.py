@@ -123,6 +123,18 @@ def test_without_a_card_main_memory_counts_and_nothing_can_leave_it() -> None:
     assert memory_line.told(replace(processor, memory_moves=True), SDXL, fields, "en").startswith("fits with ")
 
 
+def test_of_two_models_that_take_turns_the_larger_counts_and_without_a_card_both() -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0, "refiner": True, "refiner_model": "fine"}
+    files = [ModelInfo(name="fine", family="sdxl-refiner", path="fine")]
+    roomy = replace(CARD, memory_free_bytes=40 * 2**30)
+    alone = memory_line.told(roomy, SDXL, {**fields, "refiner": False}, "en", None, files)
+    assert memory_line.told(roomy, SDXL, fields, "en", None, files) == alone  # SDXL is the larger one
+    # 13.9 billion bytes in 32 bits, and its refiner 12.2
+    processor = replace(roomy, dtype="float32", memory_moves=False, memory_free_bytes=24 * 2**30)
+    assert memory_line.told(processor, SDXL, {**fields, "refiner": False}, "en", None, files).startswith("fits")
+    assert memory_line.told(processor, SDXL, fields, "en", None, files).startswith("too large")
+
+
 def test_an_upscaler_of_a_file_counts_between_two_passes() -> None:
     fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0, "steps": 20, "sampler": "DPM++ 2M"}
     fields |= {"schedule": "automatic", "hires": True, "hires_by": 1.0}

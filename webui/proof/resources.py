@@ -24,6 +24,7 @@ PAUSE = 0.1
 SHORT = 10  # digits of a hash that people are shown
 _KINDS = {
     "model": ("checkpoint", "unknown"),
+    "refiner": ("checkpoint", "unknown"),
     "lora": ("lora", "lycoris"),
     "vae": ("vae",),
     "embedding": ("embedding",),
@@ -31,7 +32,12 @@ _KINDS = {
     "control": ("controlnet", "unknown"),
 }
 # role -> the fields that name it, the first that is there
-_FIELDS = {"model": ("model",), "vae": ("vae",), "upscaler": ("upscaler", "hires_upscaler")}
+_FIELDS = {
+    "model": ("model",),
+    "refiner": ("refiner_model",),
+    "vae": ("vae",),
+    "upscaler": ("upscaler", "hires_upscaler"),
+}
 _PROMPTS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
 _CONTROLS = tuple(f"{slot}_model" for slot in SLOTS)  # each may name another file
 _NAMING = (*(name for names in _FIELDS.values() for name in names), *_CONTROLS, *_PROMPTS)

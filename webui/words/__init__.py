@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
-from pipelines.groups import OWN_CONTROL
+from pipelines.groups import NO_REFINER, OWN_CONTROL
 from pipelines.types import BUILTIN
 from pipelines.upscaling.plain import OF_LATENTS, OWN
 from pipelines.upscaling.plain import PLAIN as PLAIN_UPSCALERS
@@ -30,6 +30,7 @@ _NO_FILES: Mapping[str, Sequence[str]] = {
     "model": (BUILTIN,),
     "vae": ("automatic",),
     "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS, OWN),
+    "refiner_model": (NO_REFINER,),
     **{f"{slot}_model": (OWN_CONTROL,) for slot in SLOTS},
 }  # of fields that take names of files: those that are none
 _CHOSEN = ("choices", "value")  # the values of a note that are choices of its field

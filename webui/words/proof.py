@@ -11,6 +11,7 @@ WORDS: dict[str, tuple[str, str]] = {
 SENTENCES: dict[str, tuple[str, str]] = {
     "role_model": ("model", "模型"),
     "role_vae": ("VAE", "VAE"),
+    "role_refiner": ("refiner", "精修模型"),
     "role_lora": ("LoRA", "LoRA"),
     "role_upscaler": ("upscaler", "放大模型"),
     "role_control": ("ControlNet", "ControlNet 网络"),

@@ -56,6 +56,14 @@ def _wanted(parts: Components, stage: Stage, ways: Ways) -> tuple[Any, ...]:
     return (*parts.at_work("unet"), *parts.at_work("vae")) if ways.text_off else parts.modules
 
 
+def clear(parts: Components) -> None:
+    """All of it goes from the device."""
+    if parts.placement.moves:
+        for part in parts.modules:
+            unstream(part)
+            parts.placement.take_off(part)
+
+
 def leave(parts: Components) -> None:
     """What worked beside the model in one run goes from the device."""
     if parts.placement.moves:

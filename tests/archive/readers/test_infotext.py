@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.fields import flat
-from pipelines.groups import MASKED_CONTENTS, Hires
+from pipelines.groups import MASKED_CONTENTS, Hires, Refiner
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, TILINGS, GenerationRequest
 from tests.refusals import refused
@@ -195,11 +195,24 @@ def test_a_text_of_the_reference_program() -> None:
         "tiling": "none",
         "guiding": False,
         **SECOND,
+        "refiner": False,
         "variation": False,
         "reuse": False,
     }
     assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
     assert infotext.model_hash(text) == "6ce0161689"
+
+
+def test_a_refiner_of_the_reference_program() -> None:
+    text = "a cat\nSteps: 30, Sampler: Euler, Refiner: sd_xl_refiner_1.0 [7440042bbd], Refiner switch at: 0.8, "
+    fields, unknown = from_infotext(text + "Refiner switch by sampling steps: True, Version: v1.10.1")
+    told = {"refiner": True, "refiner_model": "sd_xl_refiner_1.0", "refiner_switch_at": 0.8}
+    assert told.items() <= fields.items()
+    assert unknown == []
+    ours = infotext.write({**flat(GenerationRequest(refiner=Refiner(model="mine [0123456789]"))), "seed": 7})
+    assert "Refiner: mine [0123456789], Refiner switch at: 0.8, " in ours
+    assert "Refiner switch by sampling steps: True" in ours  # or that program would hand over elsewhere
+    assert from_infotext(ours)[0]["refiner_model"] == "mine [0123456789]"
 
 
 def test_schedules_that_older_programs_wrote_behind_the_sampler() -> None:
@@ -259,7 +272,7 @@ def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
     assert set(fields) == {
         *("prompt", "negative_prompt", "clip_skip", "tiling"),
-        *("schedule", "hires", "guiding", "variation", "reuse"),
+        *("schedule", "hires", "refiner", "guiding", "variation", "reuse"),
     }
     assert len(unknown) == 3
 

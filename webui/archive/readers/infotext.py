@@ -37,6 +37,8 @@ _SIZES = {  # pairs that tell of two fields
 }
 _FIRST_SIDES = {names[0]: key for key, names in _SIZES.items()}
 _SIDES = {name for names in _SIZES.values() for name in names}
+_BY_STEPS = "Refiner switch by sampling steps"  # else A1111 counts the model's timesteps
+_SHORT_HASH = re.compile(r" \[[0-9a-f]{8,10}\]$")  # A1111 writes it behind a refiner's name
 _BEHIND_LIMIT = 20  # lines behind the settings that are told
 
 
@@ -68,6 +70,8 @@ def write(
             pairs["Model hash"] = model_sha256[:10]
         if one.setting.infotext and _told(one, settings):
             pairs[_WRITTEN.get(one.setting.infotext, one.setting.infotext)] = _text_of(one, settings[one.name])
+    if settings.get("refiner"):
+        pairs[_BY_STEPS] = "True"
     line = line_of({**pairs, **controls.write(settings), "RNG": "CPU", **besides})
     negative = f"\n{NEGATIVE} {settings['negative_prompt']}" if settings["negative_prompt"] else ""
     return f"{settings['prompt']}{negative}\n{line}".strip()
@@ -141,6 +145,9 @@ def _understood(pairs: Mapping[str, str]) -> dict[str, str]:
     if not found.get("Version", "").startswith("seedprint"):
         if is_file(found.get("Model", "")):
             found["Model"] = str(stem(found["Model"]))
+        if "Refiner" in found:
+            name = _SHORT_HASH.sub("", found["Refiner"])
+            found["Refiner"] = str(stem(name)) if is_file(name) else name
         if _FIRST_PASS in found and "Denoising strength" in found:
             found["Second pass denoising strength"] = found.pop("Denoising strength")
     if found.get(_THRESHOLDED) == "True":
@@ -161,6 +168,8 @@ def _field(key: str, value: str) -> Fields | None:
     """One pair as fields; {} when it needs none, None when it is not understood."""
     if key in _SILENT:
         return {}
+    if key == _BY_STEPS:
+        return {} if value == "True" else None
     if key == "RNG":
         return {} if value == "CPU" else None
     if key in _SIZES:

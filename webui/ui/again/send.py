@@ -24,6 +24,7 @@ from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
 from webui.jobs.maps import SLOTS
 from webui.proof.resources import Match, matched, renamed_fields
+from webui.ui.generate.adapters import with_refiner
 from webui.ui.generate.control_form import with_known
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.workspace import Workspace
@@ -149,8 +150,9 @@ class Sender:
     def missing(self, back: ReadBack) -> list[Note]:
         """The model and the LoRAs that another program's picture names and that are not here; of our own the hashes
         of the record tell better."""
-        model, loras = back.fields.get("model"), parse(str(back.fields.get("prompt", ""))).loras
-        found = [Note("missing_model", name=str(model))] if model is not None and not self._can_run(model) else []
+        models = [back.fields[name] for name in ("model", "refiner_model") if name in back.fields]
+        found = [Note("missing_model", name=str(name)) for name in models if not self._can_run(name)]
+        loras = parse(str(back.fields.get("prompt", ""))).loras
         adapters = self.house.service.adapters()
         here = {name.casefold() for one in adapters for name in (one.name, Path(one.path).stem)}
         gone = dict.fromkeys(lora.name for lora in loras if lora.name.casefold() not in here)
@@ -197,7 +199,7 @@ class Sender:
         vaes = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if found and found.get("vae") not in vaes:
             found["vae"] = "automatic"
-        found = with_known(found, self.house.service.controls())
+        found = with_known(with_refiner(found, self.house.service.models()), self.house.service.controls())
         if "prompt" in found:
             found.setdefault("dialect", DIALECTS[0])  # what all other programs' texts are in
         return found

@@ -14,7 +14,7 @@ from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.jobs.maps import SLOTS
-from webui.ui.generate.adapters import upscaler_choices, vae_choices
+from webui.ui.generate.adapters import refiner_choices, upscaler_choices, vae_choices
 from webui.ui.generate.control_form import ControlPart, build_controls, control_choices
 from webui.ui.generate.controls import (
     PLACE,
@@ -83,7 +83,7 @@ GUIDING_ROWS = (
     ("freeu", "guiding_inner_1", "guiding_inner_2"),
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
 )
-FOLDS = ("variation", "hires", "guiding", *SLOTS)  # those that are folded by themselves, each built below
+FOLDS = ("variation", "hires", "refiner", "guiding", *SLOTS)  # those that are folded by themselves, each built below
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -116,6 +116,7 @@ class Extras:
         """What lies in the models folder now; what is chosen stays."""
         return {
             form["model"]: gr.update(choices=model_choices(models)),
+            form["refiner_model"]: gr.update(choices=refiner_choices(files.refiners)),
             form["vae"]: gr.update(choices=vae_choices(files.adapters)),
             form["hires_upscaler"]: gr.update(choices=upscaler_choices(files.upscalers)),
             **{form[f"{slot}_model"]: gr.update(choices=control_choices(files.controls)) for slot in SLOTS},
@@ -128,6 +129,7 @@ class Files:
 
     adapters: tuple[ModelInfo, ...]
     upscalers: tuple[str, ...]
+    refiners: tuple[ModelInfo, ...]
     controls: tuple[ModelInfo, ...]
 
 
@@ -179,6 +181,8 @@ def build_settings(
         settings |= _build_variation(start)
     with gr.Accordion(word("hires"), open=False, elem_id=f"{PLACE}_hires_fold", elem_classes=tasks_class("hires")):
         settings |= _build_second(start, upscaler_choices(files.upscalers))
+    with gr.Accordion(word("refiner"), open=False, elem_id=f"{PLACE}_refiner_fold"):
+        settings |= _build_refiner(start, refiner_choices(files.refiners))
     with gr.Accordion(word("guiding"), open=False, elem_id=f"{PLACE}_guiding_fold"):
         settings |= _build_guiding(start)
     with gr.Accordion(word("control"), open=False, elem_id=f"{PLACE}_control_fold"):
@@ -248,6 +252,16 @@ def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) ->
         with gr.Row(elem_classes="tight"):
             made |= {name: control(name, PLACE, start.get(name), min_width=150, **_short(name)) for name in names}
     return made | rest_of(PLACE, "hires", made)
+
+
+def _build_refiner(start: Mapping[str, Any], refiners: list[tuple[Any, str]]) -> dict[str, Component]:
+    """The model that runs the last steps: the switch, then its fields."""
+    made = {
+        "refiner": control("refiner", PLACE, start.get("refiner"), label=word("refiner_on")),
+        "refiner_model": control("refiner_model", PLACE, start.get("refiner_model"), choices=refiners),
+    }
+    made |= _row(start, "refiner_switch_at")
+    return made | rest_of(PLACE, "refiner", made)
 
 
 def _build_guiding(start: Mapping[str, Any]) -> dict[str, Component]:

@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import build
 from pipelines.groups import Hires
-from pipelines.models.memory import FAMILIES, Calibration, Means, Size, plan, rows_of, shape_of, upscaler_bytes
+from pipelines.models.memory import FAMILIES, Calibration, Means, Plan, Size, plan, rows_of, shape_of, upscaler_bytes
 from pipelines.prompts.grammar import prompts_in
 from pipelines.steps import PassSize, work_of
 from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo
@@ -26,9 +26,10 @@ def told(
     fields: Mapping[str, Any],
     language: Language,
     durations: Durations | None = None,
-    upscalers: Sequence[ModelInfo] = (),
+    files: Sequence[ModelInfo] = (),
 ) -> str:
-    """`fields`: what the form holds, checked by nobody yet. "" when nothing is known of the model or the memory."""
+    """`fields`: what the form holds, checked by nobody yet; `files`: upscalers and refiners. "" when nothing is known
+    of the model or the memory."""
     free = state.memory_free_bytes
     if free is None or model is None:
         return ""
@@ -46,15 +47,34 @@ def told(
         return ""
     prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
     rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts) + prompts * _spoilt(fields)
-    enlarging, shares = _upscaler(fields, upscalers) if len(passes) > 1 else 0, fields.get("reuse") is True
-    made = plan(
-        shape_of(model.family, bytes_per_number=4 if state.dtype == "float32" else 2),
-        Size(width=width, height=height, batch=batch, rows=rows, shares=shares, upscaler=enlarging),
-        free,
-        calibration=Calibration(**state.memory_learned.get(model.family, {})),
-        means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
-    )
+    enlarging, shares = _upscaler(fields, files) if len(passes) > 1 else 0, fields.get("reuse") is True
+    size = Size(width=width, height=height, batch=batch, rows=rows, shares=shares, upscaler=enlarging)
+    made = _plan(state, (model, *_refiner(fields, files)), size, free)
     return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
+
+
+def _plan(state: EngineState, models: Sequence[ModelInfo], size: Size, free: int) -> Plan:
+    """Of the one that takes most. On a card they take turns; in main memory all lie beside each other."""
+    width = 4 if state.dtype == "float32" else 2
+    shapes = {one.family: shape_of(one.family, bytes_per_number=width) for one in models}
+    weights = 0 if state.memory_moves else sum(shapes[one.family].weights for one in models)
+    plans = [
+        plan(
+            (shape := shapes[one.family]),
+            size,
+            free - max(0, weights - shape.weights),
+            calibration=Calibration(**state.memory_learned.get(one.family, {})),
+            means=Means(moving=state.memory_moves, narrowing=state.memory_moves),
+        )
+        for one in models
+    ]
+    return max(plans, key=lambda one: (one.ways is None, one.bytes))
+
+
+def _refiner(fields: Mapping[str, Any], files: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """The model that runs the last steps, where there is one."""
+    wanted = fields.get("refiner_model") if fields.get("refiner") is True else None
+    return [one for one in files if one.name == wanted and one.family in FAMILIES][:1]
 
 
 def _upscaler(fields: Mapping[str, Any], upscalers: Sequence[ModelInfo]) -> int:

@@ -74,7 +74,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any])
         *(form["model"], form["width"], form["height"], form["batch_size"], form["guidance"]),
         *(form["hires"], form["hires_by"], form["hires_width"], form["hires_height"], form["hires_upscaler"]),
         *(form["guiding"], form["guiding_attention"], form["guiding_layers"], form["guiding_smoothing"]),
-        *(form["steps"], form["batches"], form["reuse"]),
+        *(form["steps"], form["batches"], form["reuse"], form["refiner"], form["refiner_model"]),
     )
     changes: list[Any] = [component.change for component in counted]
     gr.on(

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines import families
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import model_defaults
 from webui.ui.generate.controls import PLACE, Form
@@ -179,4 +180,9 @@ class Workspace:
 
 def files_of(house: House) -> Files:
     service = house.service
-    return Files(adapters=service.adapters(), upscalers=service.upscalers(), controls=service.controls())
+    return Files(
+        adapters=service.adapters(),
+        upscalers=service.upscalers(),
+        refiners=families.refiners(service.models()),
+        controls=service.controls(),
+    )
