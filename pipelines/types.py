@@ -227,6 +227,15 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Filming:
+    """So many moments of the denoising of one image of a batch are shown, evenly spread, the first and the last among
+    them; changes no pixel."""
+
+    moments: int
+    image: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
     """What the engine computes at once. Pixels depend on the batch's size and on an image's place, never on its
     neighbours' content, so both are recorded and repeated."""
@@ -236,6 +245,7 @@ class Batch:
     threads: int | None = None  # CPU threads to compute with; None: the engine's choice
     prompt_rules: int = PROMPT_RULES  # by which its prompts are read
     attention: bool = False  # whether each result tells where words look; changes no pixel
+    filming: Filming | None = None
 
     @classmethod
     def around(
@@ -282,6 +292,23 @@ class Attention:
     maps: bytes  # float32, little-endian: (words, height, width), shares of the attention, 0 … 1
 
 
+# what a moment shows: the noisy picture that the network saw, the clean one and the noise that its prediction implies,
+# and, with guidance, the clean ones that it implies without the prompt and with it alone
+VIEWS = ("noisy", "clean", "noise", "without", "given")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """One step of a denoising. `alpha`, `sigma`: the shares of the picture and of the noise; their squares add up
+    to 1. `views`: of `VIEWS`, "RGB"."""
+
+    step: int  # 1 … steps
+    steps: int
+    alpha: float
+    sigma: float
+    views: Mapping[str, Image]
+
+
 Facts = Mapping[str, Any]  # JSON values: what was true when the image was made
 
 
@@ -295,6 +322,7 @@ class GenerationResult:
     seconds: float  # of the whole batch
     facts: Facts = field(default_factory=dict)
     attention: Attention | None = None  # when the batch asked for it
+    moments: tuple[Moment, ...] = ()  # likewise, of the image that was filmed
 
 
 # may raise Cancelled or Skipped: the engine stops within one step; while it denoises also Kept: it ends that there

@@ -1,6 +1,6 @@
 """The pictures of the README, taken of the real program with its model: `python -m tools.screenshots [FOLDER]`.
 
-One visit, in the order of the story: a picture is made, painted into, made again, found, counted with, queued.
+One visit, in the order of the story: a picture is made, painted into, made again, found, counted with, filmed.
 """
 
 from __future__ import annotations
@@ -78,19 +78,17 @@ def lab(page: Page) -> None:
     page.mouse.wheel(0, -5000)
 
 
-def queue(page: Page) -> None:
+def process(page: Page) -> None:
     open_tab(page, "txt2img")
-    fill(page, steps=100, batch_size=4)
-    for seed, prompt in enumerate(PROMPTS):
-        fill(page, prompt=prompt, seed=seed)
-        page.locator("#form_generate").click()
-        expect(page.locator("#header .open-queue")).to_have_text(f"Queue ({seed + 1})")
-    page.locator("#header .open-queue").click()
-    expect(page.locator("#queue .jobs li")).to_have_count(len(PROMPTS))
-    expect(page.locator("#canvas .frame")).to_be_visible()
+    generate(page, prompt="a red boat on the sea at sunset", seed=1, batch_size=1, width=128, height=128)
+    page.locator("#form_to_process").click()
+    page.locator("#process_film").click()
+    expect(page.locator("#process .rows img").nth(30)).to_be_visible()
+    page.mouse.move(SIZE[0] / 2, SIZE[1] / 2)
+    page.mouse.wheel(0, 700)
 
 
-STORY: tuple[Callable[[Page], None], ...] = (create, inpaint, again, history, lab, queue)
+STORY: tuple[Callable[[Page], None], ...] = (create, inpaint, again, history, lab, process)
 
 
 def taken(page: Page, place: Path) -> None:

@@ -16,7 +16,18 @@ from pipelines.errors import Kept
 from pipelines.fields import there
 from pipelines.groups import Control, Upscale
 from pipelines.models.catalogue import Catalogue
-from pipelines.types import Attention, Batch, Embedding, EngineState, GenerationResult, ModelInfo, OnProgress, Progress
+from pipelines.types import (
+    VIEWS,
+    Attention,
+    Batch,
+    Embedding,
+    EngineState,
+    GenerationResult,
+    ModelInfo,
+    Moment,
+    OnProgress,
+    Progress,
+)
 from pipelines.upscaling.plain import resized
 
 
@@ -64,6 +75,7 @@ class FakeEngine(Catalogue):
                 seconds=seconds,
                 facts={"engine": "fake", "prompt_rules": batch.prompt_rules},
                 attention=_looks(batch.request.prompt) if batch.attention else None,
+                moments=_moments(batch, size) if batch.filming and batch.filming.image == position else (),
             )
             for position in range(len(batch.seeds))
         ]
@@ -140,6 +152,19 @@ def _looks(prompt: str) -> Attention:
     return Attention(
         words=words, width=len(words), height=1, maps=b"".join(struct.pack(f"<{len(r)}f", *r) for r in rows)
     )
+
+
+def _moments(batch: Batch, size: tuple[int, int]) -> tuple[Moment, ...]:
+    """The picture comes out of grey, evenly."""
+    steps, wanted = batch.request.steps_run, batch.filming.moments if batch.filming else 0
+    picture, grey = _draw(batch, batch.filming.image if batch.filming else 0, size), Image.new("RGB", size, "grey")
+    found = []
+    for step in range(1, steps + 1, max(1, steps // max(1, wanted))):
+        share = step / steps
+        views = {name: Image.blend(grey, picture, share if name == "noisy" else 1.0) for name in VIEWS}
+        alpha = share**0.5
+        found.append(Moment(step=step, steps=steps, alpha=alpha, sigma=(1 - share) ** 0.5, views=views))
+    return tuple(found)
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -30,7 +30,6 @@ from pipelines.models.weights.controlnet import Controls
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
     BUILTIN,
-    Attention,
     Batch,
     Embedding,
     EngineState,
@@ -104,7 +103,7 @@ class LocalEngine(Catalogue):
             made = model.make(work)
             facts = _facts(model, made, self._hash(model.info)) | {"prompt_rules": batch.prompt_rules}
         pictures = [(picture, facts | own) for picture, own in made.pictures]
-        return _results(batch.stopped(made.after), pictures, start, made.looks)
+        return _results(batch.stopped(made.after), pictures, start, made)
 
     def _upscaled(self, batch: Batch, upscale: Upscale, on_progress: OnProgress) -> list[GenerationResult]:
         start, info = time.perf_counter(), self._upscaler("upscaler", upscale.upscaler)
@@ -239,10 +238,12 @@ def _results(
     batch: Batch,
     pictures: Sequence[tuple[Image.Image, dict[str, Any]]],
     start: float,
-    looks: Sequence[Attention | None] = (),
+    made: Made | None = None,
 ) -> list[GenerationResult]:
-    """`pictures`: each with its facts. `start`: when the batch began."""
+    """`pictures`: each with its facts. `start`: when the batch began. `made`: what else was seen of them."""
     seconds = time.perf_counter() - start
+    looks, moments = ((), ()) if made is None else (made.looks, made.moments)
+    filmed = None if batch.filming is None else batch.filming.image
     return [
         GenerationResult(
             image=image,
@@ -251,6 +252,7 @@ def _results(
             seconds=seconds,
             facts=facts,
             attention=looks[position] if looks else None,
+            moments=moments if position == filmed else (),
         )
         for position, (image, facts) in enumerate(pictures)
     ]

@@ -7,7 +7,7 @@ holds their lengths. Pictures travel as their raw pixels with mode and size.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -20,8 +20,10 @@ from pipelines.types import (
     Batch,
     Embedding,
     EngineState,
+    Filming,
     GenerationRequest,
     GenerationResult,
+    Moment,
     Progress,
 )
 
@@ -86,6 +88,7 @@ def from_batch(batch: Batch, job: int) -> Message:
         "threads": batch.threads,
         "prompt_rules": batch.prompt_rules,
         "attention": batch.attention,
+        "filming": None if batch.filming is None else asdict(batch.filming),
         "sizes": [image.size for image in images],
     }
     return Message(kind="generate", job=job, header=header, blobs=tuple(image.tobytes() for image in images))
@@ -100,6 +103,8 @@ def to_batch(message: Message) -> Batch:
 
     request = unpacked(GenerationRequest, message.header["request"], get)
     options = {name: message.header[name] for name in ("threads", "prompt_rules", "attention")}
+    if message.header["filming"] is not None:
+        options["filming"] = Filming(**message.header["filming"])
     return Batch(request=request, seeds=tuple(message.header["seeds"]), **options)
 
 
@@ -115,7 +120,7 @@ def to_progress(message: Message) -> Progress:
 
 
 def from_results(results: Sequence[GenerationResult], job: int) -> Message:
-    """The blobs: each picture, and behind it its attention maps if it has any."""
+    """The blobs: each picture, and behind it its attention maps if it has any, then the views of its moments."""
     items, blobs = list[dict[str, Any]](), list[bytes]()
     for result in results:
         look = result.attention
@@ -126,9 +131,11 @@ def from_results(results: Sequence[GenerationResult], job: int) -> Message:
                 "facts": dict(result.facts),
                 "size": result.image.size,
                 "attention": None if look is None else {name: getattr(look, name) for name in _LOOK},
+                "moments": [_told(moment) for moment in result.moments],
             }
         )
         blobs += [result.image.tobytes(), *([] if look is None else [look.maps])]
+        blobs += [view.tobytes() for moment in result.moments for view in moment.views.values()]
     header = {"items": items, "stop_after": results[0].request.stop_after}
     return Message(kind="results", job=job, header=header, blobs=tuple(blobs))
 
@@ -149,9 +156,22 @@ def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
                 attention=None
                 if look is None
                 else Attention(**look | {"words": tuple(look["words"])}, maps=next(blobs)),
+                moments=tuple(_moment(told, blobs) for told in item["moments"]),
             )
         )
     return results
+
+
+def _told(moment: Moment) -> dict[str, Any]:
+    return {
+        **{name: getattr(moment, name) for name in ("step", "steps", "alpha", "sigma")},
+        "views": [(name, view.size) for name, view in moment.views.items()],
+    }
+
+
+def _moment(told: dict[str, Any], blobs: Iterator[bytes]) -> Moment:
+    views = {name: _picture("RGB", size, next(blobs)) for name, size in told["views"]}
+    return Moment(**told | {"views": views})
 
 
 def from_pictures(encoder: str, images: Sequence[Image.Image], job: int) -> Message:

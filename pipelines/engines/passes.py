@@ -17,6 +17,7 @@ from pipelines.engines import decoding
 from pipelines.engines.denoising import Ending
 from pipelines.engines.ladder import Try, climb, tries
 from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.filming import Seen
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
 from pipelines.models.memory import Size, Ways
 from pipelines.models.resident import Resident
@@ -25,7 +26,7 @@ from pipelines.models.weights.components import Components, Stage
 from pipelines.prompts.wish import Wish
 from pipelines.sampling import masks
 from pipelines.sampling.masks import Canvas
-from pipelines.types import Attention, Batch, GenerationRequest, OnProgress, Progress
+from pipelines.types import Attention, Batch, GenerationRequest, Moment, OnProgress, Progress
 
 PASSES = "passes"  # the fact that tells of each, where there was more than one
 Result = TypeVar("Result")
@@ -45,6 +46,7 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)  # of all its images
     looks: tuple[Attention | None, ...] = ()  # where words look, of each image
     states: tuple[torch.Tensor, ...] = ()  # of each image's generator, by then
+    film: tuple[Seen, ...] = ()  # of the image that is filmed
 
     def of(self, places: slice) -> Outcome:
         """Of some of the images."""
@@ -87,8 +89,8 @@ class Run:
     ending: Ending = field(default_factory=Ending)
     noted: dict[str, Any] = field(default_factory=dict)  # of the record: "warnings" and "denoised_in", if there are any
 
-    def made(self, passes: Sequence[Pass]) -> tuple[list[Picture], Outcome]:
-        """The pictures, and the outcome of all passes together."""
+    def made(self, passes: Sequence[Pass]) -> tuple[list[Picture], Outcome, tuple[Moment, ...]]:
+        """The pictures, the outcome of all passes together, and what is shown of the image that was filmed."""
         outcomes: list[Outcome] = []
         try:
             for number, one in enumerate(passes, 1):
@@ -96,7 +98,8 @@ class Run:
                 outcomes.append(one.make(run, outcomes[-1] if outcomes else None))
                 if 0 < self.ending.after <= sum(done.steps for done in passes[:number]):
                     break
-            return run.pictures(outcomes[-1]), _together(passes[: len(outcomes)], outcomes)
+            pictures, together = run.pictures(outcomes[-1]), _together(passes[: len(outcomes)], outcomes)
+            return pictures, together, tuple(self._shown(seen, together.steps) for seen in together.film)
         finally:
             leave(self.parts)
 
@@ -118,6 +121,13 @@ class Run:
             return image, facts
         image, changed = masks.composed(canvas, image)
         return image, {**facts, "changed_outside_mask": changed}
+
+    def _shown(self, seen: Seen, steps: int) -> Moment:
+        """Its latents as pictures, decoded as every picture of the run."""
+        tiling = self.batch.request.tiling
+        views = {name: decoding.decode(self.parts, one, self.ways, tiling)[0] for name, one in seen.views.items()}
+        level = seen.level
+        return Moment(step=level.step, steps=steps, alpha=level.alpha, sigma=level.sigma, views=views)
 
     def climbed(self, stage: Stage, work: Callable[[Try], Result], images: int = 1) -> Result:
         """`work` as the memory plan says, and down the ladder from there."""

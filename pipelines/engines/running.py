@@ -18,6 +18,7 @@ from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.control import following
+from pipelines.engines.modifiers.filming import Film
 from pipelines.engines.modifiers.guiding import modifiers_of
 from pipelines.engines.modifiers.reusing import Reused
 from pipelines.engines.modifiers.tiling import Tiling, edges_of
@@ -36,7 +37,7 @@ from pipelines.prompts.grammar import prompts_in
 from pipelines.prompts.wish import Wish
 from pipelines.sampling import noise, previews
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
-from pipelines.types import Attention, Batch, GenerationRequest, Progress
+from pipelines.types import Attention, Batch, Filming, GenerationRequest, Progress
 from pipelines.upscaling.network import Network
 
 PREVIEW_SECONDS = 0.25
@@ -53,7 +54,8 @@ def passes_of(
     every pass of the model; `controls`: the networks of its slots for ControlNets."""
     request, second = batch.request, batch.request.second
     led, steps = (*always, *_led(request, controls)), request.steps_run
-    found = [Denoising(name="first picture", request=request, steps=steps, modifiers=led, watched=batch.attention)]
+    watched: dict[str, Any] = {"watched": batch.attention, "filming": batch.filming}
+    found = [Denoising(name="first picture", request=request, steps=steps, modifiers=led, **watched)]
     if second is not None and request.hires is not None:
         start, steps = Enlarged(hires=request.hires, network=network), request.second_steps_run
         led = (*always, *_led(second, controls))
@@ -106,6 +108,7 @@ class Sample:
     calls: int  # of the network
     watcher: Watcher | None
     states: tuple[torch.Tensor, ...]  # of the generators
+    film: Film | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +121,7 @@ class Denoising:
     start: Callable[[Maker, Outcome | None], Start] = as_asked
     modifiers: tuple[Modifier, ...] = ()  # before those that the start brings
     watched: bool = False  # where words look
+    filming: Filming | None = None
     wish: Wish | None = None  # its request's prompts, as they were read; None: the run's
     before: int = 0  # steps of the passes before
     done: int = 0  # steps of the same noise levels that another model ran before
@@ -169,6 +173,7 @@ class Denoising:
             facts=facts,
             looks=tuple(look for sample in samples for look in _looks(sample)),
             states=tuple(state for sample in samples for state in sample.states),
+            film=tuple(seen for sample in samples if sample.film is not None for seen in sample.film.seen),
         )
 
     def _conditioned(self, run: Run) -> Conditioning:
@@ -208,6 +213,8 @@ class Denoising:
         begin = self.start(maker, None if before is None else before.of(places))
         # 4. denoise
         watcher = Watcher(parts.tokenizers[0], self.wish or run.wish, self.all_steps) if self.watched else None
+        film = self._film(places.start, len(seeds))
+        watching = tuple(one for one in (watcher, film) if one is not None)
         task = Task(
             unet=parts.unet,
             scheduler=scheduler,
@@ -215,7 +222,7 @@ class Denoising:
             steps=self.steps,
             conditioning=conditioning,
             generators=maker.generators,
-            modifiers=(*self.modifiers, *begin.modifiers, *(() if watcher is None else (watcher,))),
+            modifiers=(*self.modifiers, *begin.modifiers, *watching),
             ending=run.ending,
             before=self.before,
             done=self.done,
@@ -237,7 +244,13 @@ class Denoising:
         if not attempt.rungs:
             run.planner.learn(parts, size_of_pass(parts, self, len(run.batch.seeds)), attempt.ways, "step", taken())
         states = states_of(maker.generators)
-        return Sample(latents=latents, task=task, begin=begin, calls=calls, watcher=watcher, states=states)
+        return Sample(latents=latents, task=task, begin=begin, calls=calls, watcher=watcher, film=film, states=states)
+
+    def _film(self, first: int, count: int) -> Film | None:
+        """Of one of these images: so many from `first` on."""
+        if self.filming is None or not first <= self.filming.image < first + count:
+            return None
+        return Film(self.filming.moments, self.filming.image - first)
 
     def _reporter(self, run: Run, task: Task, ways: Ways) -> AfterCall:
         """Tells of every call of the UNet, with a preview of the first image now and then."""

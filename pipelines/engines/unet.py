@@ -90,7 +90,7 @@ class UNetModel(Resident):
         )
         # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when memory
         # wants it so; 5. decode, one image at a time, and 6. check
-        pictures, outcome = run.made(passes)
+        pictures, outcome, moments = run.made(passes)
         after = run.ending.after if run.ending.after < sum(one.steps for one in passes) else 0
         facts = {**outcome.facts, **_extra_facts(wanted, work)}
         if controls:
@@ -101,7 +101,14 @@ class UNetModel(Resident):
             facts["refiner"] = {"name": refiner.info.name, "sha256": work.hash_of(refiner.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
-        return Made(pictures=found, scheduler=outcome.scheduler, ways=ways, looks=tuple(outcome.looks), after=after)
+        return Made(
+            pictures=found,
+            scheduler=outcome.scheduler,
+            ways=ways,
+            looks=tuple(outcome.looks),
+            moments=moments,
+            after=after,
+        )
 
     def largest(self, work: Work) -> tuple[int, int]:
         return work.planner.largest(self.parts, work.batch.request)

@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipelines.groups import SIDE_STEP
-from pipelines.types import Attention, GenerationRequest, ModelInfo
+from pipelines.types import Attention, GenerationRequest, ModelInfo, Moment
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -184,6 +184,7 @@ class Made:
     scheduler: Any
     ways: Any  # `memory.Ways`: how they fitted
     looks: tuple[Attention | None, ...] = ()  # where words look, of each picture
+    moments: tuple[Moment, ...] = ()  # of the picture that was filmed
     after: int = 0  # steps that it ended after; 0: all, or as many as were asked for
 
 

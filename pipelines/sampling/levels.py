@@ -30,17 +30,18 @@ class Level:
 
     def clean(self, latents: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
         """The clean latents that a prediction implies, for every parameterisation (Salimans & Ho 2022, §4)."""
-        noisy, said = self._noisy(latents), prediction.float()
+        noisy, said = self.noisy(latents), prediction.float()
         return self.alpha * noisy - self.sigma * said if self.velocity else (noisy - self.sigma * said) / self.alpha
 
     def prediction(self, latents: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
         """The prediction that implies these clean latents."""
-        noisy, clean = self._noisy(latents), clean.float()
+        noisy, clean = self.noisy(latents), clean.float()
         if self.velocity:
             return (self.alpha * noisy - clean) / self.sigma
         return (noisy - self.alpha * clean) / self.sigma
 
-    def _noisy(self, latents: torch.Tensor) -> torch.Tensor:
+    def noisy(self, latents: torch.Tensor) -> torch.Tensor:
+        """alpha times the clean latents plus sigma times noise."""
         noisy: torch.Tensor = latents.float()
         return noisy * self.alpha if self.at_scale_1 else noisy
 

@@ -17,7 +17,7 @@ from .conftest import ROOT, Served, Visits
 pytestmark = pytest.mark.browser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"  # served into the page by the test; no part of the program
-TABS = ("txt2img", "img2img", "inpaint", "again", "history", "lab", "models", "settings")
+TABS = ("txt2img", "img2img", "inpaint", "again", "history", "lab", "process", "models", "settings")
 # a decoration behind a text is no reason not to judge the text
 FIND = """async () => {
     axe.configure({ checks: [{ id: "color-contrast", options: { ignorePseudo: true } }] });

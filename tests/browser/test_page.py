@@ -16,7 +16,7 @@ from .conftest import Served, Visits
 
 pytestmark = pytest.mark.browser
 TASKS = ("txt2img", "img2img", "inpaint")
-TABS = (*TASKS, "again", "history", "lab", "models", "settings")
+TABS = (*TASKS, "again", "history", "lab", "process", "models", "settings")
 
 
 def test_type_a_prompt_get_pictures(visits: Visits, served: Served) -> None:

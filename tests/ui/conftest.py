@@ -78,6 +78,7 @@ class Page:
     def generate(self, task: str = "txt2img", values: dict[str, Any] | None = None) -> JobStatus:
         """Submits and waits; the finished job."""
         answer = self.call("form_submit", {"task": task, **(values or {})})
+        assert isinstance(answer["seedprint-jobs"], list), answer
         return self.finished(answer["seedprint-jobs"][-1])
 
     def finished(self, job: str) -> JobStatus:

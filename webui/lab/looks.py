@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import numpy as np
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import Attention, Batch, GenerationResult
-from webui.archive import metadata, pictures
-from webui.archive.inputs import InputsAround, InputStore, pixels_sha256
-from webui.archive.metadata import Record
+from pipelines.types import Attention
+from webui.archive.inputs import InputStore
+from webui.proof.watched import Generate, watched
 
 SIDE = 192  # pixels, of an overlay
 WORDS = 60  # shown at most
-NEAR = 1.0  # levels of 255 that pixels differ by on average where a picture is the same but for rounding
 # of English, which CLIP reads: they gather attention that belongs to no thing
 STOP_WORDS = frozenset(
     """a an the and or but nor of in on at to by for from with without into onto over under near as is are was were be
@@ -25,8 +22,6 @@ STOP_WORDS = frozenset(
 )
 _HEAT = (255, 70, 20)
 _STRONGEST = 0.85  # of the heat over the picture, where a word looks most
-
-Generate = Callable[[Batch], Sequence[GenerationResult]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,35 +43,11 @@ class Looks:
 
 def look(path: Path, inputs: InputStore, generate: Generate) -> Looks:
     """Raises InvalidRequest for a file that does not hold how it was made, and what making it raises."""
-    record = metadata.read(path).record
-    if record is None or record.kind != "image":
-        raise InvalidRequest("file", "no_settings")
-    batch = replace(record.batch(record.request(InputsAround(path, inputs))), attention=True)
-    if len(batch.seeds) > 1:  # alone it is made in a part of the time, and seldom differs by more than rounding
-        found = _looked(_alone(batch, record.position), 0, generate, path, record)
-        if found.near:
-            return found
-    return _looked(batch, record.position, generate, path, record)
-
-
-def _alone(batch: Batch, position: int) -> Batch:
-    return replace(batch, request=replace(batch.request, batch_size=1), seeds=batch.seeds[position : position + 1])
-
-
-def _looked(batch: Batch, position: int, generate: Generate, path: Path, record: Record) -> Looks:
-    result = generate(batch)[position]
-    if result.attention is None:
+    found = watched(path, inputs, generate, lambda batch, _: replace(batch, attention=True))
+    if found.result.attention is None:
         raise InvalidRequest("file", "not_watched")
-    same = pixels_sha256(result.image) == record.pixels_sha256
-    near = same or _difference(result.image, pictures.read(path)) < NEAR
-    return Looks(looks=overlays(result.attention, result.image), identical=same, near=near)
-
-
-def _difference(one: Image.Image, other: Image.Image) -> float:
-    """Levels, on average."""
-    if one.size != other.size:
-        return 255.0
-    return float(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).mean())
+    seen = overlays(found.result.attention, found.result.image)
+    return Looks(looks=seen, identical=found.identical, near=found.near)
 
 
 def overlays(attention: Attention, image: Image.Image) -> tuple[Look, ...]:

@@ -28,6 +28,7 @@ from webui.ui.lab.tab import LabTab
 from webui.ui.lab.taken import wire_compare
 from webui.ui.labels import word
 from webui.ui.models.tab import ModelsTab
+from webui.ui.process.tab import ProcessTab
 from webui.ui.settings.tab import SettingsTab
 from webui.ui.style import mount_options
 from webui.ui.widgets.composer import PresetLists, wire_composer
@@ -81,13 +82,16 @@ def build_page(parts: Parts) -> gr.Blocks:
                 ready = shipped.load(HERE / "presets" / "experiments")
                 lab = LabTab(house, parts.lab, ready).build(opened)
                 lab.wire()
+            with _tab("process") as opened:
+                process = ProcessTab(house).build(opened)
+                process.wire()
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)
             with _tab("settings") as opened:
                 settings = SettingsTab(parts).build(opened)
         space.build()
         QueueList(elem_id="queue")
-        sender = Sender(house, space, frame)
+        sender = Sender(house, space, frame, process.view)
         blocks.load(None, None, frame, js="() => window.seedprintOpened()", api_visibility="private")
         blocks.load(engine_shown(parts.service), None, header, **_QUIET)
         form = FormHandlers(space, parts.forms)

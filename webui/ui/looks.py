@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
-import queue
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from pipelines.errors import Cancelled, SeedprintError
-from pipelines.types import Progress
+from pipelines.errors import SeedprintError
 from webui.lab.looks import Look, Looks, look
+from webui.ui.followed import followed
 from webui.ui.house import House
 from webui.ui.labels import word
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.widget import empty_words
 from webui.words import Language, fault, language_of, translate
-
-PAUSE = 0.2  # seconds between two looks at how far it is
 
 
 class LooksCard:
@@ -81,34 +76,15 @@ def watched(house: House, path: Path, language: Language) -> Iterator[str]:
     """What is to be shown of a picture: that it is being made again, how far that is, then its overlays or why there
     are none. It ends within a step when nobody looks any more."""
     yield _note(translate("looks_working", language))
-    told: queue.SimpleQueue[Progress] = queue.SimpleQueue()
-    left = threading.Event()
-
-    def hear(progress: Progress) -> None:
-        if left.is_set():
-            raise Cancelled("stopped")
-        told.put(progress)
-
-    with ThreadPoolExecutor(1, "looks") as pool:
-        found = pool.submit(look, path, house.inputs, lambda batch: house.service.watched(batch, hear))
-        try:
-            yield from _steps(found, told, language)
-        finally:
-            left.set()
-        try:
-            yield shown(found.result(), language)
-        except SeedprintError as error:
-            yield _note(fault(error, language))
-
-
-def _steps(found: Future[Looks], told: queue.SimpleQueue[Progress], language: Language) -> Iterator[str]:
-    """The newest step, until it is finished."""
-    while not wait([found], PAUSE).done:
-        newest = None
-        while not told.empty():
-            newest = told.get()
-        if newest is not None and newest.stage == "denoising":
-            yield _note(translate("looks_step", language, step=newest.step, steps=newest.steps))
+    try:
+        found = yield from followed(
+            lambda hear: look(path, house.inputs, lambda batch: house.service.watched(batch, hear)),
+            lambda newest: _note(translate("looks_step", language, step=newest.step, steps=newest.steps)),
+        )
+    except SeedprintError as error:
+        yield _note(fault(error, language))
+        return
+    yield shown(found, language)
 
 
 def shown(found: Looks, language: Language) -> str:

@@ -38,6 +38,8 @@ CANVAS_WORDS: dict[str, tuple[str, str]] = {
     "reuse_seed": ("Reuse seed", "沿用种子"),
     "vary": ("Vary", "变体"),
     "reuse_all": ("Reuse all", "沿用全部"),
+    "to_process": ("Process", "过程"),
+    "to_process_hint": ("How it came out of noise", "它如何从噪声中生成"),
     "to_looks": ("Words", "词语"),
     "to_looks_hint": ("Where each word of the prompt looks", "提示词的每个词看向哪里"),
     "to_again_hint": ("On the tab Make again", "在“重现图片”页"),

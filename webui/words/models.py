@@ -272,6 +272,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{model} does not tell where words look: {field} must be off.",
         "{model} 无法显示词语的注意力：请关闭{field}。",
     ),
+    "no_film_with": (
+        "{model} works in one piece and shows none of its steps.",
+        "{model} 整体运行，无法显示它的各个步骤。",
+    ),
     "too_many_tokens": (
         "{model} reads at most {high} tokens: {field} has {value}.",
         "{model} 最多读取 {high} 个词元，{field}现有 {value} 个。",

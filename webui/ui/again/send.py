@@ -29,6 +29,8 @@ from webui.ui.generate.control_form import with_known
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.workspace import Workspace
 from webui.ui.house import House, input_url
+from webui.ui.process.tab import chosen
+from webui.ui.widgets.process import ProcessView
 from webui.words import Language, say
 
 # What "send to" leaves alone: the run's own seed and how many images it makes.
@@ -59,8 +61,8 @@ class Sender:
     An answer only names the tab to open (in `way`); the browser opens it unless the person went elsewhere meanwhile.
     """
 
-    def __init__(self, house: House, space: Workspace, frame: gr.Tabs) -> None:
-        self.house, self.space, self.frame = house, space, frame
+    def __init__(self, house: House, space: Workspace, frame: gr.Tabs, process: ProcessView) -> None:
+        self.house, self.space, self.frame, self.process = house, space, frame, process
         self.way = gr.Textbox(visible="hidden", elem_id="way")
 
     def travels(self, sent: Any) -> None:
@@ -77,6 +79,7 @@ class Sender:
             *space.maps().values(),
             space.extras.defaults,
             space.live,
+            self.process,
         ]
 
     def open(self, task: str) -> Updates:
@@ -125,6 +128,7 @@ class Sender:
             "run": self.as_run,
             "seed": lambda path, _: self.seed(path),
             "vary": self.as_variations,
+            "process": lambda path, _: self.open("process") | {self.process: chosen(self.house, path)},
         }
 
     def as_variations(self, path: Path, language: Language) -> Updates:

@@ -1,0 +1,68 @@
+"""The tab Process, on a picture that was just made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from .acts import generate
+from .conftest import Visits
+
+pytestmark = pytest.mark.browser
+
+MIDDLE = """canvas => { const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const all = [...data].filter((_, place) => place % 4 !== 3);
+    const mean = all.reduce((sum, one) => sum + one, 0) / all.length;
+    return Math.sqrt(all.reduce((sum, one) => sum + (one - mean) ** 2, 0) / all.length); }"""
+
+
+def test_apart_and_together(visits: Visits, tmp_path: Path) -> None:
+    page = visits.open()
+    generate(page, prompt="a red star", steps=6, batch_size=1)
+    page.locator("#form_to_process").click()
+    view = page.locator("#process")
+    expect(view.locator(".left")).to_contain_text("t = 300")
+    expect(view.locator(".strips canvas")).to_have_count(30)
+    cells = view.locator(".strips [data-schedule=scaled] canvas")
+    expect(cells.nth(9)).to_have_attribute("title", "t = 1000, ᾱ = 4.66e-3")
+    wholly = view.locator(".whole")
+    before = wholly.evaluate(MIDDLE)
+    time = view.locator(".time")
+    time.focus()
+    page.keyboard.press("End")
+    expect(view.locator(".left")).to_contain_text("t = 1000")
+    assert wholly.evaluate(MIDDLE) != before
+    page.keyboard.press("Home")
+    expect(view.locator(".left")).to_contain_text("signal to noise ∞")
+    page.keyboard.press("ArrowRight")
+    view.get_by_role("button", name="Go step by step").click()
+    expect(view.locator(".counted")).to_contain_text("1 single steps")
+    page.locator("#process_film").click()
+    expect(view.locator(".told")).to_contain_text("pixel for pixel")
+    rows = view.locator(".rows .strip")
+    expect(rows).to_have_count(3)
+    expect(page.locator("#process_strip")).to_be_visible()
+    rows.nth(0).get_by_role("button").nth(0).click()
+    expect(view.locator(".moment")).to_contain_text("Step 1 of 6")
+    expect(view.locator(".guided figure")).to_have_count(3)
+
+
+def test_a_file_of_ones_own_is_taken_apart_without_the_program(visits: Visits, tmp_path: Path) -> None:
+    page = visits.open()
+    page.locator("#frame").get_by_role("tab", name="Process").click()
+    visits.settle(quiet=10)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    wrong = tmp_path / "wrong.png"
+    wrong.write_text("no picture")
+    page.locator("#process .file").set_input_files(wrong)
+    expect(page.locator("#process .fault")).to_contain_text("not a picture")
+    good = tmp_path / "good.png"
+    Image.new("RGB", (90, 60), "navy").save(good)
+    page.locator("#process .file").set_input_files(good)
+    expect(page.locator("#process .fault")).to_have_text("")
+    expect(page.locator("#process .whole")).to_have_attribute("height", "171")
+    assert not [url for url in asked if url.startswith("http") and "/queue" not in url]

@@ -1,0 +1,1 @@
+"""How a picture came out of noise, seen."""

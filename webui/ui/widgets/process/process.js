@@ -1,0 +1,81 @@
+import { finder, make } from "../shared/dom.js";
+import { speaker } from "../shared/words.js";
+import { Apart } from "./apart.js";
+
+const ROWS = ["noisy", "clean", "noise"];
+const GUIDED = ["without", "given", "difference"];
+const SAID = [
+  ...["apart", "apart_text", "apart_paper", "time", "schedule", "own", "together", "together_text", "together_paper"],
+  ...["guidance", "guidance_text", "guidance_paper", "at"],
+];
+
+class Film {
+  constructor(find, say) {
+    Object.assign(this, { find, say });
+    this.moments = [];
+    find(".at").oninput = () => this.#show();
+  }
+
+  take(moments) {
+    if (moments === this.moments) return;
+    this.moments = moments;
+    this.find(".film").hidden = !moments.length;
+    if (!moments.length) return;
+    this.find(".rows").replaceChildren(...ROWS.map((name) => this.#row(name)));
+    this.find(".at").max = String(moments.length - 1);
+    this.find(".at").value = String(moments.length >> 1);
+    this.#show();
+  }
+
+  #row(name) {
+    const cells = this.moments.map((moment, place) => {
+      const look = () => {
+        this.find(".at").value = String(place);
+        this.#show();
+      };
+      const picture = make("img", { src: moment.views[name], alt: `${this.say(name)}, ${moment.step}` });
+      return make("button", { type: "button", onclick: look, title: this.#told(moment) }, picture);
+    });
+    return make("div", { class: "strip" }, make("span", { text: this.say(name) }), ...cells);
+  }
+
+  #told({ step, steps, alpha }) {
+    return this.say("moment", { step, steps, bar: (alpha * alpha).toPrecision(3) });
+  }
+
+  #show() {
+    const moment = this.moments[Number(this.find(".at").value)];
+    if (!moment) return;
+    const figure = (name) =>
+      make(
+        "figure",
+        {},
+        make("img", { src: moment.views[name], alt: this.say(name) }),
+        make("figcaption", { text: this.say(name) }),
+      );
+    this.find(".moment").textContent = this.#told(moment);
+    this.find(".views").replaceChildren(...ROWS.map(figure));
+    const guided = GUIDED.filter((name) => moment.views[name]);
+    this.find(".guidance").hidden = !guided.length;
+    this.find(".guided").replaceChildren(...guided.map(figure));
+  }
+}
+
+export function mount({ element, props, watch }, { words }) {
+  const find = finder(element);
+  const say = speaker(words);
+  for (const name of SAID) find(`.of-${name}`).textContent = say(name);
+  const apart = new Apart(find, say);
+  const film = new Film(find, say);
+  let shown = "";
+  const take = () => {
+    const { url = "", told = "", state = "idle", film: moments = [] } = props.value ?? {};
+    if (url && url !== shown) apart.show(url);
+    shown = url || shown;
+    find(".told").textContent = told;
+    find(".told").dataset.state = state;
+    film.take(moments);
+  };
+  take();
+  watch("value", take);
+}
