@@ -37,7 +37,7 @@ def test_no_event_tells_a_folder(ui: Page, place: str) -> None:
     status = run(ui, "inpaint", prompt="a red star")
     shown, ways = item(ui, status), [{"canvas": large(ui, status, way)} for way in WAYS]
     given: dict[str, Any] = {
-        **{f"{tab}_recent": shown for tab in ("again", "lab")},
+        **{f"{tab}_recent": shown for tab in ("again", "lab", "process")},
         "again_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
         "form_image": picture(uploaded(ui, Image.new("RGB", (80, 64), "red"))),
     }
