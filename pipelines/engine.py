@@ -83,6 +83,15 @@ class Engine(Protocol):
         `models`."""
         ...
 
+    def references(self) -> tuple[ModelInfo, ...]:
+        """IP-Adapters in the models folders that can be used, by name. As quick as `models`."""
+        ...
+
+    def named(self, request: GenerationRequest) -> GenerationRequest:
+        """With the names of the files that it leaves to the program, so that its record tells them. Raises
+        `InvalidRequest` where no file fits. As quick as `models`."""
+        ...
+
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         """CLIP vision models in the models folders that can be used, by name. As quick as `models`."""
         ...

@@ -34,6 +34,7 @@ BALANCES = ("balanced", "prompt", "control")  # which of the two counts for more
 GUIDING_METHODS = ("plain", "zero star", "projected", "thresholded")
 SAME = "same"  # as the first pass
 NO_REFINER = "none"  # none is chosen yet
+AUTOMATIC = "automatic"  # the first file that fits
 # how A1111 writes them
 SCHEDULE_WORDS = {"SGM Uniform" if name == "sgm uniform" else name.capitalize(): name for name in SCHEDULES}
 _UPSCALER_WORDS = {**LATENT, "Lanczos": "lanczos", "None": "lanczos", "Nearest": "nearest"}
@@ -352,8 +353,30 @@ class Control:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.end < self.start:
-            raise InvalidRequest("end", "control_ends_early", start=self.start, value=self.end)
+        _check_end(self.start, self.end)
+
+
+def _check_end(start: float, end: float) -> None:
+    if end < start:
+        raise InvalidRequest("end", "control_ends_early", start=start, value=end)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """A picture that is to be like: an IP-Adapter has the network look at it beside the words."""
+
+    picture: Image = setting(REQUIRED, picture("RGB"), needed=Note("reference_needed"))  # of any size
+    # files of the models folder: the adapter, and the CLIP vision model of its training; both told once it is queued
+    model: str = setting(AUTOMATIC, name())
+    encoder: str = setting(AUTOMATIC, name())
+    weight: float = setting(0.6, number(0, 2, step=0.05))
+    # shares of the calls of the network, as those of a ControlNet
+    start: float = setting(0.0, number(0, 1, step=0.01))
+    end: float = setting(1.0, number(0, 1, step=0.01))
+
+    def __post_init__(self) -> None:
+        check(self)
+        _check_end(self.start, self.end)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

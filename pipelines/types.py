@@ -19,6 +19,7 @@ from pipelines.groups import (
     Hires,
     InitImage,
     Inpaint,
+    Reference,
     Refiner,
     Reuse,
     Upscale,
@@ -84,6 +85,9 @@ class GenerationRequest:
     control_1: Control | None = group(Control, numbered=True)
     control_2: Control | None = group(Control, numbered=True)
     control_3: Control | None = group(Control, numbered=True)
+    reference_1: Reference | None = group(Reference, numbered=True)
+    reference_2: Reference | None = group(Reference, numbered=True)
+    reference_3: Reference | None = group(Reference, numbered=True)
     reuse: Reuse | None = group(Reuse)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
@@ -353,6 +357,7 @@ class ModelInfo:
     parts: tuple[str, ...] = ()  # of "unet", "transformer", "vae", "text_encoder", "image_encoder", "ema"; () unknown
     dtype: str = ""  # "float16", …: what most of its tensors are
     fits: tuple[str, ...] = ()  # the families that a VAE may be for: their VAEs have the same shapes
+    seen: tuple[str, ...] = ()  # what an image encoder gives, and what of that an IP-Adapter reads, each with its width
 
     @property
     def builtin(self) -> bool:

@@ -21,7 +21,8 @@ FAMILIES = {
               if key.startswith("kind_")} - {"ab", "ablation", "order", "symbols", "weights", "isolation", "grid"}
              - {"pickle", "unknown"},
     "type_": {"int", "float", "str", "bool", "dict", "object"},  # of JSON, as Python calls them
-    "role_": {"model", "refiner", "vae", "lora", "embedding", "upscaler", "control"},  # of a file in a record
+    # of a file in a record
+    "role_": {"model", "refiner", "vae", "lora", "embedding", "upscaler", "control", "reference", "encoder"},
     "the_": {"text_encoder", "vae"},  # what a checkpoint must have
 }  # fmt: skip
 # Calls that are handed a code by name: the function, which of its arguments, and the values that it adds.

@@ -20,7 +20,7 @@ from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of, there
-from pipelines.groups import Control
+from pipelines.groups import AUTOMATIC, Control, Reference
 from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
@@ -34,7 +34,7 @@ from webui.archive.metadata import request_from_json, request_to_json
 from webui.archive.readers import infotext
 from webui.commands.asked import request_of
 from webui.commands.main import parser
-from webui.jobs.maps import SLOTS
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.kept.settings import Settings
 from webui.lab.axes import AXIS_FIELDS, Axis
 from webui.library import presets
@@ -55,7 +55,7 @@ SOURCES_OF: dict[str, dict[str, Any]] = {
     "hires": {"hires_strength": 1.0},
     "refiner": {},
     # at once from end to end, so that it may begin and end anywhere
-    **{slot: {f"{slot}_map": PICTURE} for slot in SLOTS},
+    **{slot: {name: PICTURE} for slot, name in PICTURES.items()},
 }
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
 NAMES = {
@@ -65,6 +65,7 @@ NAMES = {
     "refiner_model": ("none", "a refiner"),
     "vae": ("automatic", "kl-f8.safetensors"),
     **{f"{slot}_model": ("builtin-outlines", "canny") for slot in SLOTS},
+    **{f"{slot}_{name}": (AUTOMATIC, "a file") for slot in REFERENCES for name in ("model", "encoder")},
 }
 SETTLED_BY_THE_RUN = {"batches": 1}  # of an image as it was made
 PLAIN = [one for one in REQUEST_FIELDS if not one.is_picture]
@@ -106,7 +107,8 @@ def wish(one: Field, value: Any) -> GenerationRequest:
 def pictures_of(request: GenerationRequest) -> dict[str, Image.Image]:
     """Those that the page has beside the form."""
     own = {"init_image": PICTURE, "mask": MASK} if request.init is not None else {}
-    return own | {f"{slot}_map": control.map for slot, control in there(request, Control).items()}
+    own |= {f"{slot}_map": control.map for slot, control in there(request, Control).items()}
+    return own | {f"{slot}_picture": one.picture for slot, one in there(request, Reference).items()}
 
 
 def switched(one: Field) -> dict[str, Any]:

@@ -24,6 +24,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/control/preprocessing.py",
     "pipelines/control/maps.py",
     "pipelines/models/controlled.py",
+    "pipelines/models/referred.py",
     "pipelines/prompts/grammar.py",
     "pipelines/prompts/schedule.py",
     "pipelines/prompts/weights.py",

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipelines.errors import Kept
 from pipelines.fields import there
-from pipelines.groups import Control, Upscale
+from pipelines.groups import Control, Reference, Upscale
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
     VIEWS,
@@ -137,6 +137,8 @@ def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
         told += f"|{variation.seed}|{variation.strength}"
     for control in there(request, Control).values():
         told += f"|{control.weight}|{hashlib.sha256(control.map.tobytes()).hexdigest()}"
+    for reference in there(request, Reference).values():
+        told += f"|{reference.weight}|{hashlib.sha256(reference.picture.tobytes()).hexdigest()}"
     digest = hashlib.sha256(told.encode()).digest()
     image = Image.new("RGB", size, tuple(digest[:3]))
     image.paste(tuple(digest[3:6]), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))

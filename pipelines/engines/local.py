@@ -21,12 +21,13 @@ from pipelines.families.base import Made
 from pipelines.groups import Upscale
 from pipelines.models import device as devices
 from pipelines.models.catalogue import Catalogue
-from pipelines.models.image_encoder import ImageEncoder
+from pipelines.models.image_encoder import ImageEncoder, Sight
 from pipelines.models.manager import PipelineManager
 from pipelines.models.peaks import Peaks
 from pipelines.models.stages import OnStage, unheard
 from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.controlnet import Controls
+from pipelines.models.weights.ip_adapter import IPAdapters
 from pipelines.sampling.schedulers import resolved
 from pipelines.types import (
     BUILTIN,
@@ -69,7 +70,8 @@ class LocalEngine(Catalogue):
         self._threads: dict[str, int] = {}  # by the path of a model: as many as suit it
         self._encoder: ImageEncoder | None = None
         self._network: Network | None = None  # an upscaler
-        self._controls = Controls()
+        self._controls, self._references = Controls(), IPAdapters()
+        self._sight = Sight()
 
     def describe(self) -> EngineState:
         placement, model = self.manager.placement, self.manager.current
@@ -188,6 +190,8 @@ class LocalEngine(Catalogue):
             beside=beside,
             upscaler=self._upscaler_of,
             controls=self._controls.of,
+            references=self._references.of,
+            seen=self._sight.of,
         )
 
     def _upscaler_of(self, name: str) -> Network | None:

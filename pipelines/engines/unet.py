@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,16 +15,22 @@ from pipelines.engines import refining, running
 from pipelines.engines.denoising import Ending
 from pipelines.engines.ladder import RUNGS
 from pipelines.engines.modifiers.adapting import Weighed
+from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.referring import Referring, referring
 from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Made, Stamp
-from pipelines.models import controlled, extras, refiners
+from pipelines.fields import there
+from pipelines.groups import Reference
+from pipelines.models import controlled, extras, referred, refiners
 from pipelines.models import device as devices
 from pipelines.models.adapters import Adapters
 from pipelines.models.device import Placement
 from pipelines.models.extras import Extras
+from pipelines.models.image_encoder import Look
 from pipelines.models.memory import Ways
+from pipelines.models.referred import Referred
 from pipelines.models.resident import Resident
 from pipelines.models.stages import OnPart, unheard
 from pipelines.models.vocabulary import Words
@@ -61,13 +68,16 @@ class UNetModel(Resident):
         wanted = extras.prepared(work.listing, batch, self.info.family)
         _check_wish(self.parts, batch)
         network = None if batch.request.hires is None else work.upscaler(batch.request.hires.upscaler)
-        always = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
+        always: tuple[Modifier, ...] = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
         controls = controlled.resolve(work.listing, batch.request, self.info.family)
+        references = referred.resolve(work.listing, batch.request, self.info.family)
         networks = work.controls(controls, self.parts)
         refiners.check(work.listing, batch.request, self.info.family)
         refiner = refining.loaded(work)
+        always += _referring(references, self.parts, work)
         passes: tuple[Pass, ...] = running.passes_of(batch, wanted.wish, network, always, networks)
-        for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values()):
+        looked = (info for one in references.values() for info in (one.adapter, one.encoder))
+        for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values(), *looked):
             work.hash_soon(info)
         ways = self._ways(work, passes, network)
         if not self.is_as_read and not (ways.narrow and self.adapters.are(wanted.loras)):
@@ -93,8 +103,9 @@ class UNetModel(Resident):
         pictures, outcome, moments = run.made(passes)
         after = run.ending.after if run.ending.after < sum(one.steps for one in passes) else 0
         facts = {**outcome.facts, **_extra_facts(wanted, work)}
-        if controls:
-            facts["controls"] = [{"name": one.name, "sha256": work.hash_of(one)} for one in controls.values()]
+        facts |= _files("controls", controls.values(), work)
+        facts |= _files("references", (one.adapter for one in references.values()), work)
+        facts |= _files("image_encoders", (one.encoder for one in references.values()), work)
         if network is not None:
             facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
         if refiner is not None:
@@ -139,14 +150,34 @@ def _check_wish(parts: Components, batch: Batch) -> None:
         raise InvalidRequest("width", "too_small_alone", value=request.width)
 
 
+def _referring(referred: Mapping[str, Referred], parts: Components, work: Work) -> tuple[Referring, ...]:
+    """What has the network look at the reference pictures."""
+    adapters, asked = work.references(referred, parts), there(work.batch.request, Reference)
+    looks = {
+        slot: Look(info=one.encoder, picture=asked[slot].picture, pieces=adapters[slot].pieces)
+        for slot, one in referred.items()
+    }
+
+    @cache
+    def seen() -> dict[str, torch.Tensor]:
+        return work.seen(looks)  # all at once, by whoever asks first
+
+    return referring(work.batch.request, adapters, lambda slot: seen()[slot])
+
+
+def _files(name: str, infos: Iterable[ModelInfo], work: Work) -> dict[str, Any]:
+    """Named in the record by their hashes, where there are any."""
+    found = [{"name": info.name, "sha256": work.hash_of(info)} for info in infos]
+    return {name: found} if found else {}
+
+
 def _extra_facts(wanted: Extras, work: Work) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if wanted.loras:
         facts["loras"] = [
             {"name": lora.info.name, "sha256": work.hash_of(lora.info), **lora.told()} for lora in wanted.loras
         ]
-    if wanted.embeddings:
-        facts["embeddings"] = [{"name": info.name, "sha256": work.hash_of(info)} for info in wanted.embeddings]
+    facts |= _files("embeddings", wanted.embeddings, work)
     if wanted.vae is not None:
         facts["vae"] = {"name": wanted.vae.name, "sha256": work.hash_of(wanted.vae)}
     return facts

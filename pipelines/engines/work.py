@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from pipelines.engines.planning import Pace, Planner
 from pipelines.families.base import LoadedModel
+from pipelines.models.image_encoder import Look
 from pipelines.models.listing import Listing
+from pipelines.models.referred import Referred
 from pipelines.models.weights.components import Components
+from pipelines.models.weights.ip_adapter import IPAdapter
 from pipelines.types import Batch, ModelInfo, OnProgress
 from pipelines.upscaling.network import Network
 
@@ -18,7 +23,8 @@ from pipelines.upscaling.network import Network
 class Work:
     """`hash_of`: a file's SHA-256, waited for; `hash_soon` begins it. `reload`: the same model, read anew from its
     file. `upscaler`: the network of that name; None: it is done without one. `controls`: the
-    ControlNets of these files, beside this model. `beside`: a second model in main memory; True: read anew."""
+    ControlNets of these files, beside this model; `references`: likewise IP-Adapters. `seen`: what image encoders see
+    in pictures. `beside`: a second model in main memory; True: read anew."""
 
     batch: Batch
     on_progress: OnProgress
@@ -32,6 +38,8 @@ class Work:
     beside: Callable[[str, bool], Loaded]
     upscaler: Callable[[str], Network | None]
     controls: Callable[[Mapping[str, ModelInfo], Components], dict[str, Any]]
+    references: Callable[[Mapping[str, Referred], Components], dict[str, IPAdapter]]
+    seen: Callable[[Mapping[str, Look]], dict[str, Tensor]]
 
 
 Loaded = LoadedModel[Work]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Nature
 from pipelines.fields import there
-from pipelines.groups import Control
+from pipelines.groups import Control, Reference
 from pipelines.prompts.grammar import Prompt, parse
 from pipelines.types import DIALECTS, TILINGS, GenerationRequest, ModelInfo
 
@@ -60,6 +60,8 @@ def _check_picture(request: GenerationRequest, nature: Nature, name: str) -> Non
         raise InvalidRequest("image_guidance", "not_with", model=name, value=request.init.image_guidance)
     for slot, control in there(request, Control).items():
         raise InvalidRequest(f"{slot}_model", "not_with", model=name, value=control.model)
+    for slot, reference in there(request, Reference).items():
+        raise InvalidRequest(f"{slot}_model", "not_with", model=name, value=reference.model)
 
 
 def plain_text(field: str, text: str, name: str) -> str:

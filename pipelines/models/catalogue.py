@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.kinds import several, shown
-from pipelines.models import extras
+from pipelines.models import extras, referred
 from pipelines.models.files import anatomy
 from pipelines.models.files.hashes import Hashes, be_quiet
-from pipelines.models.listing import IMAGE_ENCODER, Listing
+from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
 from pipelines.upscaling.plain import OF_LATENTS, PLAIN
@@ -52,8 +52,7 @@ class Catalogue:
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
-            files = self._listing.everything()
-        return tuple(info for info in files if info.kind == IMAGE_ENCODER and info.problem is None)
+            return self._listing.image_encoders()
 
     def upscalers(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
@@ -63,6 +62,14 @@ class Catalogue:
     def controls(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
             return self._listing.controls()
+
+    def references(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.references()
+
+    def named(self, request: GenerationRequest) -> GenerationRequest:
+        with self._listing_lock:
+            return referred.named(self._listing, request)
 
     def check(self, request: GenerationRequest) -> None:
         if request.upscale is not None:

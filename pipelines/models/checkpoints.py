@@ -145,6 +145,7 @@ def _describe(item: Found, header: Header) -> ModelInfo:
         parts=finding.parts,
         dtype=main_dtype(header.dtypes.values()),
         fits=finding.fits,
+        seen=finding.seen,
         **(family.suits(finding.variant) if finding.kind == "checkpoint" else {}),
     )
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
+from pipelines.groups import AUTOMATIC
 from pipelines.kinds import several, shown
-from pipelines.models import controlled, conversion, refiners
+from pipelines.models import controlled, conversion, referred, refiners
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
@@ -24,7 +25,6 @@ from pipelines.prompts.loras import ALL_BLOCKS, LISTS_OF, OTHER_LISTS, Lora, ren
 from pipelines.prompts.wish import Wish, wish_of
 from pipelines.types import BUILTIN, FIRST_RULES, Batch, GenerationRequest, ModelInfo
 
-AUTOMATIC = "automatic"
 NEAREST = 3  # names told when one is not there
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
 # small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
@@ -103,7 +103,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
         raise InvalidRequest("model", "model_unusable", problem=error.told) from error
     family = families.of(model.family)
     family.check(model, request)
-    for one in (controlled, refiners):
+    for one in (controlled, referred, refiners):
         one.check(listing, request, None if model.family == "unknown" else model.family)
     if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):
         return  # said when it runs: only converting tells

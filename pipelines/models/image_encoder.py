@@ -1,24 +1,29 @@
-"""What a CLIP vision model sees in pictures: Radford et al. 2021, arXiv:2103.00020.
+"""What a CLIP vision model sees in pictures: Radford et al. 2021, arXiv:2103.00020. For the lab's distances, and for
+reference pictures.
 
-In float32 on the processor, whatever makes the pictures: the card's memory stays the picture model's, and a distance
+In float32 on the processor, whatever makes the pictures: the card's memory stays the picture model's, and what is seen
 does not depend on the card.
 """
 
 from __future__ import annotations
 
-import math
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from PIL.Image import Image
 from safetensors import safe_open
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 from transformers.utils import logging as transformers_logging
 
-from pipelines.errors import ModelError
+from pipelines.errors import ModelError, OutOfMemory
 from pipelines.models.files.hashes import stamp_of
 from pipelines.models.files.kinds import PROJECTION
+from pipelines.models.files.vision import published
 from pipelines.models.weights import leftovers
 from pipelines.models.weights.loading import model_errors
 from pipelines.types import Embedding, ModelInfo
@@ -43,11 +48,76 @@ class ImageEncoder:
     def embed(self, image: Image) -> Embedding:
         """An "RGB" picture: its shorter side to the model's (bicubic), the middle cut out, CLIP's mean and spread."""
         with model_errors(self._name), torch.no_grad():
-            pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]  # (1, 3, side, side)
-            found: list[float] = self._model(pixel_values=pixels).image_embeds[0].tolist()  # (width,)
-            if not all(map(math.isfinite, found)) or not any(found):
-                raise ModelError("embedding_not_finite")
-        return tuple(found)
+            return tuple(_sound(self._model(pixel_values=self._pixels(image)).image_embeds)[0].tolist())  # (width,)
+
+    def look(self, image: Image, *, pieces: bool) -> torch.Tensor:
+        """What stands for no picture, and the picture: (2, width) of the whole, or (2, pieces, width) of each piece,
+        as diffusers' `encode_image` has both."""
+        with model_errors(self._name), torch.no_grad():
+            pixels = self._pixels(image)
+            if not pieces:
+                whole = _sound(self._model(pixel_values=pixels).image_embeds)
+                return torch.cat([torch.zeros_like(whole), whole])
+            shown = (torch.zeros_like(pixels), pixels)
+            states = [self._model(pixel_values=one, output_hidden_states=True).hidden_states[-2] for one in shown]
+            return torch.cat(list(map(_sound, states)))
+
+    def _pixels(self, image: Image) -> torch.Tensor:
+        """(1, 3, side, side)"""
+        pixels: torch.Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"]
+        return pixels
+
+
+class Sight:
+    """What image encoders see in reference pictures. That of the batch before is kept, the encoders are not: their
+    memory is the picture's."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Any, torch.Tensor] = {}
+
+    def of(self, wanted: Mapping[str, Look]) -> dict[str, torch.Tensor]:
+        """By name, each as `ImageEncoder.look` tells it. Raises `ModelError`, `OutOfMemory`."""
+        keys = {name: one.key() for name, one in wanted.items()}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in keys.values()}
+        encoder: ImageEncoder | None = None
+        for name, one in sorted(wanted.items(), key=lambda item: item[1].info.path):
+            if keys[name] in self._seen:
+                continue
+            if encoder is None or not encoder.is_of(one.info):
+                encoder = None  # its memory is the next one's now
+                _check_room(one.info)
+                encoder = ImageEncoder(one.info)
+            self._seen[keys[name]] = encoder.look(one.picture, pieces=one.pieces)
+        return {name: self._seen[key] for name, key in keys.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """At a picture, by the encoder of this file."""
+
+    info: ModelInfo
+    picture: Image
+    pieces: bool
+
+    def key(self) -> tuple[Any, ...]:
+        """What the numbers depend on, to the last bit."""
+        pixels = hashlib.sha256(f"{self.picture.size}".encode() + self.picture.tobytes()).digest()
+        return self.info.path, stamp_of(Path(self.info.path)), pixels, self.pieces, torch.get_num_threads()
+
+
+def _check_room(info: ModelInfo) -> None:
+    """It works in main memory, in float32. Raises `OutOfMemory`."""
+    narrow = info.dtype in ("float16", "bfloat16")
+    needed, free = info.bytes * (2 if narrow else 1), psutil.virtual_memory().available
+    if needed > free:
+        raise OutOfMemory("encoder_memory", name=info.name, needed=needed / 1e9, free=free / 1e9)
+
+
+def _sound(seen: torch.Tensor) -> torch.Tensor:
+    """Raises `ModelError` for what no picture looks like."""
+    if not bool(torch.isfinite(seen).all()) or not bool(seen.any()):
+        raise ModelError("embedding_not_finite")
+    return seen
 
 
 def _model(path: Path) -> Any:
@@ -55,7 +125,10 @@ def _model(path: Path) -> Any:
     transformers_logging.disable_progress_bar()
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(_WANTED)}  # noqa: SIM118
-    config = CLIPVisionConfig.from_pretrained(path.parent, local_files_only=True)
+    known = published(path.parent, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    config = (
+        CLIPVisionConfig(**known) if known else CLIPVisionConfig.from_pretrained(path.parent, local_files_only=True)
+    )
     config.projection_dim = len(tensors[PROJECTION])  # a whole CLIP says it elsewhere
     model, told = CLIPVisionModelWithProjection.from_pretrained(
         None, config=config, state_dict=tensors, dtype=torch.float32, output_loading_info=True

@@ -12,17 +12,19 @@ from pipelines.families import builtin
 from pipelines.groups import OWN_CONTROL
 from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
+from pipelines.models.files.kinds import FACES
 from pipelines.models.files.remembering import Memory
 from pipelines.types import BUILTIN, ModelInfo
 from pipelines.upscaling.plain import OWN
 
-IMAGE_ENCODER = "image-encoder"  # counts pictures in the lab, makes none
+IMAGE_ENCODER = "image-encoder"  # sees pictures: to count them in the lab, and those that another is to be like
 UPSCALER = "upscaler"  # makes pictures larger
 # Folders that people keep upscalers in, in this program and in others: an old pickle there is taken for one
 UPSCALER_FOLDERS = ("upscalers", "upscale_models", "esrgan", "realesrgan", "swinir", "dat", "hat", "span")
 CONTROL = "controlnet"  # has pictures follow a map
 CONTROL_FOLDERS = ("controlnet", "control_net", "controlnets")  # likewise of ControlNets
 CONTROLS = ("", "union")  # the variants of them that can be used
+REFERENCE = "ip-adapter"  # has pictures be like another
 OWN_UPSCALER = Path(__file__).resolve().parents[1] / "upscaling" / f"{OWN}.safetensors"
 OWN_CONTROLNET = Path(__file__).resolve().parents[1] / "control" / f"{OWN_CONTROL}.safetensors"
 BESIDE = ("lora", "embedding", "vae")  # kinds that are used beside a model
@@ -62,6 +64,13 @@ class Listing:
         """What may have a picture follow a map, ours first."""
         return (own_controlnet(), *filter(is_control, self._scan()))
 
+    def references(self) -> tuple[ModelInfo, ...]:
+        """What may have a picture be like another."""
+        return tuple(filter(is_reference, self._scan()))
+
+    def image_encoders(self) -> tuple[ModelInfo, ...]:
+        return tuple(info for info in self._scan() if info.kind == IMAGE_ENCODER and info.problem is None)
+
     def find(self, name: str) -> ModelInfo:
         """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
         if name == BUILTIN:
@@ -82,7 +91,7 @@ def _judged(info: ModelInfo) -> ModelInfo:
     """A file that prompts or fields can name, or that the lab counts with, is no model, and yet of use."""
     if info.kind in (IMAGE_ENCODER, UPSCALER):
         return info
-    if is_control(info):
+    if is_control(info) or is_reference(info):
         return replace(info, problem=None)
     return replace(info, problem=None if is_beside(info) else why_not(info))
 
@@ -110,6 +119,12 @@ def is_control(info: ModelInfo) -> bool:
         return info.problem is None and _is_guessed(info, CONTROL_FOLDERS)
     runs = info.family not in families.ALL or families.of(info.family).runs
     return runs and info.variant in CONTROLS
+
+
+def is_reference(info: ModelInfo) -> bool:
+    """Whether a picture can be like another by it, as far as is known before it is loaded."""
+    runs = info.family not in families.ALL or families.of(info.family).runs
+    return info.kind == REFERENCE and runs and info.variant != FACES
 
 
 def _is_guessed(info: ModelInfo, folders: Sequence[str]) -> bool:

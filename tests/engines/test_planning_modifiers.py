@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.groups import Guiding
+from pipelines.groups import Guiding, Reference
 from pipelines.models import memory
 from pipelines.models.memory import Ways
 from pipelines.prompts.wish import wish_of
-from tests.engines.test_planning import WISH, card, engine, made
+from tests.engines.test_planning import PICTURE, WISH, card, engine, made
+from tests.models import ip_adapters
+from tests.models.clip import write_tiny
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
@@ -125,3 +128,24 @@ def test_a_network_of_two_passes_is_counted_once_and_the_largest_pass_decides(en
     assert [one.module for one in parts.beside] == [second.reads, second.works]
     assert size_of_all(parts, (*passes, larger), 2) == memory.Size(width=128, height=64, batch=2, rows=2)
     assert brought(parts, (larger,)) is parts
+
+
+@pytest.mark.parametrize("ways", WAYS, ids=lambda ways: ", ".join(ways.names) or "all of it")
+def test_a_reference_picture_is_looked_at_by_every_way(
+    engine: Any, card: Any, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its adapter is on the card with the text encoders alone, its encoder never."""
+    from tests.engines.card import checked
+
+    info = engine.manager.get("tiny").info
+    if not (folder := Path(info.path).parent / "ip").is_dir():
+        ip_adapters.write(folder, "plus", engine.manager.current.parts.unet, "plus")
+        write_tiny(folder / "clip")
+    wish = engine.named(replace(WISH, reference_1=Reference(picture=PICTURE, weight=1.5)))
+    plain = made(engine, wish)[0].image.tobytes()
+    assert plain != made(engine)[0].image.tobytes()
+    monkeypatch.setattr(engine._planner, "ways", lambda *_: ways)
+    with checked(card, monkeypatch):
+        assert made(engine, wish)[0].image.tobytes() == plain
+    (adapter,) = engine._references._held.values()
+    assert not any(id(one) in card.weights for one in adapter.parameters())  # gone behind its run

@@ -33,7 +33,7 @@ EXPECTED = {
     "controlnet-sd15": ("controlnet", "sd1"),
     "controlnet-sdxl": ("controlnet", "sdxl"),
     "t2i-adapter": ("t2i-adapter", "unknown"),
-    "ip-adapter": ("ip-adapter", "unknown"),
+    "ip-adapter": ("ip-adapter", "sd1"),
     "motion-module": ("motion-module", "unknown"),
     "upscaler": ("upscaler", "unknown"),
     "upscaler-new": ("upscaler", "unknown"),

@@ -13,11 +13,12 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.errors import ModelError
 from pipelines.models.checkpoints import identify, scan
 from pipelines.models.files.anatomy import parts_of
+from pipelines.models.files.vision import published
 from pipelines.types import ModelInfo
 from webui.words import say
 
 from .clip import SHAPES, VISION, write_header_only
-from .files import header_of, write_header
+from .files import header_of, write_header, write_model
 
 
 def identified(tmp_path: Path, config: Any = None, shapes: dict[str, tuple[int, ...]] | None = None) -> ModelInfo:
@@ -131,3 +132,53 @@ def test_the_published_count_of_vit_l_14(tmp_path: Path) -> None:
     assert (info.kind, info.problem) == ("image-encoder", None)
     counted = {part.name: part.parameters for part in parts_of(info)}
     assert counted == {"text_encoder": 123_650_304, "image_encoder": 427_616_513 - 123_650_304}
+
+
+def vit(width: int, projected: int, layers: int, inner: int) -> dict[str, tuple[int, ...]]:
+    """What tells the published shapes of OpenCLIP's large encoders."""
+    found = {
+        "vision_model.embeddings.patch_embedding.weight": (width, 3, 14, 14),
+        "vision_model.embeddings.position_embedding.weight": (257, width),
+        "visual_projection.weight": (projected, width),
+    }
+    return found | {f"vision_model.encoder.layers.{n}.mlp.fc1.weight": (inner, width) for n in range(layers)}
+
+
+H, G = vit(1280, 1024, 32, 5120), vit(1664, 1280, 48, 8192)
+
+
+@pytest.mark.parametrize("shapes", [H, G], ids=["ViT-H/14", "ViT-bigG/14"])
+def test_one_of_the_published_large_ones_needs_no_config(shapes: dict[str, tuple[int, ...]], tmp_path: Path) -> None:
+    """As one file in a folder with others, which is how other programs have it."""
+    info = identify(write_model(tmp_path / "clip_vision" / "CLIP-ViT.safetensors", shapes))
+    assert (info.kind, info.name, info.problem) == ("image-encoder", "CLIP-ViT", None)
+    config = published(tmp_path / "clip_vision", shapes)
+    assert config is not None
+    assert (config["image_size"], config["hidden_act"]) == (224, "gelu")
+    (tmp_path / "clip_vision" / "config.json").write_text('{"model_type": "t5"}', encoding="utf-8")
+    assert identify(tmp_path / "clip_vision" / "CLIP-ViT.safetensors").problem is not None  # what stands there counts
+
+
+@pytest.mark.parametrize("shapes", [vit(1280, 768, 32, 5120), {**H, "visual_projection.weight": (1025, 1280)}])
+def test_of_any_other_the_config_is_missing(shapes: dict[str, tuple[int, ...]], tmp_path: Path) -> None:
+    info = identify(write_model(tmp_path / "x.safetensors", shapes))
+    assert info.problem is not None
+    assert info.problem.code == "part_missing"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("shapes", "parameters"), [(H, 632_076_800), (G, 1_844_908_800)])
+def test_their_published_count(shapes: dict[str, tuple[int, ...]], parameters: int, tmp_path: Path) -> None:
+    """Of the halves that see, as their model cards count them: 632.08 million and 1844.91 million."""
+    torch = pytest.importorskip("torch")
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = published(tmp_path, shapes)
+    assert config is not None
+    with torch.device("meta"):
+        model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config, projection_dim=len_of(shapes)))
+    assert round(sum(one.numel() for one in model.parameters()) / 1e4) == round(parameters / 1e4)
+
+
+def len_of(shapes: dict[str, tuple[int, ...]]) -> int:
+    return shapes["visual_projection.weight"][0]

@@ -12,6 +12,7 @@ from PIL import Image
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from tests.models.files import checkpoint, write_folder, write_model
+from tests.models.test_referred import adapter
 from webui.networks.cards import Card, Cards, fits
 from webui.networks.previews import PROMPTS, SEED, Previews, key_of
 
@@ -46,6 +47,7 @@ def models(tmp_path: Path) -> Path:
     write_lora(folder / "loras" / "a b <c>.safetensors")
     write_word(folder / "words" / "bad (1).safetensors")
     write_control(folder / "edges.safetensors")
+    write_model(folder / "ip" / "look.safetensors", adapter())
     write_model(folder / "soft.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
     return folder
 
@@ -75,9 +77,10 @@ def test_what_has_a_card_and_where_it_lies(cards: Cards) -> None:
         "edges": ("controlnet", ""),
         "grand": ("checkpoint", "xl"),
         "Hat": ("lora", "loras/people"),
+        "look": ("reference", "ip"),
         "sketch": ("lora", "loras"),
     }
-    assert {name for name, card in found.items() if card.problem} == {"builtin-outlines", "edges", "a b <c>"}
+    assert {name for name, card in found.items() if card.problem} == {"builtin-outlines", "edges", "look", "a b <c>"}
     assert cards.find(found["Hat"].id) == found["Hat"]
     assert cards.find("0" * 16) is None
 
@@ -137,7 +140,12 @@ def test_a_picture_asks_for_the_same_words_with_every_network(cards: Cards, mode
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("edges", "network_follows_map"), ("a b <c>", "network_unspeakable"), ("Hat", "network_without_model")],
+    [
+        ("edges", "network_follows_map"),
+        ("look", "network_looks_at_picture"),
+        ("a b <c>", "network_unspeakable"),
+        ("Hat", "network_without_model"),
+    ],
 )
 def test_of_what_no_picture_can_be_made(cards: Cards, models: Path, name: str, code: str) -> None:
     (models / "anime.safetensors").unlink()

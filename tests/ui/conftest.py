@@ -6,7 +6,7 @@ import gc
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,14 +115,14 @@ def _left_loops() -> Iterator[None]:
 
 
 @contextmanager
-def opened(folder: Path, outputs: Path) -> Iterator[Page]:
+def opened(folder: Path, outputs: Path, models: Sequence[Path] = ()) -> Iterator[Page]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))  # put back afterwards
         folder.mkdir(parents=True, exist_ok=True)
         patch.chdir(folder)  # likewise
         prepare_environment(folder)
         settings = Settings(output_dir=outputs, models_dirs=(folder,), data_dir=folder, engine="fake")
-        engine = FakeEngine()
+        engine = FakeEngine(folders=models)
         with build_parts(settings, engine, folder) as parts:
             parts.service.start()
             with TestClient(build_application(parts)) as client:

@@ -16,7 +16,7 @@ from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import MAPS, SLOTS
+from webui.jobs.maps import PICTURES
 from webui.ui.generate.controls import PLACE, Form, schedule_update, shown_in
 from webui.ui.generate.form import image_guidance_for, rest_of
 from webui.ui.generate.handlers import refused
@@ -103,7 +103,7 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "clip_skip": 2,
     "vae": "kl.safetensors",
     "dialect": "compel",
-    **{f"{slot}_{name}": value for slot in SLOTS for name, value in (("start", 0.25), ("end", 0.75))},
+    **{f"{slot}_{name}": value for slot in PICTURES for name, value in (("start", 0.25), ("end", 0.75))},
 }
 CHANGED = changed("", "hires", *EVERYWHERE, **GIVEN)
 
@@ -111,7 +111,10 @@ CHANGED = changed("", "hires", *EVERYWHERE, **GIVEN)
 @pytest.mark.parametrize("name", CHANGED)
 def test_each_value_arrives_under_its_own_name(form: Form, name: str) -> None:
     assert CHANGED.keys() == {one.name for one in shown_in("txt2img")}
-    assert flat(form.request(values(form, **CHANGED), "txt2img", dict.fromkeys(MAPS, IMAGE)))[name] == CHANGED[name]
+    assert (
+        flat(form.request(values(form, **CHANGED), "txt2img", dict.fromkeys(PICTURES.values(), IMAGE)))[name]
+        == CHANGED[name]
+    )
 
 
 IMAGE, MASK = Image.new("RGB", (64, 64)), Image.new("L", (64, 64), 255)

@@ -14,7 +14,7 @@ from pipelines.errors import InvalidRequest
 from pipelines.fields import field_of, switch_of
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from webui.archive import metadata
-from webui.jobs.maps import SLOTS
+from webui.jobs.maps import PICTURES
 from webui.jobs.status import JobStatus
 from webui.ui.generate.controls import shown_in
 
@@ -485,8 +485,8 @@ def test_half_a_character_in_any_field_is_told_beside_it(ui: Page, name: str) ->
     assert one is not None
     switch = switch_of(GenerationRequest, one.group)  # what stands in a group that is off counts nothing
     on: dict[str, Any] = {} if switch is None else {f"form_{switch.name}": True}
-    if one.group in SLOTS:  # ... as in one without its picture
-        on = {f"form_{one.group}_map": picture(uploaded(ui, Image.new("RGB", (64, 64))))}
+    if one.group in PICTURES:  # ... as in one without its picture
+        on = {f"form_{PICTURES[one.group]}": picture(uploaded(ui, Image.new("RGB", (64, 64))))}
     told = faults(ui.call("form_submit", {"task": "txt2img", **on, f"form_{name}": "\ud800"}))
     assert list(told) == [name]
     assert r"\ud800" in told[name] or "half of a surrogate pair" in told[name]

@@ -13,7 +13,7 @@ from pipelines.fields import REQUIRED, build, switch_of
 from pipelines.kinds import several, shown
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 from webui.jobs.defaults import form_defaults
-from webui.jobs.maps import MAPS, with_maps
+from webui.jobs.maps import PICTURES, with_maps
 from webui.jobs.outpainting import extended, sides_in
 from webui.jobs.sizes import size_for
 
@@ -107,7 +107,7 @@ def _pictures(given: Mapping[str, Any], inputs: InputStore, *, outpaint: str | N
     for one in REQUEST_FIELDS:
         if one.is_picture and one.name in given:
             file = existing(given[one.name], one.name)
-            if one.name in MAPS:
+            if one.group in PICTURES:
                 found[one.name] = pictures.read(file)
             else:
                 found[one.name] = pictures.read_mask(file) if one.name == "mask" else metadata.read_input(file, inputs)

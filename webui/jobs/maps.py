@@ -1,4 +1,5 @@
-"""The maps that ControlNets follow, made of the pictures that a person gives: the map alone goes into the request."""
+"""The pictures beside the one that is started from: maps that ControlNets follow, made of what a person gives (the map
+alone goes into the request), and reference pictures, which go as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.control.preprocessing import map_of
 from pipelines.fields import field_of, fields_of, groups_of
-from pipelines.groups import Control, ResizeMode
+from pipelines.groups import Control, Reference, ResizeMode
 from pipelines.images import fit
 from pipelines.types import GenerationRequest
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SLOTS = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Control)
+REFERENCES = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Reference)
 MAPS = tuple(f"{slot}_map" for slot in SLOTS)  # the fields of such pictures
+# of all that take a picture beside the one that is started from: its field
+PICTURES = dict(zip(SLOTS, MAPS, strict=True)) | {slot: f"{slot}_picture" for slot in REFERENCES}
 _MAKING = ("preprocessor", "low", "high")
 _DEFAULTS = {one.name: one.default for one in fields_of(Control)}
 

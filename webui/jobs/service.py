@@ -115,7 +115,7 @@ class GenerationService:
         """All, or none. Only one of them is held at a time: a picture that it begins with is kept by its hash."""
         wishes: list[tuple[str, dict[str, Any], int]] = []
         checked: set[tuple[Any, ...]] = set()
-        for request in map(self._settled, requests):
+        for request in map(self.settled, requests):
             named = tuple(naming(request).values())
             if named not in checked:  # many requests of an experiment name the same files
                 self.check(request)
@@ -126,9 +126,11 @@ class GenerationService:
             wishes.append(("generate", request_to_json(drawn, self._store.inputs), drawn.images))
         return self._add(wishes)
 
-    def _settled(self, request: GenerationRequest) -> GenerationRequest:
-        """A picture that is made larger was made already: what is settled for its model today says nothing of it."""
-        return request if request.upscale is not None else self.shelf.settled(request)
+    def settled(self, request: GenerationRequest) -> GenerationRequest:
+        """As it is queued: with what is settled for its model, and the names of files that it leaves to the program. A
+        picture that is made larger was made already: what is settled today says nothing of it. Raises
+        InvalidRequest."""
+        return request if request.upscale is not None else self._engine.named(self.shelf.settled(request))
 
     def submit_upscale(self, path: Path, **wanted: Any) -> str:
         """Queues making this picture larger; `wanted`: what differs in `Upscale`. Raises InvalidRequest,
@@ -241,6 +243,10 @@ class GenerationService:
     def controls(self) -> tuple[ModelInfo, ...]:
         """ControlNets, ours first."""
         return self._engine.controls()
+
+    def references(self) -> tuple[ModelInfo, ...]:
+        """IP-Adapters."""
+        return self._engine.references()
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()

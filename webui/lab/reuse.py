@@ -15,6 +15,7 @@ from webui.jobs.durations import record_of
 from webui.jobs.service import GenerationService
 from webui.lab.experiments import canonical
 from webui.lab.store import Known, LabTable
+from webui.proof.resources import naming
 
 
 class _Once(InputStore):
@@ -62,7 +63,7 @@ class Finished:
             self._table.note(text, known)
 
     def _text(self, request: GenerationRequest) -> str:
-        data = request_to_json(self._service.shelf.settled(request), self._inputs)
+        data = request_to_json(self._service.settled(request), self._inputs)
         return canonical(choices.asked(data) if request.template is None else data)
 
     def _same_model(self, model: ModelInfo, known: Known) -> bool:
@@ -90,6 +91,6 @@ def stamp(path: Path) -> str:
 
 def check_requests(service: GenerationService, requests: list[GenerationRequest]) -> None:
     """Raises InvalidRequest for what the service would refuse: a model that is not there, words it cannot follow."""
-    named = {(item.model, item.prompt, item.negative_prompt, item.vae): item for item in requests}
+    named = {tuple(naming(item).items()): item for item in requests}
     for request in named.values():
-        service.check(request)
+        service.check(service.settled(request))

@@ -1,5 +1,5 @@
-"""Networks as cards: every LoRA, learned word, model and control network of the models folders, with what lies beside
-it, its picture, and when it was last asked for."""
+"""Networks as cards: every LoRA, learned word, model, ControlNet and IP-Adapter of the models folders, with what lies
+beside it, its picture, and when it was last asked for."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = {
     "checkpoint": "checkpoint",
     "controlnet": "controlnet",
     "t2i-adapter": "controlnet",
+    "ip-adapter": "reference",
 }
 NOT_USED = ("t2i-adapter",)  # known, and no engine of ours takes them yet
 UNSPEAKABLE = frozenset("<>:")  # no name in a LoRA's tag holds them
@@ -60,6 +61,8 @@ class Card:
             return Note("network_not_used")
         if self.kind == "controlnet":
             return Note("network_follows_map")
+        if self.kind == "reference":
+            return Note("network_looks_at_picture")
         if self.info.problem is None and self.kind == "lora" and UNSPEAKABLE & set(self.word):
             return Note("network_unspeakable")
         return self.info.problem

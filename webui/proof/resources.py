@@ -17,7 +17,7 @@ from pipelines.engine import Engine
 from pipelines.errors import Note
 from pipelines.fields import changed, flat
 from pipelines.types import GenerationRequest, ModelInfo, OnProgress, Progress
-from webui.jobs.maps import SLOTS
+from webui.jobs.maps import REFERENCES, SLOTS
 
 PATIENCE = 30.0  # seconds that a picture waits for hashes which are being computed
 PAUSE = 0.1
@@ -30,6 +30,8 @@ _KINDS = {
     "embedding": ("embedding",),
     "upscaler": ("upscaler", "unknown"),
     "control": ("controlnet", "unknown"),
+    "reference": ("ip-adapter",),
+    "encoder": ("image-encoder",),
 }
 # role -> the fields that name it, the first that is there
 _FIELDS = {
@@ -39,8 +41,12 @@ _FIELDS = {
     "upscaler": ("upscaler", "hires_upscaler"),
 }
 _PROMPTS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
-_CONTROLS = tuple(f"{slot}_model" for slot in SLOTS)  # each may name another file
-_NAMING = (*(name for names in _FIELDS.values() for name in names), *_CONTROLS, *_PROMPTS)
+_SLOTS = {  # likewise, where each field may name another file
+    "control": tuple(f"{slot}_model" for slot in SLOTS),
+    "reference": tuple(f"{slot}_model" for slot in REFERENCES),
+    "encoder": tuple(f"{slot}_encoder" for slot in REFERENCES),
+}
+_NAMING = (*(name for names in (*_FIELDS.values(), *_SLOTS.values()) for name in names), *_PROMPTS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +79,7 @@ def named_in(facts: Mapping[str, Any]) -> Iterator[Named]:
     """Every file whose hash is recorded; the record is data from strangers."""
     roles: list[tuple[str, Any]] = [(role, [facts.get(role)]) for role in _FIELDS]
     several = {"lora": "loras", "embedding": "embeddings", "control": "controls"}
+    several |= {"reference": "references", "encoder": "image_encoders"}
     roles += [(role, facts.get(key)) for role, key in several.items()]
     for role, entries in roles:
         for entry in entries if isinstance(entries, list) else []:
@@ -136,8 +143,8 @@ def renamed_fields(fields: Mapping[str, Any], matches: Iterable[Match]) -> dict[
             field = next((field for field in _FIELDS[role] if field in found), _FIELDS[role][0])
             found[field] = now
             continue
-        if role == "control":
-            found |= {field: now for field in _CONTROLS if fields.get(field) == one.named.name}
+        if role in _SLOTS:
+            found |= {field: now for field in _SLOTS[role] if fields.get(field) == one.named.name}
             continue
         pattern = rf"(?<=<lora:){name}(?=[:>])" if role == "lora" else rf"(?<![\w-]){name}(?![\w-])"
         for prompt in _PROMPTS:

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
-from pipelines.groups import NO_REFINER, OWN_CONTROL
+from pipelines.groups import AUTOMATIC, NO_REFINER, OWN_CONTROL
 from pipelines.types import BUILTIN
 from pipelines.upscaling.plain import OF_LATENTS, OWN
 from pipelines.upscaling.plain import PLAIN as PLAIN_UPSCALERS
 from webui.words.control import SLOTS
 from webui.words.frame import SCRIPT_WORDS
+from webui.words.reference import SLOTS as REFERENCES
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -28,10 +29,11 @@ Words = dict[str, tuple[str, str]]
 _BESIDE = ("info", "help")  # FIELD_info and FIELD_help are written beside a field
 _NO_FILES: Mapping[str, Sequence[str]] = {
     "model": (BUILTIN,),
-    "vae": ("automatic",),
+    "vae": (AUTOMATIC,),
     "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS, OWN),
     "refiner_model": (NO_REFINER,),
     **{f"{slot}_model": (OWN_CONTROL,) for slot in SLOTS},
+    **{f"{slot}_{name}": (AUTOMATIC,) for slot in REFERENCES for name in ("model", "encoder")},
 }  # of fields that take names of files: those that are none
 _CHOSEN = ("choices", "value")  # the values of a note that are choices of its field
 
@@ -84,9 +86,10 @@ def choice_key(field: str, choice: object) -> str | None:
 
 def _alike(field: str) -> str:
     """What fields of the same choices are called."""
-    for slot in SLOTS:
-        if field.startswith(f"{slot}_"):
-            return f"control_{field.removeprefix(f'{slot}_')}"
+    for kind, slots in (("control", SLOTS), ("reference", REFERENCES)):
+        for slot in slots:
+            if field.startswith(f"{slot}_"):
+                return f"{kind}_{field.removeprefix(f'{slot}_')}"
     return field.removeprefix("hires_")
 
 

@@ -50,6 +50,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "A map that it followed is not here: choose a picture for the ControlNet.",
         "它所用的控制图不在此处：请为 ControlNet 另选图片。",
     ),
+    "sent_reference_missing": (
+        "A reference picture that it was made with is not here: choose another.",
+        "制作它所用的参考图片不在此处：请另选一张。",
+    ),
     "sent_from_batch": (
         "It was computed together with others, {count} at once: alone it may differ a little. Make again repeats them"
         " all.",

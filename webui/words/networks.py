@@ -10,10 +10,12 @@ NETWORK_WORDS: dict[str, tuple[str, str]] = {
     "embedding": ("Embeddings", "嵌入"),
     "checkpoint": ("Models", "模型"),
     "controlnet": ("ControlNet", "ControlNet"),
+    "reference": ("IP-Adapter", "IP-Adapter"),
     "one_lora": ("LoRA", "LoRA"),
     "one_embedding": ("Embedding", "嵌入"),
     "one_checkpoint": ("Model", "模型"),
     "one_controlnet": ("ControlNet", "ControlNet"),
+    "one_reference": ("IP-Adapter", "IP-Adapter"),
     "kinds": ("Kinds", "类型"),
     "folders": ("Folders", "文件夹"),
     "order": ("Order", "排序"),
@@ -56,6 +58,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "network_follows_map": (
         "It follows a picture or a map: choose it under ControlNet in the form.",
         "它需要图片或控制图：请在表单的 ControlNet 中选择。",
+    ),
+    "network_looks_at_picture": (
+        "It looks at a picture that the new one is to be like: choose it under Reference pictures in the form.",
+        "它参照一张图片来生成：请在表单的“参考图片”中选择。",
     ),
     "network_unspeakable": (
         "Its name holds <, > or a colon, which no prompt can say: rename the file.",

@@ -15,6 +15,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "role_lora": ("LoRA", "LoRA"),
     "role_upscaler": ("upscaler", "放大模型"),
     "role_control": ("ControlNet", "ControlNet 网络"),
+    "role_reference": ("IP-Adapter", "IP-Adapter 网络"),
+    "role_encoder": ("image encoder", "图像编码器"),
     "role_embedding": ("textual inversion", "Textual Inversion"),
     "file_renamed": (
         "The {what} {name} is now called {now}; it is the same file.",

@@ -42,6 +42,11 @@ class Call:
     conditions: Mapping[str, Any] | None  # what else the network is told of each row: SDXL's pooled text and sizes
 
 
+def within(start: float, end: float, call: Call) -> bool:
+    """Whether a call lies between these shares of all, as diffusers' pipelines count them."""
+    return not call.number / call.calls < start and not (call.number + 1) / call.calls > end
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Added:
     """What a modifier adds to a call."""

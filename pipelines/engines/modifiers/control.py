@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines import images
-from pipelines.engines.conditioning import NEGATIVE
-from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
-from pipelines.engines.modifiers.editing import BLIND
+from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier, within
+from pipelines.engines.modifiers.editing import UNLED
 from pipelines.errors import InvalidRequest
 from pipelines.fields import there
 from pipelines.groups import CONTROL_KINDS, Control
@@ -26,8 +25,6 @@ from pipelines.models.weights.components import Beside
 from pipelines.sampling import masks
 from pipelines.sampling.masks import Canvas
 from pipelines.types import GenerationRequest
-
-UNLED = (NEGATIVE, BLIND)  # rows that go without it where the control is to count for more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +70,7 @@ class Following(Modifier):
         return {"controlnet_cond": [picture], "control_type": told, "control_type_idx": [kind]}
 
     def _counts_at(self, call: Call) -> bool:
-        before = call.number / call.calls < self.told.start
-        behind = (call.number + 1) / call.calls > self.told.end
-        return self.told.weight > 0 and not before and not behind
+        return self.told.weight > 0 and within(self.told.start, self.told.end, call)
 
 
 def _among(call: Call, led: list[int], residuals: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from pipelines.engines.conditioning import NEGATIVE, Predictions, Rows
 from pipelines.engines.modifiers.base import Added, Call, Modifier
 
 BLIND = "blind"  # rows that are told the negative prompt and not shown the picture
+UNLED = (NEGATIVE, BLIND)  # rows that what a prompt does not say has to go without
 
 
 @dataclass(frozen=True, kw_only=True)

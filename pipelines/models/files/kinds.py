@@ -47,6 +47,7 @@ class Finding:
     zero_terminal_snr: bool = False
     parts: tuple[str, ...] = ()
     fits: tuple[str, ...] = ()  # families that a VAE may be for
+    seen: tuple[str, ...] = ()  # as `ModelInfo` has it
     because: Note | None = None  # why it is unknown
 
 
@@ -55,12 +56,37 @@ def find(shapes: Shapes) -> Finding:
     if not shapes:
         return Finding(kind="unknown", because=Note("no_tensors"))
     tensors = Tensors(shapes)
-    rules = (_adapter, _embedding, _named, _quantized, _controlnet, _network, _unet, _vae, _image_encoder, _rest)
+    rules = (
+        *(_ip_adapter, _adapter, _embedding, _named, _quantized, _controlnet),
+        *(_network, _unet, _vae, _image_encoder, _rest),
+    )
     for rule in rules:
         found = rule(tensors)
         if found is not None:
             return found
     return Finding(kind="unknown", because=Note("no_known_tensor", name=_first_name(shapes)))
+
+
+FACES = "face ID"  # IP-Adapters that are told of a face by a network of its own, which no program here has
+WHOLE, PIECES = "whole", "pieces"  # what a CLIP vision model gives of a picture: one vector, or one of each piece
+
+
+def _ip_adapter(tensors: Tensors) -> Finding | None:
+    """By what makes the picture's words: a layer, two layers (full face) or a resampler (plus)."""
+    if not tensors.any_starts("ip_adapter.", "image_proj."):
+        return None
+    shapes, start = tensors.shapes, "image_proj."
+    width = next((shape[-1] for name, shape in shapes.items() if name.endswith(".to_k_ip.weight") and shape), 0)
+    family = families.BY_WIDTH.get(width, "unknown")
+    for name, variant, seen in (
+        ("proj.weight", "", WHOLE),
+        ("proj.3.weight", "full face", PIECES),
+        ("latents", "plus", PIECES),
+    ):
+        reads = {"proj.3.weight": "proj.0.weight", "latents": "proj_in.weight"}.get(name, name)
+        if start + name in shapes and (shape := shapes.get(start + reads)) and "perceiver" not in tensors.text:
+            return Finding(kind="ip-adapter", family=family, variant=variant, seen=(f"{seen} {shape[-1]}",))
+    return Finding(kind="ip-adapter", family=family, variant=FACES)
 
 
 _LYCORIS = {
@@ -119,7 +145,6 @@ def _embedding(tensors: Tensors) -> Finding | None:
 
 _MARKS = {
     "motion-module": ("\nmotion_modules.", ".motion_modules."),
-    "ip-adapter": ("\nip_adapter.", "\nimage_proj."),
     "t2i-adapter": ("\nadapter.body.", "\nadapter.conv_in", "\nbody.0.in_conv."),
 }
 
@@ -268,8 +293,10 @@ PROJECTION = "visual_projection.weight"
 
 def _image_encoder(tensors: Tensors) -> Finding | None:
     """CLIP in transformers' names, whole or its half that sees. Other networks that see have no such projection."""
-    if PATCHES in tensors.shapes and PROJECTION in tensors.shapes:
-        return Finding(kind="image-encoder", parts=("image_encoder",))
+    patches, projection = (tensors.shapes.get(name) for name in (PATCHES, PROJECTION))
+    if patches and projection and (len(patches), len(projection)) == (4, 2):
+        seen = f"{WHOLE} {projection[0]}", f"{PIECES} {patches[0]}"
+        return Finding(kind="image-encoder", parts=("image_encoder",), seen=seen)
     return None
 
 

@@ -1,17 +1,18 @@
-"""ControlNets in A1111's text, as its extension sd-webui-controlnet writes them: `ControlNet 0: "Module: canny, …"`.
+"""ControlNets and reference pictures in A1111's text, as its extension sd-webui-controlnet writes both:
+`ControlNet 0: "Module: canny, …"`, `ControlNet 1: "Module: ip-adapter-auto, …"`.
 
-The map itself is no part of that text.
+The map or picture itself is no part of that text, nor the image encoder, which the module implies there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from pipelines.fields import field_of
 from pipelines.types import GenerationRequest
-from webui.jobs.maps import SLOTS
+from webui.jobs.maps import REFERENCES, SLOTS
 
 _KEY = re.compile(r"ControlNet (\d)")
 _PAIR = re.compile(r"\s*([A-Za-z ]+): ((?:(?!, [A-Z][A-Za-z ]*: ).)*),?")
@@ -42,6 +43,8 @@ _FIELDS = {
     "Control Mode": "balance",
 }
 _OF_CANNY = ("low", "high")
+_REFERRING, _FACES = "ip-adapter", "face"  # what such modules are called, and what those of faces hold
+_OF_REFERENCES = {"Model": "model", "Weight": "weight", "Guidance Start": "start", "Guidance End": "end"}
 
 
 def write(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -52,16 +55,22 @@ def write(settings: Mapping[str, Any]) -> dict[str, str]:
             there = {key: name for key, name in _FIELDS.items() if _tells(slot, name, settings)}
             told = (f"{key}: {_text(slot, name, settings)}" for key, name in there.items())
             pairs[f"ControlNet {number}"] = ", ".join(told)
+    for number, slot in enumerate(REFERENCES, len(SLOTS)):  # behind those that follow maps
+        if f"{slot}_model" in settings:
+            told = (f"{key}: {_text(slot, name, settings)}" for key, name in _OF_REFERENCES.items())
+            pairs[f"ControlNet {number}"] = ", ".join((f"Module: {_REFERRING}-auto", *told))
     return pairs
 
 
-def read(key: str, text: str) -> tuple[dict[str, Any], list[str]] | None:
-    """The fields of one pair, and what of it was not understood; None: it is not about a ControlNet of ours."""
-    found = _KEY.fullmatch(key)
+def read(key: str, text: str, before: Container[str] = ()) -> tuple[dict[str, Any], list[str]] | None:
+    """The fields of one pair, and what of it was not understood; None: it is not about a ControlNet of ours. `before`:
+    the fields that the pairs before it told."""
+    found, pairs = _KEY.fullmatch(key), dict(_PAIR.findall(text))
+    if found is not None and pairs.get("Module", "").lower().startswith(_REFERRING):
+        return _reference(key, int(found[1]) - len(SLOTS), pairs, before)
     if found is None or int(found[1]) >= len(SLOTS):
         return None
     slot, fields, unknown = SLOTS[int(found[1])], dict[str, Any](), list[str]()
-    pairs = dict(_PAIR.findall(text))
     if pairs.get("Module") != "canny":  # of others the thresholds are not these
         pairs = {name: value for name, value in pairs.items() if _FIELDS.get(name) not in _OF_CANNY}
     for theirs, value in pairs.items():
@@ -73,6 +82,26 @@ def read(key: str, text: str) -> tuple[dict[str, Any], list[str]] | None:
             unknown.append(f"{key} {theirs}: {value}")
         else:
             fields[f"{slot}_{name}"] = read_value
+    return fields, unknown
+
+
+def _reference(
+    key: str, place: int, pairs: Mapping[str, str], before: Container[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """`place`: where ours stand; else, as in texts of the extension, the next that is free is taken."""
+    free = [one for one in REFERENCES if f"{one}_model" not in before]
+    free.sort(key=lambda one: REFERENCES.index(one) != place)
+    if not free or _FACES in pairs["Module"].lower():
+        return {}, [f"{key} Module: {pairs['Module']}"]
+    slot, fields = free[0], dict[str, Any]()
+    mode = pairs.get("Control Mode", _BALANCES["balanced"])
+    unknown = [] if mode == _BALANCES["balanced"] else [f"{key} Control Mode: {mode}"]
+    for theirs, name in _OF_REFERENCES.items():
+        value = _value(slot, name, pairs[theirs]) if theirs in pairs else None
+        if value is not None:
+            fields[f"{slot}_{name}"] = value
+        elif theirs in pairs:
+            unknown.append(f"{key} {theirs}: {pairs[theirs]}")
     return fields, unknown
 
 

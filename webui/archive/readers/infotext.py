@@ -112,7 +112,7 @@ def read(text: str) -> tuple[Fields, list[str]]:
     fields |= _groups({_GROUP_OF[key] for key in pairs if key in _GROUP_OF})
     unknown = []
     for key, value in pairs.items():
-        if (control := controls.read(key, value)) is not None:
+        if (control := controls.read(key, value, fields)) is not None:
             fields |= control[0]
             unknown += control[1]
             continue

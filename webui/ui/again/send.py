@@ -22,12 +22,10 @@ from webui.archive.inputs import InputsAround
 from webui.archive.metadata import ReadBack
 from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
-from webui.jobs.maps import SLOTS
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.proof.resources import Match, matched, renamed_fields
-from webui.ui.generate.adapters import with_refiner
-from webui.ui.generate.control_form import with_known
 from webui.ui.generate.controls import Updates
-from webui.ui.generate.workspace import Workspace
+from webui.ui.generate.workspace import Workspace, files_of
 from webui.ui.house import House, input_url
 from webui.ui.process.tab import chosen
 from webui.ui.widgets.process import ProcessView
@@ -76,7 +74,7 @@ class Sender:
             self.way,
             *space.form.components(),
             *space.sources(),
-            *space.maps().values(),
+            *space.pictures().values(),
             space.extras.defaults,
             space.live,
             self.process,
@@ -106,7 +104,7 @@ class Sender:
         back = metadata.read(path)
         shown = self.space.form.apply(self._known(back, own_fields(back)))
         told = self._telling(self.told_of_run(path), language)
-        return self.open(task_of(back)) | shown | self._inputs(back, path) | self._maps(back, path) | told
+        return self.open(task_of(back)) | shown | self._inputs(back, path) | self._pictures(back, path) | told
 
     def _telling(self, notes: Iterable[Note], language: Language) -> Updates:
         """Above the canvas."""
@@ -175,9 +173,9 @@ class Sender:
         return found
 
     def _told_of_start(self, back: ReadBack, path: Path) -> list[Note]:
-        maps = self._map_files(back, path)
-        asked = any(f"{slot}_model" in back.fields for slot in SLOTS)
-        found = [Note("sent_map_missing")] if None in maps.values() or (asked and not maps) else []
+        files = self._picture_files(back, path)
+        found = [Note("sent_map_missing")] if _lacks(back, files, SLOTS) else []
+        found += [Note("sent_reference_missing")] if _lacks(back, files, REFERENCES) else []
         if task_of(back) == "txt2img" or self._inputs(back, path):
             return found
         return [Note("sent_start_missing"), *found]
@@ -203,7 +201,7 @@ class Sender:
         vaes = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if found and found.get("vae") not in vaes:
             found["vae"] = "automatic"
-        found = with_known(with_refiner(found, self.house.service.models()), self.house.service.controls())
+        found = files_of(self.house).known(found)
         if "prompt" in found:
             found.setdefault("dialect", DIALECTS[0])  # what all other programs' texts are in
         return found
@@ -213,22 +211,25 @@ class Sender:
         sha256 = self.house.inputs.put(metadata.read_input(path, self.house.inputs))
         return {"source": sha256, "url": input_url(sha256)}
 
-    def _map_files(self, back: ReadBack, path: Path) -> dict[str, Path | None]:
-        """Of each ControlNet of the picture the file of its map; None: it is not here."""
+    def _picture_files(self, back: ReadBack, path: Path) -> dict[str, Path | None]:
+        """Of each ControlNet and each reference of the picture the file of its own; None: it is not here."""
         settings = back.record.settings if back.record is not None else {}
         around, found = InputsAround(path, self.house.inputs), dict[str, Path | None]()
-        for slot in SLOTS:
-            if isinstance(control := settings.get(slot), Mapping):
+        for slot, name in PICTURES.items():
+            if isinstance(group := settings.get(slot), Mapping):
                 found[slot] = None
                 with contextlib.suppress(SeedprintError):
-                    found[slot] = around.bring(str(control.get("map")))
+                    found[slot] = around.bring(str(group.get(name.removeprefix(f"{slot}_"))))
         return found
 
-    def _maps(self, back: ReadBack, path: Path) -> Updates:
-        """The pictures that ControlNets follow: maps, which need no making any more."""
-        files, boxes = self._map_files(back, path), self.space.maps()
-        updates: Updates = {boxes[f"{slot}_map"]: str(files[slot]) if files.get(slot) else None for slot in SLOTS}
-        return updates | self.space.form.apply({f"{slot}_preprocessor": PREPROCESSORS[0] for slot in files})
+    def _pictures(self, back: ReadBack, path: Path) -> Updates:
+        """Those of ControlNets are maps, which need no making any more."""
+        files, boxes = self._picture_files(back, path), self.space.pictures()
+        updates: Updates = {
+            boxes[name]: str(files[slot]) if files.get(slot) else None for slot, name in PICTURES.items()
+        }
+        made = [slot for slot in SLOTS if slot in files]
+        return updates | self.space.form.apply({f"{slot}_preprocessor": PREPROCESSORS[0] for slot in made})
 
     def _inputs(self, back: ReadBack, path: Path) -> Updates:
         settings = back.record.settings if back.record is not None else {}
@@ -243,6 +244,12 @@ class Sender:
             urls = {"url": input_url(image), "mask_url": input_url(mask)}
             return {self.space.painter: {"source": image, **urls}}
         return {self.space.image: str(files[0])} if image is not None else {}
+
+
+def _lacks(back: ReadBack, files: Mapping[str, Path | None], slots: Iterable[str]) -> bool:
+    """Whether a picture of one of these is not here."""
+    there = [files[slot] for slot in slots if slot in files]
+    return None in there or (not there and any(f"{slot}_model" in back.fields for slot in slots))
 
 
 def _told_of_batch(back: ReadBack) -> list[Note]:

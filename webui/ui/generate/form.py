@@ -13,9 +13,10 @@ from pipelines.groups import IMAGE_GUIDANCE
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import SLOTS
-from webui.ui.generate.adapters import refiner_choices, upscaler_choices, vae_choices
-from webui.ui.generate.control_form import ControlPart, build_controls, control_choices
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
+from webui.ui.generate import reference_form
+from webui.ui.generate.adapters import refiner_choices, upscaler_choices, vae_choices, with_refiner
+from webui.ui.generate.control_form import ControlPart, build_controls, control_choices, with_known
 from webui.ui.generate.controls import (
     PLACE,
     Form,
@@ -83,7 +84,7 @@ GUIDING_ROWS = (
     ("freeu", "guiding_inner_1", "guiding_inner_2"),
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
 )
-FOLDS = ("variation", "hires", "refiner", "guiding", *SLOTS)  # those that are folded by themselves, each built below
+FOLDS = ("variation", "hires", "refiner", "guiding", *PICTURES)  # those that are folded by themselves, each built below
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -111,6 +112,7 @@ class Extras:
     seed_random: gr.Button
     seed_reuse: gr.Button
     controls: Mapping[str, ControlPart]
+    references: Mapping[str, Picture]
 
     def offer(self, form: Form, models: tuple[ModelInfo, ...], files: Files) -> Updates:
         """What lies in the models folder now; what is chosen stays."""
@@ -120,6 +122,11 @@ class Extras:
             form["vae"]: gr.update(choices=vae_choices(files.adapters)),
             form["hires_upscaler"]: gr.update(choices=upscaler_choices(files.upscalers)),
             **{form[f"{slot}_model"]: gr.update(choices=control_choices(files.controls)) for slot in SLOTS},
+            **{
+                form[f"{slot}_{name}"]: gr.update(choices=reference_form.file_choices(name, there))
+                for slot in REFERENCES
+                for name, there in files.looking.items()
+            },
         }
 
 
@@ -131,6 +138,17 @@ class Files:
     upscalers: tuple[str, ...]
     refiners: tuple[ModelInfo, ...]
     controls: tuple[ModelInfo, ...]
+    references: tuple[ModelInfo, ...] = ()
+    encoders: tuple[ModelInfo, ...] = ()
+
+    @property
+    def looking(self) -> dict[str, tuple[ModelInfo, ...]]:
+        """By the field of a reference picture that names one."""
+        return dict(zip(reference_form.FILES, (self.references, self.encoders), strict=True))
+
+    def known(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The same fields, with what the form begins with for each file that is not here, as far as they name one."""
+        return reference_form.with_known(with_known(with_refiner(fields, self.refiners), self.controls), self.looking)
 
 
 OWN = "own"  # the shape of the picture that is started from
@@ -187,8 +205,11 @@ def build_settings(
         settings |= _build_guiding(start)
     with gr.Accordion(word("control"), open=False, elem_id=f"{PLACE}_control_fold"):
         made_controls, controls = build_controls(start, control_choices(files.controls))
-    return settings | made_controls, Extras(
+    with gr.Accordion(word("reference"), open=False, elem_id=f"{PLACE}_reference_fold"):
+        made_references, references = reference_form.build_references(start, files.looking)
+    return settings | made_controls | made_references, Extras(
         controls=controls,
+        references=references,
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),
         shapes=shapes,
         swap=swap,

@@ -11,12 +11,10 @@ from pipelines.errors import StorageError
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
-from webui.ui.generate.adapters import with_refiner
-from webui.ui.generate.control_form import with_known
 from webui.ui.generate.controls import Updates, accepted, fits, model_choices, shown_value
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.handlers import GenerateHandlers
-from webui.ui.generate.workspace import Workspace, examples_for
+from webui.ui.generate.workspace import Workspace, examples_for, files_of
 from webui.ui.jobs import away_value
 from webui.words import language_of, say
 
@@ -138,7 +136,7 @@ class FormHandlers:
         known = {one.name for one in self.house.service.adapters() if one.kind == "vae"}
         if fields.get("vae") not in known:
             fields["vae"] = "automatic"
-        fields = with_known(with_refiner(fields, self.house.service.models()), self.house.service.controls())
+        fields = files_of(self.house).known(fields)
         updates, look = self.form.apply(fields), self._look(model)
         return updates | {component: {**updates.get(component, {}), **update} for component, update in look.items()}
 

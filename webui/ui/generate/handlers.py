@@ -65,7 +65,7 @@ class GenerateHandlers:
         elif task == "img2img":
             file = self.house.readable(values[self.space.image])
             found["init_image"] = metadata.read_input(file, self.house.inputs)
-        given = {name: values[box] for name, box in self.space.maps().items() if values[box]}
+        given = {name: values[box] for name, box in self.space.pictures().items() if values[box]}
         return found | {name: pictures.read(self.house.readable(path, name)) for name, path in given.items()}
 
     def watch(self, ids: Any, live: Any, request: gr.Request) -> Iterator[Updates]:

@@ -44,7 +44,7 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
         "api_visibility": "private",
         "api_name": "form_watch",
     }
-    inputs = {space.task, *space.form.components(), *space.sources(), *space.maps().values(), space.jobs}
+    inputs = {space.task, *space.form.components(), *space.sources(), *space.pictures().values(), space.jobs}
     outputs = [space.jobs, space.live]
     # one that watches sees every job, and many would take the threads of everything else; "always_last": once more
     # afterwards, for what was handed in just as it ended
@@ -153,7 +153,7 @@ def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> 
     ]
     told = {"trigger_mode": "always_last", "api_name": "form_fitting", **asked}
     gr.on([blocks.load, *changes], handlers.told, inputs, space.fitting, **told)
-    _wire_kept_pictures({"image": space.image, "painter": space.painter, **space.maps()}, blocks)
+    _wire_kept_pictures({"image": space.image, "painter": space.painter, **space.pictures()}, blocks)
 
 
 def _wire_kept_pictures(boxes: Mapping[str, Any], blocks: gr.Blocks) -> None:

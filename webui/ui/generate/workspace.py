@@ -14,6 +14,7 @@ import gradio as gr
 from pipelines import families
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import model_defaults
+from webui.jobs.maps import PICTURES
 from webui.ui.generate.controls import PLACE, Form
 from webui.ui.generate.form import (
     SHAPES,
@@ -173,9 +174,10 @@ class Workspace:
         """Where a picture to start from is given."""
         return {self.image, self.painter}
 
-    def maps(self) -> dict[str, Any]:
-        """Field -> where the picture is given that a ControlNet is to follow."""
-        return {f"{slot}_map": part.picture for slot, part in self.extras.controls.items()}
+    def pictures(self) -> dict[str, Any]:
+        """Field -> where a picture is given that a ControlNet is to follow, or that the new one is to be like."""
+        boxes = {slot: part.picture for slot, part in self.extras.controls.items()}
+        return {PICTURES[slot]: box for slot, box in {**boxes, **self.extras.references}.items()}
 
 
 def files_of(house: House) -> Files:
@@ -185,4 +187,6 @@ def files_of(house: House) -> Files:
         upscalers=service.upscalers(),
         refiners=families.refiners(service.models()),
         controls=service.controls(),
+        references=service.references(),
+        encoders=service.image_encoders(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -17,7 +18,7 @@ from pipelines.kinds import choice, flag
 from pipelines.kinds import shown as shown_value
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import SLOTS
+from webui.jobs.maps import PICTURES, REFERENCES
 from webui.lab.axes import AXIS_FIELDS, PROMPT_WORDS, Axis
 from webui.lab.experiments import NAME_LIMIT, Experiment
 from webui.lab.questions import (
@@ -34,18 +35,21 @@ from webui.lab.questions import (
 )
 from webui.lab.ranges import numbers
 from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, typed, whole
-from webui.ui.generate.form import build_start, picture_box
+from webui.ui.generate.form import Files, build_start, picture_box
+from webui.ui.generate.reference_form import build_reference
 from webui.ui.inputs import Checkbox, CheckboxGroup, Dropdown, NumberBox, TextBox
 from webui.ui.labels import word
 from webui.words import WORDS
 
 AXES = ("x", "y", "z")
 _START = tuple(one.name for one in shown_in("img2img") if one.group == "init")
+REFERENCE = REFERENCES[0]  # the one reference picture that it has
+LIKE = tuple(one.name for one in shown_in("img2img") if one.group == REFERENCE)
 _PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
-TAKEN = (*_PLAIN, *_START)  # what it shares with the form that makes pictures
+TAKEN = (*_PLAIN, *_START, *LIKE)  # what it shares with the form that makes pictures
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
-_HERE = {one.name for one in shown_in("img2img") if one.group not in SLOTS}
+_HERE = {one.name for one in shown_in("img2img") if one.group not in PICTURES} | {*LIKE}
 _OFFERED = tuple(name for name in AXIS_FIELDS if name in _HERE)  # the form has no mask, and no picture to follow
 
 # which fields each question shows
@@ -93,6 +97,12 @@ class LabForm:
     strength: gr.Slider
     resize_mode: gr.Dropdown
     image_guidance: gr.Number
+    reference_1_picture: gr.Image  # that all variants are to be like, if any
+    reference_1_model: gr.Dropdown
+    reference_1_encoder: gr.Dropdown
+    reference_1_weight: gr.Slider
+    reference_1_start: gr.Slider
+    reference_1_end: gr.Slider
 
     def by_name(self) -> dict[str, Component]:
         return {item.name: getattr(self, item.name) for item in fields(self)}
@@ -100,28 +110,34 @@ class LabForm:
     def components(self) -> set[Any]:
         return set(self.by_name().values())
 
-    def experiment(self, values: Values, image: Image | None = None) -> Experiment:
-        """The adapter; `image`: what the variants begin with. Raises InvalidRequest."""
+    def experiment(self, values: Values, pictures: Mapping[str, Image] = MappingProxyType({})) -> Experiment:
+        """The adapter; `pictures`: of the request, by their fields. Raises InvalidRequest."""
         named = self.by_name()
         given = {name: values[component] for name, component in named.items()}
         given |= {name: typed(name, given[name]) for name in named if isinstance(named[name], TextBox)}
         asked = {name: whole(given[name]) for name in TAKEN}
-        base = build(GenerationRequest, asked if image is None else asked | {"init_image": image})
+        base = build(GenerationRequest, {**asked, **pictures})
         question = _question(given)
         seeded = isinstance(question, Grid) and any(axis.field == "seed" for axis in question.axes)
         seeds = () if seeded else numbers(given["seeds"], "seeds", whole=True)
         name = f"{WORDS[f'kind_{question.kind}'][0].partition('(')[0].strip()} {base.prompt}".strip()
         return Experiment(name=name[:NAME_LIMIT], base=base, seeds=tuple(map(int, seeds)), question=question)
 
-    def apply(self, experiment: Experiment, image: Path | None = None) -> Updates:
-        """Updates that show `experiment`; `image`: the file of what it begins with."""
+    def boxes(self) -> dict[str, Any]:
+        """Field of a request -> where its picture is given."""
+        return {"init_image": self.image, f"{REFERENCE}_picture": self.reference_1_picture}
+
+    def apply(self, experiment: Experiment, files: Mapping[str, Path] = MappingProxyType({})) -> Updates:
+        """Updates that show `experiment`; `files`: of its pictures, by the request's fields."""
         base, question = experiment.base, experiment.question
         asked = flat(base)
         shown: dict[str, Any] = {name: asked[name] for name in TAKEN if name in asked}
         shown |= {"kind": question.kind, "seeds": ", ".join(map(str, experiment.seeds)) or "1-4"}
-        shown |= _fields_of(question) | {"image": str(image) if image is not None else None}
+        shown |= _fields_of(question)
         named = self.by_name()
         updates: Updates = {named[name]: gr.update(value=value) for name, value in shown.items()}
+        for name, box in self.boxes().items():
+            updates[box] = gr.update(value=str(files[name]) if name in files else None)
         return self.reveal(question.kind, updates)
 
     def reveal(self, kind: str, updates: Updates | None = None) -> Updates:
@@ -247,7 +263,7 @@ def _build_question() -> dict[str, Any]:
     return made
 
 
-def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
+def build_settings(models: tuple[ModelInfo, ...], files: Files) -> dict[str, Any]:
     """How the pictures are made. Call inside a Blocks context."""
     model = models[0] if models else None
     start = program_defaults(model)
@@ -265,4 +281,7 @@ def build_settings(models: tuple[ModelInfo, ...]) -> dict[str, Any]:
         for side in ("width", "height"):
             made[side] = control(side, "lab", start[side], min_width=90)
     made["image"] = picture_box("lab_image", "lab_start_picture", 220)
-    return made | build_start("lab")
+    made |= build_start("lab")
+    with gr.Accordion(word("reference"), open=False, elem_id="lab_reference_fold"):
+        like, made[f"{REFERENCE}_picture"] = build_reference(REFERENCE, "lab", {}, files.looking)
+    return made | like

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import SeedprintError, StorageError
+from pipelines.fields import flat
 from webui.archive import metadata
 from webui.lab.experiments import Experiment
 from webui.lab.report import to_csv, to_html
@@ -20,7 +21,7 @@ from webui.lab.shipped import ReadyMade
 from webui.ui import jobs
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.handlers import escaped
-from webui.ui.generate.workspace import SECRET
+from webui.ui.generate.workspace import SECRET, files_of
 from webui.ui.house import House
 from webui.ui.inputs import Dropdown
 from webui.ui.lab import view as lab_view
@@ -80,7 +81,7 @@ class LabTab:
             )
             self.go_on = gr.Button(word("lab_go_on"), scale=1, elem_id="lab_go_on", min_width=70)
         with gr.Column(elem_classes=["card", "later"]):
-            self.form = LabForm(**asked, **build_settings(models))
+            self.form = LabForm(**asked, **build_settings(models, files_of(self.house)))
 
     def _build_right(self) -> None:
         self.live = Live(elem_id="lab_live", options={"stops": ["lab_cancel"], "starts": ["lab_go_on"]})
@@ -192,14 +193,20 @@ class LabHandlers:
 
     def _experiment(self, values: dict[Any, Any]) -> Experiment:
         """Raises InvalidRequest, UnreadableImage, StorageError."""
-        path, inputs = values[self.form.image], self.house.inputs
-        image = metadata.read_input(self.house.readable(path), inputs) if path else None
-        return self.form.experiment(values, image)
+        given = {name: values[box] for name, box in self.form.boxes().items() if values[box]}
+        return self.form.experiment(
+            values,
+            {
+                name: metadata.read_input(self.house.readable(path, name), self.house.inputs)
+                for name, path in given.items()
+            },
+        )
 
     def _shown(self, experiment: Experiment) -> Updates:
         """The form as it was filled in. Raises StorageError."""
-        init, inputs = experiment.base.init, self.house.inputs
-        return self.form.apply(experiment, inputs.folder / f"{inputs.put(init.image)}.png" if init else None)
+        asked, inputs = flat(experiment.base), self.house.inputs
+        files = {name: inputs.folder / f"{inputs.put(asked[name])}.png" for name in self.form.boxes() if name in asked}
+        return self.form.apply(experiment, files)
 
     def submit(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         language = language_of(request)

@@ -6,12 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines.groups import AUTOMATIC
 from webui.ui.again.send import Sender
 from webui.ui.generate.controls import Updates, Values, accepted, model_choices
 from webui.ui.generate.handlers import task_in
-from webui.ui.generate.workspace import Workspace
+from webui.ui.generate.reference_form import file_choices
+from webui.ui.generate.workspace import Workspace, files_of
 from webui.ui.inputs import Dropdown
-from webui.ui.lab.form import TAKEN, LabForm
+from webui.ui.lab.form import REFERENCE, TAKEN, LabForm
 
 SEEDS = 4  # that a setting is compared on
 
@@ -31,6 +33,11 @@ def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
         updates |= {named["model"]: gr.update(choices=model_choices(models), value=shown["model"])}
     is_img2img = task_in(values[space.task]) == "img2img"
     updates[form.image] = gr.update(value=values[space.image] if is_img2img else None)
+    updates[form.reference_1_picture] = gr.update(value=values[space.pictures()[f"{REFERENCE}_picture"]])
+    for name, files in files_of(space.house).looking.items():
+        field, offered = f"{REFERENCE}_{name}", file_choices(name, files)
+        known = shown[field] in [one for _, one in offered]
+        updates[named[field]] = gr.update(choices=offered, value=shown[field] if known else AUTOMATIC)
     if accepted("seed", seed := shown["seed"]) and seed is not None:
         updates[form.seeds] = gr.update(value=f"{seed}-{seed + SEEDS - 1}")
     return form.reveal("grid", updates | {form.kind: gr.update(value="grid")})
@@ -47,6 +54,7 @@ def wire_compare(space: Workspace, form: LabForm, sender: Sender) -> None:
         return sender.open("lab") | taken(form, space, values)
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    inputs: set[Any] = {space.task, space.image, *space.form.components(), *form.components()}
+    like = space.pictures()[f"{REFERENCE}_picture"]
+    inputs: set[Any] = {space.task, space.image, like, *space.form.components(), *form.components()}
     outputs = [sender.way, *form.components()]
     sender.travels(space.to_lab.click(compare, inputs, outputs, js=_LEAVES, api_name="form_to_lab", **quiet))

@@ -1,6 +1,6 @@
 // Which cards are shown, in which order, and which suit the chosen model. Plain functions of what the program tells.
 
-export const KINDS = ["lora", "embedding", "checkpoint", "controlnet"];
+export const KINDS = ["lora", "embedding", "checkpoint", "controlnet", "reference"];
 
 /** [kind, how many] of every kind there is, all of them first under the kind "". */
 export function kindsOf(cards) {
