@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.tokens import PromptReading
 from pipelines.types import (
     DIALECTS,
     Batch,
@@ -15,7 +16,6 @@ from pipelines.types import (
     ModelInfo,
     ModelPart,
     OnProgress,
-    PromptReading,
 )
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class Engine(Protocol):
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         """CLIP vision models in the models folders that can be used, by name. As quick as `models`."""
+        ...
+
+    def detectors(self) -> tuple[ModelInfo, ...]:
+        """Networks in the models folders that find what is to be repainted, by name. As quick as `models`."""
         ...
 
     def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from pipelines import boxes
 from pipelines.errors import InvalidRequest, Note
 
 TEXT_LIMIT = 20_000  # characters
@@ -161,6 +162,18 @@ class Name(Kind):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Regions(Text):
+    """Boxes of a picture, as `pipelines.boxes` reads them."""
+
+    def check(self, name: str, value: Any) -> None:
+        Text.check(self, name, value)
+        try:
+            boxes.read(value)
+        except ValueError as error:
+            raise InvalidRequest(name, "boxes_wanted", most=boxes.MOST, value=shown(value)) from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture(Kind):
     """An image in memory. In JSON it is whatever the keeper of pictures names it by."""
 
@@ -194,6 +207,10 @@ def text() -> Text:
 
 def name() -> Name:
     return Name()
+
+
+def regions() -> Regions:
+    return Regions()
 
 
 def picture(mode: Literal["RGB", "L"]) -> Picture:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines.details import DETAILS, SETTLED, Detail
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import check, fields_of, group, setting
 from pipelines.groups import (
@@ -80,6 +82,7 @@ class GenerationRequest:
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     hires: Hires | None = group(Hires, tasks=("txt2img",))
     refiner: Refiner | None = group(Refiner)
+    detail: Detail | None = group(Detail)
     guiding: Guiding | None = group(Guiding, infotext="Guidance changed", sparse=True)
     variation: Variation | None = group(Variation)
     control_1: Control | None = group(Control, numbered=True)
@@ -120,6 +123,14 @@ class GenerationRequest:
             self._check_second(self.hires)
         if self.refiner is not None:
             self.refiner.steps_of(*self._last_steps)
+        if self.detail is not None and self.upscale is None:
+            self._check_detail(self.detail)
+
+    def _check_detail(self, detail: Detail) -> None:
+        if self.detail_steps_run == 0:
+            raise no_step_runs("detail_strength", detail.steps or self.steps, detail.strength)
+        if self.reaches_details:
+            tuple(detail.boxes_in(*self.size))  # each lies within
 
     def _check_second(self, hires: Hires) -> None:
         if self.init is not None:
@@ -138,8 +149,15 @@ class GenerationRequest:
         """Width and height of its pictures, pixels."""
         if self.upscale is not None:
             return self.upscale.size
-        last = self.passes[-1]
+        if self.init is not None and self.inpaint is not None and self.inpaint.only_masked:
+            return self.init.image.size
+        last = self._picture_passes[-1]
         return last.width, last.height
+
+    @property
+    def reaches_details(self) -> bool:
+        """It does not end in the passes before."""
+        return not 0 < self.stop_after <= self.steps_run + self.second_steps_run
 
     @property
     def second(self) -> GenerationRequest | None:
@@ -167,6 +185,15 @@ class GenerationRequest:
         """What each pass of one image computes; none where no step of denoising runs."""
         if self.upscale is not None:
             return ()
+        found = list(self._picture_passes)
+        if self.detail is not None and self.reaches_details:
+            side = self.detail.side or self.detail.size or min(self.width, self.height)
+            found.append(PassSize(steps=self.detail.count * self.detail_steps_run, width=side, height=side))
+        return tuple(found)
+
+    @property
+    def _picture_passes(self) -> tuple[PassSize, ...]:
+        """Those before its details."""
         found = [PassSize(steps=self.steps_run, width=self.width, height=self.height)]
         if self.hires is not None:
             width, height = self.hires.size(self.width, self.height)
@@ -196,6 +223,11 @@ class GenerationRequest:
     def refiner_steps(self) -> int:
         """That its refiner runs."""
         return 0 if self.refiner is None else self.refiner.steps_of(*self._last_steps)
+
+    @property
+    def detail_steps_run(self) -> int:
+        """Likewise of each of its details; 0: none are repainted."""
+        return 0 if self.detail is None else self.detail.steps_run(self.steps)
 
     @property
     def all_steps(self) -> int:
@@ -264,9 +296,13 @@ class Batch:
         """As it was run, where it ended after so many steps; 0: it ran them all, or as many as were asked for."""
         return replace(self, request=replace(self.request, stop_after=after)) if after else self
 
-    def as_run(self, position: int) -> GenerationRequest:
-        """The request of one image of this batch: its own seed, one batch of the same size."""
+    def as_run(self, position: int, facts: Mapping[str, Any] = MappingProxyType({})) -> GenerationRequest:
+        """The request of one image of this batch: its own seed, one batch of the same size, and what its run settled
+        by these facts."""
         run = replace(self.request, seed=self.seeds[position], batches=1, batch_size=len(self.seeds))
+        if run.detail is not None and DETAILS in facts:
+            settled = {name: facts[DETAILS][name] for name in SETTLED}
+            run = replace(run, detail=replace(run.detail, **settled))
         if run.variation is None or not run.varies:
             return run
         return replace(run, variation=run.variation.moved(position))
@@ -391,36 +427,6 @@ class EngineState:
     memory_moves: bool = True  # weights may leave the device for main memory
     # by family: what the work of a "step" and a "decode" took here, divided by what was predicted
     memory_learned: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Token:
-    """A piece of a prompt as a text encoder gets it."""
-
-    text: str  # bytes that are no whole character in hexadecimal
-    id: int
-    weight: float
-    ends_word: bool
-    learned: bool = False  # a vector of a textual inversion
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TokenChunk:
-    """What is encoded at once; `part` counts the prompts of an AND."""
-
-    tokens: tuple[Token, ...]
-    room: int  # for so many tokens
-    part: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PromptReading:
-    """How a model's text encoders read a prompt at the first step."""
-
-    encoders: tuple[tuple[TokenChunk, ...], ...]  # one for each, SDXL has two
-    family: str
-    changes: bool  # it reads otherwise at later steps
-    weights: tuple[float, ...] = (1.0,)  # of the parts of an AND
 
 
 REQUEST_FIELDS = fields_of(GenerationRequest)  # each written once, above

@@ -21,7 +21,7 @@ from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of, there
 from pipelines.groups import AUTOMATIC, Control, Reference
-from pipelines.kinds import Choice, Flag, Name, Number, Text, Whole
+from pipelines.kinds import Choice, Flag, Name, Number, Regions, Text, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
 from tests.archive.helpers import results
@@ -54,6 +54,7 @@ SOURCES_OF: dict[str, dict[str, Any]] = {
     "upscale": {"upscale_image": PICTURE},
     "hires": {"hires_strength": 1.0},
     "refiner": {},
+    "detail": {"detail_strength": 1.0},
     # at once from end to end, so that it may begin and end anywhere
     **{slot: {name: PICTURE} for slot, name in PICTURES.items()},
 }
@@ -61,6 +62,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
 NAMES = {
     "upscaler": ("lanczos", "nearest"),
     "hires_upscaler": ("latent", "nearest", "a file"),
+    "detail_detector": ("none", "faces"),
     "model": ("builtin",),
     "refiner_model": ("none", "a refiner"),
     "vae": ("automatic", "kl-f8.safetensors"),
@@ -81,13 +83,15 @@ def values_of(one: Field) -> tuple[Any, ...]:
             found = choices
         case Flag():
             found = (False, True)
+        case Regions():
+            found = ("", "8,8,32,32; 0.5,0,0.25,1", "none")
         case Text():
             found = ("", 'a "quoted": b, 鱼')
         case Name():
             found = NAMES[one.name]
         case _:
             raise AssertionError(f"{one.name}: a kind without values to try")
-    if one.name in ("strength", "hires_strength"):
+    if one.name in ("strength", "hires_strength", "detail_strength"):
         return found[1:]  # 0 runs no step, and is refused when the request is built
     if one.name in ("hires_width", "hires_height"):
         return found[::2]  # what lies between them may be no size of a picture

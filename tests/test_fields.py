@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines import fields, kinds
 from pipelines.errors import InvalidRequest
 from pipelines.fields import fields_of
-from pipelines.kinds import Choice, Flag, Name, Number, Picture, Text, Whole
+from pipelines.kinds import Choice, Flag, Name, Number, Picture, Regions, Text, Whole
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from tests.refusals import refused
 
@@ -210,6 +210,16 @@ OUTSIDE: dict[type, Any] = {
     Number: lambda kind: [kind.low - 0.01, kind.high + 0.01, math.nan, math.inf, -math.inf, "7", True, 10**400],
     Choice: lambda kind: ["", "nothing of the kind", kind.choices[0].upper() + " ", 3, None, []],
     Flag: lambda kind: [0, 1, "true", None],
+    Regions: lambda kind: [
+        None,
+        3,
+        "1,2,3",
+        "0,0,0,4",
+        "-1,0,4,4",
+        "a,b,c,d",
+        "nan,0,1,1",
+        "; ".join(["0,0,1,1"] * 33),
+    ],
     Text: lambda kind: [None, 3, b"a", "\0", "\ud800", "x" * (kinds.TEXT_LIMIT + 1)],
     Name: lambda kind: ["", None, 3],
     Picture: lambda kind: [None, "a.png", Image.new("RGBA", (1, 1))],

@@ -9,9 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from pipelines import boxes
+from pipelines.details import DETAILS, Detail
 from pipelines.errors import Kept
 from pipelines.fields import there
 from pipelines.groups import Control, Reference, Upscale
@@ -22,6 +25,7 @@ from pipelines.types import (
     Batch,
     Embedding,
     EngineState,
+    GenerationRequest,
     GenerationResult,
     ModelInfo,
     Moment,
@@ -67,13 +71,14 @@ class FakeEngine(Catalogue):
                 raise self._fail_on[seed]
         size = batch.request.size
         seconds = time.perf_counter() - start
+        facts = {"engine": "fake", "prompt_rules": batch.prompt_rules} | _details(batch.request)
         return [
             GenerationResult(
                 image=_draw(batch, position, size),
-                request=batch.as_run(position),
+                request=batch.as_run(position, facts),
                 position=position,
                 seconds=seconds,
-                facts={"engine": "fake", "prompt_rules": batch.prompt_rules},
+                facts=facts,
                 attention=_looks(batch.request.prompt) if batch.attention else None,
                 moments=_moments(batch, size) if batch.filming and batch.filming.image == position else (),
             )
@@ -144,7 +149,20 @@ def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
     image.paste(tuple(digest[3:6]), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
     if request.init is not None:
         image = Image.blend(request.init.image.resize(size), image, request.init.strength)
+    if DETAILS in (facts := _details(request)):
+        detail = replace(request.detail or Detail(), found=facts[DETAILS]["found"])
+        for box in detail.boxes_in(*size):
+            image.paste(tuple(digest[6:9]), box)
     return image
+
+
+def _details(request: GenerationRequest) -> dict[str, Any]:
+    """What a run settles of them; a detector is stood in for by one that finds the middle."""
+    if request.detail is None or not request.reaches_details:
+        return {}
+    detail = request.detail
+    middle = replace(detail, found=detail.written or "0.25,0.25,0.5,0.5")
+    return {DETAILS: {"found": boxes.write(list(middle.boxes_in(*request.size))), "side": detail.size or 128}}
 
 
 def _looks(prompt: str) -> Attention:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from pipelines.details import Detail
 from pipelines.engines.planning import Pace, Planner, free_for
 from pipelines.engines.work import Loaded, Work
 from pipelines.errors import EngineLost, OutOfMemory
@@ -21,6 +22,7 @@ from pipelines.families.base import Made
 from pipelines.groups import Upscale
 from pipelines.models import device as devices
 from pipelines.models.catalogue import Catalogue
+from pipelines.models.detector import Detector
 from pipelines.models.image_encoder import ImageEncoder, Sight
 from pipelines.models.manager import PipelineManager
 from pipelines.models.peaks import Peaks
@@ -70,6 +72,7 @@ class LocalEngine(Catalogue):
         self._threads: dict[str, int] = {}  # by the path of a model: as many as suit it
         self._encoder: ImageEncoder | None = None
         self._network: Network | None = None  # an upscaler
+        self._finder: Detector | None = None
         self._controls, self._references = Controls(), IPAdapters()
         self._sight = Sight()
 
@@ -189,6 +192,7 @@ class LocalEngine(Catalogue):
             reload=reload,
             beside=beside,
             upscaler=self._upscaler_of,
+            detector=self._detector_of,
             controls=self._controls.of,
             references=self._references.of,
             seen=self._sight.of,
@@ -198,6 +202,13 @@ class LocalEngine(Catalogue):
         """Of a second pass. Raises `InvalidRequest`, `ModelError`."""
         info = self._upscaler("hires_upscaler", name)
         return None if info is None else self._network_of(info)
+
+    def _detector_of(self, detail: Detail) -> Detector | None:
+        """Raises `InvalidRequest`, `ModelError`."""
+        info = self._detector(detail)
+        if info is not None and (self._finder is None or not self._finder.is_of(info)):
+            self._finder = Detector(info)
+        return None if info is None else self._finder
 
     def _make_room(self, needed: int) -> None:
         """For an upscaler: the model goes to main memory where both have no room. Raises MemoryError where too much
@@ -251,7 +262,7 @@ def _results(
     return [
         GenerationResult(
             image=image,
-            request=batch.as_run(position),
+            request=batch.as_run(position, facts),
             position=position,
             seconds=seconds,
             facts=facts,

@@ -149,7 +149,7 @@ def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
         results.append(
             GenerationResult(
                 image=image,
-                request=batch.as_run(item["position"]),
+                request=batch.as_run(item["position"], item["facts"]),
                 position=item["position"],
                 seconds=item["seconds"],
                 facts=item["facts"],

@@ -19,6 +19,8 @@ from pipelines.models.weights.arranging import clear
 from pipelines.models.weights.components import Components
 from pipelines.types import GenerationRequest
 
+REFINER = "refiner"  # the pass
+
 
 def handed_over(maker: Maker, before: Outcome | None) -> Start:
     """The `start` of the second model's steps: the latents as they are, and each image's generator where it was. What
@@ -41,8 +43,13 @@ def loaded(work: Work, *, anew: bool = False) -> Resident | None:
     return model
 
 
+def with_refiner(work: Work, model: Resident, passes: Sequence[Pass], vae: Any) -> tuple[Pass, ...]:
+    """The passes, that of the refiner by this model. Raises `InvalidRequest`, `MemoryError`."""
+    return tuple(refining(work, model, one, vae) if one.name == REFINER else one for one in passes)
+
+
 def refining(work: Work, model: Resident, last: Pass, vae: Any) -> Refining:
-    """The last pass, by a refiner and with this VAE. Raises `InvalidRequest`, `MemoryError`."""
+    """A picture's last pass, by a refiner and with this VAE. Raises `InvalidRequest`, `MemoryError`."""
     parts = replace(model.parts, vae=vae)
     ways = work.planner.ways(parts, size_of_pass(parts, last, len(work.batch.seeds)))
     if parts.placement.exact:

@@ -4,15 +4,15 @@ the ladder from there when memory runs out."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
+from pipelines.engines.detailing import Detailing, of_one_box
 from pipelines.engines.enlarging import Enlarged
 from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
@@ -22,13 +22,14 @@ from pipelines.engines.modifiers.filming import Film
 from pipelines.engines.modifiers.guiding import modifiers_of
 from pipelines.engines.modifiers.reusing import Reused
 from pipelines.engines.modifiers.tiling import Tiling, edges_of
-from pipelines.engines.passes import Outcome, Run, size_of_pass
+from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
-from pipelines.engines.refining import handed_over, states_of
+from pipelines.engines.refining import REFINER, handed_over, states_of
 from pipelines.engines.starting import Maker, Start
 from pipelines.errors import Kept, Note, NotFinite
 from pipelines.fields import there
 from pipelines.groups import Control
+from pipelines.models.detector import Detector
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
 from pipelines.models.weights.arranging import arrange, can_widen, widened
@@ -43,27 +44,34 @@ from pipelines.upscaling.network import Network
 PREVIEW_SECONDS = 0.25
 
 
-def passes_of(
-    batch: Batch,
-    wish: Wish,
-    network: Network | None = None,
-    always: tuple[Modifier, ...] = (),
-    controls: Mapping[str, Any] = MappingProxyType({}),
-) -> tuple[Denoising, ...]:
-    """The passes that a request asks for. `network`: of its upscaler, where that is a file's; `always`: what changes
-    every pass of the model; `controls`: the networks of its slots for ControlNets."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What passes work with beside the model. `network`: of the second one's upscaler, where that is a file's;
+    `always`: what changes every pass of the model; `controls`: the networks of the request's slots for ControlNets;
+    `side`: of a square that suits the model; `detector`: where nobody knows the boxes of details."""
+
+    network: Network | None = None
+    always: tuple[Modifier, ...] = ()
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    side: int = 512
+    detector: Detector | None = None
+
+
+def passes_of(batch: Batch, wish: Wish, means: Means) -> tuple[Pass, ...]:
+    """The passes that a request asks for."""
     request, second = batch.request, batch.request.second
-    led, steps = (*always, *_led(request, controls)), request.steps_run
+    led, steps = (*means.always, *_led(request, means.controls)), request.steps_run
     watched: dict[str, Any] = {"watched": batch.attention, "filming": batch.filming}
     found = [Denoising(name="first picture", request=request, steps=steps, modifiers=led, **watched)]
     if second is not None and request.hires is not None:
-        start, steps = Enlarged(hires=request.hires, network=network), request.second_steps_run
-        led = (*always, *_led(second, controls))
+        start, steps = Enlarged(hires=request.hires, network=means.network), request.second_steps_run
+        led = (*means.always, *_led(second, means.controls))
         told: dict[str, Any] = {"wish": wish.second, "before": request.steps_run}
         found.append(Denoising(name="hires", request=second, steps=steps, start=start, modifiers=led, **told))
     if request.refiner is not None:
         found[-1:] = _shared(found[-1], request.refiner_steps)
-    return tuple(found)
+    details = _details(request, wish, means)
+    return tuple(found) if details is None else (*found, details)
 
 
 def _shared(last: Denoising, refined: int) -> tuple[Denoising, Denoising]:
@@ -73,7 +81,7 @@ def _shared(last: Denoising, refined: int) -> tuple[Denoising, Denoising]:
     without: dict[str, Any] = dict.fromkeys(("prediction_type", "zero_terminal_snr", *there(last.request, Control)))
     request = replace(last.request, **without)
     second = Denoising(
-        name="refiner",
+        name=REFINER,
         request=request,
         steps=refined,
         start=handed_over,
@@ -83,6 +91,19 @@ def _shared(last: Denoising, refined: int) -> tuple[Denoising, Denoising]:
         done=own,
     )
     return replace(last, steps=own, left=refined), second
+
+
+def _details(request: GenerationRequest, wish: Wish, means: Means) -> Pass | None:
+    box = of_one_box(request, means.side)
+    if request.detail is None or box is None:
+        return None
+    modifiers = (*means.always, *_led(box, {}))
+
+    def repaint(asked: GenerationRequest) -> Pass:
+        return Denoising(name="box", request=asked, steps=asked.steps_run, modifiers=modifiers, wish=wish.details)
+
+    find = None if means.detector is None else partial(means.detector.find, request.detail)
+    return Detailing(detail=request.detail, request=box, repaint=repaint, modifiers=modifiers, find=find)
 
 
 def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modifier, ...]:

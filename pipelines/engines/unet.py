@@ -18,6 +18,7 @@ from pipelines.engines.modifiers.adapting import Weighed
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.referring import Referring, referring
 from pipelines.engines.passes import Pass, Run, brought, size_of_all
+from pipelines.engines.running import Means
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Made, Stamp
@@ -75,7 +76,10 @@ class UNetModel(Resident):
         refiners.check(work.listing, batch.request, self.info.family)
         refiner = refining.loaded(work)
         always += _referring(references, self.parts, work)
-        passes: tuple[Pass, ...] = running.passes_of(batch, wanted.wish, network, always, networks)
+        detector = None if batch.request.detail is None else work.detector(batch.request.detail)
+        side = self.info.native_size
+        means = Means(network=network, always=always, controls=networks, side=side, detector=detector)
+        passes: tuple[Pass, ...] = running.passes_of(batch, wanted.wish, means)
         looked = (info for one in references.values() for info in (one.adapter, one.encoder))
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values(), *looked):
             work.hash_soon(info)
@@ -85,7 +89,7 @@ class UNetModel(Resident):
         self.adapters.apply(wanted.loras, wanted.embeddings)
         parts = brought(self.separate_vae.over(self.parts, wanted.vae), passes)
         if refiner is not None:
-            passes = (*passes[:-1], refining.refining(work, refiner, passes[-1], parts.vae))
+            passes = refining.with_refiner(work, refiner, passes, parts.vae)
         work.set_threads(self)
         run = Run(
             model=self,
@@ -110,6 +114,8 @@ class UNetModel(Resident):
             facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
         if refiner is not None:
             facts["refiner"] = {"name": refiner.info.name, "sha256": work.hash_of(refiner.info)}
+        if detector is not None:
+            facts["detector"] = {"name": detector.info.name, "sha256": work.hash_of(detector.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
         return Made(

@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from pipelines.details import Detail
 from pipelines.engines.planning import Pace, Planner
 from pipelines.families.base import LoadedModel
+from pipelines.models.detector import Detector
 from pipelines.models.image_encoder import Look
 from pipelines.models.listing import Listing
 from pipelines.models.referred import Referred
@@ -22,9 +24,9 @@ from pipelines.upscaling.network import Network
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
     """`hash_of`: a file's SHA-256, waited for; `hash_soon` begins it. `reload`: the same model, read anew from its
-    file. `upscaler`: the network of that name; None: it is done without one. `controls`: the
-    ControlNets of these files, beside this model; `references`: likewise IP-Adapters. `seen`: what image encoders see
-    in pictures. `beside`: a second model in main memory; True: read anew."""
+    file. `upscaler`: the network of that name; None: it is done without one. `detector`: None, where the boxes are
+    known. `controls`: the ControlNets of these files, beside this model; `references`: likewise IP-Adapters. `seen`:
+    what image encoders see in pictures. `beside`: a second model in main memory; True: read anew."""
 
     batch: Batch
     on_progress: OnProgress
@@ -37,6 +39,7 @@ class Work:
     reload: Callable[[], Loaded]
     beside: Callable[[str, bool], Loaded]
     upscaler: Callable[[str], Network | None]
+    detector: Callable[[Detail], Detector | None]
     controls: Callable[[Mapping[str, ModelInfo], Components], dict[str, Any]]
     references: Callable[[Mapping[str, Referred], Components], dict[str, IPAdapter]]
     seen: Callable[[Mapping[str, Look]], dict[str, Tensor]]

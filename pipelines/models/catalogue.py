@@ -6,14 +6,16 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipelines.errors import InvalidRequest, ModelError
+from pipelines.details import BY_HAND, Detail
+from pipelines.errors import InvalidRequest, ModelError, Note
 from pipelines.kinds import several, shown
 from pipelines.models import extras, referred
-from pipelines.models.files import anatomy
+from pipelines.models.files import anatomy, detection
 from pipelines.models.files.hashes import Hashes, be_quiet
 from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
-from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart, PromptReading
+from pipelines.tokens import PromptReading
+from pipelines.types import DIALECTS, GenerationRequest, ModelInfo, ModelPart
 from pipelines.upscaling.plain import OF_LATENTS, PLAIN
 
 
@@ -54,6 +56,10 @@ class Catalogue:
         with self._listing_lock:
             return self._listing.image_encoders()
 
+    def detectors(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.detectors()
+
     def upscalers(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
             found = self._listing.upscalers()
@@ -79,6 +85,8 @@ class Catalogue:
             extras.check(self._listing, request)
         if request.hires is not None:
             self._upscaler("hires_upscaler", request.hires.upscaler)
+        if request.detail is not None:
+            self._detector(request.detail)
 
     def read_prompt(
         self, model: str, text: str, *, negative: bool = False, dialect: str = DIALECTS[0]
@@ -94,6 +102,24 @@ class Catalogue:
         if name not in known:
             raise InvalidRequest(field, "choice", choices=several((*plain, *known)), value=shown(name))
         return known[name]
+
+    def _detector(self, detail: Detail) -> ModelInfo | None:
+        """None: the boxes are known. Raises `InvalidRequest`."""
+        if detail.written.strip():
+            return None
+        if detail.detector == BY_HAND:
+            raise InvalidRequest("detail_boxes", "boxes_unsaid")
+        known = self.detectors()
+        info = next((one for one in known if one.name == detail.detector), None)
+        if info is None:
+            names = several([one.name for one in known]) or (Note("nothing"),)
+            raise InvalidRequest("detail_detector", "detector_missing", choices=names, value=shown(detail.detector))
+        labels = detection.labels_of(Path(info.path).parent)
+        strange = [word for word in detection.wanted(detail.words) if word not in map(str.casefold, labels)]
+        if strange:
+            names = several(labels)
+            raise InvalidRequest("detail_words", "detector_words", choices=names, name=info.name, value=strange[0])
+        return info
 
     def _image_encoder(self, name: str) -> ModelInfo:
         """Raises `ModelError`."""

@@ -15,7 +15,7 @@ from pipelines import families
 from pipelines.errors import ModelError, Note
 from pipelines.families.base import Family
 from pipelines.models import conversion
-from pipelines.models.files import folders, kinds, vision
+from pipelines.models.files import detection, folders, kinds, vision
 from pipelines.models.files.finding import Found, walk
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.headers import Header, main_dtype, read_content, read_header
@@ -168,11 +168,13 @@ def _prediction(finding: Finding, notes: Notes, sidecar: Notes | None) -> tuple[
 
 
 def _problem(finding: Finding, family: Family, path: Path, header: Header) -> Note | None:
-    """Why it cannot be chosen as the model; of an image encoder or an upscaler: why it cannot be used."""
+    """Why it cannot be chosen as the model; of what is none, an upscaler for one: why it cannot be used."""
     if finding.kind == "unknown":
         return Note("no_known_model", reason=finding.because)
     if finding.kind == "image-encoder":
         return vision.problem_of(path.parent, header.shapes)
+    if finding.kind == "detector":
+        return detection.problem_of(path.parent)
     if finding.kind == "upscaler":
         return None
     if family.name != "unknown" and not family.runs:

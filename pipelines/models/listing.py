@@ -21,6 +21,7 @@ IMAGE_ENCODER = "image-encoder"  # sees pictures: to count them in the lab, and 
 UPSCALER = "upscaler"  # makes pictures larger
 # Folders that people keep upscalers in, in this program and in others: an old pickle there is taken for one
 UPSCALER_FOLDERS = ("upscalers", "upscale_models", "esrgan", "realesrgan", "swinir", "dat", "hat", "span")
+DETECTOR = "detector"  # finds what is to be repainted
 CONTROL = "controlnet"  # has pictures follow a map
 CONTROL_FOLDERS = ("controlnet", "control_net", "controlnets")  # likewise of ControlNets
 CONTROLS = ("", "union")  # the variants of them that can be used
@@ -68,6 +69,10 @@ class Listing:
         """What may have a picture be like another."""
         return tuple(filter(is_reference, self._scan()))
 
+    def detectors(self) -> tuple[ModelInfo, ...]:
+        """What finds details to refine."""
+        return tuple(info for info in self._scan() if info.kind == DETECTOR and info.problem is None)
+
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return tuple(info for info in self._scan() if info.kind == IMAGE_ENCODER and info.problem is None)
 
@@ -89,7 +94,7 @@ class Listing:
 
 def _judged(info: ModelInfo) -> ModelInfo:
     """A file that prompts or fields can name, or that the lab counts with, is no model, and yet of use."""
-    if info.kind in (IMAGE_ENCODER, UPSCALER):
+    if info.kind in (IMAGE_ENCODER, UPSCALER, DETECTOR):
         return info
     if is_control(info) or is_reference(info):
         return replace(info, problem=None)

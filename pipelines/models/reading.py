@@ -16,7 +16,8 @@ from pipelines.models.listing import Listing
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.wish import read
-from pipelines.types import DIALECTS, ModelInfo, PromptReading
+from pipelines.tokens import PromptReading
+from pipelines.types import DIALECTS, ModelInfo
 
 
 class PromptReader:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.prompts.schedule import MOST_STEPS
 from pipelines.prompts.weights import Sections
-from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
-from pipelines.types import Token as ShownToken
+from pipelines.tokens import Token as ShownToken
+from pipelines.tokens import TokenChunk
+from pipelines.types import FIRST_RULES, PROMPT_RULES
 
 if TYPE_CHECKING:
     from pipelines.prompts.grammar import Prompt

@@ -21,7 +21,8 @@ from pipelines.prompts.grammar import tags_of
 from pipelines.prompts.learned import masked, unmasked
 from pipelines.prompts.loras import Lora
 from pipelines.prompts.tags import tag_in
-from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
+from pipelines.tokens import TokenChunk
+from pipelines.types import FIRST_RULES, PROMPT_RULES
 
 REMEMBERED = 4096  # words and brackets
 _ONE_AT_A_TIME = Lock()

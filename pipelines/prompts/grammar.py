@@ -25,7 +25,8 @@ from pipelines.prompts.loras import Lora
 from pipelines.prompts.schedule import Nodes, decimal_text, parse_schedule, render_schedule, resolve
 from pipelines.prompts.tags import SHOWN, TAG_SIGNS, Taken, tag_in, tag_spans, take_tags
 from pipelines.prompts.weights import LARGEST_WEIGHT, Piece, Sections, parse_weights, render_weights
-from pipelines.types import FIRST_RULES, PROMPT_RULES, TokenChunk
+from pipelines.tokens import TokenChunk
+from pipelines.types import FIRST_RULES, PROMPT_RULES
 
 __all__ = [
     "Lora",

@@ -4,7 +4,8 @@ to the text encoders, and to what watches words. No torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,7 +13,8 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.compel_parsing import read_compel
 from pipelines.prompts.grammar import parse
 from pipelines.prompts.loras import Lora
-from pipelines.types import FIRST_RULES, PROMPT_RULES, GenerationRequest, TokenChunk
+from pipelines.tokens import TokenChunk
+from pipelines.types import FIRST_RULES, PROMPT_RULES, GenerationRequest
 
 COMPEL = "compel"
 
@@ -53,23 +55,42 @@ class Wish:
     negative_prompt: Spoken
     dialect: str
     second: Wish | None = None  # of a second pass
+    details: Wish | None = None  # of the pass over details
 
     def spoken(self) -> tuple[tuple[str, Spoken], ...]:
         """Each with its field."""
-        own = ("prompt", self.prompt), ("negative_prompt", self.negative_prompt)
-        return own if self.second is None else (*own, *((f"hires_{field}", one) for field, one in self.second.spoken()))
+        found = [("prompt", self.prompt), ("negative_prompt", self.negative_prompt)]
+        for prefix, later in (("hires", self.second), ("detail", self.details)):
+            if later is not None:
+                found += ((f"{prefix}_{field}", one) for field, one in later.spoken())
+        return tuple(found)
 
 
 def wish_of(request: GenerationRequest, names: Sequence[str] = (), rules: int = PROMPT_RULES) -> Wish:
     """`names`: of learned words, whose own signs are letters; `rules`: to read by. Raises `InvalidRequest` for
     what Compel cannot read, and for a tag that cannot be read."""
-    first = _read_both(request, request.steps_run, names, rules)
-    if (second := request.second) is None:
-        return first
+    found = _read_both(request, request.steps_run, names, rules)
+    if (second := request.second) is not None:
+        with _named("hires"):
+            found = replace(found, second=_read_both(second, request.second_steps_run, names, rules))
+    if (detail := request.detail) is not None:
+        told = replace(
+            request,
+            prompt=detail.prompt or request.prompt,
+            negative_prompt=detail.negative_prompt or request.negative_prompt,
+        )
+        with _named("detail"):
+            found = replace(found, details=_read_both(told, request.detail_steps_run, names, rules))
+    return found
+
+
+@contextmanager
+def _named(prefix: str) -> Iterator[None]:
+    """Faults of a later pass are told of its own fields."""
     try:
-        return replace(first, second=_read_both(second, request.second_steps_run, names, rules))
+        yield
     except InvalidRequest as error:
-        raise InvalidRequest(f"hires_{error.field}", error.note.code, **error.note.values) from error
+        raise InvalidRequest(f"{prefix}_{error.field}", error.note.code, **error.note.values) from error
 
 
 def _read_both(request: GenerationRequest, steps: int, names: Sequence[str], rules: int) -> Wish:

@@ -416,7 +416,7 @@ def test_the_second_pass_is_led_in_the_same_way(run: Run) -> None:
     from pipelines.prompts.wish import wish_of
 
     request = replace(SMALL, steps=4, hires=hires, guiding=changed)
-    passes = running.passes_of(next(request.batches_from(7)), wish_of(request))
+    passes = running.passes_of(next(request.batches_from(7)), wish_of(request), running.Means())
     assert [one.modifiers for one in passes] == [modifiers_of(changed)] * 2
     assert run(steps=4, hires=hires, guiding=changed)[0].image.size == (80, 80)
 

@@ -122,7 +122,7 @@ def test_what_an_image_remembers_of_its_steps_is_its_own(engine: Any, monkeypatc
 
 def test_a_network_of_two_passes_is_counted_once_and_the_largest_pass_decides(engine: Any, second: Second) -> None:
     request = replace(WISH, guidance=1.0)
-    passes = running.passes_of(next(request.batches_from(7)), wish_of(request))
+    passes = running.passes_of(next(request.batches_from(7)), wish_of(request), running.Means())
     larger = replace(passes[0], request=replace(WISH, width=128), modifiers=())
     parts = brought(engine.manager.get("tiny").parts, (*passes, *passes, larger))
     assert [one.module for one in parts.beside] == [second.reads, second.works]

@@ -17,7 +17,7 @@ from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.models.vocabulary import MARKS, Words, folder_vocabulary
 from pipelines.prompts.compel_parsing import compel_map, parts_of
-from pipelines.types import PromptReading
+from pipelines.tokens import PromptReading
 from tests.counting import calls_of
 
 ROOT = Path(__file__).resolve().parents[2]

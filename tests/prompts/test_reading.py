@@ -14,7 +14,7 @@ from pipelines.families.builtin import FOLDER as BUILTIN
 from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
-from pipelines.types import PromptReading
+from pipelines.tokens import PromptReading
 from tests.counting import at_most
 from tests.models.files import checkpoint, write_folder, write_model
 from tests.refusals import failing

@@ -103,6 +103,7 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "clip_skip": 2,
     "vae": "kl.safetensors",
     "dialect": "compel",
+    "detail_boxes": "8,8,32,32",
     **{f"{slot}_{name}": value for slot in PICTURES for name, value in (("start", 0.25), ("end", 0.75))},
 }
 CHANGED = changed("", "hires", *EVERYWHERE, **GIVEN)

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipelines.details import SETTLED, Detail
 from pipelines.errors import InvalidRequest, Note
+from pipelines.fields import fields_of
 from pipelines.prompts.grammar import open_brackets
 from pipelines.types import GenerationRequest
 from webui.library.wildcards import Lists, fault, has_choices, references, resolve, unfinished
 
+_UNSETTLED = {one.attribute: one.default for one in fields_of(Detail) if one.attribute in SETTLED}
 IMAGES = 100  # of one job with choices: as many as a request may have batches
 
 
@@ -24,10 +27,10 @@ def planned(request: GenerationRequest, lists: Lists) -> GenerationRequest:
     for name, text in texts.items():
         if (found := fault(text, lists)) is not None:
             raise InvalidRequest(name, found.code, **found.values)
-    if request.hires is not None:
-        for name in ("prompt", "negative_prompt"):
-            if has_choices(getattr(request.hires, name), lists, name=f"hires_{name}"):
-                raise InvalidRequest(f"hires_{name}", "choices_second")
+    for group, later in (("hires", request.hires), ("detail", request.detail)):
+        for name in ("prompt", "negative_prompt") if later is not None else ():
+            if has_choices(getattr(later, name), lists, name=f"{group}_{name}"):
+                raise InvalidRequest(f"{group}_{name}", "choices_second")
     if not any([has_choices(text, lists, name=name) for name, text in texts.items()]):
         return request
     if request.images > IMAGES:
@@ -66,11 +69,14 @@ def _drawn(template: str, seed: int, lists: Lists, name: str) -> str:
 
 
 def asked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A request as run, as JSON values, with the prompts as they were asked for: the templates in their place."""
+    """A request as run, as JSON values, as it was asked for: the templates in the place of its prompts, and its details
+    without what its run settled."""
     found = dict(settings)
     for prompt, template in (("prompt", "template"), ("negative_prompt", "negative_template")):
         if (text := found.pop(template, None)) is not None:
             found[prompt] = text
+    if isinstance(detail := found.get("detail"), Mapping):
+        found["detail"] = {**detail, **_UNSETTLED}
     return found
 
 

@@ -15,6 +15,7 @@ from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, Kept, Note, Skipped, Stopped, Unavailable
 from pipelines.groups import SEED_END
 from pipelines.kinds import several, shown
+from pipelines.tokens import PromptReading
 from pipelines.types import (
     DIALECTS,
     Batch,
@@ -25,7 +26,6 @@ from pipelines.types import (
     ModelInfo,
     OnProgress,
     Progress,
-    PromptReading,
 )
 from pipelines.upscaling.plain import PLAIN
 from webui.archive.metadata import request_to_json
@@ -247,6 +247,9 @@ class GenerationService:
     def references(self) -> tuple[ModelInfo, ...]:
         """IP-Adapters."""
         return self._engine.references()
+
+    def detectors(self) -> tuple[ModelInfo, ...]:
+        return self._engine.detectors()
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()

@@ -40,7 +40,7 @@ _FIELDS = {
     "vae": ("vae",),
     "upscaler": ("upscaler", "hires_upscaler"),
 }
-_PROMPTS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
+_PROMPTS = tuple(f"{of}{name}" for of in ("", "hires_", "detail_") for name in ("prompt", "negative_prompt"))
 _SLOTS = {  # likewise, where each field may name another file
     "control": tuple(f"{slot}_model" for slot in SLOTS),
     "reference": tuple(f"{slot}_model" for slot in REFERENCES),

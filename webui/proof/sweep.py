@@ -25,7 +25,8 @@ from webui.proof import measures
 from webui.proof.resources import Finder, Match, naming, renamed
 
 # Facts that may change without touching a pixel, so they explain nothing.
-_IDLE_FACTS = frozenset({"seconds", "retries"})
+# of the last two nothing depends: what was found is in the request
+_IDLE_FACTS = frozenset({"seconds", "retries", "detector", "seen"})
 _ON = ("engine", "device", "device_name", "dtype", "torch", "diffusers", "transformers")  # facts of now
 _NOTES = ("because", "changed", "notes")  # of a report, besides `cannot`
 WAITING = 200  # files looked at before any is made: enough to find the others of a batch, little to lose

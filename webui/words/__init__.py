@@ -12,6 +12,7 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
+from pipelines.details import BY_HAND
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
 from pipelines.groups import AUTOMATIC, NO_REFINER, OWN_CONTROL
 from pipelines.types import BUILTIN
@@ -30,6 +31,7 @@ _BESIDE = ("info", "help")  # FIELD_info and FIELD_help are written beside a fie
 _NO_FILES: Mapping[str, Sequence[str]] = {
     "model": (BUILTIN,),
     "vae": (AUTOMATIC,),
+    "detail_detector": (BY_HAND,),
     "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS, OWN),
     "refiner_model": (NO_REFINER,),
     **{f"{slot}_model": (OWN_CONTROL,) for slot in SLOTS},

@@ -30,6 +30,7 @@ KINDS = (
     "upscaler",
     "text-encoder",
     "image-encoder",
+    "detector",
     "unet",
     "transformer",
     "quantized",
@@ -58,7 +59,7 @@ def find(shapes: Shapes) -> Finding:
     tensors = Tensors(shapes)
     rules = (
         *(_ip_adapter, _adapter, _embedding, _named, _quantized, _controlnet),
-        *(_network, _unet, _vae, _image_encoder, _rest),
+        *(_network, _unet, _vae, _image_encoder, _detector, _rest),
     )
     for rule in rules:
         found = rule(tensors)
@@ -298,6 +299,14 @@ def _image_encoder(tensors: Tensors) -> Finding | None:
         seen = f"{WHOLE} {projection[0]}", f"{PIECES} {patches[0]}"
         return Finding(kind="image-encoder", parts=("image_encoder",), seen=seen)
     return None
+
+
+# RT-DETR and D-FINE; YOLOS
+_DETECTORS = ("model.enc_score_head.weight", "vit.embeddings.detection_tokens")
+
+
+def _detector(tensors: Tensors) -> Finding | None:
+    return Finding(kind="detector") if any(name in tensors.shapes for name in _DETECTORS) else None
 
 
 _T5, _LAYER, _GEMMA = "encoder.block.0.layer.", "layers.0.", "layers.0.pre_feedforward_layernorm.weight"

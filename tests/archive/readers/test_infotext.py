@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipelines.details import Detail
 from pipelines.fields import flat
 from pipelines.groups import MASKED_CONTENTS, Hires, Refiner
 from pipelines.sampling.samplers import SAMPLERS
@@ -198,6 +199,7 @@ def test_a_text_of_the_reference_program() -> None:
         "refiner": False,
         "variation": False,
         "reuse": False,
+        "detail": False,
     }
     assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
     assert infotext.model_hash(text) == "6ce0161689"
@@ -272,7 +274,7 @@ def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
     assert set(fields) == {
         *("prompt", "negative_prompt", "clip_skip", "tiling"),
-        *("schedule", "hires", "refiner", "guiding", "variation", "reuse"),
+        *("schedule", "hires", "refiner", "detail", "guiding", "variation", "reuse"),
     }
     assert len(unknown) == 3
 
@@ -386,3 +388,38 @@ def test_request_to_text_to_request_is_the_identity(drawn: dict[str, object]) ->
             fields.pop(name)
     assert fields == held
     assert unknown == []
+
+
+def test_details_as_adetailer_writes_them() -> None:
+    text = (
+        "a face\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512, ADetailer model: face_yolov8n.pt, "
+        'ADetailer prompt: "a smile, sharp", ADetailer confidence: 0.5, ADetailer dilate erode: 8, '
+        "ADetailer mask blur: 6, ADetailer denoising strength: 0.35, ADetailer inpaint only masked: True, "
+        "ADetailer inpaint padding: 48, ADetailer use separate steps: True, ADetailer steps: 30, "
+        "ADetailer use separate CFG scale: True, "
+        "ADetailer CFG scale: 5.5, ADetailer mask only top k: 2, ADetailer version: 24.11.1, "
+        "ADetailer model 2nd: hand_yolov8n.pt, Version: v1.10.1"
+    )
+    fields, unknown = from_infotext(text)
+    found = {name.removeprefix("detail_"): value for name, value in fields.items() if name.startswith("detail")}
+    assert found == {
+        **{"detail": True, "detector": "face_yolov8n.pt", "prompt": "a smile, sharp", "confidence": 0.5, "grow": 8},
+        **{"blur": 6, "strength": 0.35, "padding": 48, "steps": 30, "guidance": 5.5, "most": 2},
+        **{"boxes": "", "words": "", "negative_prompt": ""},
+    }
+    assert "strength" not in fields
+    assert unknown == ["ADetailer model 2nd: hand_yolov8n.pt"]
+
+
+def test_details_are_written_so_that_adetailer_reads_them() -> None:
+    detail = Detail(boxes="0,0,64,64", strength=0.35, steps=30, guidance=5.5, prompt="a smile")
+    text = infotext.write({**PLAIN, **flat(GenerationRequest(detail=detail)), **PLAIN})
+    assert (
+        'Detail boxes: "0,0,64,64", ADetailer model: None, ADetailer prompt: a smile, '
+        "ADetailer denoising strength: 0.35, ADetailer use separate steps: True, ADetailer steps: 30, "
+        "ADetailer use separate CFG scale: True, ADetailer CFG scale: 5.5"
+    ) in text
+    fields, unknown = infotext.read(text)
+    assert unknown == []
+    assert (fields["detail"], fields["detail_boxes"], fields["detail_steps"]) == (True, "0,0,64,64", 30)
+    assert infotext.read(infotext.write(PLAIN))[0]["detail"] is False

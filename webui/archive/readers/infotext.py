@@ -55,7 +55,10 @@ _GROUP_OF = {key: one.group for key, one in _BY_KEY.items()} | {
 _UNSAID = {"variation_strength": 0.0}  # what a group's key means where that text leaves it out
 _SPOKEN = {one.group for one in _BY_KEY.values()}  # the groups that the text has words for
 _SCHEDULES = _lowered("Schedule type")
-_SILENT = {"Version", "User", "Model hash"}  # they tell about the image, not how to make it
+# what ADetailer writes where another of its pairs counts, or where it works as we always do
+_WITH = {"ADetailer steps": "ADetailer use separate steps", "ADetailer CFG scale": "ADetailer use separate CFG scale"}
+_AS_EVER = {*_WITH.values(), "ADetailer inpaint only masked"}
+_SILENT = {"Version", "User", "Model hash", "ADetailer version"}  # they tell about the image, not how to make it
 
 
 def write(
@@ -69,7 +72,9 @@ def write(
         elif one.name == "model" and model_sha256:
             pairs["Model hash"] = model_sha256[:10]
         if one.setting.infotext and _told(one, settings):
-            pairs[_WRITTEN.get(one.setting.infotext, one.setting.infotext)] = _text_of(one, settings[one.name])
+            key = one.setting.infotext
+            pairs |= {_WITH[key]: "True"} if key in _WITH else {}
+            pairs[_WRITTEN.get(key, key)] = _text_of(one, settings[one.name])
     if settings.get("refiner"):
         pairs[_BY_STEPS] = "True"
     line = line_of({**pairs, **controls.write(settings), "RNG": "CPU", **besides})
@@ -168,7 +173,7 @@ def _field(key: str, value: str) -> Fields | None:
     """One pair as fields; {} when it needs none, None when it is not understood."""
     if key in _SILENT:
         return {}
-    if key == _BY_STEPS:
+    if key == _BY_STEPS or key in _AS_EVER:
         return {} if value == "True" else None
     if key == "RNG":
         return {} if value == "CPU" else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines import families
+from pipelines.details import BY_HAND
 from pipelines.groups import NO_REFINER
 from pipelines.types import ModelInfo
 from pipelines.upscaling.plain import OF_LATENTS
@@ -39,3 +40,8 @@ def with_refiner(fields: Mapping[str, Any], models: Sequence[ModelInfo]) -> dict
     names = {one.name for one in families.refiners(models)}
     gone = "refiner_model" in fields and fields["refiner_model"] not in names
     return {**fields, **({"refiner_model": NO_REFINER} if gone else {})}
+
+
+def detector_choices(detectors: tuple[str, ...]) -> list[tuple[Any, str]]:
+    """(shown, name) of what may find details: nobody, and every detector in the models folder."""
+    return [(choice_label("detail_detector", name), name) for name in (BY_HAND, *detectors)]

@@ -15,7 +15,7 @@ from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.ui.generate import reference_form
-from webui.ui.generate.adapters import refiner_choices, upscaler_choices, vae_choices, with_refiner
+from webui.ui.generate.adapters import detector_choices, refiner_choices, upscaler_choices, vae_choices, with_refiner
 from webui.ui.generate.control_form import ControlPart, build_controls, control_choices, with_known
 from webui.ui.generate.controls import (
     PLACE,
@@ -29,7 +29,6 @@ from webui.ui.generate.controls import (
 from webui.ui.inputs import Picture
 from webui.ui.labels import word
 from webui.ui.widgets.size_lock import SizeLock
-from webui.words import WORDS
 
 
 def picture_box(elem_id: str, label: str, height: int) -> Picture:
@@ -84,7 +83,8 @@ GUIDING_ROWS = (
     ("freeu", "guiding_inner_1", "guiding_inner_2"),
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
 )
-FOLDS = ("variation", "hires", "refiner", "guiding", *PICTURES)  # those that are folded by themselves, each built below
+# folded by themselves, each built below
+FOLDS = ("variation", "hires", "refiner", "detail", "guiding", *PICTURES)
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -121,6 +121,7 @@ class Extras:
             form["refiner_model"]: gr.update(choices=refiner_choices(files.refiners)),
             form["vae"]: gr.update(choices=vae_choices(files.adapters)),
             form["hires_upscaler"]: gr.update(choices=upscaler_choices(files.upscalers)),
+            form["detail_detector"]: gr.update(choices=detector_choices(files.detectors)),
             **{form[f"{slot}_model"]: gr.update(choices=control_choices(files.controls)) for slot in SLOTS},
             **{
                 form[f"{slot}_{name}"]: gr.update(choices=reference_form.file_choices(name, there))
@@ -138,6 +139,7 @@ class Files:
     upscalers: tuple[str, ...]
     refiners: tuple[ModelInfo, ...]
     controls: tuple[ModelInfo, ...]
+    detectors: tuple[str, ...] = ()
     references: tuple[ModelInfo, ...] = ()
     encoders: tuple[ModelInfo, ...] = ()
 
@@ -201,6 +203,8 @@ def build_settings(
         settings |= _build_second(start, upscaler_choices(files.upscalers))
     with gr.Accordion(word("refiner"), open=False, elem_id=f"{PLACE}_refiner_fold"):
         settings |= _build_refiner(start, refiner_choices(files.refiners))
+    with gr.Accordion(word("detail"), open=False, elem_id=f"{PLACE}_detail_fold"):
+        settings |= _build_details(start, detector_choices(files.detectors))
     with gr.Accordion(word("guiding"), open=False, elem_id=f"{PLACE}_guiding_fold"):
         settings |= _build_guiding(start)
     with gr.Accordion(word("control"), open=False, elem_id=f"{PLACE}_control_fold"):
@@ -253,10 +257,13 @@ def _build_variation(start: Mapping[str, Any]) -> dict[str, Component]:
     return made | rest_of(PLACE, "variation", made)
 
 
+_SHORT = ("strength", "steps", "sampler", "schedule", "guidance", "prompt", "negative_prompt")
+
+
 def _short(name: str) -> dict[str, Any]:
-    """Under the heading of the second pass a field is called as that of the first."""
-    first = name.removeprefix("hires_")
-    return {"label": word(first)} if first in WORDS and name not in ("hires_width", "hires_height") else {}
+    """Under the heading of a later pass a field is called as that of the first."""
+    first = name.partition("_")[2]
+    return {"label": word(first)} if first in _SHORT else {}
 
 
 def _build_second(start: Mapping[str, Any], upscalers: list[tuple[Any, str]]) -> dict[str, Component]:
@@ -283,6 +290,24 @@ def _build_refiner(start: Mapping[str, Any], refiners: list[tuple[Any, str]]) ->
     }
     made |= _row(start, "refiner_switch_at")
     return made | rest_of(PLACE, "refiner", made)
+
+
+def _build_details(start: Mapping[str, Any], detectors: list[tuple[Any, str]]) -> dict[str, Component]:
+    """The pass over details: its switch, what is refined, then how."""
+    made = {"detail": control("detail", PLACE, start.get("detail"), label=word("detail_on"))}
+    rows = (
+        *(("detail_boxes",), ("detail_detector",), ("detail_words",), ("detail_confidence", "detail_most")),
+        *(("detail_prompt",), ("detail_negative_prompt",), ("detail_strength", "detail_steps")),
+        *(("detail_guidance", "detail_size"), ("detail_grow", "detail_blur"), ("detail_padding",)),
+    )
+    # a name that is not here, as of a picture of another program, is shown, and told when it is asked for
+    options: dict[str, dict[str, Any]] = {"detail_detector": {"choices": detectors, "allow_custom_value": True}}
+    for names in rows:
+        with gr.Row(elem_classes="tight"):
+            for name in names:
+                more = {**_short(name), **options.get(name, {})}
+                made[name] = control(name, PLACE, start.get(name), min_width=150, **more)
+    return made | rest_of(PLACE, "detail", made)
 
 
 def _build_guiding(start: Mapping[str, Any]) -> dict[str, Component]:

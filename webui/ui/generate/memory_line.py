@@ -38,6 +38,7 @@ def told(
     if model.family not in FAMILIES:
         return ""
     width, height, batch = (_within(fields[name]) for name in ("width", "height", "batch_size"))
+    fields = {**fields, "detail_side": fields.get("detail_size") or model.native_size}
     passes = _passes(fields)
     if passes:
         largest = max(passes, key=lambda one: one.width * one.height)
@@ -47,7 +48,8 @@ def told(
         return ""
     prompts = prompts_in(str(fields.get("prompt") or ""), str(fields.get("dialect")))
     rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts) + prompts * _spoilt(fields)
-    enlarging, shares = _upscaler(fields, files) if len(passes) > 1 else 0, fields.get("reuse") is True
+    second, shares = fields.get("hires") is True and len(passes) > 1, fields.get("reuse") is True
+    enlarging = _upscaler(fields, files) if second else 0
     size = Size(width=width, height=height, batch=batch, rows=rows, shares=shares, upscaler=enlarging)
     made = _plan(state, (model, *_refiner(fields, files)), size, free)
     return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
@@ -106,7 +108,7 @@ def _seconds(durations: Durations, model: ModelInfo, fields: Mapping[str, Any]) 
 
 def _passes(fields: Mapping[str, Any]) -> tuple[PassSize, ...]:
     """Of one image without a start picture; none where the form holds what no request may."""
-    there = (one.name for one in REQUEST_FIELDS if one.name in _COUNTS or one.group == "hires")
+    there = (one.name for one in REQUEST_FIELDS if one.name in _COUNTS or one.group in ("hires", "detail"))
     try:
         return build(GenerationRequest, {name: fields[name] for name in there if name in fields}).passes
     except InvalidRequest:

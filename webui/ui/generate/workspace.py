@@ -189,4 +189,5 @@ def files_of(house: House) -> Files:
         controls=service.controls(),
         references=service.references(),
         encoders=service.image_encoders(),
+        detectors=tuple(info.name for info in service.detectors()),
     )

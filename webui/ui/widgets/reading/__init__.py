@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from pipelines.errors import Note, SeedprintError
 from pipelines.kinds import Text
 from pipelines.prompts.grammar import tag_fault
-from pipelines.types import BUILTIN, PromptReading, Token, TokenChunk
+from pipelines.tokens import PromptReading, Token, TokenChunk
+from pipelines.types import BUILTIN
 from webui.jobs.choices import unbalanced
 from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
