@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +50,18 @@ class ImageEncoder:
         with model_errors(self._name), torch.no_grad():
             return tuple(_sound(self._model(pixel_values=self._pixels(image)).image_embeds)[0].tolist())  # (width,)
 
-    def look(self, image: Image, *, pieces: bool) -> torch.Tensor:
-        """What stands for no picture, and the picture: (2, width) of the whole, or (2, pieces, width) of each piece,
-        as diffusers' `encode_image` has both."""
+    def look(self, image: Image | None, *, pieces: bool) -> torch.Tensor:
+        """An "RGB" picture as diffusers' `encode_image` has it: (1, width) of the whole, or (1, pieces, width) of each
+        piece. None: what stands for no picture."""
         with model_errors(self._name), torch.no_grad():
-            pixels = self._pixels(image)
+            config = self._model.config
+            if not pieces and image is None:
+                return torch.zeros(1, config.projection_dim)
+            side = config.image_size
+            pixels = torch.zeros(1, config.num_channels, side, side) if image is None else self._pixels(image)
             if not pieces:
-                whole = _sound(self._model(pixel_values=pixels).image_embeds)
-                return torch.cat([torch.zeros_like(whole), whole])
-            shown = (torch.zeros_like(pixels), pixels)
-            states = [self._model(pixel_values=one, output_hidden_states=True).hidden_states[-2] for one in shown]
-            return torch.cat(list(map(_sound, states)))
+                return _sound(self._model(pixel_values=pixels).image_embeds)
+            return _sound(self._model(pixel_values=pixels, output_hidden_states=True).hidden_states[-2])
 
     def _pixels(self, image: Image) -> torch.Tensor:
         """(1, 3, side, side)"""
@@ -76,32 +77,36 @@ class Sight:
         self._seen: dict[Any, torch.Tensor] = {}
 
     def of(self, wanted: Mapping[str, Look]) -> dict[str, torch.Tensor]:
-        """By name, each as `ImageEncoder.look` tells it. Raises `ModelError`, `OutOfMemory`."""
-        keys = {name: one.key() for name, one in wanted.items()}
-        self._seen = {key: seen for key, seen in self._seen.items() if key in keys.values()}
+        """By name what stands for no picture, and the picture, as `ImageEncoder.look` tells them, one behind the other.
+        Raises `ModelError`, `OutOfMemory`."""
+        pairs = {name: (replace(one, picture=None).key(), one.key()) for name, one in wanted.items()}
+        looks = {pairs[name][0]: replace(one, picture=None) for name, one in wanted.items()}
+        looks |= {pairs[name][1]: one for name, one in wanted.items()}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in looks}
         encoder: ImageEncoder | None = None
-        for name, one in sorted(wanted.items(), key=lambda item: item[1].info.path):
-            if keys[name] in self._seen:
+        for key, one in sorted(looks.items(), key=lambda item: item[1].info.path):
+            if key in self._seen:
                 continue
             if encoder is None or not encoder.is_of(one.info):
                 encoder = None  # its memory is the next one's now
                 _check_room(one.info)
                 encoder = ImageEncoder(one.info)
-            self._seen[keys[name]] = encoder.look(one.picture, pieces=one.pieces)
-        return {name: self._seen[key] for name, key in keys.items()}
+            self._seen[key] = encoder.look(one.picture, pieces=one.pieces)
+        return {name: torch.cat([self._seen[key] for key in pair]) for name, pair in pairs.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """At a picture, by the encoder of this file."""
+    """At a picture, by the encoder of this file. `picture` None: at nothing, which is the same beside all."""
 
     info: ModelInfo
-    picture: Image
+    picture: Image | None
     pieces: bool
 
     def key(self) -> tuple[Any, ...]:
         """What the numbers depend on, to the last bit."""
-        pixels = hashlib.sha256(f"{self.picture.size}".encode() + self.picture.tobytes()).digest()
+        shown = b"" if self.picture is None else f"{self.picture.size}".encode() + self.picture.tobytes()
+        pixels = hashlib.sha256(shown).digest()
         return self.info.path, stamp_of(Path(self.info.path)), pixels, self.pieces, torch.get_num_threads()
 
 

@@ -104,8 +104,8 @@ def test_the_projections_do_not_magnify_rounding(tiny: Tiny) -> None:
     for kind in KINDS:
         tiny.made(WISH, reference_1=Reference(picture=drawn(1), model=kind))
         (adapter,) = tiny.engine._references._held.values()
-        (seen,) = tiny.engine._sight._seen.values()
-        conditioned(adapter.projection, seen[1:])
+        _, seen = tiny.engine._sight._seen.values()
+        conditioned(adapter.projection, seen)
     conditioned(tiny.encoder, torch.rand(1, 3, SIDE, SIDE))
 
 
@@ -255,3 +255,21 @@ def test_an_encoder_that_main_memory_has_no_room_for_is_one_sentence(
     tiny.engine._sight._seen.clear()
     with pytest.raises(OutOfMemory, match="encoder_memory"):
         tiny.made(WISH, reference_1=Reference(picture=drawn(1), model="plain"))
+
+
+def test_a_picture_is_seen_once_and_nothing_once_for_all(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.models.image_encoder import ImageEncoder
+
+    tiny.engine._sight._seen.clear()
+    seen: list[Any] = []
+    plain = ImageEncoder.look
+    monkeypatch.setattr(
+        ImageEncoder, "look", lambda self, image, **told: (seen.append(image), plain(self, image, **told))[1]
+    )
+    slots = {f"reference_{n}": Reference(picture=drawn(n), model="plus") for n in (1, 2)}
+    tiny.made(WISH, **slots)
+    assert len(seen) == 3
+    tiny.made(replace(WISH, seed=8), reference_1=replace(slots["reference_1"], weight=0.2))
+    assert len(seen) == 3
+    tiny.made(WISH, reference_1=Reference(picture=drawn(3), model="plus"))
+    assert len(seen) == 4

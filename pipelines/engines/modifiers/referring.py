@@ -30,7 +30,7 @@ class Referring(Modifier):
     capturable = False  # it comes and goes
 
     def __init__(self, adapter: IPAdapter, told: Reference, look: Callable[[], Tensor]) -> None:
-        """`look`: what stands for no picture, and what was seen of this one; see `ImageEncoder.look`."""
+        """`look`: what stands for no picture, and what was seen of this one; see `Sight.of`."""
         self.weights = (Beside(module=adapter, stage="text"),)
         self._adapter, self._told, self._look = adapter, told, look
         self._pairs: list[tuple[Tensor, Tensor]] = []  # of each layer keys and values (2, words, width)
