@@ -255,6 +255,26 @@ class Refiner:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tiles:
+    """The network sees the picture in parts that overlap, so that a step takes the memory of one
+    (`pipelines.engines.tiles`); with a second pass only that one."""
+
+    side: int = setting(768, whole(256, 2048, step=64), name="tiles_side")  # pixels
+    overlap: int = setting(128, whole(0, 384, step=8), name="tiles_overlap")  # pixels that two neighbours share
+
+    def __post_init__(self) -> None:
+        check(self)
+        _check_overlap("tiles_overlap", self.side, self.overlap)
+
+    def size_of(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of a part of such a picture, pixels."""
+        return min(width, self.side), min(height, self.side)
+
+    def pixels_of(self, width: int, height: int) -> int:
+        return math.prod(self.size_of(width, height))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Guiding:
     """How the prompt leads, beside its strength. What each does: `pipelines.engines.modifiers.guiding`."""
 

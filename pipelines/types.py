@@ -24,6 +24,7 @@ from pipelines.groups import (
     Reference,
     Refiner,
     Reuse,
+    Tiles,
     Upscale,
     Variation,
     check_schedule,
@@ -82,6 +83,7 @@ class GenerationRequest:
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
     hires: Hires | None = group(Hires, tasks=("txt2img",))
     refiner: Refiner | None = group(Refiner)
+    tiles: Tiles | None = group(Tiles)
     detail: Detail | None = group(Detail)
     guiding: Guiding | None = group(Guiding, infotext="Guidance changed", sparse=True)
     variation: Variation | None = group(Variation)

@@ -55,6 +55,7 @@ SOURCES_OF: dict[str, dict[str, Any]] = {
     "hires": {"hires_strength": 1.0},
     "refiner": {},
     "detail": {"detail_strength": 1.0},
+    "tiles": {},
     # at once from end to end, so that it may begin and end anywhere
     **{slot: {name: PICTURE} for slot, name in PICTURES.items()},
 }

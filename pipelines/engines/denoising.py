@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 
 from pipelines.engines.conditioning import Conditioning, combined, predictions_of, told
 from pipelines.engines.modifiers.base import Call, Modifier, applied, arguments_of
+from pipelines.engines.tiles import Tiles
 from pipelines.errors import NotFinite
 from pipelines.sampling.levels import level_at
 from pipelines.sampling.schedulers import calls_of
@@ -40,6 +42,7 @@ class Task:
     before: int = 0  # steps of the passes before
     done: int = 0  # steps of the same noise levels that another network ran before
     left: int = 0  # ... and that another one will run
+    tiles: Tiles | None = None  # the parts that the network sees the latents in
 
     @property
     def calls(self) -> int:
@@ -65,7 +68,7 @@ class Task:
     @property
     def capturable(self) -> bool:
         """A graph of one call of the UNet would do the same as the call."""
-        return all(modifier.capturable for modifier in self.modifiers)
+        return self.tiles is None and all(modifier.capturable for modifier in self.modifiers)
 
 
 def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.Tensor:
@@ -126,10 +129,7 @@ def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
         words=words,
         conditions=conditions,
     )
-    added = [modifier.call(call) for modifier in task.modifiers]
-    channels = [one.channels for one in added if one.channels is not None]
-    sample = torch.cat([call.sample, *channels], 1) if channels else call.sample
-    prediction = task.unet(sample, timestep, **arguments_of(added, call), return_dict=False)[0]
+    prediction = _asked(task, call) if task.tiles is None else task.tiles.together(call, partial(_asked, task))
     predictions = predictions_of(prediction, rows, task.conditioning.guidance)
     for modifier in task.modifiers:
         predictions = modifier.before_guidance(predictions, call)
@@ -137,3 +137,14 @@ def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
     for modifier in task.modifiers:
         guided = modifier.after_guidance(guided, predictions, call)
     return guided
+
+
+def _asked(task: Task, call: Call) -> torch.Tensor:
+    """What the UNet says, with all that modifiers add -> (rows, channels, height, width)."""
+    added = [modifier.call(call) for modifier in task.modifiers]
+    channels = [one.channels for one in added if one.channels is not None]
+    if call.area is not None:
+        channels = [call.area.of(one) for one in channels]
+    sample = torch.cat([call.sample, *channels], 1) if channels else call.sample
+    said: torch.Tensor = task.unet(sample, call.timestep, **arguments_of(added, call), return_dict=False)[0]
+    return said

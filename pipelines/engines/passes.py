@@ -161,7 +161,9 @@ def brought(parts: Components, passes: Sequence[Pass]) -> Components:
 def size_of_all(parts: Components, passes: Sequence[Pass], images: int) -> Size:
     """What the memory plan must make room for: the largest picture of any pass, with the most rows of any."""
     sizes = [size_of_pass(parts, one, images) for one in passes]
-    return replace(max(sizes, key=lambda size: size.pixels), rows=max(size.rows for size in sizes))
+    largest = max(sizes, key=lambda size: size.pixels)
+    sees = max(size.seen for size in sizes) if largest.sees else 0
+    return replace(largest, rows=max(size.rows for size in sizes), sees=sees)
 
 
 def size_of_pass(parts: Components, one: Pass, images: int) -> Size:

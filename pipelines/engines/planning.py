@@ -89,7 +89,8 @@ def size_of(parts: Components, request: GenerationRequest, images: int) -> Size:
     prompts = prompts_in(request.prompt, request.dialect)
     rows = memory.rows_of(request.guidance, editing=parts.editing, prompts=prompts)
     shares = request.reuse is not None
-    return Size(width=request.width, height=request.height, batch=images, rows=rows, shares=shares)
+    sees = 0 if request.tiles is None else request.tiles.pixels_of(request.width, request.height)
+    return Size(width=request.width, height=request.height, batch=images, rows=rows, shares=shares, sees=sees)
 
 
 def device_of(placement: Placement) -> str:

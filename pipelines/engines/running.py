@@ -26,6 +26,7 @@ from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
 from pipelines.engines.refining import REFINER, handed_over, states_of
 from pipelines.engines.starting import Maker, Start
+from pipelines.engines.tiles import Tiles
 from pipelines.errors import Kept, Note, NotFinite
 from pipelines.fields import there
 from pipelines.groups import Control
@@ -60,9 +61,10 @@ class Means:
 def passes_of(batch: Batch, wish: Wish, means: Means) -> tuple[Pass, ...]:
     """The passes that a request asks for."""
     request, second = batch.request, batch.request.second
-    led, steps = (*means.always, *_led(request, means.controls)), request.steps_run
-    watched: dict[str, Any] = {"watched": batch.attention, "filming": batch.filming}
-    found = [Denoising(name="first picture", request=request, steps=steps, modifiers=led, **watched)]
+    first = request if second is None else replace(request, tiles=None)  # the second alone is too large
+    led, steps = (*means.always, *_led(first, means.controls)), request.steps_run
+    watched: dict[str, Any] = {"watched": batch.attention and first.tiles is None, "filming": batch.filming}
+    found = [Denoising(name="first picture", request=first, steps=steps, modifiers=led, **watched)]
     if second is not None and request.hires is not None:
         start, steps = Enlarged(hires=request.hires, network=means.network), request.second_steps_run
         led = (*means.always, *_led(second, means.controls))
@@ -184,6 +186,8 @@ class Denoising:
         samples = run.climbed("unet", work, count)
         task = samples[-1].task
         facts: dict[str, Any] = {"steps_run": task.steps_left, "model_calls": samples[-1].calls}
+        if task.tiles is not None:
+            facts["tiles"] = task.tiles.count(*samples[-1].latents.shape[-2:])
         for told in (samples[-1].begin.facts, *(modifier.facts() for modifier in task.modifiers)):
             facts |= told
         return Outcome(
@@ -204,7 +208,7 @@ class Denoising:
 
         def work(attempt: Try) -> Conditioning:
             bring = prompts.before = partial(arrange, run.parts, "text", attempt.ways)
-            found = condition(prompts, self.request, self.wish or run.wish, run.parts, self.all_steps)
+            found = condition(prompts, _seen(self.request), self.wish or run.wish, run.parts, self.all_steps)
             if any(one.stage == "text" for modifier in self.modifiers for one in modifier.weights):
                 bring()
             for modifier in self.modifiers:
@@ -248,6 +252,7 @@ class Denoising:
             before=self.before,
             done=self.done,
             left=self.left,
+            tiles=Tiles.of(request, parts.vae_factor),
         )
         arrange(parts, "unet", attempt.ways)
         report, calls = self._reporter(run, task, attempt.ways), 0
@@ -306,6 +311,14 @@ class Denoising:
             return note
 
         return warning
+
+
+def _seen(request: GenerationRequest) -> GenerationRequest:
+    """As the network is told of it: a tile has a picture's size."""
+    if request.tiles is None:
+        return request
+    width, height = request.tiles.size_of(request.width, request.height)
+    return replace(request, width=width, height=height)
 
 
 def _looks(sample: Sample) -> list[Attention]:

@@ -148,11 +148,17 @@ class Size:
     batch: int = 1
     rows: int = 2  # of the UNet for one image: `rows_of`
     shares: bool = False  # inner features wait for the next steps: `groups.Reuse`
+    sees: int = 0  # pixels that the UNet sees at once; 0: all of the picture
     upscaler: int = 0  # bytes of a file's that works between two passes: `upscaler_bytes`
 
     @property
     def pixels(self) -> int:
         return self.width * self.height
+
+    @property
+    def seen(self) -> int:
+        """Pixels that the UNet sees at once."""
+        return min(self.sees or self.pixels, self.pixels)
 
 
 def rows_of(guidance: float, *, editing: bool = False, prompts: int = 1) -> int:
@@ -249,7 +255,7 @@ def _resident(shape: Shape, ways: Ways, working: int) -> int:
 def step_bytes(shape: Shape, size: Size, ways: Ways) -> int:
     rows = (1 if ways.singly else size.batch) * size.rows
     work = shape.step_per_pixel * (1 + _SHARED if size.shares else 1)
-    return _resident(shape, ways, _unet(shape, ways)) + round(work * rows * size.pixels)
+    return _resident(shape, ways, _unet(shape, ways)) + round(work * rows * size.seen)
 
 
 def decode_bytes(shape: Shape, size: Size, ways: Ways) -> int:

@@ -28,6 +28,21 @@ from pipelines.sampling.levels import Level
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Area:
+    """A part of the latents; `width`: of the whole."""
+
+    rows: slice
+    columns: slice
+    width: int
+
+    def of(self, values: torch.Tensor) -> torch.Tensor:
+        """Of what lies over the whole, at the scale of latents or several times as fine (…, height, width)."""
+        scale = values.shape[-1] // self.width
+        rows, columns = (slice(one.start * scale, one.stop * scale) for one in (self.rows, self.columns))
+        return values[..., rows, columns]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
     """The call of the network that is about to be made."""
 
@@ -40,6 +55,7 @@ class Call:
     rows: tuple[Rows, ...]  # in the order of `sample`, as many rows each as there are images
     words: torch.Tensor  # (rows, tokens, width)
     conditions: Mapping[str, Any] | None  # what else the network is told of each row: SDXL's pooled text and sizes
+    area: Area | None = None  # the part of the picture that `latents` and `sample` are; None: all of it
 
 
 def within(start: float, end: float, call: Call) -> bool:
@@ -51,7 +67,7 @@ def within(start: float, end: float, call: Call) -> bool:
 class Added:
     """What a modifier adds to a call."""
 
-    channels: torch.Tensor | None = None  # (rows, any, height, width)
+    channels: torch.Tensor | None = None  # (rows, any, height, width), of the whole picture
     down: Sequence[torch.Tensor] = ()  # residuals of the network's skips, each of its skip's shape, or of one row
     middle: torch.Tensor | None = None  # the residual of its middle
     attention: Mapping[str, Any] = field(default_factory=dict)  # arguments of its cross-attention

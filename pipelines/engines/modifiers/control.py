@@ -52,13 +52,16 @@ class Following(Modifier):
             call.sample[led],
             call.timestep,
             encoder_hidden_states=call.words[led],
-            **self._shown(self.picture.to(call.sample).expand(len(led), -1, -1, -1)),
+            **self._shown(self._picture_at(call).to(call.sample).expand(len(led), -1, -1, -1)),
             conditioning_scale=self.told.weight,
             guess_mode=self.told.balance != "balanced" or pooled,  # the finer, the weaker
             added_cond_kwargs=conditions or None,
             return_dict=False,
         )
         return Added(down=[_among(call, led, one) for one in down], middle=_among(call, led, middle))
+
+    def _picture_at(self, call: Call) -> torch.Tensor:
+        return self.picture if call.area is None else call.area.of(self.picture)
 
     def _shown(self, picture: torch.Tensor) -> dict[str, Any]:
         """The map as the network takes it; one that reads several kinds is told which it is."""

@@ -50,9 +50,21 @@ def told(
     rows = rows_of(guidance, editing=model.variant == "pix2pix", prompts=prompts) + prompts * _spoilt(fields)
     second, shares = fields.get("hires") is True and len(passes) > 1, fields.get("reuse") is True
     enlarging = _upscaler(fields, files) if second else 0
-    size = Size(width=width, height=height, batch=batch, rows=rows, shares=shares, upscaler=enlarging)
+    sees = _sees(fields, passes, second=second)
+    size = Size(width=width, height=height, batch=batch, rows=rows, shares=shares, sees=sees, upscaler=enlarging)
     made = _plan(state, (model, *_refiner(fields, files)), size, free)
     return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
+
+
+def _sees(fields: Mapping[str, Any], passes: Sequence[PassSize], *, second: bool) -> int:
+    """Pixels that the network sees at once, where a pass is in tiles: the `second`, if there is one; 0: none is."""
+    side = _within(fields.get("tiles_side")) if fields.get("tiles") is True else 0
+    if not side or not passes:
+        return 0
+    seen = [(one.width, one.height) for one in passes]
+    width, height = seen[second]
+    seen[second] = min(side, width), min(side, height)
+    return max(width * height for width, height in seen)
 
 
 def _plan(state: EngineState, models: Sequence[ModelInfo], size: Size, free: int) -> Plan:

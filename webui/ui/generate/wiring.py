@@ -75,6 +75,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any])
         *(form["hires"], form["hires_by"], form["hires_width"], form["hires_height"], form["hires_upscaler"]),
         *(form["guiding"], form["guiding_attention"], form["guiding_layers"], form["guiding_smoothing"]),
         *(form["steps"], form["batches"], form["reuse"], form["refiner"], form["refiner_model"]),
+        *(form["tiles"], form["tiles_side"]),
     )
     changes: list[Any] = [component.change for component in counted]
     gr.on(
