@@ -23,7 +23,7 @@ from pipelines.prompts import first_rules
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.loras import ALL_BLOCKS, LISTS_OF, OTHER_LISTS, Lora, render
 from pipelines.prompts.wish import Wish, wish_of
-from pipelines.types import BUILTIN, FIRST_RULES, Batch, GenerationRequest, ModelInfo
+from pipelines.types import BUILTIN, FIRST_RULES, TILINGS, Batch, GenerationRequest, ModelInfo
 
 NEAREST = 3  # names told when one is not there
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
@@ -73,6 +73,7 @@ def prepared(listing: Listing, batch: Batch, family: str) -> Extras:
     """What to load for a model of `family`; old pickles among it are converted now. Raises `InvalidRequest`,
     `ModelError` for a pickle that was refused."""
     request, files = batch.request, _files(listing, batch.prompt_rules)
+    _check_tiles(request)
     wish = wish_of(request, _names(files), batch.prompt_rules)
     pickles = _pickles(files, request, wish)
     for info in pickles:
@@ -97,6 +98,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     """Raises `InvalidRequest` for what can be known before the request is queued."""
     files = listing.everything()
     wish = wish_of(request, _names(files))
+    _check_tiles(request)
     try:
         model = listing.find(request.model)
     except ModelError as error:
@@ -111,6 +113,12 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     if found.embeddings and not family.learns_words:
         word, field = found.embeddings[0].name, next(iter(_mentioned(wish, [_stem(found.embeddings[0])]).values()))
         raise InvalidRequest(field, "embedding_unusable", name=word, model=families.title_of(model))
+
+
+def _check_tiles(request: GenerationRequest) -> None:
+    """A network that sees parts cannot have the whole picture's edges meet, nor keep features of the part before."""
+    if request.tiles is not None and (request.reuse is not None or request.tiling != TILINGS[0]):
+        raise InvalidRequest("tiles", "tiles_beside")
 
 
 def resolve(files: Sequence[ModelInfo], request: GenerationRequest, family: str) -> Extras:

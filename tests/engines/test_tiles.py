@@ -176,10 +176,10 @@ def running_wish(request: GenerationRequest) -> Any:
     return wish_of(request)
 
 
-def test_what_it_does_not_go_with_is_said() -> None:
+def test_what_it_does_not_go_with_is_said(engine: Any) -> None:
     for changes in ({"reuse": Reuse()}, {"tiling": "x"}):
         with pytest.raises(InvalidRequest) as caught:
-            replace(WISH, **changes)
+            engine.check(replace(WISH, **changes))
         assert (caught.value.field, caught.value.note.code) == ("tiles", "tiles_beside")
     with pytest.raises(InvalidRequest) as caught:
         Tiles(side=256, overlap=136)
