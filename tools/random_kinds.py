@@ -27,6 +27,48 @@ def _loha(module: str, width: int, inner: int) -> dict[str, Shape]:
     }
 
 
+# widths of the layers that look at words, in the order of diffusers' UNet: down, up, middle
+_WIDTHS_SD15 = (*[320] * 2, *[640] * 2, *[1280] * 5, *[640] * 3, *[320] * 3, 1280)
+_WIDTHS_SDXL = (*[640] * 4, *[1280] * 50, *[640] * 6, *[1280] * 10)
+
+
+def _ip_adapter(text: int, widths: tuple[int, ...], projection: dict[str, Shape]) -> dict[str, Shape]:
+    found = {f"image_proj.{name}": shape for name, shape in projection.items()}
+    for place, width in enumerate(widths):
+        found |= {f"ip_adapter.{2 * place + 1}.to_{letter}_ip.weight": (width, text) for letter in "kv"}
+    return found
+
+
+def _resampler(seen: int, inner: int, words: int, text: int) -> dict[str, Shape]:
+    """Of "plus"."""
+    found: dict[str, Shape] = {"latents": (1, words, inner)}
+    for name, shape in {"proj_in": (inner, seen), "proj_out": (text, inner), "norm_out": (text,)}.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    layers = {"0.to_q": (inner, inner), "0.to_kv": (2 * inner, inner), "0.to_out": (inner, inner)}
+    layers |= {"1.1": (4 * inner, inner), "1.3": (inner, 4 * inner)}
+    for layer in range(4):
+        found |= {f"layers.{layer}.{name}.weight": shape for name, shape in layers.items()}
+        for norm in ("0.norm1", "0.norm2", "1.0"):
+            found |= {f"layers.{layer}.{norm}.{end}": (inner,) for end in ("weight", "bias")}
+    return found
+
+
+def _clip_vision(width: int, inner: int, layers: int, projected: int) -> dict[str, Shape]:
+    """As one file, of patches of 14 and pictures of 224 pixels."""
+    start = "vision_model.embeddings."
+    found: dict[str, Shape] = {f"{start}class_embedding": (width,), "visual_projection.weight": (projected, width)}
+    found |= {f"{start}patch_embedding.weight": (width, 3, 14, 14), f"{start}position_embedding.weight": (257, width)}
+    weights: dict[str, Shape] = {"vision_model.pre_layrnorm": (width,), "vision_model.post_layernorm": (width,)}
+    for layer in range(layers):
+        place = f"vision_model.encoder.layers.{layer}."
+        weights |= {f"{place}self_attn.{name}_proj": (width, width) for name in ("q", "k", "v", "out")}
+        weights |= {f"{place}layer_norm{number}": (width,) for number in (1, 2)}
+        weights |= {f"{place}mlp.fc1": (inner, width), f"{place}mlp.fc2": (width, inner)}
+    for name, shape in weights.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found
+
+
 _FIRST = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0"
 _SECOND = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0"
 _TEXT = "text_model_encoder_layers_0_self_attn_q_proj"
@@ -73,6 +115,15 @@ KINDS: dict[str, dict[str, Shape]] = {
     },
     "t2i-adapter": {"adapter.body.0.in_conv.weight": (320, 192, 3, 3)},
     "ip-adapter": {"image_proj.proj.weight": (3072, 1024), "ip_adapter.1.to_k_ip.weight": (320, 768)},
+    # the published sizes of those that reference pictures are looked at with
+    "ip-adapter-plus-sd15": _ip_adapter(768, _WIDTHS_SD15, _resampler(1280, 768, 16, 768)),
+    "ip-adapter-sdxl": _ip_adapter(
+        2048,
+        _WIDTHS_SDXL,
+        {"proj.weight": (8192, 1280), "proj.bias": (8192,), "norm.weight": (2048,), "norm.bias": (2048,)},
+    ),
+    "image-encoder-h": _clip_vision(1280, 5120, 32, 1024),
+    "image-encoder-g": _clip_vision(1664, 8192, 48, 1280),
     "motion-module": {"down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight": (320, 320)},
     "upscaler": {"model.0.weight": (64, 3, 3, 3), "model.1.sub.0.RDB1.conv1.0.weight": (32, 64, 3, 3)},
     "upscaler-new": {"conv_first.weight": (64, 3, 3, 3), "body.0.rdb1.conv1.weight": (32, 64, 3, 3)},

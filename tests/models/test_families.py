@@ -34,6 +34,10 @@ EXPECTED = {
     "controlnet-sdxl": ("controlnet", "sdxl"),
     "t2i-adapter": ("t2i-adapter", "unknown"),
     "ip-adapter": ("ip-adapter", "sd1"),
+    "ip-adapter-plus-sd15": ("ip-adapter", "sd1"),
+    "ip-adapter-sdxl": ("ip-adapter", "sdxl"),
+    "image-encoder-h": ("image-encoder", "unknown"),
+    "image-encoder-g": ("image-encoder", "unknown"),
     "motion-module": ("motion-module", "unknown"),
     "upscaler": ("upscaler", "unknown"),
     "upscaler-new": ("upscaler", "unknown"),
@@ -57,7 +61,7 @@ def test_every_kind_the_tool_writes_is_expected_here() -> None:
 def test_kind_and_family(name: str, tmp_path: Path) -> None:
     info = identify(write_model(tmp_path / "x.safetensors", KINDS[name], METADATA.get(name)))
     assert (info.kind, info.family) == EXPECTED[name]
-    if info.kind in ("checkpoint", "upscaler"):
+    if info.kind in ("checkpoint", "upscaler", "image-encoder"):
         assert info.problem is None
     else:
         assert info.problem is not None

@@ -15,6 +15,7 @@ from pipelines.groups import Reference
 from pipelines.types import GenerationRequest, ModelInfo
 from tests.models.clip import SHAPES, write_header_only
 from tests.models.files import checkpoint, write_model
+from tools.random_kinds import KINDS
 from webui.words import fault
 
 PICTURE = Image.new("RGB", (8, 8))
@@ -141,3 +142,39 @@ def test_no_encoder_is_taken_for_one_by_its_config_alone(models: Path) -> None:
     write_header_only(models / "clip", shapes={**SHAPES, "visual_projection.weight": (WHOLE + 1, PIECES)})
     with pytest.raises(InvalidRequest, match="encoder_none"):
         asked(models)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("kind", "model", "encoder"),
+    [("ip-adapter-plus-sd15", "sd15", "image-encoder-h"), ("ip-adapter-sdxl", "sdxl", "image-encoder-g")],
+)
+def test_the_published_sizes_fit_together(kind: str, model: str, encoder: str, tmp_path: Path) -> None:
+    """Layer by layer in the order of diffusers' own UNet, and every weight that transformers' encoder has."""
+    torch = pytest.importorskip("torch")
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    from pipelines.models.files.vision import published
+    from tools.random_specs import parts_of
+
+    config = parts_of(model, tiny=False, vocabulary=49_408)["unet"]
+    config = {name: value for name, value in config.items() if not name.startswith("_")}
+    known, shapes = published(tmp_path, KINDS[encoder]), KINDS[kind]
+    assert known is not None
+    projected = KINDS[encoder]["visual_projection.weight"][0]
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**config)
+        clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**known, projection_dim=projected))
+    wanted = [
+        (unet.get_submodule(name.removesuffix(".processor")).to_q.out_features, unet.config.cross_attention_dim)
+        for name in unet.attn_processors
+        if name.endswith("attn2.processor")
+    ]
+    assert [shapes[f"ip_adapter.{2 * n + 1}.to_k_ip.weight"] for n in range(len(wanted))] == wanted
+    assert f"ip_adapter.{2 * len(wanted) + 1}.to_k_ip.weight" not in shapes
+    assert {name: tuple(one.shape) for name, one in clip.named_parameters()} == KINDS[encoder]
+    for name in (kind, encoder):
+        write_model(tmp_path / f"{name}.safetensors", KINDS[name])
+    (adapter,), (seeing,) = (getattr(FakeEngine(folders=[tmp_path]), one)() for one in ("references", "image_encoders"))
+    assert set(adapter.seen) & set(seeing.seen)
