@@ -82,7 +82,7 @@ def process(page: Page) -> None:
     open_tab(page, "txt2img")
     generate(page, prompt="a red boat on the sea at sunset", seed=1, batch_size=1, width=128, height=128)
     page.locator("#form_to_process").click()
-    page.locator("#process_film").click()
+    page.locator("#process .film-it").click()
     expect(page.locator("#process .rows img").nth(30)).to_be_visible()
     page.mouse.move(SIZE[0] / 2, SIZE[1] / 2)
     page.mouse.wheel(0, 700)

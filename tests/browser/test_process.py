@@ -40,7 +40,7 @@ def test_apart_and_together(visits: Visits, tmp_path: Path) -> None:
     page.keyboard.press("ArrowRight")
     view.get_by_role("button", name="Go step by step").click()
     expect(view.locator(".counted")).to_contain_text("1 single steps")
-    page.locator("#process_film").click()
+    page.locator("#process .film-it").click()
     expect(view.locator(".told")).to_contain_text("pixel for pixel")
     rows = view.locator(".rows .strip")
     expect(rows).to_have_count(3)

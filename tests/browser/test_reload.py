@@ -133,3 +133,42 @@ def test_pictures_of_one_seed_are_told_apart(visits: Visits) -> None:
     generate(page)
     labels = strip(page, "run").locator("span").all_text_contents()
     assert len([*labels]) == len({*labels}), labels
+
+
+def test_a_wish_that_the_program_never_heard_is_told_so_also_when_it_is_there_again(visits: Visits) -> None:
+    page = visits.open()
+    fill(page, prompt="a red star", steps=2)
+    visits.settle(quiet=10)
+    for address in ("**/gradio_api/run/**", "**/queue"):
+        page.route(address, lambda route: route.abort())
+    page.locator("#form_generate").click()
+    expect(live(page)).to_contain_text("nothing was queued")
+    expect(page.locator("#header .state")).to_have_attribute("data-state", "gone")
+    for address in ("**/gradio_api/run/**", "**/queue"):
+        page.unroute(address)
+    page.reload()  # as gradio does when the program was started again
+    expect(live(page)).to_contain_text("nothing was queued")
+    expect(page.locator("#header .state")).to_have_attribute("data-state", "ready")
+    generate(page)
+    page.reload()
+    expect(live(page)).to_have_attribute("data-state", "done")
+    expect(live(page)).not_to_contain_text("nothing was queued")
+
+
+def test_the_address_leads_to_a_tab_and_make_again_and_process_keep_their_picture(
+    visits: Visits, tmp_path: Path
+) -> None:
+    page = visits.open()
+    generate(page, prompt="a red star", steps=2, batch_size=1)
+    page.evaluate("location.hash = '#lab'")
+    expect(page.locator("body")).to_have_attribute("data-page", "lab")
+    page.evaluate("location.hash = '#txt2img'")
+    page.locator("#form_to_process").click()
+    expect(page.locator("#process .film-it")).to_have_attribute("aria-disabled", "false")
+    open_tab(page, "txt2img")
+    page.locator("#form_to_again").click()
+    expect(page.locator("#again_settings")).to_contain_text("a red star")
+    again(page)
+    expect(page.locator("#again_settings")).to_contain_text("a red star")
+    open_tab(page, "Process")
+    expect(page.locator("#process .film-it")).to_have_attribute("aria-disabled", "false")

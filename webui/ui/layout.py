@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -102,9 +102,19 @@ def build_page(parts: Parts) -> gr.Blocks:
         drop.wire(sender, again)
         models.wire(sender)
         wire_compare(space, lab.form, sender)
+        boxes = {"image": space.image, "painter": space.painter, "again": again.image, "process": process.view}
+        _wire_kept_pictures({**boxes, **space.pictures()}, blocks)
         _tell_no_component(blocks)
         keep_as_filled(blocks, space.form, parts.forms, KEPT_AS[0])
     return blocks
+
+
+def _wire_kept_pictures(boxes: Mapping[str, Any], blocks: gr.Blocks) -> None:
+    """What was given is there again in a page that loads again."""
+    private: dict[str, Any] = {"api_visibility": "private"}
+    for name, box in boxes.items():
+        box.change(None, box, None, js=f"value => void window.seedprintRemember({name!r}, value)", **private)
+    blocks.load(None, None, [*boxes.values()], js=f"() => window.seedprintPictures({[*boxes]})", **private)
 
 
 def _tell_no_component(blocks: gr.Blocks) -> None:

@@ -46,6 +46,7 @@ CANVAS_WORDS: dict[str, tuple[str, str]] = {
     "compare": ("Compare", "对比"),
     "compare_hint": ("With the picture shown before", "与之前显示的图片对比"),
     "delete": ("Delete", "删除"),
+    "gone": ("This picture is no longer in the output folder.", "这张图片已不在输出文件夹中。"),
     "deleted": ("Moved to the trash.", "已移入回收站。"),
     "undo": ("Undo", "撤销"),
     "failed": ("The program does not answer.", "程序没有响应。"),

@@ -303,4 +303,8 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "preview": ("Preview of the picture being made", "正在生成的图片预览"),
     "progress": ("Progress", "进度"),
     "sent": ("Sent …", "已提交……"),
+    "not_sent": (
+        "The program did not answer: nothing was queued. Press Generate once more when it is there.",
+        "程序没有响应：没有提交任何任务。程序恢复后请再点一次“生成”。",
+    ),
 }

@@ -8,8 +8,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "How a picture is taken apart into noise, and how this one came out of noise again.",
         "一张图片如何一步步变成噪声，又如何从噪声中重新生成。",
     ),
-    "process_film": ("Film it: make it again and keep its steps", "拍成影片：重新生成并保留每一步"),
-    "process_moments": ("Moments", "画面数"),
     "process_strip": ("Film as a picture (PNG)", "影片长图（PNG）"),
     "process_moving": ("Film that moves (WebP)", "动态影片（WebP）"),
     "process_empty": ("No pictures yet: make one, or open a file below.", "还没有图片：先生成一张，或在下面打开文件。"),
@@ -27,7 +25,10 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 SENTENCES: dict[str, tuple[str, str]] = {
-    "not_filmed": ("Nothing was seen of its steps.", "没有看到它的步骤。"),
+    "not_filmed": (
+        "It was made without any steps of denoising, as a picture is that was made larger.",
+        "这张图片没有经过去噪步骤（例如放大得到的图片）。",
+    ),
 }
 
 PROCESS_WORDS: dict[str, tuple[str, str]] = {
@@ -56,6 +57,11 @@ PROCESS_WORDS: dict[str, tuple[str, str]] = {
     "own": ("Open a file of your own", "打开自己的文件"),
     "unreadable": ("This file is not a picture that the browser can show.", "浏览器无法显示这个文件。"),
     "choose": ("Choose a picture above.", "请在上方选择一张图片。"),
+    "film_it": ("Film it: make it again and keep its steps", "拍成影片：重新生成并保留每一步"),
+    "own_film": (
+        "Only a picture of this program's archive can be filmed: choose one above.",
+        "只能拍摄本程序图库中的图片：请在上方选择一张。",
+    ),
     "together": ("Together: out of noise", "重建：从噪声中生成"),
     "together_text": (
         "The picture is made again, and looked at on its way: what the network sees at a step, the noise that it says"

@@ -166,7 +166,8 @@ class Sender:
         if back.record is not None:
             told = [one.note for one in self._matched(back) if one.note is not None]
         found = [Note("sent_missing", names=several(told))] if told and back.record is None else told
-        if not self._can_run(self._renamed(back, back.fields).get("model")):
+        named = self._renamed(back, back.fields).get("model")
+        if named is not None and not self._can_run(named):
             found.append(Note("sent_model_kept"))
         if back.unknown:
             found.append(Note("sent_not_understood", names=several(back.unknown)))

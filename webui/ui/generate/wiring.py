@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -154,15 +153,6 @@ def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> 
     ]
     told = {"trigger_mode": "always_last", "api_name": "form_fitting", **asked}
     gr.on([blocks.load, *changes], handlers.told, inputs, space.fitting, **told)
-    _wire_kept_pictures({"image": space.image, "painter": space.painter, **space.pictures()}, blocks)
-
-
-def _wire_kept_pictures(boxes: Mapping[str, Any], blocks: gr.Blocks) -> None:
-    """What was given is there again in a page that loads again."""
-    private: dict[str, Any] = {"api_visibility": "private"}
-    for name, box in boxes.items():
-        box.change(None, box, None, js=f"value => void window.seedprintRemember({name!r}, value)", **private)
-    blocks.load(None, None, [*boxes.values()], js=f"() => window.seedprintPictures({[*boxes]})", **private)
 
 
 def _wire_canvas(space: Workspace, sender: Sender, again: AgainTab) -> None:

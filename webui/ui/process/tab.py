@@ -38,13 +38,12 @@ class ProcessTab:
         self.opened = opened
         gr.Markdown(word("process_hint"), elem_classes="note")
         self.recent = Pictures(options={"empty": empty_words("process_empty"), "strip": True}, elem_id="process_recent")
+        self.view = ProcessView(elem_id="process")
         with gr.Row(elem_classes="actions"):
-            self.film = gr.Button(word("process_film"), size="sm", scale=0, min_width=320, elem_id="process_film")
             self.strip = gr.DownloadButton(_label("process_strip"), size="sm", elem_id="process_strip", visible=False)
             self.moving = gr.DownloadButton(
                 _label("process_moving"), size="sm", elem_id="process_moving", visible=False
             )
-        self.view = ProcessView(elem_id="process")
         return self
 
     def wire(self) -> None:
@@ -54,7 +53,7 @@ class ProcessTab:
         self.opened.select(handlers.load, None, self.recent, queue=False, api_name="process_recent", **quiet)
         outputs = [self.view, self.strip, self.moving]
         self.recent.select(handlers.choose, self.recent, outputs, queue=False, api_name="process_choose", **quiet)
-        self.film.click(handlers.show, self.view, outputs, concurrency_limit=None, api_name="process_film", **quiet)
+        self.view.submit(handlers.show, self.view, outputs, concurrency_limit=None, api_name="process_film", **quiet)
 
 
 class ProcessHandlers:

@@ -222,7 +222,7 @@ class Canvas {
     const next = neighbour(this.film, item.id, 1) ?? neighbour(this.film, item.id, -1);
     const done = await this.#act("delete", [item.picture]);
     if (!done?.ids.length) {
-      if (done) this.tell(done.problem);
+      if (done) this.tell(done.problem ?? this.say("gone"));
       return;
     }
     this.run = this.run.filter((one) => one.id !== item.id);

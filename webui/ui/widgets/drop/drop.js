@@ -101,6 +101,9 @@ class Anywhere {
       if (event.dataTransfer.files[0]) this.ask(event.dataTransfer.files[0]);
     });
     onPage(element, "seedprint:pressed", () => this.tell("")); // what was told of the form is of the past
+    onPage(element, "click", ({ target }) => {
+      if (target.closest?.("#form_undo, #form_reset, #canvas .verbs button")) this.tell("");
+    });
     onPage(element, "paste", (event) => {
       if (!event.defaultPrevented && event.clipboardData) this.paste(event);
     });

@@ -75,6 +75,7 @@ export function mount({ element, props, trigger, watch }, { words }) {
   const draw = () => header.drawState(props.value ?? {});
   draw();
   watch("value", draw);
+  onPage(element, "seedprint:gone", () => header.drawState({ state: "gone", text: header.say("no_answer") }));
   onPage(element, "seedprint:queue", ({ detail }) => header.draw(detail));
   onPage(element, "keydown", (event) => {
     if (event.key === "Escape") header.openQueue(false);

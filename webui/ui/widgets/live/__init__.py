@@ -13,4 +13,4 @@ class Live(Widget):
     remembers that a run was shown here; a page that is opened again then asks for it (`submit`)."""
 
     folder = "live"
-    words = script_words("preview", "sent")
+    words = script_words("preview", "sent", "not_sent")

@@ -42,11 +42,50 @@ function goOn({ element, props, trigger }, { main, kept }) {
   };
 }
 
+const SENT = "seedprint-sent";
+
+/** A wish that the program has not answered: it is told so, also on the page that loads anew when it is there again. */
+class Wish {
+  constructor(tell) {
+    this.tell = tell;
+    this.isOpen = false;
+    this.isLate = Boolean(sessionStorage.getItem(SENT)); // of the page before this
+    sessionStorage.removeItem(SENT);
+  }
+
+  sent() {
+    this.isOpen = true;
+    this.isLate = false;
+    sessionStorage.setItem(SENT, "1");
+  }
+
+  answered() {
+    this.isOpen = false;
+    sessionStorage.removeItem(SENT);
+  }
+
+  /** The program does not answer at all. */
+  gone() {
+    if (this.isOpen) this.tell();
+  }
+
+  /** It answers. A run that goes on may be the one. */
+  back({ total }) {
+    if (this.isLate && !total) this.tell();
+    this.isLate = false;
+  }
+}
+
 export function mount(parts, { words, main = false, kept = "", stops = [], starts = [] }) {
   const { element, props, watch } = parts;
   const find = finder(element);
   const say = speaker(words);
   const keep = kept ? goOn(parts, { main, kept }) : () => {};
+  const wish = new Wish(() => {
+    find(".live").classList.remove("idle");
+    find(".live").dataset.state = "refused";
+    find(".line").textContent = say("not_sent");
+  });
   const draw = () => {
     keep();
     const look = lookOf(props.value);
@@ -66,11 +105,17 @@ export function mount(parts, { words, main = false, kept = "", stops = [], start
     find(".live").classList.remove("idle");
     for (const name of ["detail", "error"]) find(`.${name}`).textContent = "";
     find(".line").textContent = say("sent");
+    wish.sent();
   };
   find(".live").classList.toggle("main", main);
   draw();
-  watch("value", draw);
+  watch("value", () => {
+    wish.answered();
+    draw();
+  });
   if (!main) return;
+  onPage(element, "seedprint:gone", () => wish.gone());
+  onPage(element, "seedprint:queue", ({ detail }) => wish.back(detail));
   onPage(element, "seedprint:pressed", pressed);
   onPage(element, "seedprint:ask", draw); // what is mounted later hears it too
 }

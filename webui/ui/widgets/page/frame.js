@@ -17,6 +17,13 @@ export function leadsTo(key, place, count) {
 /** The page that an address names: `#history`. Empty: none. */
 export const pageIn = (hash) => /^#([a-z0-9]+)$/.exec(hash)?.[1] ?? "";
 
+/** The tab that the address asks for; empty: none that there is. */
+export function pageAsked() {
+  const page = pageIn(location.hash);
+  const isTab = ({ type, props }) => type === "tabitem" && props.id === page;
+  return window.gradio_config.components.some(isTab) ? page : "";
+}
+
 const tabsOf = () => [...document.querySelectorAll("#frame [role=tab]")]; // the copies that gradio measures have no role
 
 function openPanel() {
@@ -48,7 +55,8 @@ export class Frame {
 
   #turn(page) {
     const isBack = isTask(page) && Boolean(this.page) && !isTask(this.page);
-    if (this.page) history.replaceState(history.state, "", `#${page}`); // a page that loads again opens where it was
+    // a page that loads again opens where it was; one whose address names another tab is about to open that
+    if (this.page || (location.hash && !pageAsked())) history.replaceState(history.state, "", `#${page}`);
     this.page = page;
     if (isTask(page)) this.task = page;
     document.body.dataset.page = isTask(page) ? "workspace" : page;
@@ -114,6 +122,7 @@ export class Frame {
       if (matchMedia(PHONE).matches) document.querySelector("#canvas_column")?.scrollIntoView();
     });
     document.addEventListener("seedprint:live", ({ detail }) => this.follow(detail));
+    addEventListener("hashchange", () => document.getElementById(`tab_${pageAsked()}-button`)?.click());
     this.look();
   }
 }

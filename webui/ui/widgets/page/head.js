@@ -2,7 +2,7 @@
 // a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
 import { beginAccess } from "./access.js";
 import { Holds, Travels, isChinese } from "./early.js";
-import { Frame, pageIn } from "./frame.js";
+import { Frame, pageAsked } from "./frame.js";
 import { Lists } from "./lists.js";
 import { KeptPictures } from "./pictures.js";
 import { listen as tellOfRuns } from "./notify.js";
@@ -50,9 +50,8 @@ window.seedprintArrive = (tab) => travels.arrive(tab);
 
 /** gradio's update of the tabs when the page opens: the one that its address names. */
 window.seedprintOpened = () => {
-  const page = pageIn(location.hash);
-  const isTab = ({ type, props }) => type === "tabitem" && props.id === page;
-  return { __type__: "update", ...(window.gradio_config.components.some(isTab) ? { selected: page } : {}) };
+  const page = pageAsked();
+  return { __type__: "update", ...(page ? { selected: page } : {}) };
 };
 
 const pictures = new KeptPictures();

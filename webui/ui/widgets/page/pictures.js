@@ -4,7 +4,10 @@ const KEPT = "seedprint-pictures";
 const UPLOADS = "/gradio_api/file=";
 
 /** What a box shows again of what it held: an upload as it is; of what was painted the mask, by its address. */
-export const shownAgain = ({ mask, ...value }) => (mask ? { ...value, mask_url: UPLOADS + mask } : value);
+export function shownAgain({ mask, ...value }) {
+  for (const passing of ["film", "told", "state"]) delete value[passing];
+  return mask ? { ...value, mask_url: UPLOADS + mask } : value;
+}
 
 const isThere = async (url) => (await fetch(url, { method: "HEAD" })).ok;
 
@@ -16,7 +19,7 @@ export class KeptPictures {
 
   /** A box by this name holds `value` now. */
   remember(name, value) {
-    this.now[name] = value;
+    this.now[name] = value && shownAgain(value);
     sessionStorage.setItem(KEPT, JSON.stringify(this.now));
   }
 
@@ -28,9 +31,8 @@ export class KeptPictures {
   async #updateOf(left) {
     const nothing = { __type__: "update" };
     if (!left?.url) return nothing;
-    const value = shownAgain(left);
-    const urls = [value.url, value.mask_url].filter(Boolean);
+    const urls = [left.url, left.mask_url].filter(Boolean);
     const found = await Promise.all(urls.map(isThere)).catch(() => [false]);
-    return found.every(Boolean) ? { ...nothing, value } : nothing;
+    return found.every(Boolean) ? { ...nothing, value: left } : nothing;
   }
 }

@@ -11,7 +11,7 @@ from webui.words.process import PROCESS_WORDS
 class ProcessView(Widget):
     """Value from the server: {"place": of the chosen picture below the outputs folder, "url": its address, "told": what
     is said of the film, "state": "idle" | "working" | "done" | "refused", "film": [{"step", "steps", "alpha", "views":
-    view -> address of a picture}]}, any of them. It has no events: what is taken apart here, the browser computes."""
+    view -> address of a picture}]}, any of them. Event: `submit`, film it. What is taken apart the browser computes."""
 
     folder = "process"
     words: ClassVar[Any] = PROCESS_WORDS

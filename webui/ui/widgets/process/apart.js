@@ -51,8 +51,9 @@ function draw(canvas, { values, noise, width, height }, alphaBar) {
 const figure = (value) => (value >= 0.01 && value < 100 ? value.toFixed(3) : value.toExponential(2));
 
 export class Apart {
-  constructor(find, say) {
-    Object.assign(this, { find, say });
+  /** `onOwn`: a file of the person's own is shown. */
+  constructor(find, say, onOwn) {
+    Object.assign(this, { find, say, onOwn });
     this.large = null;
     find(".schedule").append(...SCHEDULES.map((value) => make("option", { value, text: say(value) })));
     find(".schedule").value = "scaled";
@@ -84,7 +85,9 @@ export class Apart {
   }
 
   #open(file) {
-    if (file) this.show(URL.createObjectURL(file));
+    if (!file) return;
+    this.show(URL.createObjectURL(file));
+    this.onOwn();
   }
 
   #strips() {

@@ -61,20 +61,43 @@ class Film {
   }
 }
 
-export function mount({ element, props, watch }, { words }) {
+export function mount({ element, props, trigger, watch }, { words }) {
   const find = finder(element);
   const say = speaker(words);
   for (const name of SAID) find(`.of-${name}`).textContent = say(name);
-  const apart = new Apart(find, say);
-  const film = new Film(find, say);
   let shown = "";
-  const take = () => {
-    const { url = "", told = "", state = "idle", film: moments = [] } = props.value ?? {};
-    if (url && url !== shown) apart.show(url);
-    shown = url || shown;
+  let isOwn = false;
+  const button = find(".film-it");
+  button.textContent = say("film_it");
+  const film = new Film(find, say);
+  const tell = (told, state) => {
     find(".told").textContent = told;
     find(".told").dataset.state = state;
-    film.take(moments);
+  };
+  const apart = new Apart(find, say, () => {
+    isOwn = true;
+    shown = "";
+    film.take([]);
+    draw();
+  });
+  /** Only what lies in the archive can be made again. */
+  const canFilm = () => Boolean(props.value?.place) && !isOwn && props.value?.state !== "working";
+  const draw = () => {
+    const { told = "", state = "idle" } = props.value ?? {};
+    button.setAttribute("aria-disabled", String(!canFilm()));
+    if (isOwn) tell(say("own_film"), "idle");
+    else tell(told || (props.value?.place ? "" : say("choose")), state);
+  };
+  button.onclick = () => canFilm() && trigger("submit");
+  const take = () => {
+    const { url = "", film: moments = [] } = props.value ?? {};
+    if (url && url !== shown) {
+      apart.show(url);
+      shown = url;
+      isOwn = false;
+    }
+    draw();
+    if (!isOwn) film.take(moments);
   };
   take();
   watch("value", take);

@@ -53,6 +53,7 @@ class QueueList {
       this.draw(await this.talk(""));
     } catch {
       // the program has ended, or is closing: what is shown stays until it answers
+      document.dispatchEvent(new CustomEvent("seedprint:gone"));
     }
   }
 
