@@ -26,6 +26,8 @@ def test_the_drawing_covers_what_is_promised() -> None:
     assert {one.only_masked for one in painted} == {True, False}
     assert {request.clip_skip for request in requests} == {1, 2, 3}
     assert any("<lora:alpha" in request.prompt and "<lora:beta" in request.prompt for request in requests)
+    detailed = [request.detail for request in requests if request.detail is not None]
+    assert {len(one.boxes.split(";")) for one in detailed} == {1, 2}
     changed = [request.guiding for request in requests if request.guiding is not None]
     assert {one.limited for one in changed} == {one.freeu for one in changed} == {True, False}
     assert {one.method for one in changed} == set(GUIDING_METHODS)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipelines.details import Detail
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
 from pipelines.groups import (
@@ -66,6 +67,7 @@ GUIDED = 0.3  # of all have changed guidance
 VARIED = 0.2  # of all pictures are variations of a seed
 SOFT = 0.3  # of the masks
 REUSED = 0.15  # hand inner features from step to step
+DETAILED = 0.15  # have parts of the picture refined
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
@@ -127,7 +129,14 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
         if choose.random() < REUSED:
             start = choose.choice((0.0, 0.0, 0.3))
             request = replace(request, reuse=Reuse(interval=choose.choice((2, 3)), start=start))
-        yield _started(choose, request, TASKS[number % len(TASKS)])
+        request = _started(choose, request, TASKS[number % len(TASKS)])
+        yield replace(request, detail=_detail(choose)) if choose.random() < DETAILED else request
+
+
+def _detail(choose: random.Random) -> Detail:
+    boxes = choose.sample(("0.1,0.2,0.4,0.3", "0.5,0.5,0.5,0.5", "0,0,0.3,1"), choose.choice((1, 2)))
+    prompt, strength = choose.choice(("", "a green heart")), choose.choice((0.6, 1.0))
+    return Detail(boxes="; ".join(boxes), prompt=prompt, strength=strength, blur=choose.choice((0, 4)), size=64)
 
 
 def _loras(choose: random.Random) -> str:
@@ -245,6 +254,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "with features shared between steps": sum(request.reuse is not None for request in requests),
         "variations of a seed": sum(request.variation is not None for request in requests),
         "ended early": sum(request.stop_after > 0 for request in requests),
+        "with refined details": sum(request.detail is not None for request in requests),
         "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),

@@ -149,7 +149,7 @@ def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
     image.paste(tuple(digest[3:6]), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))
     if request.init is not None:
         image = Image.blend(request.init.image.resize(size), image, request.init.strength)
-    if DETAILS in (facts := _details(request)):
+    if size == request.size and DETAILS in (facts := _details(request)):
         detail = replace(request.detail or Detail(), found=facts[DETAILS]["found"])
         for box in detail.boxes_in(*size):
             image.paste(tuple(digest[6:9]), box)

@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines.details import Detail
 from pipelines.errors import InvalidRequest, ModelError
 from pipelines.models.checkpoints import scan
-from pipelines.types import GenerationRequest
+from pipelines.types import Batch, GenerationRequest
 from tests.details.detectors import SIDE, write_tiny
 from webui.words import say
 
@@ -129,3 +129,12 @@ def test_what_is_wrong_is_told_before_it_is_queued(folder: Path) -> None:
     engine.check(GenerationRequest(detail=Detail(detector="yolos", words=" Face,hand ")))
     engine.check(GenerationRequest(detail=Detail(detector="gone", found="none")))  # nobody has to look
     engine.check(GenerationRequest(detail=Detail(boxes="0,0,64,64")))
+
+
+def test_the_engine_without_a_model_shows_previews_of_a_run_with_boxes() -> None:
+    from pipelines.engines.fake import FakeEngine
+
+    request = GenerationRequest(width=128, height=128, detail=Detail(boxes="64,64,64,64"))
+    (result,) = FakeEngine().generate(Batch(request=request, seeds=(7,)), lambda _: None)
+    assert result.request.detail is not None
+    assert result.request.detail.found == "64,64,64,64"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.details import Detail
 from pipelines.errors import InvalidRequest
 from pipelines.groups import Hires, InitImage, Inpaint, Refiner
 from pipelines.types import BUILTIN, GenerationRequest, Progress
@@ -264,3 +265,13 @@ def test_on_a_card_the_two_take_turns(engine: Any, monkeypatch: pytest.MonkeyPat
     assert placed.card.peak == max(sizes)
     assert placed.card.used == sizes[1]  # the model itself, for the next picture
     engine.manager.clear()
+
+
+def test_details_are_repainted_by_the_first_model(engine: Any) -> None:
+    plain, result = made(engine), made(engine, detail=Detail(boxes="0,0,48,48", strength=0.6, size=128))
+    assert [one["name"] for one in result.facts["passes"]] == ["first picture", "refiner", "details"]
+    changed = (np.asarray(plain.image) != np.asarray(result.image)).any(axis=2)
+    assert changed[:48, :48].mean() > 0.5
+    assert not changed[80:].any()
+    assert not changed[:, 80:].any()
+    assert engine.generate(batch_of(result.request, 7), ignore)[0].image.tobytes() == result.image.tobytes()

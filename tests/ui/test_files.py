@@ -224,3 +224,14 @@ def test_another_program_is_named() -> None:
     assert "come from ComfyUI:" in settings_table(ReadBack(fields={"steps": 4}, program="ComfyUI"), "en")
     assert "come from another program:" in settings_table(ReadBack(fields={"steps": 4}), "en")
     assert "来自ComfyUI：" in settings_table(ReadBack(fields={"steps": 4}, program="ComfyUI"), "zh")
+
+
+def test_details_are_planned_at_the_size_that_they_are_worked_on() -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0, "steps": 20}
+
+    def told(**more: Any) -> str:
+        return memory_line.told(CARD, SD1, {**fields, **more}, "en")
+
+    assert told(detail=True, detail_size=1024) == told(width=1024, height=1024) != told()
+    assert told(detail=True) == told()  # at the side that suits the model
+    assert told(detail=False, detail_size=1024) == told()

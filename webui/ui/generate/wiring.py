@@ -75,6 +75,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any])
         *(form["guiding"], form["guiding_attention"], form["guiding_layers"], form["guiding_smoothing"]),
         *(form["steps"], form["batches"], form["reuse"], form["refiner"], form["refiner_model"]),
         *(form["tiles"], form["tiles_side"]),
+        *(form["detail"], form["detail_size"]),
     )
     changes: list[Any] = [component.change for component in counted]
     gr.on(
