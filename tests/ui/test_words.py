@@ -31,6 +31,7 @@ TABLES = [
     for key, words in table.items()
 ]
 SAME = {"schedule_karras", "schedule_beta", "state_idle", "lora", "one_lora", "controlnet", "one_controlnet"}
+SAME |= {"reference", "one_reference", "reference_model"}  # IP-Adapter, as its authors call it
 SAME |= {"guiding_method_zero star", "guiding_freeu"}  # what their authors call them, in every language
 SAME |= {f"guiding_{name}" for name in ("inner_1", "inner_2", "skip_1", "skip_2")}
 
