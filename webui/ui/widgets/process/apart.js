@@ -48,6 +48,9 @@ function draw(canvas, { values, noise, width, height }, alphaBar) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
+/** Of a moment in a strip. */
+const timeOf = (place) => Math.round((place * STEPS) / (MOMENTS - 1));
+
 const figure = (value) => (value >= 0.01 && value < 100 ? value.toFixed(3) : value.toExponential(2));
 
 export class Apart {
@@ -60,6 +63,8 @@ export class Apart {
     find(".schedule").onchange = () => this.#draw();
     find(".time").oninput = () => this.#draw();
     find(".count").textContent = say("count_steps");
+    find(".count").hidden = false;
+    find(".whole").setAttribute("role", "img");
     find(".count").onclick = () => this.#count();
     find(".file").onchange = ({ target }) => this.#open(target.files[0]);
     this.#strips();
@@ -92,21 +97,22 @@ export class Apart {
 
   #strips() {
     const rows = SCHEDULES.map((name) => {
-      const cells = Array.from({ length: MOMENTS }, () => make("canvas", { width: SMALL, height: SMALL, role: "img" }));
+      const cells = Array.from({ length: MOMENTS }, (_, place) => this.#cell(BARS.get(name), place));
       return make("div", { class: "strip", "data-schedule": name }, make("span", { text: this.say(name) }), ...cells);
     });
     this.find(".strips").replaceChildren(...rows);
   }
 
+  #cell(bars, place) {
+    const time = timeOf(place);
+    const label = `t = ${time}, ᾱ = ${figure(bars[time])}`;
+    return make("canvas", { width: SMALL, height: SMALL, role: "img", title: label, "aria-label": label });
+  }
+
   #drawStrips() {
     for (const row of this.find(".strips").children) {
       const bars = BARS.get(row.dataset.schedule);
-      [...row.querySelectorAll("canvas")].forEach((canvas, place) => {
-        const time = Math.round((place * STEPS) / (MOMENTS - 1));
-        draw(canvas, this.small, bars[time]);
-        canvas.title = `t = ${time}, ᾱ = ${figure(bars[time])}`;
-        canvas.setAttribute("aria-label", canvas.title);
-      });
+      [...row.querySelectorAll("canvas")].forEach((canvas, place) => draw(canvas, this.small, bars[timeOf(place)]));
     }
   }
 

@@ -69,6 +69,7 @@ export function mount({ element, props, trigger, watch }, { words }) {
   let isOwn = false;
   const button = find(".film-it");
   button.textContent = say("film_it");
+  button.hidden = false;
   const film = new Film(find, say);
   const tell = (told, state) => {
     find(".told").textContent = told;
