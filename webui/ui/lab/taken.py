@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from pipelines.errors import SeedprintError
 from pipelines.groups import AUTOMATIC
 from webui.ui.again.send import Sender
 from webui.ui.generate.controls import Updates, Values, accepted, model_choices
@@ -32,8 +33,9 @@ def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
     if any(model.name == shown["model"] for model in models):
         updates |= {named["model"]: gr.update(choices=model_choices(models), value=shown["model"])}
     is_img2img = task_in(values[space.task]) == "img2img"
-    updates[form.image] = gr.update(value=values[space.image] if is_img2img else None)
-    updates[form.reference_1_picture] = gr.update(value=values[space.pictures()[f"{REFERENCE}_picture"]])
+    updates[form.image] = gr.update(value=_given(space, values[space.image]) if is_img2img else None)
+    like = values[space.pictures()[f"{REFERENCE}_picture"]]
+    updates[form.reference_1_picture] = gr.update(value=_given(space, like))
     for name, files in files_of(space.house).looking.items():
         field, offered = f"{REFERENCE}_{name}", file_choices(name, files)
         known = shown[field] in [one for _, one in offered]
@@ -41,6 +43,14 @@ def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
     if accepted("seed", seed := shown["seed"]) and seed is not None:
         updates[form.seeds] = gr.update(value=f"{seed}-{seed + SEEDS - 1}")
     return form.reveal("grid", updates | {form.kind: gr.update(value="grid")})
+
+
+def _given(space: Workspace, path: Any) -> str | None:
+    """A picture that the browser names, if it is one that was given here."""
+    try:
+        return str(space.house.readable(path))
+    except SeedprintError:
+        return None
 
 
 def _offered(one: Dropdown) -> list[Any]:
