@@ -16,14 +16,10 @@ from pipelines.groups import (
     SEED_END,
     SIDE_STEP,
     SMALLEST_SIDE,
-    Control,
-    Guiding,
     Hires,
     InitImage,
     Inpaint,
-    Reference,
     Refiner,
-    Reuse,
     Tiles,
     Upscale,
     Variation,
@@ -31,8 +27,10 @@ from pipelines.groups import (
     no_step_runs,
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
+from pipelines.leading import Control, Guiding, Reference, Reuse
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.steps import LONGEST, PassSize, steps_at, until
+from pipelines.watching import Attention, Filming, Moment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -265,15 +263,6 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Filming:
-    """So many moments of the denoising of one image of a batch are shown, evenly spread, the first and the last among
-    them; changes no pixel."""
-
-    moments: int
-    image: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
     """What the engine computes at once. Pixels depend on the batch's size and on an image's place, never on its
     neighbours' content, so both are recorded and repeated."""
@@ -322,33 +311,6 @@ class Progress:
     warning: Note | None = None  # what a person should see; the run goes on
     pass_number: int = 1  # of the passes that this batch goes through; steps are the pass's own
     passes: int = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attention:
-    """Where each word of a prompt looks, in its order."""
-
-    words: tuple[str, ...]
-    width: int  # of the latents
-    height: int
-    maps: bytes  # float32, little-endian: (words, height, width), shares of the attention, 0 … 1
-
-
-# what a moment shows: the noisy picture that the network saw, the clean one and the noise that its prediction implies,
-# and, with guidance, the clean ones that it implies without the prompt and with it alone
-VIEWS = ("noisy", "clean", "noise", "without", "given")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
-    """One step of a denoising. `alpha`, `sigma`: the shares of the picture and of the noise; their squares add up
-    to 1. `views`: of `VIEWS`, "RGB"."""
-
-    step: int  # 1 … steps
-    steps: int
-    alpha: float
-    sigma: float
-    views: Mapping[str, Image]
 
 
 Facts = Mapping[str, Any]  # JSON values: what was true when the image was made

@@ -20,8 +20,8 @@ from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of, there
-from pipelines.groups import AUTOMATIC, Control, Reference
 from pipelines.kinds import Choice, Flag, Name, Number, Regions, Text, Whole
+from pipelines.leading import AUTOMATIC, Control, Reference
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
 from tests.archive.helpers import results

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.groups import GUIDING_METHODS
+from pipelines.leading import GUIDING_METHODS
 from pipelines.sampling.samplers import SAMPLERS
 from tools.random_requests import PAIRS, TASKS, draw, prove
 

@@ -20,18 +20,8 @@ from PIL import Image, ImageDraw
 from pipelines.details import Detail
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
-from pipelines.groups import (
-    GUIDING_METHODS,
-    MASKED_CONTENTS,
-    RESIZE_MODES,
-    SAME,
-    Guiding,
-    Hires,
-    InitImage,
-    Inpaint,
-    Reuse,
-    Variation,
-)
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint, Variation
+from pipelines.leading import GUIDING_METHODS, Guiding, Reuse
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database

@@ -22,7 +22,8 @@ from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.passes import Outcome, Pass, Picture, Run
 from pipelines.errors import Note
 from pipelines.fields import there
-from pipelines.groups import SEED_END, SIDE_STEP, SMALLEST_SIDE, Control, InitImage, Inpaint
+from pipelines.groups import SEED_END, SIDE_STEP, SMALLEST_SIDE, InitImage, Inpaint
+from pipelines.leading import Control
 from pipelines.types import TILINGS, GenerationRequest, OnProgress, Progress
 
 Find = Callable[[Image.Image], Sequence[Found]]

@@ -17,22 +17,21 @@ from pipelines import boxes
 from pipelines.details import DETAILS, Detail
 from pipelines.errors import Kept
 from pipelines.fields import there
-from pipelines.groups import Control, Reference, Upscale
+from pipelines.groups import Upscale
+from pipelines.leading import Control, Reference
 from pipelines.models.catalogue import Catalogue
 from pipelines.types import (
-    VIEWS,
-    Attention,
     Batch,
     Embedding,
     EngineState,
     GenerationRequest,
     GenerationResult,
     ModelInfo,
-    Moment,
     OnProgress,
     Progress,
 )
 from pipelines.upscaling.plain import resized
+from pipelines.watching import VIEWS, Attention, Moment
 
 
 class FakeEngine(Catalogue):

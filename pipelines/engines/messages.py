@@ -15,17 +15,8 @@ from PIL import Image
 
 from pipelines import errors
 from pipelines.fields import packed, unpacked
-from pipelines.types import (
-    Attention,
-    Batch,
-    Embedding,
-    EngineState,
-    Filming,
-    GenerationRequest,
-    GenerationResult,
-    Moment,
-    Progress,
-)
+from pipelines.types import Batch, Embedding, EngineState, GenerationRequest, GenerationResult, Progress
+from pipelines.watching import Attention, Filming, Moment
 
 Header = Mapping[str, Any]
 _COUNTED = tuple(item.name for item in fields(Progress) if item.name not in ("preview", "warning"))

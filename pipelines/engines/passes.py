@@ -26,7 +26,8 @@ from pipelines.models.weights.components import Components, Stage
 from pipelines.prompts.wish import Wish
 from pipelines.sampling import masks
 from pipelines.sampling.masks import Canvas
-from pipelines.types import Attention, Batch, GenerationRequest, Moment, OnProgress, Progress
+from pipelines.types import Batch, GenerationRequest, OnProgress, Progress
+from pipelines.watching import Attention, Moment
 
 PASSES = "passes"  # the fact that tells of each, where there was more than one
 Result = TypeVar("Result")

@@ -29,7 +29,7 @@ from pipelines.engines.starting import Maker, Start
 from pipelines.engines.tiles import Tiles
 from pipelines.errors import Kept, Note, NotFinite
 from pipelines.fields import there
-from pipelines.groups import Control
+from pipelines.leading import Control
 from pipelines.models.detector import Detector
 from pipelines.models.device import is_out_of_memory
 from pipelines.models.memory import Ways
@@ -39,8 +39,9 @@ from pipelines.prompts.grammar import prompts_in
 from pipelines.prompts.wish import Wish
 from pipelines.sampling import noise, previews
 from pipelines.sampling.schedulers import make_scheduler, timesteps_for
-from pipelines.types import Attention, Batch, Filming, GenerationRequest, Progress
+from pipelines.types import Batch, GenerationRequest, Progress
 from pipelines.upscaling.network import Network
+from pipelines.watching import Attention, Filming
 
 PREVIEW_SECONDS = 0.25
 

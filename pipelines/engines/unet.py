@@ -23,7 +23,7 @@ from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Made, Stamp
 from pipelines.fields import there
-from pipelines.groups import Reference
+from pipelines.leading import Reference
 from pipelines.models import controlled, extras, referred, refiners
 from pipelines.models import device as devices
 from pipelines.models.adapters import Adapters

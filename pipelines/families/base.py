@@ -12,7 +12,8 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipelines.groups import SIDE_STEP
-from pipelines.types import Attention, GenerationRequest, ModelInfo, Moment
+from pipelines.types import GenerationRequest, ModelInfo
+from pipelines.watching import Attention, Moment
 
 if TYPE_CHECKING:
     from PIL import Image

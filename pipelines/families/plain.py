@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipelines.errors import InvalidRequest
 from pipelines.families.base import Nature
 from pipelines.fields import there
-from pipelines.groups import Control, Reference
+from pipelines.leading import Control, Reference
 from pipelines.prompts.grammar import Prompt, parse
 from pipelines.types import DIALECTS, TILINGS, GenerationRequest, ModelInfo
 

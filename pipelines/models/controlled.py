@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipelines import families
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import there
-from pipelines.groups import Control
 from pipelines.kinds import several, shown
+from pipelines.leading import Control
 from pipelines.models import conversion
 from pipelines.models.listing import Listing, is_control
 from pipelines.types import BUILTIN, GenerationRequest, ModelInfo

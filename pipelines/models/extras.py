@@ -13,8 +13,8 @@ from typing import Any
 
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
-from pipelines.groups import AUTOMATIC
 from pipelines.kinds import several, shown
+from pipelines.leading import AUTOMATIC
 from pipelines.models import controlled, conversion, referred, refiners
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines import families
 from pipelines.errors import ModelError, Note
 from pipelines.families import builtin
-from pipelines.groups import OWN_CONTROL
+from pipelines.leading import OWN_CONTROL
 from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.kinds import FACES

@@ -147,7 +147,7 @@ class Size:
     height: int
     batch: int = 1
     rows: int = 2  # of the UNet for one image: `rows_of`
-    shares: bool = False  # inner features wait for the next steps: `groups.Reuse`
+    shares: bool = False  # inner features wait for the next steps: `leading.Reuse`
     sees: int = 0  # pixels that the UNet sees at once; 0: all of the picture
     upscaler: int = 0  # bytes of a file's that works between two passes: `upscaler_bytes`
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
 from pipelines.fields import there
-from pipelines.groups import AUTOMATIC, Reference
 from pipelines.kinds import several, shown
+from pipelines.leading import AUTOMATIC, Reference
 from pipelines.models.listing import IMAGE_ENCODER, REFERENCE, Listing, is_reference
 from pipelines.types import BUILTIN, GenerationRequest, ModelInfo
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.groups import OWN_CONTROL, Control
+from pipelines.leading import OWN_CONTROL, Control
 from pipelines.models.listing import OWN_CONTROLNET
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import batch_of, ignore

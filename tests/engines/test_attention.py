@@ -12,7 +12,8 @@ import pytest
 from pipelines.engines import messages
 from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.wish import wish_of
-from pipelines.types import Attention, GenerationRequest, GenerationResult
+from pipelines.types import GenerationRequest, GenerationResult
+from pipelines.watching import Attention
 
 from .conftest import Run, batch_of, ignore
 

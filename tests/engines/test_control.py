@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.groups import Control, Hires, InitImage, Inpaint
+from pipelines.groups import Hires, InitImage, Inpaint
+from pipelines.leading import Control
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 from tests.models.files import write_model

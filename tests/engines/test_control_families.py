@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.groups import CONTROL_KINDS, Control
+from pipelines.leading import CONTROL_KINDS, Control
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 from tests.engines.test_control import apart, drawn

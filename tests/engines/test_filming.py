@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipelines.engines import messages
-from pipelines.types import VIEWS, Filming, GenerationRequest, GenerationResult
+from pipelines.types import GenerationRequest, GenerationResult
+from pipelines.watching import VIEWS, Filming
 
 from .conftest import batch_of, ignore
 

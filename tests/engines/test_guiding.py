@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pipelines.errors import InvalidRequest
-from pipelines.groups import Guiding, Hires
+from pipelines.groups import Hires
+from pipelines.leading import Guiding
 from pipelines.types import ModelInfo
 from tests.engines.conftest import SMALL, Run
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.groups import Guiding, Reference
+from pipelines.leading import Guiding, Reference
 from pipelines.models import memory
 from pipelines.models.memory import Ways
 from pipelines.prompts.wish import wish_of

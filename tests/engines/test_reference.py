@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipelines.errors import InvalidRequest, OutOfMemory
 from pipelines.fields import there
-from pipelines.groups import Hires, Reference
+from pipelines.groups import Hires
+from pipelines.leading import Reference
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 from tests.models import ip_adapters

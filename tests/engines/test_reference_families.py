@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines.groups import Reference
+from pipelines.leading import Reference
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 from tests.models import ip_adapters

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.groups import Guiding, Hires, Reuse
+from pipelines.groups import Hires
+from pipelines.leading import Guiding, Reuse
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, Run, ignore
 

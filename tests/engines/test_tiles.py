@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.groups import Control, Hires, InitImage, Inpaint, Reuse, Tiles
+from pipelines.groups import Hires, InitImage, Inpaint, Tiles
+from pipelines.leading import Control, Reuse
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
-from pipelines.types import Attention, Batch, GenerationRequest, GenerationResult
+from pipelines.types import Batch, GenerationRequest, GenerationResult
+from pipelines.watching import Attention
 from tests.refusals import refused
 from webui.archive.inputs import InputStore
 from webui.archive.store import ImageStore

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
-from pipelines.groups import Reference
+from pipelines.leading import Reference
 from pipelines.types import GenerationRequest, ModelInfo
 from tests.models.clip import SHAPES, write_header_only
 from tests.models.files import checkpoint, write_model

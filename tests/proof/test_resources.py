@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipelines.fields import there
-from pipelines.groups import Control
+from pipelines.leading import Control
 from pipelines.types import GenerationRequest, ModelInfo, Progress
 from webui.archive.store import ImageStore
 from webui.proof import sweep

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.types import VIEWS
+from pipelines.watching import VIEWS
 from webui.process.film import DIFFERENCE, FRAME, LAST, film, moving, strip
 from webui.ui.layout import house_of
 from webui.ui.process.tab import ProcessHandlers

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.control.preprocessing import map_of
 from pipelines.fields import field_of, fields_of, groups_of
-from pipelines.groups import Control, Reference, ResizeMode
+from pipelines.groups import ResizeMode
 from pipelines.images import fit
+from pipelines.leading import Control, Reference
 from pipelines.types import GenerationRequest
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import Attention
+from pipelines.watching import Attention
 from webui.archive.inputs import InputStore
 from webui.proof.watched import Generate, watched
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.errors import InvalidRequest
-from pipelines.types import VIEWS, Filming, Moment
+from pipelines.watching import VIEWS, Filming, Moment
 from webui.archive.inputs import InputStore
 from webui.proof.watched import Generate, watched
 

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, get_args
 
 from pipelines.details import BY_HAND
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
-from pipelines.groups import AUTOMATIC, NO_REFINER, OWN_CONTROL
+from pipelines.groups import NO_REFINER
+from pipelines.leading import AUTOMATIC, OWN_CONTROL
 from pipelines.types import BUILTIN
 from pipelines.upscaling.plain import OF_LATENTS, OWN
 from pipelines.upscaling.plain import PLAIN as PLAIN_UPSCALERS

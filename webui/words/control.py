@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.fields import groups_of
-from pipelines.groups import Control
+from pipelines.leading import Control
 from pipelines.types import GenerationRequest
 
 SLOTS = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Control)

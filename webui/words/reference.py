@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.fields import groups_of
-from pipelines.groups import Reference
+from pipelines.leading import Reference
 from pipelines.types import GenerationRequest
 
 SLOTS = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Reference)

@@ -22,7 +22,8 @@ from pipelines.errors import InvalidRequest
 from pipelines.prompts.chunks import token_map
 from pipelines.prompts.grammar import Prompt
 from pipelines.prompts.wish import Wish
-from pipelines.types import DIALECTS, Attention
+from pipelines.types import DIALECTS
+from pipelines.watching import Attention
 
 Word = tuple[int, str, int]  # part of an AND, text, and which of several of the same text
 

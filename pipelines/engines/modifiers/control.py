@@ -20,7 +20,7 @@ from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier, wit
 from pipelines.engines.modifiers.editing import UNLED
 from pipelines.errors import InvalidRequest
 from pipelines.fields import there
-from pipelines.groups import CONTROL_KINDS, Control
+from pipelines.leading import CONTROL_KINDS, Control
 from pipelines.models.weights.components import Beside
 from pipelines.sampling import masks
 from pipelines.sampling.masks import Canvas

@@ -17,7 +17,7 @@ import torch
 from pipelines.engines.conditioning import NEGATIVE, POSITIVE, Predictions, Rows, combined
 from pipelines.engines.modifiers.attention import grid_of
 from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
-from pipelines.groups import Guiding
+from pipelines.leading import Guiding
 from pipelines.sampling.levels import Level
 
 WHOLE = (1, 2, 3)  # the dimensions of one image

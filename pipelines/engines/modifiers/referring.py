@@ -18,7 +18,7 @@ from torch import Tensor
 from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier, within
 from pipelines.engines.modifiers.editing import UNLED
 from pipelines.fields import there
-from pipelines.groups import Reference
+from pipelines.leading import Reference
 from pipelines.models.weights.components import Beside, Components
 from pipelines.models.weights.ip_adapter import IPAdapter, cross_attention
 from pipelines.types import GenerationRequest

@@ -1,7 +1,7 @@
 """Inner features of one step are handed on to the next ones: Ma, Fang, Wang 2023, "DeepCache: Accelerating Diffusion
 Models for Free", arXiv:2312.00858. Only the UNet's first level works at such a step.
 
-Which steps these are follows from the request alone (`groups.Reuse`), so a picture is made again. What looks into the
+Which steps these are follows from the request alone (`leading.Reuse`), so a picture is made again. What looks into the
 inner blocks, as where words look, sees the other steps only.
 """
 
@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipelines.engines.modifiers.base import NOTHING, Added, Call, Modifier
-from pipelines.groups import Reuse
+from pipelines.leading import Reuse
 from pipelines.models.weights.arranging import is_streamed
 from pipelines.sampling.levels import Level
 

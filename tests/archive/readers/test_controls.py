@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipelines.control.preprocessing import PREPROCESSORS
 from pipelines.fields import flat
-from pipelines.groups import BALANCES, Control
+from pipelines.leading import BALANCES, Control
 from pipelines.types import GenerationRequest
 from webui.archive.readers import infotext
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipelines.fields import flat
-from pipelines.groups import Control, Reference
+from pipelines.leading import Control, Reference
 from pipelines.types import GenerationRequest
 from webui.archive.readers import infotext
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from pipelines.groups import OWN_CONTROL
+from pipelines.leading import OWN_CONTROL
 from pipelines.types import ModelInfo
 from webui.jobs.maps import SLOTS
 from webui.ui.generate.controls import PLACE, choice_label, control

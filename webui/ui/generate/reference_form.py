@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from pipelines.groups import AUTOMATIC
+from pipelines.leading import AUTOMATIC
 from pipelines.types import ModelInfo
 from webui.jobs.maps import REFERENCES
 from webui.ui.generate.controls import PLACE, choice_label, control

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import SeedprintError
-from pipelines.groups import AUTOMATIC
+from pipelines.leading import AUTOMATIC
 from webui.ui.again.send import Sender
 from webui.ui.generate.controls import Updates, Values, accepted, model_choices
 from webui.ui.generate.handlers import task_in
