@@ -21,7 +21,7 @@ from pipelines.details import Detail
 from pipelines.engines.worker import WorkerEngine
 from pipelines.families.builtin import FOLDER
 from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint, Variation
-from pipelines.leading import GUIDING_METHODS, Guiding, Reuse
+from pipelines.leading import BALANCES, GUIDING_METHODS, Control, Guiding, Reuse
 from pipelines.models.files.headers import read_header
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
@@ -58,6 +58,7 @@ VARIED = 0.2  # of all pictures are variations of a seed
 SOFT = 0.3  # of the masks
 REUSED = 0.15  # hand inner features from step to step
 DETAILED = 0.15  # have parts of the picture refined
+CONTROLLED = 0.15  # follow a map
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
@@ -120,7 +121,19 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             start = choose.choice((0.0, 0.0, 0.3))
             request = replace(request, reuse=Reuse(interval=choose.choice((2, 3)), start=start))
         request = _started(choose, request, TASKS[number % len(TASKS)])
-        yield replace(request, detail=_detail(choose)) if choose.random() < DETAILED else request
+        request = replace(request, detail=_detail(choose)) if choose.random() < DETAILED else request
+        yield replace(request, control_1=_control(choose, request)) if choose.random() < CONTROLLED else request
+
+
+def _control(choose: random.Random, request: GenerationRequest) -> Control:
+    """White lines on black, as the one that ships with the project was trained on."""
+    only = request.init is not None and request.inpaint is not None and request.inpaint.only_masked
+    picture = Image.new("RGB", request.init.image.size if only and request.init else (request.width, request.height))
+    corners = [choose.randrange(8, 56) for _ in range(6)]
+    ImageDraw.Draw(picture).polygon(list(zip(corners[::2], corners[1::2], strict=True)), outline="white", width=2)
+    start, end = choose.choice(((0.0, 1.0), (0.0, 0.6), (0.3, 1.0)))
+    weight, balance = choose.choice((0.4, 1.0, 1.5)), choose.choice(BALANCES)
+    return Control(map=picture, weight=weight, start=start, end=end, balance=balance)
 
 
 def _detail(choose: random.Random) -> Detail:
@@ -244,6 +257,7 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "with features shared between steps": sum(request.reuse is not None for request in requests),
         "variations of a seed": sum(request.variation is not None for request in requests),
         "ended early": sum(request.stop_after > 0 for request in requests),
+        "that follow a map": sum(request.control_1 is not None for request in requests),
         "with refined details": sum(request.detail is not None for request in requests),
         "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
