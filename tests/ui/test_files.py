@@ -135,6 +135,27 @@ def test_of_two_models_that_take_turns_the_larger_counts_and_without_a_card_both
     assert memory_line.told(processor, SDXL, fields, "en", None, files).startswith("too large")
 
 
+def test_networks_count_that_work_beside_the_model_once_they_have_a_picture() -> None:
+    fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0}
+    fields |= {"control_1_model": "lines", "control_2_model": "lines", "reference_1_model": "automatic"}
+    files = [
+        ModelInfo(name="lines", family="sdxl", path="lines", kind="controlnet", bytes=5 * 10**9, dtype="float16"),
+        ModelInfo(name="like", family="sdxl", path="like", kind="ip-adapter", bytes=10 * 10**9, dtype="float32"),
+    ]
+    # in 32 bits the model takes 13.9 billion bytes, each of the files 10
+    processor = replace(CARD, dtype="float32", memory_moves=False, memory_free_bytes=30 * 10**9)
+
+    def told(**given: bool) -> str:
+        return memory_line.told(processor, SDXL, {**fields, **given}, "en", None, files)
+
+    alone = told()
+    assert told(control_1_map=False) == alone
+    assert alone.startswith("fits")
+    assert told(control_1_map=True).startswith("fits")
+    assert told(control_1_map=True) == told(control_1_map=True, control_2_map=True)  # one network, twice
+    assert told(control_1_map=True, reference_1_picture=True).startswith("too large")
+
+
 def test_an_upscaler_of_a_file_counts_between_two_passes() -> None:
     fields = {"width": 512, "height": 512, "batch_size": 1, "guidance": 7.0, "steps": 20, "sampler": "DPM++ 2M"}
     fields |= {"schedule": "automatic", "hires": True, "hires_by": 1.0}

@@ -122,7 +122,8 @@ class GenerateHandlers:
         fields = {name: value for name, value in fields.items() if name in there}
         state, language = house.service.engine_state(), language_of(request)
         pace, models = house.durations.refreshed(), families.refiners(house.service.models())
-        files = (*house.service.upscaler_files(), *models)
+        files = (*house.service.upscaler_files(), *models, *house.service.controls(), *house.service.references())
+        fields |= {name: bool(values[box]) for name, box in self.space.pictures().items()}
         text = memory_line.told(state, house.model(fields["model"]), fields, language, pace, files)
         return gr.update(value=escaped(text), visible=bool(text))
 

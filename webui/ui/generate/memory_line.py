@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import build
 from pipelines.groups import Hires
+from pipelines.leading import AUTOMATIC
 from pipelines.models.memory import FAMILIES, Calibration, Means, Plan, Size, plan, rows_of, shape_of, upscaler_bytes
 from pipelines.prompts.grammar import prompts_in
 from pipelines.steps import PassSize, work_of
 from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, ModelInfo
 from webui.jobs.durations import Durations
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.ui.generate.controls import accepted
 from webui.words import Language, say
 
+_BYTES = {"float16": 2, "bfloat16": 2}  # of a number in a file; of others four
 _COUNTS = ("steps", "sampler", "schedule", "width", "height")  # what a picture's work goes by, and what hires needs
 
 
@@ -28,8 +32,8 @@ def told(
     durations: Durations | None = None,
     files: Sequence[ModelInfo] = (),
 ) -> str:
-    """`fields`: what the form holds, checked by nobody yet; `files`: upscalers and refiners. "" when nothing is known
-    of the model or the memory."""
+    """`fields`: what the form holds, checked by nobody yet, and true for each picture that is given to follow; `files`:
+    all that works beside models. "" when nothing is known of the model or the memory."""
     free = state.memory_free_bytes
     if free is None or model is None:
         return ""
@@ -52,7 +56,7 @@ def told(
     enlarging = _upscaler(fields, files) if second else 0
     sees = _sees(fields, passes, second=second)
     size = Size(width=width, height=height, batch=batch, rows=rows, shares=shares, sees=sees, upscaler=enlarging)
-    made = _plan(state, (model, *_refiner(fields, files)), size, free)
+    made = _plan(state, (model, *_refiner(fields, files)), size, free, _beside(model, fields, files))
     return say(made.told(None if durations is None else _seconds(durations, model, fields)), language)
 
 
@@ -67,10 +71,32 @@ def _sees(fields: Mapping[str, Any], passes: Sequence[PassSize], *, second: bool
     return max(width * height for width, height in seen)
 
 
-def _plan(state: EngineState, models: Sequence[ModelInfo], size: Size, free: int) -> Plan:
-    """Of the one that takes most. On a card they take turns; in main memory all lie beside each other."""
+class _Beside(NamedTuple):
+    """Numbers of the networks that work with a model: with its UNet, and while its text is encoded."""
+
+    unet: int = 0
+    text: int = 0
+
+
+def _beside(model: ModelInfo, fields: Mapping[str, Any], files: Sequence[ModelInfo]) -> _Beside:
+    """Those that the form names and gives a picture; each counts once."""
+
+    def chosen(slots: Sequence[str], kind: str) -> int:
+        names = {fields.get(f"{slot}_model") for slot in slots if fields.get(PICTURES[slot])}
+        mine = [one for one in files if one.kind == kind and one.family == model.family]
+        settled = {one.name for one in mine[:1]} if AUTOMATIC in names else set()
+        return sum(one.bytes // _BYTES.get(one.dtype, 4) for one in mine if one.name in names | settled)
+
+    return _Beside(unet=chosen(SLOTS, "controlnet"), text=chosen(REFERENCES, "ip-adapter"))
+
+
+def _plan(state: EngineState, models: Sequence[ModelInfo], size: Size, free: int, beside: _Beside) -> Plan:
+    """Of the one that takes most. On a card they take turns; in main memory all lie beside each other. `beside`: what
+    works with the first."""
     width = 4 if state.dtype == "float32" else 2
     shapes = {one.family: shape_of(one.family, bytes_per_number=width) for one in models}
+    first = shapes[models[0].family]
+    shapes[models[0].family] = replace(first, beside=width * beside.unet, text=first.text + width * beside.text)
     weights = 0 if state.memory_moves else sum(shapes[one.family].weights for one in models)
     plans = [
         plan(

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import SeedprintError
+from webui.jobs.maps import REFERENCES, SLOTS
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.again.tab import AgainTab
 from webui.ui.generate.handlers import GenerateHandlers, refused
@@ -61,7 +62,7 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
 
 
 def _memory_told(space: Workspace) -> dict[str, Any]:
-    inputs = {space.task, *space.form.components()}
+    inputs = {space.task, *space.form.components(), *space.pictures().values()}
     return {"inputs": inputs, "outputs": space.memory, "js": OF_TASK, **_QUIET}
 
 
@@ -76,6 +77,8 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any])
         *(form["steps"], form["batches"], form["reuse"], form["refiner"], form["refiner_model"]),
         *(form["tiles"], form["tiles_side"]),
         *(form["detail"], form["detail_size"]),
+        *(form[f"{slot}_model"] for slot in (*SLOTS, *REFERENCES)),
+        *space.pictures().values(),
     )
     changes: list[Any] = [component.change for component in counted]
     gr.on(
