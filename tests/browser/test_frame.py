@@ -289,7 +289,7 @@ def test_copied_compared_and_used_again(visits: Visits, served: Served) -> None:
 def test_the_tabs_by_keyboard(visits: Visits) -> None:
     page = visits.open()
     tabs = page.locator("#frame [role=tab]")
-    expect(tabs).to_have_count(8)
+    expect(tabs).to_have_count(9)
     tabs.first.focus()
     for key, name in (("ArrowRight", "img2img"), ("ArrowLeft", "txt2img"), ("ArrowLeft", "settings")):
         page.keyboard.press(key)
