@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 FOREIGN = (
     "a lighthouse <lora:seaside:0.8>\nNegative prompt: fog\n"
     "Steps: 9, Sampler: Euler a, CFG scale: 4.5, Seed: 77, Size: 256x192, Model: lighthouse-v3, "
-    "ADetailer model: face_yolo"
+    "FaceFixer model: face_yolo"
 )
 
 
@@ -71,7 +71,7 @@ def test_a_picture_of_another_program_shows_its_settings_and_goes_to_its_tab(vis
     expect(page.get_by_role("tab", name="Make again")).to_have_attribute("aria-selected", "true")
     settings = page.locator("#again_settings")
     expect(settings).to_contain_text("a lighthouse")
-    for named in ("model lighthouse-v3", "LoRA seaside", "ADetailer model: face_yolo"):
+    for named in ("model lighthouse-v3", "LoRA seaside", "FaceFixer model: face_yolo"):
         expect(settings).to_contain_text(named)
     page.locator("#again_send").click()
     expect(page.locator("#form_generate")).to_be_visible()

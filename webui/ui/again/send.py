@@ -115,6 +115,8 @@ class Sender:
         """The form that a `parameters` text tells of, on the tab that is open."""
         back = metadata.read_text(text)
         told = [*self._told_of_files(back), *_told_of_batch(back)] if back.fields else [Note("sent_nothing")]
+        if "model" not in back.fields:  # settings of no picture: they are for the form's own
+            told = [note for note in told if note.code != "sent_model_kept"]
         return self.space.form.apply(self._known(back, own_fields(back))) | self._telling(told, language)
 
     def ways(self, again: Any) -> dict[str, Callable[[Path, Language], Updates]]:
@@ -166,8 +168,7 @@ class Sender:
         if back.record is not None:
             told = [one.note for one in self._matched(back) if one.note is not None]
         found = [Note("sent_missing", names=several(told))] if told and back.record is None else told
-        named = self._renamed(back, back.fields).get("model")
-        if named is not None and not self._can_run(named):
+        if not self._can_run(self._renamed(back, back.fields).get("model")):
             found.append(Note("sent_model_kept"))
         if back.unknown:
             found.append(Note("sent_not_understood", names=several(back.unknown)))

@@ -48,6 +48,7 @@ const SENT = "seedprint-sent";
 class Wish {
   constructor(tell) {
     this.tell = tell;
+    this.isTold = false;
     this.isOpen = false;
     this.isLate = Boolean(sessionStorage.getItem(SENT)); // of the page before this
     sessionStorage.removeItem(SENT);
@@ -55,23 +56,28 @@ class Wish {
 
   sent() {
     this.isOpen = true;
-    this.isLate = false;
+    this.isLate = this.isTold = false;
     sessionStorage.setItem(SENT, "1");
   }
 
   answered() {
-    this.isOpen = false;
+    this.isOpen = this.isTold = false;
     sessionStorage.removeItem(SENT);
   }
 
   /** The program does not answer at all. */
   gone() {
-    if (this.isOpen) this.tell();
+    if (this.isOpen) this.#missed();
+  }
+
+  #missed() {
+    this.isTold = true;
+    this.tell();
   }
 
   /** It answers. A run that goes on may be the one. */
   back({ total }) {
-    if (this.isLate && !total) this.tell();
+    if (this.isLate && !total) this.#missed();
     this.isLate = false;
   }
 }
@@ -99,6 +105,7 @@ export function mount(parts, { words, main = false, kept = "", stops = [], start
     for (const id of starts) rest(id, !look.canGoOn);
     if (main) announce(look);
     else showPreview(find(".preview"), look.preview, say("preview"));
+    if (wish.isTold) wish.tell();
   };
   // said at once on the press, before the program knows of it
   const pressed = () => {
