@@ -110,12 +110,9 @@ class UNetModel(Resident):
         facts |= _files("controls", controls.values(), work)
         facts |= _files("references", (one.adapter for one in references.values()), work)
         facts |= _files("image_encoders", (one.encoder for one in references.values()), work)
-        if network is not None:
-            facts["upscaler"] = {"name": network.info.name, "sha256": work.hash_of(network.info)}
-        if refiner is not None:
-            facts["refiner"] = {"name": refiner.info.name, "sha256": work.hash_of(refiner.info)}
-        if detector is not None:
-            facts["detector"] = {"name": detector.info.name, "sha256": work.hash_of(detector.info)}
+        for name, one in (("upscaler", network), ("refiner", refiner), ("detector", detector)):
+            if one is not None:
+                facts[name] = {"name": one.info.name, "sha256": work.hash_of(one.info)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
         return Made(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -88,7 +89,4 @@ def referring(
     request: GenerationRequest, adapters: Mapping[str, IPAdapter], look: Callable[[str], Tensor]
 ) -> tuple[Referring, ...]:
     """Those that a request asks for. `adapters`: of each of its slots; `look`: at a slot's picture."""
-    return tuple(
-        Referring(adapters[slot], one, lambda slot=slot: look(slot))  # type: ignore[misc]
-        for slot, one in there(request, Reference).items()
-    )
+    return tuple(Referring(adapters[slot], one, partial(look, slot)) for slot, one in there(request, Reference).items())

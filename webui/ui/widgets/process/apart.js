@@ -82,6 +82,7 @@ export class Apart {
       this.find(".fault").textContent = "";
       this.large = pixelsOf(image, SIDE);
       this.small = pixelsOf(image, SMALL);
+      URL.revokeObjectURL(url); // of a file of one's own
       this.#draw();
       this.#drawStrips();
     };
