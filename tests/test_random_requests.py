@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import NoneType
 
 import pytest
 
-from pipelines.leading import GUIDING_METHODS
+from pipelines.groups import Refiner, Tiles
+from pipelines.leading import GUIDING_METHODS, Reference
 from pipelines.sampling.samplers import SAMPLERS
 from tools.random_requests import PAIRS, TASKS, draw, prove
 
@@ -28,6 +30,8 @@ def test_the_drawing_covers_what_is_promised() -> None:
     assert any("<lora:alpha" in request.prompt and "<lora:beta" in request.prompt for request in requests)
     detailed = [request.detail for request in requests if request.detail is not None]
     assert {len(one.boxes.split(";")) for one in detailed} == {1, 2}
+    beside = {type(one.refiner or one.reference_1 or one.tiles) for one in requests if one.detail is not None}
+    assert beside == {Refiner, Reference, Tiles, NoneType}
     changed = [request.guiding for request in requests if request.guiding is not None]
     assert {one.limited for one in changed} == {one.freeu for one in changed} == {True, False}
     assert {one.method for one in changed} == set(GUIDING_METHODS)
@@ -36,7 +40,8 @@ def test_the_drawing_covers_what_is_promised() -> None:
 
 
 def test_random_requests_are_made_again_exactly(tmp_path: Path) -> None:
-    found = prove(tmp_path, count=10, seed=20261121)
+    found = prove(tmp_path, count=10, seed=20261615)
+    assert all(found["drawn"].values())  # a seed that draws something of everything
     assert found["requests_by_state"] == {"cancelled": 1, "done": 9}
     assert found["pictures"] >= 10
     assert found["others"] == []

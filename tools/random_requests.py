@@ -19,14 +19,14 @@ from PIL import Image, ImageDraw
 
 from pipelines.details import Detail
 from pipelines.engines.worker import WorkerEngine
-from pipelines.families.builtin import FOLDER
-from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint, Variation
-from pipelines.leading import BALANCES, GUIDING_METHODS, Control, Guiding, Reuse
-from pipelines.models.files.headers import read_header
+from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint, Refiner, Tiles, Variation
+from pipelines.leading import BALANCES, GUIDING_METHODS, Control, Guiding, Reference, Reuse
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
 from pipelines.types import TILINGS, GenerationRequest, Task
 from pipelines.upscaling.plain import OF_LATENTS, PLAIN
+from tools import random_files
+from tools.random_files import LORAS
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.kinds import House
@@ -39,7 +39,6 @@ SIDES = (64, 72, 80, 96, 112, 128)  # pixels
 TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")
 PAIRS = tuple((sampler, schedule) for sampler, spec in SAMPLERS.items() for schedule in spec.schedules)
 SIZES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8)  # of batches: large ones are rarer, as they take longer
-LORAS = ("alpha", "beta")
 PROMPTS = (
     "a red star",
     "a (green:1.3) house in the [snow]",
@@ -59,34 +58,11 @@ SOFT = 0.3  # of the masks
 REUSED = 0.15  # hand inner features from step to step
 DETAILED = 0.15  # have parts of the picture refined
 CONTROLLED = 0.15  # follow a map
+REFERRED = 0.15  # are to be like another picture
+TILED = 0.1  # are so large that the network sees them in parts
+REFINED = 0.1  # are begun by a larger model, and a refiner runs their last steps
 SECONDS = 0.4  # of the pictures from words alone have a second pass
 CANCELLED = 10  # every n-th request has several batches and is cancelled once the first is saved
-_ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
-_ROWS = 4  # of a LoRA's narrow side
-
-
-def write_loras(folder: Path) -> None:
-    """Two small real LoRAs for the built-in model: every attention of both its networks."""
-    from safetensors.numpy import save_file
-
-    for number, name in enumerate(LORAS):
-        numbers = np.random.default_rng(number)
-        tensors: dict[str, Any] = {}
-        for part, file, prefix in (
-            ("unet", "diffusion_pytorch_model.safetensors", "lora_unet_"),
-            ("text_encoder", "model.safetensors", "lora_te_text_model_"),
-        ):
-            for key, shape in read_header(FOLDER / part / file).shapes.items():
-                layer = key.removesuffix(".weight")
-                if len(shape) != 2 or "attn" not in layer or not layer.endswith(_ADAPTED):
-                    continue
-                down = numbers.standard_normal((_ROWS, shape[1])) * 0.1
-                up = numbers.standard_normal((shape[0], _ROWS)) * 0.1
-                called = prefix + layer.removeprefix("text_model.").replace(".", "_")
-                tensors[f"{called}.lora_down.weight"] = down.astype(np.float32)
-                tensors[f"{called}.lora_up.weight"] = up.astype(np.float32)
-                tensors[f"{called}.alpha"] = np.array(2.0, np.float32)
-        save_file(tensors, folder / f"{name}.safetensors")
 
 
 def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
@@ -122,7 +98,36 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             request = replace(request, reuse=Reuse(interval=choose.choice((2, 3)), start=start))
         request = _started(choose, request, TASKS[number % len(TASKS)])
         request = replace(request, detail=_detail(choose)) if choose.random() < DETAILED else request
-        yield replace(request, control_1=_control(choose, request)) if choose.random() < CONTROLLED else request
+        yield _led(choose, _tiled(choose, request) if choose.random() < TILED else request)
+
+
+def _tiled(choose: random.Random, request: GenerationRequest) -> GenerationRequest:
+    """One picture that just takes two parts."""
+    tiles, long = Tiles(side=256, overlap=choose.choice((0, 64, 128))), choose.choice((264, 288))
+    without: dict[str, Any] = {"hires": None, "reuse": None, "tiling": TILINGS[0]}
+    return replace(request, tiles=tiles, width=long, height=64, batch_size=1, steps=3, **without)
+
+
+def _led(choose: random.Random, request: GenerationRequest) -> GenerationRequest:
+    """By a map, by another picture, or by models beside which there are neither maps nor LoRAs here."""
+    if choose.random() < CONTROLLED:
+        request = replace(request, control_1=_control(choose, request))
+    if choose.random() < REFERRED:
+        request = replace(request, reference_1=_reference(choose))
+    if choose.random() >= REFINED:
+        return request
+    without: dict[str, Any] = {"control_1": None, "reference_1": None, "clip_skip": 1, "stop_after": 0, "steps": 6}
+    if request.hires is not None:
+        without["hires"] = replace(request.hires, steps=0)  # so many that both models run one
+    prompt = request.prompt.partition(" <lora:")[0]
+    refiner = Refiner(model=random_files.REFINER, switch_at=choose.choice((0.7, 0.8)))
+    return replace(request, model=random_files.BASE, prompt=prompt, refiner=refiner, **without)
+
+
+def _reference(choose: random.Random) -> Reference:
+    picture = _grain(choose, (choose.choice((40, 72)), 56))
+    start, end = choose.choice(((0.0, 1.0), (0.0, 0.6), (0.3, 1.0)))
+    return Reference(picture=picture, weight=choose.choice((0.3, 0.8, 1.2)), start=start, end=end)
 
 
 def _control(choose: random.Random, request: GenerationRequest) -> Control:
@@ -152,8 +157,7 @@ def _started(choose: random.Random, request: GenerationRequest, task: Task) -> G
     if task == "txt2img":
         return replace(request, hires=_second(choose)) if choose.random() < SECONDS else request
     size = (choose.choice(SIDES), choose.choice(SIDES))
-    noise = np.random.default_rng(choose.randrange(2**32)).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    picture = Image.blend(Image.fromarray(noise), Image.new("RGB", size, choose.choice(("red", "navy", "white"))), 0.7)
+    picture = Image.blend(_grain(choose, size), Image.new("RGB", size, choose.choice(("red", "navy", "white"))), 0.7)
     strength = choose.choice((0.5, 0.75, 1.0))
     init = InitImage(image=picture, strength=strength, resize_mode=choose.choice(RESIZE_MODES))  # type: ignore[arg-type]
     if task == "img2img":
@@ -169,6 +173,11 @@ def _started(choose: random.Random, request: GenerationRequest, task: Task) -> G
         soft=choose.random() < SOFT,
     )
     return replace(request, init=init, inpaint=inpaint)
+
+
+def _grain(choose: random.Random, size: tuple[int, int]) -> Image.Image:
+    noise = np.random.default_rng(choose.randrange(2**32)).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return Image.fromarray(noise)
 
 
 def _guiding(choose: random.Random) -> Guiding:
@@ -230,8 +239,7 @@ def _mask(choose: random.Random, size: tuple[int, int]) -> Image.Image:
 def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
     """Makes and saves the pictures of `count` requests, starts a new process, makes all again; what came of it."""
     models, outputs = folder / "models", folder / "outputs"
-    models.mkdir(parents=True)
-    write_loras(models)
+    random_files.write(models)
     found: dict[str, Any] = {"requests": count, "seed": seed}
     started = time.perf_counter()
     requests = list(draw(seed, count))
@@ -258,6 +266,9 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "variations of a seed": sum(request.variation is not None for request in requests),
         "ended early": sum(request.stop_after > 0 for request in requests),
         "that follow a map": sum(request.control_1 is not None for request in requests),
+        "that are to be like another": sum(request.reference_1 is not None for request in requests),
+        "with a refiner": sum(request.refiner is not None for request in requests),
+        "seen in parts": sum(request.tiles is not None for request in requests),
         "with refined details": sum(request.detail is not None for request in requests),
         "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),

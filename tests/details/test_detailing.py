@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.details import Detail
 from pipelines.errors import InvalidRequest, Kept
-from pipelines.groups import Hires, InitImage, Inpaint
+from pipelines.groups import Hires, InitImage, Inpaint, Tiles
 from pipelines.types import Batch, GenerationRequest, GenerationResult, Progress
 from tests.details.detectors import write_tiny
 from tests.engines.conftest import SMALL, batch_of, ignore
@@ -151,6 +151,24 @@ def test_behind_a_second_pass_and_an_inpainting(engine: Any) -> None:
     (plain,), (result,) = made(engine, replace(part, detail=None)), made(engine, part)
     assert result.image.size == (80, 72)
     around_is_as_before(plain, result, (50, 40, 70, 60))
+
+
+def test_behind_a_picture_in_tiles_a_box_is_seen_whole(engine: Any) -> None:
+    tiles = Tiles(side=256, overlap=64)
+    wide = replace(WISH, steps=2, width=320, tiles=tiles, detail=replace(DETAIL, boxes="150,8,40,44"))
+    seen: list[tuple[int, ...]] = []
+    (plain,) = made(engine, replace(wide, detail=None))
+    parts = engine.manager.get("builtin").parts
+    hook = parts.unet.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape[-2:])))
+    try:
+        (result,) = made(engine, wide)
+    finally:
+        hook.remove()
+    factor = parts.vae_factor
+    width, height = result.facts["details"]["made"][0]["size"]
+    assert seen == [(64 // factor, 256 // factor)] * 4 + [(height // factor, width // factor)]
+    around_is_as_before(plain, result, (150, 8, 190, 52))
+    assert made(engine, result.request)[0].image.tobytes() == result.image.tobytes()
 
 
 def test_steps_are_counted_over_all_boxes(engine: Any) -> None:

@@ -16,7 +16,7 @@ from pipelines.errors import Cancelled, ModelError, Note
 from pipelines.types import GenerationRequest, Progress
 from tests.engines.conftest import SMALL, batch_of, ignore
 from tests.lab.conftest import asked, opened
-from tests.models.clip import SIDE, write_tiny
+from tools.tiny_clip import SIDE, write_tiny
 from webui.lab.report import to_csv
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]

@@ -13,8 +13,8 @@ from pipelines.models import memory
 from pipelines.models.memory import Ways
 from pipelines.prompts.wish import wish_of
 from tests.engines.test_planning import PICTURE, WISH, card, engine, made
-from tests.models import ip_adapters
-from tests.models.clip import write_tiny
+from tools import tiny_adapters
+from tools.tiny_clip import write_tiny
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
@@ -139,7 +139,7 @@ def test_a_reference_picture_is_looked_at_by_every_way(
 
     info = engine.manager.get("tiny").info
     if not (folder := Path(info.path).parent / "ip").is_dir():
-        ip_adapters.write(folder, "plus", engine.manager.current.parts.unet, "plus")
+        tiny_adapters.write(folder, "plus", engine.manager.current.parts.unet, "plus")
         write_tiny(folder / "clip")
     wish = engine.named(replace(WISH, reference_1=Reference(picture=PICTURE, weight=1.5)))
     plain = made(engine, wish)[0].image.tobytes()

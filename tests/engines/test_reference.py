@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pipelines.details import Detail
 from pipelines.errors import InvalidRequest, OutOfMemory
 from pipelines.fields import there
-from pipelines.groups import Hires
+from pipelines.groups import Hires, InitImage, Inpaint
 from pipelines.leading import Reference
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
-from tests.models import ip_adapters
-from tests.models.clip import SIDE, write_tiny
+from tools import tiny_adapters
+from tools.tiny_clip import SIDE, write_tiny
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
@@ -42,7 +43,7 @@ class Tiny:
         self.engine, self.folder = engine, folder
         engine.generate(batch_of(replace(SMALL, steps=1), 7), ignore)
         self.parts = engine.manager.current.parts
-        self.paths = {kind: ip_adapters.write(folder / "ip", kind, self.parts.unet, kind) for kind in KINDS}
+        self.paths = {kind: tiny_adapters.write(folder / "ip", kind, self.parts.unet, kind) for kind in KINDS}
         self.encoder = write_tiny(folder / "clip")
 
     def made(self, request: GenerationRequest, **slots: Reference) -> Image.Image:
@@ -205,6 +206,28 @@ def test_both_passes_look_at_it(tiny: Tiny) -> None:
     assert apart(result.image, tiny.made(request)) > 5
 
 
+def test_a_box_that_is_repainted_looks_at_it_too(tiny: Tiny) -> None:
+    """As inpainting of the masked part alone does, with the same picture to be like."""
+    reference = Reference(picture=drawn(1), model="plain")
+    detail = Detail(boxes="16,16,32,32", strength=0.7, size=64)
+    result = tiny.result(replace(WISH, detail=detail), reference_1=reference)
+    plain = tiny.made(WISH, reference_1=reference)
+    mask = Image.new("L", plain.size)
+    mask.paste(255, (16, 16, 48, 48))
+    width, height = result.facts["details"]["made"][0]["size"]
+    by_hand = replace(
+        WISH,
+        width=width,
+        height=height,
+        init=InitImage(image=plain, strength=0.7),
+        inpaint=Inpaint(mask=mask, mask_grow=detail.grow, only_masked=True),
+    )
+    assert tiny.made(by_hand, reference_1=reference).tobytes() == result.image.tobytes()
+    assert apart(tiny.made(by_hand), result.image) > 5
+    again = tiny.engine.generate(batch_of(result.request, 7), ignore)[0]
+    assert again.image.tobytes() == result.image.tobytes()
+
+
 def test_the_plan_has_it_with_the_text_and_not_at_every_step(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     planned: list[Any] = []
     plain = tiny.engine._planner.ways
@@ -229,7 +252,7 @@ def test_beside_where_words_look_nothing_changes(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("change", ["lost", "other shape", "left over", "resampler"])
 def test_a_file_that_is_not_whole_is_one_sentence(tiny: Tiny, change: str) -> None:
-    tensors = ip_adapters.tensors(tiny.parts.unet, "plus")
+    tensors = tiny_adapters.tensors(tiny.parts.unet, "plus")
     if change == "lost":
         del tensors["ip_adapter.3.to_v_ip.weight"]
     elif change == "other shape":

@@ -13,8 +13,8 @@ from PIL import Image
 from pipelines.leading import Reference
 from pipelines.types import GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
-from tests.models import ip_adapters
-from tests.models.clip import SIDE, write_tiny
+from tools import tiny_adapters
+from tools.tiny_clip import SIDE, write_tiny
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 torch = pytest.importorskip("torch")
@@ -41,7 +41,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     engine = LocalEngine([folder], device="cpu", exact=True)
     engine.generate(batch_of(replace(WISH, steps=1), 7), ignore)
     for kind in ("plain", "plus"):
-        ip_adapters.write(folder / "ip", kind, engine.manager.current.parts.unet, kind)
+        tiny_adapters.write(folder / "ip", kind, engine.manager.current.parts.unet, kind)
     yield engine, write_tiny(folder / "clip"), folder
     engine.close()
 

@@ -11,9 +11,9 @@ import torch
 import transformers
 
 from tests.conditioning import CLOSE, conditioned, rounding
-from tests.models.clip import SIDE, write_tiny
 from tests.models.pipeline_folders import WIDTH, write_flux, write_sd3
 from tools.make_random_checkpoint import RandomModel
+from tools.tiny_clip import SIDE, write_tiny
 
 pytestmark = pytest.mark.torch
 

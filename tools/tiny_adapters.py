@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.models.clip import PROJECTED, WIDTH
+from tools.tiny_clip import PROJECTED, WIDTH
 
 WORDS, INNER = 4, 64
 
 
 def tensors(unet: Any, kind: str, seed: int = 1) -> dict[str, Any]:
-    """`kind`: "plain", "plus" or "full face", for this UNet and the encoder of `tests.models.clip`."""
+    """`kind`: "plain", "plus" or "full face", for this UNet and the encoder of `tools.tiny_clip`."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
