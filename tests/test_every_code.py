@@ -22,7 +22,8 @@ FAMILIES = {
              - {"pickle", "unknown"},
     "type_": {"int", "float", "str", "bool", "dict", "object"},  # of JSON, as Python calls them
     # of a file in a record
-    "role_": {"model", "refiner", "vae", "lora", "embedding", "upscaler", "control", "reference", "encoder"},
+    "role_": {"model", "refiner", "vae", "lora", "embedding", "upscaler", "control", "reference", "encoder",
+              "detector"},
     "the_": {"text_encoder", "vae"},  # what a checkpoint must have
 }  # fmt: skip
 # Calls that are handed a code by name: the function, which of its arguments, and the values that it adds.
@@ -42,6 +43,7 @@ SAME = {
     "lab_field",
     "library_place",
     "inside",
+    "missing_file",
     "missing_lora",
     "form_field",
     "model_unusable",

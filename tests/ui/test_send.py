@@ -54,6 +54,31 @@ def test_a_model_that_is_not_here_is_told(sender: Sender, tmp_path: Path) -> Non
     assert "lighthouse-v3" in say(notes["sent_missing"], "zh")
 
 
+def test_every_file_beside_the_model_that_is_not_here_is_told(sender: Sender, tmp_path: Path) -> None:
+    """Already when a text is pasted, and not first at Generate."""
+    more = "Hires upscale: 2, Hires upscaler: 4x-none, Denoising strength: 0.5, "
+    more += "ADetailer model: face_none.pt, ADetailer model 2nd: hand_none.pt, Refiner: fine-none, "
+    more += "Refiner switch at: 0.8, "
+    more += 'ControlNet 0: "Module: canny, Model: canny-none [0123abcd], Weight: 1", '
+    more += 'ControlNet 1: "Module: ip-adapter-auto, Model: adapter-none [0123abcd], Weight: 1"'
+    notes = told(sender, saved(tmp_path, "a\nSteps: 9, " + more))
+    names = [str(one.values["name"]) for one in notes["sent_missing"].values["names"]]
+    assert sorted(names) == ["4x-none", "adapter-none", "canny-none", "face_none.pt", "fine-none"]
+    assert {"sent_map_missing", "sent_reference_missing"} <= set(notes)
+    sentence = say(notes["sent_missing"], "en")
+    assert "detector face_none.pt" in sentence
+    assert "ControlNet canny-none" in sentence
+    assert "检测器 face_none.pt" in say(notes["sent_missing"], "zh")
+    there = "Hires upscale: 2, Hires upscaler: Latent, Denoising strength: 0.5, ADetailer model: None"
+    assert "sent_missing" not in told(sender, saved(tmp_path, f"a\nSteps: 9, {there}"))
+
+
+def test_a_pasted_text_tells_so_too(ui: Page) -> None:
+    text = "a star\nSteps: 9, Sampler: Euler, ADetailer model: face_none.pt, ADetailer confidence: 0.3"
+    answer = ui.call("text_read", {"drop_anywhere": {"text": text}})
+    assert answer["form_live"]["line"] == "Not here: detector face_none.pt."
+
+
 def test_a_picture_that_names_no_model_is_told_of_too(sender: Sender, tmp_path: Path) -> None:
     assert "sent_model_kept" in told(sender, saved(tmp_path, "a\nSteps: 9, Seed: 77"))
 

@@ -31,6 +31,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "missing_model": ("model {name}", "模型 {name}"),
     "missing_lora": ("LoRA {name}", "LoRA {name}"),
+    "missing_file": ("{what} {name}", "{what} {name}"),
     "sent_nothing": ("This picture does not hold settings we know.", "这张图片不含可识别的生成参数。"),
     "sent_missing": ("Not here: {names}.", "此处没有：{names}。"),
     "sent_model_kept": (

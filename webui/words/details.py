@@ -79,5 +79,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Nothing was found to refine: the picture is as it was made.",
         "没有找到需要修复的部分：图片保持原样。",
     ),
+    "role_detector": ("detector", "检测器"),
     "noun_detector": ("a detector", "检测器"),
 }

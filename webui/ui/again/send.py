@@ -114,7 +114,7 @@ class Sender:
     def as_text(self, text: str, language: Language) -> Updates:
         """The form that a `parameters` text tells of, on the tab that is open."""
         back = metadata.read_text(text)
-        told = [*self._told_of_files(back), *_told_of_batch(back)] if back.fields else [Note("sent_nothing")]
+        told = [*self._told_of_files(back), *_told_of_pictures(back, {})] if back.fields else [Note("sent_nothing")]
         if "model" not in back.fields:  # settings of no picture: they are for the form's own
             told = [note for note in told if note.code != "sent_model_kept"]
         return self.space.form.apply(self._known(back, own_fields(back))) | self._telling(told, language)
@@ -152,15 +152,17 @@ class Sender:
         return (*self._told_of_files(back), *self._told_of_start(back, path), *_told_of_batch(back))
 
     def missing(self, back: ReadBack) -> list[Note]:
-        """The model and the LoRAs that another program's picture names and that are not here; of our own the hashes
-        of the record tell better."""
+        """The files that another program's picture names and that are not here; of our own the hashes of the record
+        tell better."""
         models = [back.fields[name] for name in ("model", "refiner_model") if name in back.fields]
         found = [Note("missing_model", name=str(name)) for name in models if not self._can_run(name)]
         loras = parse(str(back.fields.get("prompt", ""))).loras
         adapters = self.house.service.adapters()
         here = {name.casefold() for one in adapters for name in (one.name, Path(one.path).stem)}
         gone = dict.fromkeys(lora.name for lora in loras if lora.name.casefold() not in here)
-        return [*found, *(Note("missing_lora", name=name) for name in gone)]
+        files = files_of(self.house).missing(back.fields)
+        others = [Note("missing_file", what=Note(f"role_{role}"), name=name) for role, name in files]
+        return [*found, *(Note("missing_lora", name=name) for name in gone), *others]
 
     def _told_of_files(self, back: ReadBack) -> list[Note]:
         """Of the files it was made with, and what was not understood."""
@@ -175,9 +177,7 @@ class Sender:
         return found
 
     def _told_of_start(self, back: ReadBack, path: Path) -> list[Note]:
-        files = self._picture_files(back, path)
-        found = [Note("sent_map_missing")] if _lacks(back, files, SLOTS) else []
-        found += [Note("sent_reference_missing")] if _lacks(back, files, REFERENCES) else []
+        found = _told_of_pictures(back, self._picture_files(back, path))
         if task_of(back) == "txt2img" or self._inputs(back, path):
             return found
         return [Note("sent_start_missing"), *found]
@@ -252,6 +252,12 @@ def _lacks(back: ReadBack, files: Mapping[str, Path | None], slots: Iterable[str
     """Whether a picture of one of these is not here."""
     there = [files[slot] for slot in slots if slot in files]
     return None in there or (not there and any(f"{slot}_model" in back.fields for slot in slots))
+
+
+def _told_of_pictures(back: ReadBack, files: Mapping[str, Path | None]) -> list[Note]:
+    """Of those beside the one that is started from."""
+    found = [Note("sent_map_missing")] if _lacks(back, files, SLOTS) else []
+    return [*found, Note("sent_reference_missing")] if _lacks(back, files, REFERENCES) else found
 
 
 def _told_of_batch(back: ReadBack) -> list[Note]:

@@ -15,8 +15,8 @@ from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
 from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.ui.generate import reference_form
-from webui.ui.generate.adapters import detector_choices, refiner_choices, upscaler_choices, vae_choices, with_refiner
-from webui.ui.generate.control_form import ControlPart, build_controls, control_choices, with_known
+from webui.ui.generate.adapters import Files, detector_choices, refiner_choices, upscaler_choices, vae_choices
+from webui.ui.generate.control_form import ControlPart, build_controls, control_choices
 from webui.ui.generate.controls import (
     PLACE,
     Form,
@@ -129,28 +129,6 @@ class Extras:
                 for name, there in files.looking.items()
             },
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """What lies in the models folders beside models, as the form offers it."""
-
-    adapters: tuple[ModelInfo, ...]
-    upscalers: tuple[str, ...]
-    refiners: tuple[ModelInfo, ...]
-    controls: tuple[ModelInfo, ...]
-    detectors: tuple[str, ...] = ()
-    references: tuple[ModelInfo, ...] = ()
-    encoders: tuple[ModelInfo, ...] = ()
-
-    @property
-    def looking(self) -> dict[str, tuple[ModelInfo, ...]]:
-        """By the field of a reference picture that names one."""
-        return dict(zip(reference_form.FILES, (self.references, self.encoders), strict=True))
-
-    def known(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The same fields, with what the form begins with for each file that is not here, as far as they name one."""
-        return reference_form.with_known(with_known(with_refiner(fields, self.refiners), self.controls), self.looking)
 
 
 OWN = "own"  # the shape of the picture that is started from

@@ -15,10 +15,10 @@ from pipelines import families
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import model_defaults
 from webui.jobs.maps import PICTURES
+from webui.ui.generate.adapters import Files
 from webui.ui.generate.controls import PLACE, Form
 from webui.ui.generate.form import (
     SHAPES,
-    Files,
     build_mask,
     build_model,
     build_prompts,

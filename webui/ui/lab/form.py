@@ -34,8 +34,9 @@ from webui.lab.questions import (
     Weights,
 )
 from webui.lab.ranges import numbers
+from webui.ui.generate.adapters import Files
 from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, typed, whole
-from webui.ui.generate.form import Files, build_start, picture_box
+from webui.ui.generate.form import build_start, picture_box
 from webui.ui.generate.reference_form import build_reference
 from webui.ui.inputs import Checkbox, CheckboxGroup, Dropdown, NumberBox, TextBox
 from webui.ui.labels import word
