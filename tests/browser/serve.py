@@ -5,6 +5,7 @@ Prints the link to it once it answers; ends when its standard input does.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -68,6 +69,7 @@ def main(folder: Path, seconds_per_step: float) -> None:
             sys.stdin.read()
             server.should_exit = True
 
+        gc.freeze()  # as the program does
         threading.Thread(target=until_told, daemon=True).start()
         print(link(port, TOKEN), flush=True)
         server.run(sockets=[listener])

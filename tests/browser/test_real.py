@@ -26,6 +26,7 @@ def test_from_words_to_inpainting_to_the_same_pixels_again(visits: Visits, serve
     page = visits.open()
     generate(page, prompt="a red star on a blue background", seed=7, batch_size=1, steps=6)
     page.locator("#form_to_img2img").click()
+    expect(page.locator("#form_image img")).to_be_visible()
     generate(page, prompt="a green tree", seed=8, batch_size=2, steps=6)
     page.locator("#form_to_inpaint").click()
     expect(page.locator("#form_painter canvas")).to_be_visible()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from pipelines.errors import Note, Unavailable
 from tests.ui.conftest import Page
 from webui.kept.forms import Forms
+from webui.ui.inputs import Picture, Slider
 
 
 def config_of(page: Page, language: str = "en") -> dict[str, Any]:
@@ -85,3 +88,9 @@ def test_what_one_page_changes_stays_when_another_changes_something_else(ui: Pag
     assert (found["form_prompt"]["value"], found["form_steps"]["value"]) == ("of the first page", 9)
     ui.call("form_keep", {**second, "form_faults": told, "form_prompt": "of the second"})
     assert ui.call("form_find")["form_prompt"]["value"] == "of the second"
+
+
+def test_what_a_constructor_takes_is_looked_up_once(ui: Page) -> None:
+    kinds = (gr.Row, gr.Image, gr.Dropdown, gr.HTML, Slider, Picture)
+    for constructor in [kind.__init__ for kind in kinds]:
+        assert inspect.signature(constructor) is inspect.signature(constructor)

@@ -4,12 +4,14 @@ one sentence of `webui.words`. A page that was open before may well offer what i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.data_classes import ImageData
 
 from pipelines.kinds import shown
@@ -121,3 +123,17 @@ def _without_files(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_files(one) for name, one in value.items() if not (name == "meta" and "path" in value)}
     return value
+
+
+def remember_signatures(kind: type[Block] = Block) -> None:
+    """Of every component's constructor: gradio asks for them anew at each update of each component, and half of the
+    seconds of an answer went there. `inspect.signature` takes what a function has as `__signature__`."""
+    constructor = vars(kind).get("__init__")
+    while constructor is not None:
+        constructor.__signature__ = inspect.signature(constructor)
+        constructor = getattr(constructor, "__wrapped__", None)
+    for narrower in kind.__subclasses__():
+        remember_signatures(narrower)
+
+
+remember_signatures()

@@ -7,6 +7,7 @@ here instead, in the order they were wired, on the values the page has; the page
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import gradio as gr
@@ -33,9 +34,29 @@ async def opened(page: bytes, scope: Scope) -> bytes:
     return b"".join([above, before, written.encode(), after, below])
 
 
+class _Answer(SessionState):
+    """What a component is while one page is answered. Gradio's also gathers what each of them would be shown with,
+    which nobody asks here."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        self.blocks_config = copy(blocks.default_config)
+        self.state_data, self._state_ttl, self.is_closed = {}, {}, False
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        known = self.blocks_config.blocks.get(key)
+        kept = self.state_data if known is not None and known.stateful else self.blocks_config.blocks
+        kept[key] = value
+
+    def _update_config(self, key: int) -> None:
+        return
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        return
+
+
 class _Opening:
     def __init__(self, blocks: gr.Blocks, config: dict[str, Any]) -> None:
-        self._blocks, self._state = blocks, SessionState(blocks)
+        self._blocks, self._state = blocks, _Answer(blocks)
         self._props = {one["id"]: one["props"] for one in config["components"]}
         self._events = {one["id"]: one for one in config["dependencies"]}
 

@@ -7,6 +7,7 @@ import { Lists } from "./lists.js";
 import { KeptPictures } from "./pictures.js";
 import { listen as tellOfRuns } from "./notify.js";
 import { rememberPrompts } from "./left.js";
+import { keepStill } from "./still.js";
 import { typeInto } from "../shared/dom.js";
 
 const LANGUAGE = "seedprint-language";
@@ -86,6 +87,7 @@ function dropped(event) {
   if ([...(event.dataTransfer?.types ?? [])].includes("Files")) event.preventDefault();
 }
 
+keepStill(window.gradio_config);
 speakTo(chinese ? "zh-CN" : "en");
 document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
