@@ -31,6 +31,14 @@ def test_the_tab_that_was_open_is_open(visits: Visits) -> None:
     open_tab(page, "Inpaint")
     again(page)
     expect(page.locator("body")).to_have_attribute("data-task", "inpaint")
+    page.go_back()
+    expect(page.locator("body")).to_have_attribute("data-page", "history")
+    page.go_forward()
+    expect(page.locator("body")).to_have_attribute("data-task", "inpaint")
+    for _ in range(2):
+        page.go_back()
+    expect(page.locator("body")).to_have_attribute("data-task", "txt2img")
+    expect(page.locator("body")).to_have_attribute("data-page", "workspace")
     address = page.url.partition("#")[0]
     page.goto("about:blank")
     page.goto(f"{address}#nosuch")

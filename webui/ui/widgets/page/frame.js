@@ -31,6 +31,11 @@ function openPanel() {
   return panels.find((panel) => panel.style.display !== "none"); // holds for what the overflow menu opened too
 }
 
+function openTab(page) {
+  const tab = document.getElementById(`tab_${page}-button`);
+  if (tab?.getAttribute("aria-selected") !== "true") tab?.click();
+}
+
 export class Frame {
   constructor() {
     this.page = "";
@@ -56,7 +61,8 @@ export class Frame {
   #turn(page) {
     const isBack = isTask(page) && Boolean(this.page) && !isTask(this.page);
     // a page that loads again opens where it was; one whose address names another tab is about to open that
-    if (this.page || (location.hash && !pageAsked())) history.replaceState(history.state, "", `#${page}`);
+    if (this.page && location.hash !== `#${page}`) history.pushState(history.state, "", `#${page}`);
+    else if (location.hash && !pageAsked()) history.replaceState(history.state, "", `#${page}`);
     this.page = page;
     if (isTask(page)) this.task = page;
     document.body.dataset.page = isTask(page) ? "workspace" : page;
@@ -122,7 +128,7 @@ export class Frame {
       if (matchMedia(PHONE).matches) document.querySelector("#canvas_column")?.scrollIntoView();
     });
     document.addEventListener("seedprint:live", ({ detail }) => this.follow(detail));
-    addEventListener("hashchange", () => document.getElementById(`tab_${pageAsked()}-button`)?.click());
+    addEventListener("hashchange", () => openTab(pageAsked() || TASKS[0])); // the browser's Back among others
     this.look();
   }
 }
