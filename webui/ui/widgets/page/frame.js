@@ -60,15 +60,19 @@ export class Frame {
 
   #turn(page) {
     const isBack = isTask(page) && Boolean(this.page) && !isTask(this.page);
-    // a page that loads again opens where it was; one whose address names another tab is about to open that
-    if (this.page && location.hash !== `#${page}`) history.pushState(history.state, "", `#${page}`);
-    else if (location.hash && !pageAsked()) history.replaceState(history.state, "", `#${page}`);
+    this.#name(page);
     this.page = page;
     if (isTask(page)) this.task = page;
     document.body.dataset.page = isTask(page) ? "workspace" : page;
     document.body.dataset.task = this.task;
     this.show(this.task === "inpaint" ? "paint" : "result");
     if (isBack) document.dispatchEvent(new CustomEvent("seedprint:back"));
+  }
+
+  /** In the address: a page that loads again opens where it was, and Back leads to the tab before. */
+  #name(page) {
+    if (this.page && location.hash !== `#${page}`) history.pushState(history.state, "", `#${page}`);
+    else if (location.hash && !pageAsked()) history.replaceState(history.state, "", `#${page}`);
   }
 
   /** What the canvas shows on Inpaint: "paint", the picture with its mask, or "result". */
