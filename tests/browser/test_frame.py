@@ -226,6 +226,17 @@ def test_the_task_is_changed_without_the_program(visits: Visits, tmp_path: Any) 
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == []
 
 
+def test_details_are_sent_to_where_they_are_set(visits: Visits) -> None:
+    """What is folded in comes into view, though it was never opened before."""
+    page = visits.open()
+    generate(page, prompt="a red star", steps=4, batch_size=1, seed=71)
+    expect(page.locator("#form_detail_boxes")).to_have_count(0)
+    page.locator("#form_to_detail").click()
+    expect(page.locator("#form_detail_boxes")).to_be_in_viewport()
+    expect(live(page)).to_contain_text("Ready to refine details")
+    expect(page.locator("#form_detail input[type=checkbox]")).to_be_checked()
+
+
 def test_stars_and_a_deletion_that_is_undone(visits: Visits, served: Served) -> None:
     page = visits.open()
     generate(page, steps=2, batch_size=2, seed=110)
@@ -344,7 +355,7 @@ def test_tab_comes_to_the_strip_once(visits: Visits) -> None:
     generate(page, prompt="a red star", steps=2, batch_size=3, seed=20)
     cells = page.locator("#canvas .strip button.run")
     expect(cells).to_have_count(4)  # with the grid
-    assert sum(one.get_attribute("tabindex") == "0" for one in page.locator("#canvas .strip button").all()) == 1
+    expect(page.locator("#canvas .strip button[tabindex='0']")).to_have_count(1)
     cells.nth(0).focus()
     page.keyboard.press("ArrowRight")
     expect(cells.nth(1)).to_be_focused()

@@ -12,6 +12,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.errors import Note
+from pipelines.types import ModelInfo
+from webui.archive import metadata
 from webui.ui.again.send import Sender
 from webui.ui.layout import house_of
 from webui.words import LANGUAGES, say
@@ -110,6 +112,49 @@ def test_one_of_a_batch_and_a_start_picture_that_is_gone_are_told(ui: Page, send
     assert answer["way"] == "img2img"
     assert (value_of(answer["form_seed"]), value_of(answer["form_batch_size"])) == (11, 1)
     assert "picture that it was made from is not here" in answer["form_live"]["line"]
+
+
+def test_detail_makes_it_once_more_and_refines(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = run(ui, "txt2img", prompt="a cat", seed=31, steps=4, batch_size=2)
+    sent = {"place": large(ui, status, "detail", 1)["place"], "send": "detail"}
+    answer = ui.call("form_send", {"canvas": sent})
+    assert answer["way"] == "txt2img"
+    assert answer["form_live"]["at"] == "detail_boxes"
+    assert "say where" in answer["form_live"]["line"]
+    assert "computed together with others" in answer["form_live"]["line"]
+    fields = {f"form_{name}" for name in ("prompt", "seed", "steps", "batch_size", "detail", "width", "height")}
+    shown = {name: value_of(answer[name]) for name in fields}
+    assert (shown["form_seed"], shown["form_batch_size"], shown["form_detail"]) == (32, 1, True)
+    again = ui.generate("txt2img", {**shown, "form_detail_boxes": "0,0,32,32"}).saved[0]
+    before, after = (metadata.read(one.path).record for one in (status.saved[1], again))
+    assert before is not None
+    assert after is not None
+    same = {name: one for name, one in before.settings.items() if name not in ("detail", "batch_size")}
+    assert same.items() <= after.settings.items()
+    assert after.settings["detail"]["boxes"] == "0,0,32,32"
+
+    finder = ModelInfo(name="finder", family="unknown", path="x", kind="detector")
+    monkeypatch.setattr(ui.parts.service, "detectors", lambda: (finder,))
+    answer = ui.call("history_send", {"history_view": sent})
+    assert value_of(answer["form_detail_detector"]) == "finder"
+    assert "finder looks for them" in answer["form_live"]["line"]
+    place = again.path.relative_to(ui.outputs).as_posix()
+    answer = ui.call("form_send", {"canvas": {"place": place, "send": "detail"}})  # one that has details keeps its own
+    assert value_of(answer["form_detail_boxes"]) == "0,0,32,32"
+    assert value_of(answer["form_detail_detector"]) == "none"
+
+
+def test_details_of_a_picture_that_does_not_say_how_it_was_made_are_painted(ui: Page) -> None:
+    Image.new("RGB", (64, 64)).save(ui.outputs / "plain.png")
+    made = run(ui, "txt2img", seed=3).saved[0].path
+    larger = ui.finished(ui.parts.service.submit_upscale(made, by=1.5)).saved[0].path
+    for path in (ui.outputs / "plain.png", larger):
+        place = path.relative_to(ui.outputs).as_posix()
+        answer = ui.call("form_send", {"canvas": {"place": place, "send": "detail"}})
+        assert answer["way"] == "inpaint"
+        assert set(answer["form_painter"]) == {"source", "url"}
+        assert value_of(answer["form_only_masked"]) is True
+        assert "Paint what is to be refined" in answer["form_live"]["line"]
 
 
 def test_a_picture_without_settings_says_so(sender: Sender, tmp_path: Path) -> None:

@@ -42,6 +42,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ready for {count} variations of strength {strength}: press Generate. Undo or Defaults switches them off.",
         "已准备 {count} 张强度 {strength} 的变体：请点“生成”。变体会一直开着，直到“撤销”或“默认设置”。",
     ),
+    "sent_to_detail": (
+        "Ready to refine details: say where, or choose a detector, and press Generate. All else stays as it is.",
+        "已准备修复细节：请填写区域或选择检测器，然后点“生成”。其余部分保持原样。",
+    ),
+    "sent_to_detail_found": (
+        "Ready to refine details: press Generate, and {detector} looks for them. All else stays as it is.",
+        "已准备修复细节：点“生成”后由 {detector} 查找。其余部分保持原样。",
+    ),
+    "sent_to_detail_painted": (
+        "Paint what is to be refined and press Generate: that part alone is repainted, larger.",
+        "请涂出要修复的部分，然后点“生成”：只有该部分会放大重绘。",
+    ),
     "sent_not_understood": ("Not understood: {names}.", "未能识别：{names}。"),
     "sent_start_missing": (
         "The picture that it was made from is not here: choose one to start from.",

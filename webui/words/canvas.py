@@ -37,6 +37,8 @@ CANVAS_WORDS: dict[str, tuple[str, str]] = {
     "check_hint": ("Makes it again now and compares every pixel", "立即重新生成并逐像素比较"),
     "reuse_seed": ("Reuse seed", "沿用种子"),
     "vary": ("Vary", "变体"),
+    "to_detail": ("Details", "细节"),
+    "to_detail_hint": ("Refine parts of it: faces, hands, anything", "修复局部：人脸、手等"),
     "reuse_all": ("Reuse all", "沿用全部"),
     "to_process": ("Process", "过程"),
     "to_process_hint": ("How it came out of noise", "它如何从噪声中生成"),

@@ -81,6 +81,7 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "next": ("Next picture", "下一张"),
     "to_img2img": ("To img2img", "发送到图生图"),
     "to_inpaint": ("To Inpaint", "发送到局部重绘"),
+    "to_detail": ("Refine details", "修复细节"),
     "to_again": ("To the Make again tab", "发送到重现页"),
     "to_looks": ("Where words look", "词语看向哪里"),
     "to_run": ("Use its settings", "使用其参数"),

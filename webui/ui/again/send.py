@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from pipelines.control.preprocessing import PREPROCESSORS
+from pipelines.details import BY_HAND
 from pipelines.errors import Note, SeedprintError
 from pipelines.fields import flat
 from pipelines.groups import SEED_END, Variation
@@ -106,10 +107,10 @@ class Sender:
         told = self._telling(self.told_of_run(path), language)
         return self.open(task_of(back)) | shown | self._inputs(back, path) | self._pictures(back, path) | told
 
-    def _telling(self, notes: Iterable[Note], language: Language) -> Updates:
-        """Above the canvas."""
+    def _telling(self, notes: Iterable[Note], language: Language, **brought: str) -> Updates:
+        """Above the canvas. `brought`: `at`, the field that comes into view."""
         told = " ".join(say(note, language) for note in notes)
-        return {self.space.live: {"state": "told", "line": told} if told else {}}
+        return {self.space.live: {"state": "told", "line": told, **brought} if told else {}}
 
     def as_text(self, text: str, language: Language) -> Updates:
         """The form that a `parameters` text tells of, on the tab that is open."""
@@ -128,6 +129,7 @@ class Sender:
             "run": self.as_run,
             "seed": lambda path, _: self.seed(path),
             "vary": self.as_variations,
+            "detail": self.as_detailed,
             "process": lambda path, _: self.open("process") | {self.process: chosen(self.house, path)},
         }
 
@@ -137,6 +139,22 @@ class Sender:
         varied = {"variation": True, "batches": VARIATIONS, **flat(variation)}
         told = [*self.told_of_run(path), Note("sent_to_vary", count=VARIATIONS, strength=variation.strength)]
         return self.as_run(path, language) | self.space.form.apply(varied) | self._telling(told, language)
+
+    def as_detailed(self, path: Path, language: Language) -> Updates:
+        """The form that makes the picture once more, as it is, and then refines details of it; of one that does not say
+        how it was made, or was made larger since, that repaints what is painted."""
+        back, form = metadata.read(path), self.space.form
+        if not back.fields or (back.record is not None and back.record.settings.get("upscale")):
+            told = self._telling([Note("sent_to_detail_painted")], language)
+            return self.as_source(path, "inpaint") | form.apply({"only_masked": True}) | told
+        boxes, detector = (back.fields.get(f"detail_{name}") for name in ("boxes", "detector"))
+        if not boxes and detector in (None, BY_HAND):
+            detector = next((one.name for one in self.house.service.detectors()), BY_HAND)
+        wanted = {"detail": True, "detail_boxes": boxes or "", "detail_detector": detector}
+        looks = not boxes and detector != BY_HAND
+        ready = Note("sent_to_detail_found", detector=detector) if looks else Note("sent_to_detail")
+        told = self._telling([*self.told_of_run(path), ready], language, at="detail_boxes")
+        return self.as_run(path, language) | form.apply(wanted) | told
 
     def seed(self, path: Path) -> Updates:
         """Only the picture's seed."""

@@ -65,6 +65,7 @@ class HistoryHandlers:
             "inpaint": lambda path, _: sender.as_source(path, "inpaint"),
             "again": lambda path, _: sender.open("again") | {again.image: str(path)},
             "run": sender.as_run,
+            "detail": sender.as_detailed,
         }
 
     def send(self, value: Any, request: gr.Request) -> Updates:

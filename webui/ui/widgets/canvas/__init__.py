@@ -17,7 +17,7 @@ class Canvas(Widget):
     Value from the server: {"items": this run's, [{"id": place below the outputs folder, "picture": its id, "url",
     "thumb", "label", "text"}], "selected": place among them}. From the browser: {"place": below the outputs folder, of
     the picture that is shown, "send": "img2img" | "inpaint" | "again" | "run" | "seed" |
-    "vary" | "process"}.
+    "vary" | "detail" | "process"}.
     Events: `select`, the picture is sent on its way; `expand`, where do its words look? Recent pictures it fetches from
     `webui.http.history` itself; what is seen in mid-run it hears of from `Live`.
     """

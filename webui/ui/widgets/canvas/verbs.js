@@ -3,7 +3,7 @@ import { copyPicture, copyText } from "../shared/copying.js";
 import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "../history/cells.js";
 
-const HINTS = new Set(["compare", "to_looks", "to_again", "to_process"]); // told on the button itself
+const HINTS = new Set(["compare", "to_looks", "to_again", "to_detail", "to_process"]); // told on the button itself
 
 const SENT = {
   to_again: "again",
@@ -12,6 +12,7 @@ const SENT = {
   reuse_seed: "seed",
   reuse_all: "run",
   vary: "vary",
+  to_detail: "detail",
   to_process: "process",
 };
 

@@ -13,18 +13,29 @@ export function placeOf(field, task) {
 
 const isShown = (element) => Boolean(element?.offsetParent);
 
+/** What the element is folded in, the outer ones first. One that was never opened holds nothing yet: its name tells. */
+function foldsOf(id) {
+  const all = [...document.querySelectorAll("#form_more, [id^=form_][id$=_fold]")];
+  const element = document.getElementById(id);
+  if (element) return all.filter((fold) => fold.contains(element));
+  const own = all.filter((fold) => fold.id.endsWith("_fold") && id.startsWith(fold.id.replace(/_fold$/, "")));
+  return own.length ? own : all.filter((fold) => fold.id === "form_more");
+}
+
 /** The element, once what it is folded in has been opened. */
 async function unfolded(id) {
   const found = () => document.getElementById(id);
-  if (isShown(found())) return found();
-  const folds = found()
-    ? [found().closest("#form_more, [id^=form_][id$=_fold]")]
-    : [document.getElementById("form_more")];
-  folds[0]?.querySelector(".label-wrap:not(.open)")?.click();
   for (let look = 0; look < LOOKS && !isShown(found()); look += 1) {
+    for (const fold of foldsOf(id)) fold.querySelector(":scope > .label-wrap:not(.open)")?.click();
     await new Promise((go) => setTimeout(go, WAITS));
   }
   return found();
+}
+
+/** Brings a field into view. */
+export async function bring(field, task) {
+  const element = await unfolded(placeOf(field, task));
+  element?.scrollIntoView({ block: "center" });
 }
 
 export class Marks {

@@ -4,7 +4,7 @@ import { make, makeButton } from "../shared/dom.js";
 import { fiveStars } from "./cells.js";
 import { enlarge } from "./enlarging.js";
 
-const WAYS = { to_img2img: "img2img", to_inpaint: "inpaint", to_run: "run", to_again: "again" };
+const WAYS = { to_img2img: "img2img", to_inpaint: "inpaint", to_detail: "detail", to_run: "run", to_again: "again" };
 
 export class Verbs {
   /** `large`: the Large whose picture it is. */

@@ -1,3 +1,4 @@
+import { bring } from "../faults/marks.js";
 import { finder, onPage, rest } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 import { lookOf, titleOf } from "./view.js";
@@ -119,6 +120,7 @@ export function mount(parts, { words, main = false, kept = "", stops = [], start
   watch("value", () => {
     wish.answered();
     draw();
+    if (props.value?.at) bring(props.value.at, window.seedprintTask());
   });
   if (!main) return;
   onPage(element, "seedprint:gone", () => wish.gone());
