@@ -50,6 +50,21 @@ def test_apart_and_together(visits: Visits, tmp_path: Path) -> None:
     expect(view.locator(".guided figure")).to_have_count(3)
 
 
+def test_an_experiment_with_the_settings_of_a_picture(visits: Visits) -> None:
+    page = visits.open()
+    generate(page, prompt="a red star", steps=6, batch_size=1)
+    page.locator("#form_to_process").click()
+    card = page.locator("#process_experiments [data-which=prompts]")
+    card.get_by_role("button").click()
+    expect(card.locator(".told")).to_have_text("A second prompt is needed.")
+    card.locator(".other-prompt").fill("a blue fish")
+    card.get_by_role("button").click()
+    expect(card.locator(".told")).to_have_text("6 pictures.")
+    expect(card.locator(".strip")).to_have_count(2)
+    expect(card.locator("img")).to_have_count(12)
+    expect(card.locator("tbody tr")).to_have_count(2)
+
+
 def test_a_file_of_ones_own_is_taken_apart_without_the_program(visits: Visits, tmp_path: Path) -> None:
     page = visits.open()
     page.locator("#frame").get_by_role("tab", name="Process").click()

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { placed } from "../../webui/ui/widgets/experiments/curve.js";
 import * as diffusion from "../../webui/ui/widgets/process/diffusion.js";
 
 const endOf = (schedule) => diffusion.alphasBarOf(diffusion.betasOf(schedule)).at(-1);
@@ -41,4 +42,11 @@ test("one step is as many single steps, up to rounding", () => {
   }
   const none = diffusion.steppedOf(picture, diffusion.betasOf("scaled"), 0, diffusion.randomOf(3));
   assert.equal(none.apart, 0);
+});
+
+test("a curve goes from its foot to its top and over the whole width", () => {
+  const points = placed(["1", "2", "3"], [0, 0.5, 1], 1);
+  assert.ok(points[0][0] < points[1][0] && points[1][0] - points[0][0] === points[2][0] - points[1][0]);
+  assert.ok(points[0][1] > points[1][1] && points[0][1] - points[1][1] === points[1][1] - points[2][1]);
+  assert.equal(placed(["1"], [1], 1).length, 1);
 });

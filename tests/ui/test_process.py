@@ -13,6 +13,7 @@ from PIL import Image
 from pipelines.watching import VIEWS
 from webui.process.film import DIFFERENCE, FRAME, LAST, film, moving, strip
 from webui.ui.layout import house_of
+from webui.ui.process.experiments import ExperimentsCard
 from webui.ui.process.tab import ProcessHandlers
 
 from .conftest import Page
@@ -39,6 +40,19 @@ def told(ui: Page) -> Any:
         return list(ProcessHandlers(tab).show(value, request))
 
     return show
+
+
+@pytest.fixture
+def tried(ui: Page) -> Any:
+    """What the button of an experiment yields, likewise."""
+    view: Any = "view"
+    card = ExperimentsCard(house_of(ui.parts), ui.parts.lab, view)
+
+    def run_it(value: Any, wish: Any, language: str = "en") -> list[dict[str, Any]]:
+        request: Any = SimpleNamespace(headers={"accept-language": language}, cookies={})
+        return list(card.run(value, wish, request))
+
+    return run_it
 
 
 def test_a_picture_from_the_canvas_and_from_the_row(ui: Page) -> None:
@@ -95,3 +109,39 @@ def test_strip_and_moving_film_hold_what_was_seen(ui: Page) -> None:
     moved = Image.open(BytesIO(moving(seen)))
     moved.seek(moved.n_frames - 1)  # type: ignore[attr-defined]
     assert np.array_equal(np.asarray(moved.convert("RGB")), np.asarray(seen.picture))
+
+
+def test_each_experiment_shows_its_pictures_and_counts_them(ui: Page, tried: Any) -> None:
+    status = run(ui, "img2img", prompt="a red star", seed=7, batch_size=1, steps=2)
+    place = item(ui, status)["items"][0]["id"]
+    for which, rows, columns in (("steps", 4, 4), ("seeds", 2, 6), ("prompts", 2, 6), ("guidance", 4, 6)):
+        first, *_, last = tried({"place": place}, {"which": which, "other_seed": 3, "other_prompt": "a fish"})
+        assert (first["which"], first["state"]) == (which, "working")
+        assert (last["which"], last["state"]) == (which, "done"), last
+        shown = last["result"]
+        assert [len(row["cells"]) for row in shown["rows"]] == [columns] * rows
+        for cell in (shown["rows"][0]["cells"][-1], shown["rows"][-1]["cells"][-1]):
+            if not cell["url"].startswith("data:"):
+                assert ui.client.get(cell["url"]).headers["content-type"].startswith("image/")
+        assert all(len(row) == len(shown["table"]["head"]) for row in shown["table"]["rows"])
+        assert ui.parts.lab.recent(1)[0].name.endswith(": a red star")
+    assert shown["curve"]["x"] == ["1", "2", "4", "7", "10", "15"]
+    before = len(ui.parts.service.recent(1000))
+    assert tried({"place": place}, {"which": "steps"}, "zh")[-1]["told"] == "共 16 张图片。"
+    found = [one for one in ui.parts.service.recent(1000) if one.kind == "image"]
+    assert len(found) <= before  # it found them all; a grid is saved besides
+
+
+def test_an_experiment_that_cannot_be_is_told(ui: Page, tried: Any) -> None:
+    place = item(ui, run(ui, "txt2img", prompt="a red star", steps=2))["items"][0]["id"]
+    for view, wish in (
+        (None, {"which": "steps"}),
+        ({"place": place}, None),
+        ({"place": "../a.png"}, {"which": ["steps"]}),
+        ({"place": place}, {"which": "prompts", "other_prompt": 7}),
+        ({"place": place}, {"which": "seeds", "other_seed": "x"}),
+        ({"place": place}, {"which": "seeds", "other_seed": 0.5}),
+    ):
+        (answer,) = tried(view, wish)
+        assert answer["state"] == "refused"
+        assert answer["told"]

@@ -15,10 +15,12 @@ from pipelines import images
 from pipelines.errors import SeedprintError
 from pipelines.types import Progress
 from webui.archive.store import opaque_id
+from webui.lab.runner import Lab
 from webui.process.film import Film, film, moving, strip
 from webui.ui.followed import followed
 from webui.ui.house import House, image_url
 from webui.ui.labels import word
+from webui.ui.process.experiments import ExperimentsCard
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.process import ProcessView
 from webui.ui.widgets.widget import empty_words
@@ -30,8 +32,8 @@ Updates = dict[Any, Any]
 class ProcessTab:
     """The components."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: House, lab: Lab) -> None:
+        self.house, self.lab = house, lab
 
     def build(self, opened: gr.Tab) -> ProcessTab:
         """Call inside `opened`."""
@@ -44,6 +46,7 @@ class ProcessTab:
             self.moving = gr.DownloadButton(
                 _label("process_moving"), size="sm", elem_id="process_moving", visible=False
             )
+        self.experiments = ExperimentsCard(self.house, self.lab, self.view).build()
         return self
 
     def wire(self) -> None:
@@ -54,6 +57,7 @@ class ProcessTab:
         outputs = [self.view, self.strip, self.moving]
         self.recent.select(handlers.choose, self.recent, outputs, queue=False, api_name="process_choose", **quiet)
         self.view.submit(handlers.show, self.view, outputs, concurrency_limit=None, api_name="process_film", **quiet)
+        self.experiments.wire()
 
 
 class ProcessHandlers:
