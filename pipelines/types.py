@@ -30,7 +30,7 @@ from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.leading import Control, Guiding, Reference, Reuse
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.steps import LONGEST, PassSize, steps_at, until
-from pipelines.watching import Attention, Filming, Moment
+from pipelines.watching import Attention, Block, Filming, Moment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -273,6 +273,7 @@ class Batch:
     prompt_rules: int = PROMPT_RULES  # by which its prompts are read
     attention: bool = False  # whether each result tells where words look; changes no pixel
     filming: Filming | None = None
+    anatomy: bool = False  # whether it is told what the networks are made of; changes no pixel
 
     @classmethod
     def around(
@@ -327,6 +328,7 @@ class GenerationResult:
     facts: Facts = field(default_factory=dict)
     attention: Attention | None = None  # when the batch asked for it
     moments: tuple[Moment, ...] = ()  # likewise, of the image that was filmed
+    blocks: tuple[Block, ...] = ()  # likewise, of the model; with the batch's first image
 
 
 # may raise Cancelled or Skipped: the engine stops within one step; while it denoises also Kept: it ends that there

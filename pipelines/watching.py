@@ -29,6 +29,21 @@ class Attention:
     maps: bytes  # float32, little-endian: (words, height, width), shares of the attention, 0 … 1
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """A network of a model, or a block of it."""
+
+    part: str  # text_encoder, text_encoder_2, unet, vae (what of it decodes)
+    name: str  # in the part, as diffusers has it; "": all of it
+    kind: str  # its class
+    layers: int  # alike, that it is made of; 0: none
+    parameters: int
+    shape: tuple[int, ...]  # of what it made of one row: channels, height, width; tokens, width; (): it did not work
+    attention: int  # layers of it
+    words: int  # those among them that look at the words
+    seconds: float | None  # of one call, the median; None: it did not work
+
+
 # what a moment shows: the noisy picture that the network saw, the clean one and the noise that its prediction implies,
 # and, with guidance, the clean ones that it implies without the prompt and with it alone
 VIEWS = ("noisy", "clean", "noise", "without", "given")

@@ -81,7 +81,7 @@ class Detailing:
                 break
             seed = (run.batch.seeds[place] + number) % SEED_END
             request = self._asked(image, one.box)
-            batch = replace(run.batch, request=request, seeds=(seed,), attention=False, filming=None)
+            batch = replace(run.batch, request=request, seeds=(seed,), attention=False, filming=None, anatomy=False)
             outcome = self.repaint(request).make(replace(run, batch=batch), None)
             if 0 < run.ending.after < self.steps:
                 break

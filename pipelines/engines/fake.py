@@ -31,7 +31,40 @@ from pipelines.types import (
     Progress,
 )
 from pipelines.upscaling.plain import resized
-from pipelines.watching import VIEWS, Attention, Moment
+from pipelines.watching import VIEWS, Attention, Block, Moment
+
+
+def _block(part: str, name: str, kind: str, shape: tuple[int, ...], attention: int = 0) -> Block:
+    return Block(
+        part=part,
+        name=name,
+        kind=kind,
+        layers=2 if name == "encoder" and part == "text_encoder" else 0,
+        parameters=1000,
+        shape=shape,
+        attention=attention,
+        words=attention // 2,
+        seconds=0.001,
+    )
+
+
+# of a model as small as can be
+_BLOCKS = (
+    _block("text_encoder", "", "CLIPTextModel", (77, 8), 2),
+    _block("text_encoder", "embeddings", "CLIPTextEmbeddings", (77, 8)),
+    _block("text_encoder", "encoder", "CLIPEncoder", (77, 8), 2),
+    _block("unet", "", "UNet2DConditionModel", (4, 8, 8), 6),
+    _block("unet", "conv_in", "Conv2d", (8, 8, 8)),
+    _block("unet", "down_blocks.0", "CrossAttnDownBlock2D", (8, 4, 4), 2),
+    _block("unet", "down_blocks.1", "DownBlock2D", (16, 4, 4)),
+    _block("unet", "mid_block", "UNetMidBlock2DCrossAttn", (16, 4, 4), 2),
+    _block("unet", "up_blocks.0", "UpBlock2D", (16, 8, 8)),
+    _block("unet", "up_blocks.1", "CrossAttnUpBlock2D", (8, 8, 8), 2),
+    _block("unet", "conv_out", "Conv2d", (4, 8, 8)),
+    _block("vae", "", "Decoder", (3, 64, 64)),
+    _block("vae", "conv_in", "Conv2d", (16, 8, 8)),
+    _block("vae", "conv_out", "Conv2d", (3, 64, 64)),
+)
 
 
 class FakeEngine(Catalogue):
@@ -80,6 +113,7 @@ class FakeEngine(Catalogue):
                 facts=facts,
                 attention=_looks(batch.request.prompt) if batch.attention else None,
                 moments=_moments(batch, size) if batch.filming and batch.filming.image == position else (),
+                blocks=_BLOCKS if batch.anatomy and position == 0 else (),
             )
             for position in range(len(batch.seeds))
         ]

@@ -268,6 +268,7 @@ def _results(
             facts=facts,
             attention=looks[position] if looks else None,
             moments=moments if position == filmed else (),
+            blocks=made.blocks if made is not None and position == 0 else (),
         )
         for position, (image, facts) in enumerate(pictures)
     ]

@@ -16,7 +16,7 @@ from PIL import Image
 from pipelines import errors
 from pipelines.fields import packed, unpacked
 from pipelines.types import Batch, Embedding, EngineState, GenerationRequest, GenerationResult, Progress
-from pipelines.watching import Attention, Filming, Moment
+from pipelines.watching import Attention, Block, Filming, Moment
 
 Header = Mapping[str, Any]
 _COUNTED = tuple(item.name for item in fields(Progress) if item.name not in ("preview", "warning"))
@@ -80,6 +80,7 @@ def from_batch(batch: Batch, job: int) -> Message:
         "prompt_rules": batch.prompt_rules,
         "attention": batch.attention,
         "filming": None if batch.filming is None else asdict(batch.filming),
+        "anatomy": batch.anatomy,
         "sizes": [image.size for image in images],
     }
     return Message(kind="generate", job=job, header=header, blobs=tuple(image.tobytes() for image in images))
@@ -93,7 +94,7 @@ def to_batch(message: Message) -> Batch:
         return _picture(mode, sizes[place], message.blobs[place])
 
     request = unpacked(GenerationRequest, message.header["request"], get)
-    options = {name: message.header[name] for name in ("threads", "prompt_rules", "attention")}
+    options = {name: message.header[name] for name in ("threads", "prompt_rules", "attention", "anatomy")}
     if message.header["filming"] is not None:
         options["filming"] = Filming(**message.header["filming"])
     return Batch(request=request, seeds=tuple(message.header["seeds"]), **options)
@@ -123,6 +124,7 @@ def from_results(results: Sequence[GenerationResult], job: int) -> Message:
                 "size": result.image.size,
                 "attention": None if look is None else {name: getattr(look, name) for name in _LOOK},
                 "moments": [_told(moment) for moment in result.moments],
+                "blocks": [asdict(block) for block in result.blocks],
             }
         )
         blobs += [result.image.tobytes(), *([] if look is None else [look.maps])]
@@ -148,6 +150,7 @@ def to_results(message: Message, batch: Batch) -> list[GenerationResult]:
                 if look is None
                 else Attention(**look | {"words": tuple(look["words"])}, maps=next(blobs)),
                 moments=tuple(_moment(told, blobs) for told in item["moments"]),
+                blocks=tuple(Block(**told | {"shape": tuple(told["shape"])}) for told in item["blocks"]),
             )
         )
     return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -16,6 +17,7 @@ from pipelines.engines.denoising import Ending
 from pipelines.engines.ladder import RUNGS
 from pipelines.engines.modifiers.adapting import Weighed
 from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.dissecting import Dissected
 from pipelines.engines.modifiers.referring import Referring, referring
 from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.running import Means
@@ -76,6 +78,10 @@ class UNetModel(Resident):
         refiners.check(work.listing, batch.request, self.info.family)
         refiner = refining.loaded(work)
         always += _referring(references, self.parts, work)
+        dissected = Dissected()
+        if batch.anatomy:
+            always += (dissected,)
+            self.prompts.forget()  # else the text encoders have nothing to do
         detector = None if batch.request.detail is None else work.detector(batch.request.detail)
         side = self.info.native_size
         means = Means(network=network, always=always, controls=networks, side=side, detector=detector)
@@ -104,7 +110,8 @@ class UNetModel(Resident):
         )
         # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when memory
         # wants it so; 5. decode, one image at a time, and 6. check
-        pictures, outcome, moments = run.made(passes)
+        with dissected.looking(parts) if batch.anatomy else nullcontext():
+            pictures, outcome, moments = run.made(passes)
         after = run.ending.after if run.ending.after < sum(one.steps for one in passes) else 0
         facts = {**outcome.facts, **_extra_facts(wanted, work)}
         facts |= _files("controls", controls.values(), work)
@@ -121,6 +128,7 @@ class UNetModel(Resident):
             ways=ways,
             looks=tuple(outcome.looks),
             moments=moments,
+            blocks=dissected.blocks,
             after=after,
         )
 

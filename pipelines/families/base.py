@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pipelines.groups import SIDE_STEP
 from pipelines.types import GenerationRequest, ModelInfo
-from pipelines.watching import Attention, Moment
+from pipelines.watching import Attention, Block, Moment
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -186,6 +186,7 @@ class Made:
     ways: Any  # `memory.Ways`: how they fitted
     looks: tuple[Attention | None, ...] = ()  # where words look, of each picture
     moments: tuple[Moment, ...] = ()  # of the picture that was filmed
+    blocks: tuple[Block, ...] = ()  # of the model, where they were looked at
     after: int = 0  # steps that it ended after; 0: all, or as many as were asked for
 
 

@@ -63,6 +63,10 @@ def test_an_experiment_with_the_settings_of_a_picture(visits: Visits) -> None:
     expect(card.locator(".strip")).to_have_count(2)
     expect(card.locator("img")).to_have_count(12)
     expect(card.locator("tbody tr")).to_have_count(2)
+    model = page.locator("#process_anatomy")
+    model.get_by_role("button").click()
+    expect(model.locator("figure")).to_have_count(3)
+    expect(model.locator("svg[aria-label^='U-Net'] rect")).to_have_count(7)
 
 
 def test_a_file_of_ones_own_is_taken_apart_without_the_program(visits: Visits, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { asChain, asU, counted, lineOf } from "../../webui/ui/widgets/anatomy/layout.js";
 import { placed } from "../../webui/ui/widgets/experiments/curve.js";
 import * as diffusion from "../../webui/ui/widgets/process/diffusion.js";
 
@@ -49,4 +50,47 @@ test("a curve goes from its foot to its top and over the whole width", () => {
   assert.ok(points[0][0] < points[1][0] && points[1][0] - points[0][0] === points[2][0] - points[1][0]);
   assert.ok(points[0][1] > points[1][1] && points[0][1] - points[1][1] === points[1][1] - points[2][1]);
   assert.equal(placed(["1"], [1], 1).length, 1);
+});
+
+const named = (...names) => names.map((name) => ({ name }));
+
+test("a U-Net stands as a U: what makes smaller faces what makes larger", () => {
+  const blocks = named(
+    "conv_in",
+    "down_blocks.0",
+    "down_blocks.1",
+    "mid_block",
+    "up_blocks.0",
+    "up_blocks.1",
+    "conv_out",
+  );
+  const { boxes, ways, skips, height } = asU(blocks);
+  const box = (name) => boxes.find(({ block }) => block.name === name);
+  for (const [down, up] of [
+    ["conv_in", "conv_out"],
+    ["down_blocks.0", "up_blocks.1"],
+    ["down_blocks.1", "up_blocks.0"],
+  ]) {
+    assert.equal(box(down).y, box(up).y);
+    assert.ok(box(down).x + box(down).width < box(up).x);
+  }
+  assert.ok(box("mid_block").y > box("down_blocks.1").y && box("mid_block").y < height);
+  assert.equal(ways.length, 6);
+  const joined = skips.map((pair) => pair.map((place) => boxes[place].block.name));
+  assert.deepEqual(joined, [
+    ["down_blocks.0", "up_blocks.1"],
+    ["down_blocks.1", "up_blocks.0"],
+  ]);
+});
+
+test("a chain goes on in the next row, and lines join edges that face each other", () => {
+  const { boxes } = asChain(named("a", "b", "c", "d"));
+  assert.ok(boxes[3].y > boxes[0].y && boxes[3].x === boxes[0].x);
+  const [x1, y1, x2, y2] = lineOf(boxes[0], boxes[1]);
+  assert.deepEqual([x1, y1 - y2, x2], [boxes[0].x + boxes[0].width, 0, boxes[1].x]);
+  assert.ok(lineOf(boxes[0], boxes[3])[1] < lineOf(boxes[0], boxes[3])[3]);
+});
+
+test("parameters are counted as people do", () => {
+  assert.deepEqual([7, 1608704, 2567463684].map(counted), ["7", "1.61 M", "2.57 G"]);
 });

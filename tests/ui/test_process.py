@@ -13,6 +13,7 @@ from PIL import Image
 from pipelines.watching import VIEWS
 from webui.process.film import DIFFERENCE, FRAME, LAST, film, moving, strip
 from webui.ui.layout import house_of
+from webui.ui.process.anatomy import AnatomyCard
 from webui.ui.process.experiments import ExperimentsCard
 from webui.ui.process.tab import ProcessHandlers
 
@@ -145,3 +146,16 @@ def test_an_experiment_that_cannot_be_is_told(ui: Page, tried: Any) -> None:
         (answer,) = tried(view, wish)
         assert answer["state"] == "refused"
         assert answer["told"]
+
+
+def test_the_anatomy_of_a_pictures_model(ui: Page) -> None:
+    place = item(ui, run(ui, "txt2img", prompt="a red star", steps=9))["items"][0]["id"]
+    request: Any = SimpleNamespace(headers={"accept-language": "en"}, cookies={})
+    view: Any = "view"
+    card = AnatomyCard(house_of(ui.parts), view)
+    working, *_, shown = card.look({"place": place}, request)
+    assert (working["state"], shown["state"]) == ("working", "done")
+    assert {block["part"] for block in shown["blocks"]} == {"text_encoder", "unet", "vae"}
+    assert ui.engine.batches[-1].request.steps == 6  # a few are enough
+    for wrong in (None, {"place": "../a.png"}, {"place": 7}):
+        assert [one["state"] for one in card.look(wrong, request)] == ["refused"]

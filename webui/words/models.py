@@ -272,6 +272,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{model} does not tell where words look: {field} must be off.",
         "{model} 无法显示词语的注意力：请关闭{field}。",
     ),
+    "no_anatomy_with": (
+        "{model} works in one piece: its blocks cannot be looked at.",
+        "{model} 整体运行，无法查看它的各个模块。",
+    ),
     "no_film_with": (
         "{model} works in one piece and shows none of its steps.",
         "{model} 整体运行，无法显示它的各个步骤。",

@@ -20,6 +20,7 @@ from webui.process.film import Film, film, moving, strip
 from webui.ui.followed import followed
 from webui.ui.house import House, image_url
 from webui.ui.labels import word
+from webui.ui.process.anatomy import AnatomyCard
 from webui.ui.process.experiments import ExperimentsCard
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.process import ProcessView
@@ -47,6 +48,7 @@ class ProcessTab:
                 _label("process_moving"), size="sm", elem_id="process_moving", visible=False
             )
         self.experiments = ExperimentsCard(self.house, self.lab, self.view).build()
+        self.anatomy = AnatomyCard(self.house, self.view).build()
         return self
 
     def wire(self) -> None:
@@ -58,6 +60,7 @@ class ProcessTab:
         self.recent.select(handlers.choose, self.recent, outputs, queue=False, api_name="process_choose", **quiet)
         self.view.submit(handlers.show, self.view, outputs, concurrency_limit=None, api_name="process_film", **quiet)
         self.experiments.wire()
+        self.anatomy.wire()
 
 
 class ProcessHandlers:
