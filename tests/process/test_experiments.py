@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from tools.train_builtin.render import render
 from tools.train_builtin.world import HEADS, draw_picture, labels
 from webui.lab.seen import THINGS, asked, share_seen
 from webui.process.experiments import GUIDANCES, SHARES, STEPS, Asked, base_of, experiment, mixed
-from webui.process.figures import consistency, crossfaded, variety
+from webui.process.figures import best_of, consistency, crossfaded, variety
 from webui.proof.measures import Pixels
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def test_what_each_makes() -> None:
     assert {(one.sampler, one.steps) for one in steps} == {(name, n) for name in ("DDIM", "DDPM") for n in STEPS}
     assert {one.seed for one in requests("guidance")} == {7, 8, 9, 10}
     assert {one.guidance for one in requests("guidance")} == set(GUIDANCES)
+    assert [one.seed for one in requests("best")] == [*range(7, 23)]
     assert {one.sampler for one in requests("guidance")} == {"Euler a"}
     way = [one.variation for one in requests("seeds")]
     assert [(one.seed, one.strength) for one in way if one is not None] == [(42, share) for share in SHARES]
@@ -74,6 +76,13 @@ def test_distances_are_held_to_the_most_steps_seed_by_seed() -> None:
     assert found[10] == pytest.approx((variety([one, other]) or 0) / 2)
     assert consistency({10: [one], 100: [one[:32]]})[10] is None  # another size
     assert variety([one]) is None
+
+
+def test_the_best_of_so_many_is_the_mean_over_all_ways_to_draw_them() -> None:
+    scores = [0.9, 0.1, 0.5, 0.7]
+    for count in (1, 2, 3, 4):
+        drawn = [max(some) for some in itertools.combinations(scores, count)]
+        assert best_of(scores, count) == pytest.approx(sum(drawn) / len(drawn))
 
 
 def test_a_cross_fade_is_a_straight_line() -> None:

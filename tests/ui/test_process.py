@@ -115,7 +115,13 @@ def test_strip_and_moving_film_hold_what_was_seen(ui: Page) -> None:
 def test_each_experiment_shows_its_pictures_and_counts_them(ui: Page, tried: Any) -> None:
     status = run(ui, "img2img", prompt="a red star", seed=7, batch_size=1, steps=2)
     place = item(ui, status)["items"][0]["id"]
-    for which, rows, columns in (("steps", 4, 4), ("seeds", 2, 6), ("prompts", 2, 6), ("guidance", 4, 6)):
+    for which, rows, columns in (
+        ("steps", 4, 4),
+        ("seeds", 2, 6),
+        ("prompts", 2, 6),
+        ("best", 2, 8),
+        ("guidance", 4, 6),
+    ):
         first, *_, last = tried({"place": place}, {"which": which, "other_seed": 3, "other_prompt": "a fish"})
         assert (first["which"], first["state"]) == (which, "working")
         assert (last["which"], last["state"]) == (which, "done"), last
@@ -126,6 +132,9 @@ def test_each_experiment_shows_its_pictures_and_counts_them(ui: Page, tried: Any
                 assert ui.client.get(cell["url"]).headers["content-type"].startswith("image/")
         assert all(len(row) == len(shown["table"]["head"]) for row in shown["table"]["rows"])
         assert ui.parts.lab.recent(1)[0].name.endswith(": a red star")
+        if which == "best":
+            scores = [float(cell["caption"].split(" · ")[1]) for row in shown["rows"] for cell in row["cells"]]
+            assert scores == sorted(scores, reverse=True)
     assert shown["curve"]["x"] == ["1", "2", "4", "7", "10", "15"]
     before = len(ui.parts.service.recent(1000))
     assert tried({"place": place}, {"which": "steps"}, "zh")[-1]["told"] == "共 16 张图片。"
@@ -146,6 +155,9 @@ def test_an_experiment_that_cannot_be_is_told(ui: Page, tried: Any) -> None:
         (answer,) = tried(view, wish)
         assert answer["state"] == "refused"
         assert answer["told"]
+    place = item(ui, run(ui, "txt2img", prompt="something", steps=2))["items"][0]["id"]
+    (answer,) = tried({"place": place}, {"which": "best"})
+    assert "names nothing that the judge knows" in answer["told"]
 
 
 def test_the_anatomy_of_a_pictures_model(ui: Page) -> None:

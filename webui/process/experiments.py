@@ -20,7 +20,7 @@ SAMPLERS = ("DDIM", "DDPM")  # no noise is drawn on the way, and as much as the 
 STEPS = (100, 50, 20, 10)  # the first is what others are held to
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the second seed or prompt
 GUIDANCES = (1.0, 2.0, 4.0, 7.0, 10.0, 15.0)
-STEP_SEEDS, GUIDANCE_SEEDS = 2, 4
+STEP_SEEDS, GUIDANCE_SEEDS, BEST_OF = 2, 4, 16
 # what an experiment has of a picture: how its model was asked, and nothing that was done to the picture besides
 _TAKEN = (
     *("prompt", "negative_prompt", "model", "vae", "clip_skip", "dialect", "prediction_type", "zero_terminal_snr"),
@@ -49,10 +49,8 @@ def base_of(path: Path) -> GenerationRequest:
 def experiment(kind: str, asked: Asked) -> Experiment:
     """One of `KINDS`. Raises InvalidRequest."""
     base, grid, seeds = KINDS[kind](asked)
-    first = base.seed or 0
     name = f"{WORDS[f'trial_{kind}'][0]}: {asked.base.prompt}"[:NAME_LIMIT]
-    run = tuple((first + place) % SEED_END for place in range(seeds))
-    return Experiment(name=name, base=base, seeds=run, question=Grid(axes=grid))
+    return Experiment(name=name, base=base, seeds=_seeds_from(base, seeds), question=Grid(axes=grid))
 
 
 Made = tuple[GenerationRequest, tuple[Axis, ...], int]
@@ -79,6 +77,15 @@ def _guidance(asked: Asked) -> Made:
     return asked.base, (Axis(field="guidance", values=GUIDANCES),), GUIDANCE_SEEDS
 
 
+def _best(asked: Asked) -> Made:
+    """Its seeds alone are what varies."""
+    return asked.base, (Axis(field="seed", values=_seeds_from(asked.base, BEST_OF)),), BEST_OF
+
+
+def _seeds_from(base: GenerationRequest, count: int) -> tuple[int, ...]:
+    return tuple(((base.seed or 0) + place) % SEED_END for place in range(count))
+
+
 def _still(base: GenerationRequest) -> GenerationRequest:
     """Nothing but what it begins with and what it is told moves its picture."""
     return replace(base, sampler=SAMPLERS[0], schedule="automatic")
@@ -96,4 +103,5 @@ KINDS: Mapping[str, Callable[[Asked], Made]] = {
     "seeds": _seeds,
     "prompts": _prompts,
     "guidance": _guidance,
+    "best": _best,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,3 +42,9 @@ def crossfaded(first: Pixels, second: Pixels, share: float) -> Pixels:
     """A straight line from one picture to another, pixel by pixel."""
     values = (1 - share) * first.astype(np.float64) + share * second
     return np.asarray(values.round(), np.uint8)
+
+
+def best_of(scores: Sequence[float], count: int) -> float:
+    """The score of the best of so many, on average over all ways to draw them from these."""
+    ways = math.comb(len(scores), count)
+    return sum(score * math.comb(place, count - 1) for place, score in enumerate(sorted(scores))) / ways

@@ -12,6 +12,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "trial_seeds": ("Between two seeds", "两个种子之间"),
     "trial_prompts": ("Between two prompts", "两个提示词之间"),
     "trial_guidance": ("Guidance as a curve", "引导曲线"),
+    "trial_best": ("Best of N", "N 选最佳"),
+    "trial_best_half": ("The best half", "较好的一半"),
+    "trial_other_half": ("The others", "其余"),
+    "trial_best_of": ("Expected of the best of so many", "从这么多张中选最佳的期望值"),
     "trial_working": ("Picture {done} of {cells} …", "第 {done}/{cells} 张图片……"),
     "trial_waits": ("It waits for an experiment of the Lab.", "正在等待实验室中的另一个实验。"),
     "trial_stopped": ("It was stopped: see the Lab.", "已停止：请查看实验室。"),
@@ -28,6 +32,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "trial_counted": ("Over {seeds} seeds", "共 {seeds} 个种子"),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
+    "judged_builtin": (
+        "Only pictures of the built-in model can be ranked: its judge knows no others.",
+        "只能为内置模型的图片排名：评判网络不认识其他模型的画面。",
+    ),
+    "judged_nothing": (
+        "The prompt names nothing that the judge knows: a thing, its colour, a background.",
+        "提示词中没有评判网络认识的内容：物体、颜色或背景。",
+    ),
     "other_prompt_needed": ("A second prompt is needed.", "需要第二个提示词。"),
 }
 
@@ -75,6 +87,17 @@ EXPERIMENT_WORDS: dict[str, tuple[str, str]] = {
     "guidance_paper": (
         "Ho & Salimans 2022, Classifier-Free Diffusion Guidance, section 4",
         "Ho 与 Salimans 2022，《Classifier-Free Diffusion Guidance》，第 4 节",
+    ),
+    "best": WORDS["trial_best"],
+    "best_text": (
+        "Many pictures of one prompt, ranked by how much of it the judge sees in them: the best of a few is more"
+        " faithful than any one. DALL·E 1 ranked 512 by CLIP; here the built-in model's judge ranks sixteen.",
+        "同一提示词生成多张图片，按评判网络从中看出多少提示词内容排名：几张中最好的比任意一张更忠实。"
+        "DALL·E 1 用 CLIP 为 512 张排名；这里由内置模型的评判网络为十六张排名。",
+    ),
+    "best_paper": (
+        "Ramesh et al. 2021, Zero-Shot Text-to-Image Generation, section 2.6",
+        "Ramesh 等 2021，《Zero-Shot Text-to-Image Generation》，2.6 节",
     ),
     "run": ("Try it", "开始实验"),
 }

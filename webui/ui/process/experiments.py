@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines import images
-from pipelines.errors import Note, SeedprintError
+from pipelines.errors import InvalidRequest, Note, SeedprintError
 from pipelines.groups import SEED_END
 from pipelines.types import BUILTIN, GenerationRequest
 from webui.archive import pictures
@@ -68,6 +68,8 @@ class ExperimentsCard:
             return
         try:
             asked = _asked(experiments.base_of(path), wish)
+            if which == "best":
+                Counted(house=self.house, base=asked.base, language=language).check_judged()
             identity = self.lab.submit(experiments.experiment(which, asked))
             yield from self._followed(which, identity, asked.base, language)
         except SeedprintError as error:
@@ -139,7 +141,7 @@ class Counted:
         names = list(dict.fromkeys(_row(which, cell) for cell, _ in cells))
         return [
             {
-                "name": " · ".join([*name[:-1], say(Note("lab_seed", seed=name[-1]), self.language)]),
+                "name": self._named(*name),
                 "cells": [
                     {"caption": _column(which, cell), "url": self._url(path)}
                     for cell, path in cells
@@ -149,6 +151,10 @@ class Counted:
             for name in names
         ]
 
+    def _named(self, sampler: str = "", seed: int | None = None) -> str:
+        told = "" if seed is None else say(Note("lab_seed", seed=seed), self.language)
+        return " · ".join(filter(None, (sampler, told)))
+
     def _url(self, path: Path | None) -> str:
         return "" if path is None else thumb_url(opaque_id(self.house.outputs, path))
 
@@ -156,11 +162,39 @@ class Counted:
         """Of an experiment whose pictures are all there. Raises UnreadableImage."""
         made = [(cell, np.asarray(pictures.read(path))) for cell, path in cells if path is not None]
         rows = self.rows(which, cells)
+        if which == "best":
+            return self._ranked(made, {cell.seed: path for cell, path in cells})
         if which == "steps":
             return {"rows": rows, "table": self._consistency(made)}
         if which == "guidance":
             return {"rows": rows} | self._curve(made)
         return self._walk(rows, [pixels for _, pixels in made])
+
+    def check_judged(self) -> None:
+        """Raises InvalidRequest where nobody can tell how much of the prompt is seen."""
+        if not self.judged:
+            raise InvalidRequest("model", "judged_builtin")
+        if not things_asked(self.base.prompt):
+            raise InvalidRequest("prompt", "judged_nothing")
+
+    def _ranked(self, made: list[tuple[Cell, Pixels]], places: dict[int, Path | None]) -> dict[str, Any]:
+        things = things_asked(self.base.prompt)
+        scores = {cell.seed: share_seen(pixels, things) for cell, pixels in made}
+        ranked = [
+            {"caption": f"{seed} · {_figure(scores[seed])}", "url": self._url(places[seed])}
+            for seed in sorted(scores, key=scores.__getitem__, reverse=True)
+        ]
+        half = len(ranked) // 2
+        rows = [
+            {"name": translate(f"trial_{name}", self.language), "cells": cells}
+            for name, cells in (("best_half", ranked[:half]), ("other_half", ranked[half:]))
+        ]
+        counts = [count for count in (1, 2, 4, 8, 16) if count <= len(ranked)]
+        expected = [_figure(figures.best_of([*scores.values()], count)) for count in counts]
+        name = translate("trial_fidelity", self.language)
+        head = ["", *(str(count) for count in counts)]
+        table = {"name": name, "head": head, "rows": [[translate("trial_best_of", self.language), *expected]]}
+        return {"rows": rows, "table": table}
 
     def _consistency(self, made: list[tuple[Cell, Pixels]]) -> dict[str, Any]:
         def of(sampler: str, steps: int) -> list[Pixels]:
@@ -207,13 +241,17 @@ class Counted:
 
 
 def _row(which: str, cell: Cell) -> tuple[Any, ...]:
-    return (cell.request.sampler, cell.seed) if which == "steps" else (cell.seed,)
+    """Sampler and seed of a row, as far as rows differ by them."""
+    if which == "best":
+        return ()
+    return (cell.request.sampler if which == "steps" else "", cell.seed)
 
 
 def _column(which: str, cell: Cell) -> str:
-    request = cell.request
+    if which == "best":
+        return str(cell.seed)
     if which in {"steps", "guidance"}:
-        return f"{getattr(request, which):g}"
+        return f"{getattr(cell.request, which):g}"
     return f"{SHARES[cell.variant]:g}"
 
 

@@ -2,7 +2,7 @@ import { finder, make, makeButton } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 import { curveOf } from "./curve.js";
 
-const KINDS = ["steps", "seeds", "prompts", "guidance"];
+const KINDS = ["steps", "seeds", "prompts", "guidance", "best"];
 
 const picture = ({ caption, url }, name) =>
   make(
