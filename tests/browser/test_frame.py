@@ -163,7 +163,12 @@ def test_a_refused_wish_changes_only_the_message(visits: Visits) -> None:
     fill(page, width=128)
     open_tab(page, "img2img")
     page.locator("#form_generate").click()
-    expect(page.locator("#form_image .field-fault")).to_be_visible()
+    fault = page.locator("#form_image .field-fault")
+    expect(fault).to_be_visible()
+    paper = {"name": "paper.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}
+    page.locator("#form_image input[type=file]").set_input_files(paper)  # gradio would refuse it in English
+    expect(fault).to_contain_text("paper.pdf is not a picture")
+    expect(page.locator(".toast-body")).to_have_count(0)
     visits.settle()
     assert shown(page) == before
 
@@ -186,7 +191,7 @@ def test_all_that_is_needed_is_in_sight(visits: Visits) -> None:
 def test_typing_goes_on_while_pictures_come(visits: Visits) -> None:
     page = visits.open()
     unfold(page)
-    fill(page, prompt="a red star", steps=10, batch_size=1, batches=99)
+    fill(page, prompt="a red star", steps=40, batch_size=1, batches=99)  # over a minute, however slow the page is
     page.locator("#form_generate").click()
     expect(strip(page, "run").first).to_be_visible()
     box = field(page, "form_prompt")

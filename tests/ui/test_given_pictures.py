@@ -12,8 +12,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from webui.archive import pictures
+from webui.jobs.maps import PICTURES
 
-from .conftest import Page
+from .conftest import Page, is_skipped
 from .test_events import picture, run
 
 pytestmark = pytest.mark.lengthy
@@ -65,6 +66,16 @@ def test_make_again_says_what_is_wrong_and_offers_nothing(ui: Page, name: str) -
     chinese = re.sub(r"<[^>]+>", "", ui.call("again_show", {"again_image": path}, "zh")["again_settings"])
     assert re.search(r"[\u4e00-\u9fff]", chinese)
     assert told not in chinese
+
+
+@pytest.mark.parametrize("field", PICTURES.values())
+def test_a_picture_to_be_followed_is_looked_at_once_it_is_given(ui: Page, field: str) -> None:
+    box = f"form_{field}"
+    for name in BAD:
+        file, data, told = made(name)
+        live = ui.call("form_followed", {box: picture(upload(ui, file, data))})["form_live"]
+        assert told in live["faults"][field]
+    assert is_skipped(ui.call("form_followed", {box: picture(upload(ui, "good.png", png()))})["form_live"])
 
 
 @pytest.mark.parametrize("name", DROPPED)

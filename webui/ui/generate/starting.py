@@ -43,6 +43,16 @@ class StartHandlers:
             return {self.space.live: refused(error, language_of(request), "init_image")}
         return self._sized(size, values)
 
+    def followed(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        """A picture for a ControlNet, or one that the new one is to be like: what is wrong with it is told at once."""
+        for name, box in self.space.pictures().items():
+            try:
+                if values[box]:
+                    pictures.read(self.house.readable(values[box], name))
+            except SeedprintError as error:
+                return {self.space.live: refused(error, language_of(request), name)}
+        return gr.skip()
+
     def painted(self, values: dict[Any, Any], request: gr.Request) -> Any:
         """A picture for the painter: it is brought to upright sRGB and kept, then shown; the size follows it."""
         painter, value = self.space.painter, values[self.space.painter]

@@ -135,6 +135,8 @@ def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> 
     asked: dict[str, Any] = {"js": OF_TASK, **_QUIET}
     space.image.upload(handlers.given, inputs, outputs, api_name="form_given", **asked)
     space.painter.upload(handlers.painted, inputs, [*outputs, space.painter], api_name="form_upload", **asked)
+    boxes = {*space.pictures().values()}
+    gr.on([one.upload for one in boxes], handlers.followed, boxes, space.live, api_name="form_followed", **_QUIET)
     space.outpaint.extend.click(
         handlers.extended,
         {*inputs, *space.outpaint.inputs()},

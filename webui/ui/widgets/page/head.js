@@ -88,7 +88,21 @@ function dropped(event) {
 }
 
 keepStill(window.gradio_config);
+/** Whatever is chosen for a picture goes to the program, which says what is wrong with it in the person's language:
+ * gradio would refuse what does not call itself a picture here already, in English. */
+function chose({ target }) {
+  if (!target.matches?.('input[type="file"][accept^="image"]')) return;
+  const isPicture = ({ type }) => type.startsWith("image/");
+  if ([...target.files].every(isPicture)) return;
+  const files = new DataTransfer();
+  for (const one of target.files) {
+    files.items.add(isPicture(one) ? one : new File([one], one.name, { type: "image/png" }));
+  }
+  target.files = files.files;
+}
+
 speakTo(chinese ? "zh-CN" : "en");
+document.addEventListener("change", chose, true);
 document.addEventListener("click", clicked, true);
 document.addEventListener("keydown", pressed, true);
 for (const type of ["dragover", "drop"]) addEventListener(type, dropped); // after all others
