@@ -1,8 +1,8 @@
 """LoRAs, learned words and a VAE, laid over a loaded model and taken off again without a trace.
 
-LoRAs go through diffusers and peft as layers beside the model's own weights, LyCORIS adapters change those weights and
-keep the old ones aside: nothing is ever subtracted, because that would leave rounding behind. Learned words are vectors
-beside the vocabulary.
+LoRAs go through diffusers and peft as layers beside the model's own weights, LyCORIS adapters change those weights, at
+each step anew where they count otherwise, and keep the old ones aside: nothing is ever subtracted, because that would
+leave rounding behind. Learned words are vectors beside the vocabulary.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Adapters:
             weights = [lora.in_unet(block, step, steps) for block in range(ALL_BLOCKS)]
             for layer, block in self._layers:
                 layer.set_scale(f"lora{number}", weights[block])
+        self._merged.weigh(step, steps)
 
     def _load(self, info: ModelInfo, adapter: str, known: Mapping[str, NamedLayer]) -> None:
         path = conversion.loadable(info)

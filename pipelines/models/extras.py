@@ -135,7 +135,7 @@ def _resolved(files: Sequence[ModelInfo], request: GenerationRequest, wish: Wish
     loras: dict[str, WantedLora] = {}
     for lora in wish.prompt.loras:
         info = _find_lora(files, lora.name, family)
-        _check_lora(lora, info, family)
+        _check_lora(lora, family)
         before = loras[info.path].asked if info.path in loras else ()
         loras[info.path] = WantedLora(info=info, asked=(*before, lora))
     vae = None if request.vae == AUTOMATIC else _find_vae(files, request.vae, family)
@@ -179,12 +179,10 @@ def _find_lora(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     return info
 
 
-def _check_lora(lora: Lora, info: ModelInfo, family: str) -> None:
+def _check_lora(lora: Lora, family: str) -> None:
     lists = LISTS_OF.get(family, OTHER_LISTS)
     if lora.blocks and len(lora.blocks) not in (*lists, ALL_BLOCKS):
         raise InvalidRequest("prompt", "lora_blocks", name=lora.name, choices=lists, value=len(lora.blocks))
-    if lora.changes and info.kind == "lycoris":
-        raise InvalidRequest("prompt", "lora_stays", name=lora.name)
 
 
 def _why_no_lora(files: Sequence[ModelInfo], called: Sequence[ModelInfo], name: str) -> Note:

@@ -136,13 +136,6 @@ def test_a_list_of_blocks_is_one_of_the_family(family: str, counts: tuple[int, .
         assert caught.value.note == Note("lora_blocks", name="cat", choices=counts[:2], value=count)
 
 
-@pytest.mark.parametrize("item", ["0@0,1@1", "1:stop=5"])
-def test_a_lycoris_file_stays_the_same_over_the_steps(item: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        extras.resolve([file("cat", kind="lycoris", variant="LoHa")], wish(f"<lora:cat:{item}>"), "sd1")
-    assert (caught.value.field, caught.value.note) == ("prompt", Note("lora_stays", name="cat"))
-
-
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
 @pytest.mark.parametrize("family", ["sd1", "unknown"])
 def test_a_tag_that_cannot_be_read_is_refused_at_its_field(field: str, family: str) -> None:

@@ -148,6 +148,38 @@ def test_blocks_of_a_file_whose_sums_are_written_into_the_weights(engine: Any) -
     assert torch.equal(parts.unet.conv_out.weight, before["conv_out.weight"])
 
 
+def test_a_file_whose_sums_are_written_into_the_weights_moves_over_the_steps(engine: Any) -> None:
+    """Each step from the model's own weights, beside a LoRA that lies on the same layers."""
+    plain = make(engine, "a cat")
+    unet, added = engine.manager.current.parts.unet, random_lora(engine.manager.current.parts, 0)[1]["unet"]
+    own = {name: weight.detach().clone() for name, weight in unet.named_parameters()}
+    weights: list[float] = []
+
+    def look(unet: Any, given: Any) -> None:
+        weights.append(float((unet.conv_out.weight - own["conv_out.weight"]).mean()))
+        for name, change in added.items():
+            layer = unet.get_submodule(name)
+            now = getattr(layer, "base_layer", layer).weight
+            assert torch.allclose(now, own[f"{name}.weight"] + weights[-1] * change, atol=1e-6), name
+
+    hook = unet.register_forward_pre_hook(look)
+    try:
+        moving = make(engine, "a cat <lora:whole:te=0:unet=0@0,1@1>")
+        make(engine, "a cat <lora:whole:0:0.8:start=1><lora:first:0.5:0@0,1@1>")
+        make(engine, "a cat <lora:whole:0:0.8:stop=1>", sampler="Heun")
+    finally:
+        hook.remove()
+    assert weights == pytest.approx([0, 0.5, 1, 0, 0.8, 0.8, 0.8, 0.8, 0, 0, 0], abs=1e-6)
+    again = make(engine, "a cat <lora:whole:te=0:unet=0@0,1@1>")
+    assert again.image.tobytes() == moving.image.tobytes() != plain.image.tobytes()
+    (tag,) = moving.facts["loras"][0]["tags"]
+    assert make(engine, f"a cat {tag}").image.tobytes() == moving.image.tobytes()
+    fixed = make(engine, "a cat <lora:whole:te=0:unet=0.5>")
+    assert make(engine, "a cat <lora:whole:te=0:unet=0.5@0,0.5@1>").image.tobytes() == fixed.image.tobytes()
+    assert make(engine, "a cat").image.tobytes() == plain.image.tobytes()
+    assert all(torch.equal(weight, own[name]) for name, weight in unet.named_parameters())
+
+
 @pytest.mark.parametrize("model", ["sd15", "sdxl"])
 def test_every_layer_of_a_unet_has_its_block(model: str) -> None:
     from diffusers import UNet2DConditionModel

@@ -111,6 +111,29 @@ def test_two_at_once_are_added_before_rounding_and_taken_off_whole(tmp_path: Pat
     assert not merged
 
 
+def test_over_the_steps_it_is_written_anew_while_layers_are_streamed(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    from pipelines.models.device import choose
+    from pipelines.models.weights.arranging import is_streamed
+
+    parts = small_parts()
+    parts.placement = choose("cpu")
+    own, diff = parts.unet.conv_in.weight, torch.randn(8, 4, 3, 3) * 0.01
+    save_file({"lora_unet_conv_in.diff": diff}, tmp_path / "a.safetensors")
+    info = ModelInfo(name="a", kind="lycoris", family="sd1", path=str(tmp_path / "a.safetensors"))
+    merged = merging.Merged(parts)
+    merged.lay([WantedLora(info=info, asked=(Lora(name="a", text_weight=0, points=((0.0, 0.0), (1.0, 1.0))),))])
+    parts.placement.stream(parts.unet)
+    for step in (1, 2, 3, 3):
+        merged.weigh(step, 3)
+        assert is_streamed(parts.unet)
+        expected = own.float() + (step - 1) / 2 * diff
+        assert torch.equal(parts.unet.conv_in.weight, expected.to(torch.bfloat16))
+    merged.take_off()
+    assert parts.unet.conv_in.weight is own
+
+
 Make = Callable[..., Any]
 LAYERS = ("attn1.to_q", "attn2.to_k", "ff.net.2", "conv1", "conv_in")
 

@@ -50,10 +50,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field}: {name} lists {value} blocks; a model of this family has lists of {choices}.",
         "{field}：{name} 列出了 {value} 个分层；此系列模型的列表有 {choices} 个数。",
     ),
-    "lora_stays": (
-        "{field}: {name} is a LyCORIS file, whose weight stays the same at all steps.",
-        "{field}：{name} 是 LyCORIS 文件，其权重在所有步中不变。",
-    ),
     "lora_missing": (
         "{field}: there is no LoRA called {name} in the models folder. {hint}",
         "{field}：模型文件夹中没有名为 {name} 的 LoRA。{hint}",

@@ -85,6 +85,18 @@ def unstream(module: torch.nn.Module) -> None:
         module.to("cpu")  # layers that were on the device when something went wrong
 
 
+@contextmanager
+def at_hand(module: torch.nn.Module, placement: Placement) -> Iterator[None]:
+    """Its weights may be written meanwhile, which streaming would not hear of."""
+    streamed = is_streamed(module)
+    unstream(module)
+    try:
+        yield
+    finally:
+        if streamed:
+            placement.stream(module)
+
+
 def narrow(module: torch.nn.Module, dtype: torch.dtype) -> None:
     """Its weights in 8 bits from now on, each widened to `dtype` while it works. There is no way back but reading the
     file again."""
