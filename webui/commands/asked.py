@@ -15,6 +15,7 @@ from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 from webui.jobs.defaults import form_defaults
 from webui.jobs.maps import PICTURES, with_maps
 from webui.jobs.outpainting import extended, sides_in
+from webui.jobs.several import Start, starts
 from webui.jobs.sizes import size_for
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from webui.jobs.service import GenerationService
     from webui.parts import Parts
 
-FOLDER_LIMIT = 500  # pictures of a folder, a job each
 # what a group cannot be without
 _PICTURE_OF = {one.group: one.name for one in REQUEST_FIELDS if one.is_picture and one.default is REQUIRED}
 
@@ -36,23 +36,17 @@ def requests_of(options: argparse.Namespace, parts: Parts) -> Iterator[Generatio
         yield request_of(argparse.Namespace(**{**vars(options), **start}), parts)
 
 
-def starts_in(init_image: Path | None, mask: Path | None) -> list[dict[str, Path]]:
+def starts_in(init_image: Path | None, mask: Path | None) -> list[Start]:
     """Of a folder each picture, with the mask of its name where those are a folder too; of anything else nothing that
     was not typed. Raises InvalidRequest."""
     from webui.proof.sweep import files_in
 
     if init_image is None or not init_image.is_dir():
         return [{}]
-    files = files_in([init_image])
-    if not 1 <= len(files) <= FOLDER_LIMIT:
-        raise InvalidRequest("init_image", "folder_count", limit=FOLDER_LIMIT, value=len(files))
+    files = {file: file.relative_to(init_image).with_suffix("") for file in files_in([init_image])}
     if mask is None or not mask.is_dir():
-        return [{"init_image": file} for file in files]
-    masks = {file.relative_to(mask).with_suffix(""): file for file in files_in([mask])}
-    named = {file: file.relative_to(init_image).with_suffix("") for file in files}
-    if without := [file.name for file, name in named.items() if name not in masks]:
-        raise InvalidRequest("mask", "folder_masks", names=several(without))
-    return [{"init_image": file, "mask": masks[name]} for file, name in named.items()]
+        return starts(files)
+    return starts(files, {file.relative_to(mask).with_suffix(""): file for file in files_in([mask])})
 
 
 def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:

@@ -86,6 +86,26 @@ class Picture(gr.Image):
         return None if value is None else ImageData(path=value, orig_name=Path(value).name)
 
 
+class Uploads(gr.File):
+    """A place for any number of picture files. Its value for a handler is a list of what the browser says their paths
+    are."""
+
+    is_template = True
+
+    # none, as `Picture` has it; gradio's constructor sets its own
+    data_model: Any = property(lambda _: None, lambda _, __: None)
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "array"}
+
+    def preprocess(self, payload: Any) -> list[Any]:
+        given = payload if isinstance(payload, list) else [] if payload is None else [payload]
+        return [plain(one.get("path") if isinstance(one, Mapping) else one) for one in given]
+
+    def postprocess(self, value: Any) -> None:
+        return None
+
+
 class Page(gr.Blocks):
     """Takes no file that a request names: gradio would copy it to where files are served, or fail, before any handler
     is asked whether it may be read."""

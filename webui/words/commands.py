@@ -51,8 +51,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "file_wanted": ("There is no file {value}.", "没有文件 {value}。"),
     "folder_count": (
-        "A folder of pictures must hold from 1 to {limit}, got {value}.",
-        "图片文件夹须含 1 到 {limit} 张图片，现有 {value} 张。",
+        "There must be from 1 to {limit} pictures to start from, got {value}.",
+        "起始图片须为 1 到 {limit} 张，现有 {value} 张。",
     ),
     "folder_masks": ("No mask has the name of {names}.", "没有与 {names} 同名的蒙版。"),
     "option_needs": ("--{option} needs --{needed} beside it.", "--{option} 需要同时给出 --{needed}。"),

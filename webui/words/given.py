@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 WORDS: dict[str, tuple[str, str]] = {
+    "many": ("Several pictures", "多张图片"),
+    "many_note": (
+        "Each is a run of its own, with these settings and this size; the one picture then counts nothing.",
+        "每张图片单独成为一个任务，使用此处的参数与尺寸；单独给出的那张图片则不起作用。",
+    ),
+    "many_pictures": ("Pictures to start from", "起始图片"),
+    "many_masks": ("Their masks, of the same names", "同名蒙版"),
     "text_read": ("The pasted text's settings are in the form.", "已将粘贴文本中的参数填入表单。"),
 }
 

@@ -47,26 +47,38 @@ class GenerateHandlers:
     # -- running ------------------------------------------------------------------------------------------------
 
     def submit(self, values: dict[Any, Any], request: gr.Request) -> Updates:
-        """Hands a job in, or says what is wrong with which field; what was typed stays."""
+        """Hands a job in, or one for each of several pictures, or says what is wrong with which field; what was typed
+        stays."""
         space, task = self.space, task_in(values[self.space.task])
         try:
-            given = with_maps(self._pictures(task, values), self.form.read(values))
-            job = self.house.service.submit(self.form.request(values, task, given))
+            new = self.house.service.submit_many(self._wishes(task, values))
         except SeedprintError as error:
             return {space.live: refused(error, language_of(request))}
-        handed_in = [*jobs.remembered(values[space.jobs]), job][-jobs.KEEP :]
+        handed_in = [*jobs.remembered(values[space.jobs]), *new][-jobs.KEEP :]
         return {space.jobs: handed_in, space.live: {"state": "queued"}}
 
-    def _pictures(self, task: Task, values: Values) -> dict[str, Image]:
-        """By their fields; those that ControlNets are to follow as they were given."""
-        found: dict[str, Image] = {}
-        if task == "inpaint":
-            found["init_image"], found["mask"] = self.house.source(values[self.space.painter])
-        elif task == "img2img":
-            file = self.house.readable(values[self.space.image])
-            found["init_image"] = metadata.read_input(file, self.house.inputs)
+    def _wishes(self, task: Task, values: Values) -> Iterator[GenerationRequest]:
+        """Made as they are asked for. ControlNets follow the maps of the pictures that were given."""
         given = {name: values[box] for name, box in self.space.pictures().items() if values[box]}
-        return found | {name: pictures.read(self.house.readable(path, name)) for name, path in given.items()}
+        beside = {name: pictures.read(self.house.readable(path, name)) for name, path in given.items()}
+        settings = self.form.read(values)
+        for start in self._starts(task, values):
+            yield self.form.request(values, task, with_maps(start | beside, settings))
+
+    def _starts(self, task: Task, values: Values) -> Iterator[dict[str, Image]]:
+        """What each run begins with, by the fields of its pictures."""
+        inputs, files = self.house.inputs, self.space.many.starts(self.house, task, values)
+        for one in files:
+            found = {"init_image": metadata.read_input(one["init_image"], inputs)}
+            yield found | ({"mask": pictures.read_mask(one["mask"])} if "mask" in one else {})
+        if files:
+            return
+        if task == "inpaint":
+            yield dict(zip(("init_image", "mask"), self.house.source(values[self.space.painter]), strict=True))
+        elif task == "img2img":
+            yield {"init_image": metadata.read_input(self.house.readable(values[self.space.image]), inputs)}
+        else:
+            yield {}
 
     def watch(self, ids: Any, live: Any, request: gr.Request) -> Iterator[Updates]:
         """Shows the runs until all are finished, whoever asked for them: the one that goes on, then the next; at last

@@ -12,6 +12,7 @@ from webui.jobs.maps import REFERENCES, SLOTS
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.again.tab import AgainTab
 from webui.ui.generate.handlers import GenerateHandlers, refused
+from webui.ui.generate.many import wire_many
 from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.workspace import Workspace
 from webui.ui.lists import offer
@@ -44,7 +45,8 @@ def _wire_running(space: Workspace, handlers: GenerateHandlers) -> None:
         "api_visibility": "private",
         "api_name": "form_watch",
     }
-    inputs = {space.task, *space.form.components(), *space.sources(), *space.pictures().values(), space.jobs}
+    pictures = {*space.sources(), *space.pictures().values(), *space.many.inputs()}
+    inputs = {space.task, *space.form.components(), *pictures, space.jobs}
     outputs = [space.jobs, space.live]
     # one that watches sees every job, and many would take the threads of everything else; "always_last": once more
     # afterwards, for what was handed in just as it ended
@@ -132,6 +134,7 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
 def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> None:
     """The picture to start from, the size that follows it, and shapes."""
     form, inputs, outputs = space.form, handlers.inputs(), handlers.outputs()
+    wire_many(space.many, space.image, space.painter)
     asked: dict[str, Any] = {"js": OF_TASK, **_QUIET}
     space.image.upload(handlers.given, inputs, outputs, api_name="form_given", **asked)
     space.painter.upload(handlers.painted, inputs, [*outputs, space.painter], api_name="form_upload", **asked)

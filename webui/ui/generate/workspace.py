@@ -27,6 +27,7 @@ from webui.ui.generate.form import (
     icon,
     picture_box,
 )
+from webui.ui.generate.many import build_many
 from webui.ui.generate.outpainting import build_outpaint
 from webui.ui.house import House
 from webui.ui.inputs import Dropdown, TextBox
@@ -118,6 +119,7 @@ class Workspace:
             made |= build_start(PLACE)
             self.steps_run = gr.HTML(elem_id=f"{PLACE}_steps_run", elem_classes="note")
             self.fitting = gr.HTML(elem_id=f"{PLACE}_fitting", elem_classes="note")
+            self.many = build_many()
         with gr.Column(elem_classes=["part", "for-inpaint"]):
             made |= build_mask(PLACE)
             self.outpaint = build_outpaint(SHAPES)
@@ -171,7 +173,7 @@ class Workspace:
         self.looks = gr.HTML(elem_id=f"{PLACE}_looks")
 
     def sources(self) -> set[Any]:
-        """Where a picture to start from is given."""
+        """Where the one picture to start from is given."""
         return {self.image, self.painter}
 
     def pictures(self) -> dict[str, Any]:
