@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
-from tests.browser.acts import field, fill, generate, live
+from tests.browser.acts import field, fill, generate, live, open_tab
 from tests.browser.conftest import Visits
 
 pytestmark = pytest.mark.browser
@@ -203,3 +203,19 @@ def test_a_damaged_picture_starts_nothing(visits: Visits, foreign: Path, tmp_pat
     choose(page, "img2img")
     expect(page.locator("#drop_anywhere .told")).to_contain_text("damaged")
     expect(page.get_by_role("tab", name="txt2img")).to_have_attribute("aria-selected", "true")
+
+
+def test_of_several_pictures_and_one_those_given_last_count(visits: Visits, tmp_path: Path) -> None:
+    files = []
+    for colour in ("teal", "navy", "olive"):
+        files.append(tmp_path / f"{colour}.png")
+        Image.new("RGB", (64, 64), colour).save(files[-1])
+    page = visits.open()
+    open_tab(page, "img2img")
+    page.locator("#form_many_fold > .label-wrap").click()
+    several = page.locator("#form_many_pictures")
+    several.locator("input[type=file]").set_input_files(files[:2])
+    expect(several).to_contain_text("navy")
+    page.locator("#form_image input[type=file]").set_input_files(files[2])
+    expect(page.locator("#form_image img")).to_be_visible()
+    expect(several).not_to_contain_text("navy")

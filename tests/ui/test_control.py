@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from webui.archive import metadata
 
 from .conftest import Page, is_skipped
 from .test_events import faults, large, painted, picture, small, uploaded, value_of
+from .test_lab import run as in_lab
 
 pytestmark = pytest.mark.lengthy
 
@@ -47,6 +49,38 @@ def test_the_map_is_shown_before_the_run_and_is_what_is_run(ui: Page) -> None:
     record = metadata.read(status.saved[0].path).record
     assert record is not None
     assert ui.parts.store.inputs.get(record.settings["control_2"]["map"]).tobytes() == wanted.tobytes()
+
+
+GRID = {"lab_kind": "grid", "lab_prompt": "a red star", "lab_seeds": "1-2", "lab_z_field": ""}
+GRID |= {"lab_x_field": "control_1_weight", "lab_x_values": "0.2, 0.6"}
+GRID |= {"lab_y_field": "control_1_end", "lab_y_values": "0.5, 1"}
+GRID |= {"lab_steps": 3, "lab_width": 64, "lab_height": 64}  # type: ignore[dict-item]
+
+
+def test_its_numbers_are_axes_of_the_lab(ui: Page) -> None:
+    """Which makes nothing twice, and whose form shows the map, made already."""
+    given = {"lab_control_1_map": picture(uploaded(ui, drawing())), "lab_control_1_preprocessor": "canny"}
+    identity = in_lab(ui, {**GRID, **given})
+    experiment = ui.parts.lab.experiment(identity)
+    assert experiment is not None
+    asked = [cell.request.control_1 for cell in experiment.cells()]
+    assert [(one.weight, one.end) for one in asked if one is not None] == list(product((0.2, 0.6), (0.5, 1.0))) * 2
+    wanted = map_of(fit(drawing(), (64, 64), "crop"), "canny", 100, 200)
+    assert {one.map.tobytes() for one in asked if one is not None} == {wanted.tobytes()}
+    shown = ui.call("lab_choose", {"lab_chosen": identity})
+    assert value_of(shown["lab_control_1_preprocessor"]) == "none"
+    back = {**GRID, "lab_control_1_map": picture(value_of(shown["lab_control_1_map"])["path"])}
+    assert "8 of them there already" in str(value_of(ui.call("lab_plan", back)["lab_estimate"]))
+    assert "map for the ControlNet" in str(value_of(ui.call("lab_plan", GRID)["lab_fault"]))
+
+
+def test_the_form_hands_it_to_the_lab(ui: Page) -> None:
+    path = uploaded(ui, drawing())
+    shown = {"task": "txt2img", "form_control_1_map": picture(path), "form_control_1_preprocessor": "invert"}
+    sent = ui.call("form_to_lab", {**shown, "form_control_1_weight": 0.3, "form_control_1_model": "gone"})
+    assert value_of(sent["lab_control_1_map"])["path"] == path
+    told = [value_of(sent[f"lab_control_1_{name}"]) for name in ("preprocessor", "weight", "model")]
+    assert told == ["invert", 0.3, "builtin-outlines"]
 
 
 def test_a_picture_brings_its_map_back_which_is_made_no_second_time(ui: Page) -> None:

@@ -12,6 +12,7 @@ from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import fields_of
 from pipelines.prompts.grammar import open_brackets
 from pipelines.types import GenerationRequest
+from webui.jobs.maps import MAKING, SLOTS
 from webui.library.wildcards import Lists, fault, has_choices, references, resolve, unfinished
 
 _UNSETTLED = {one.attribute: one.default for one in fields_of(Detail) if one.attribute in SETTLED}
@@ -69,14 +70,15 @@ def _drawn(template: str, seed: int, lists: Lists, name: str) -> str:
 
 
 def asked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A request as run, as JSON values, as it was asked for: the templates in the place of its prompts, and its details
-    without what its run settled."""
+    """A request as run, as JSON values, as it was asked for: the templates in the place of its prompts, its details
+    without what its run settled, and of its maps nothing of how they were made."""
     found = dict(settings)
     for prompt, template in (("prompt", "template"), ("negative_prompt", "negative_template")):
         if (text := found.pop(template, None)) is not None:
             found[prompt] = text
     if isinstance(detail := found.get("detail"), Mapping):
         found["detail"] = {**detail, **_UNSETTLED}
+    found |= {slot: {**found[slot], **MAKING} for slot in SLOTS if isinstance(found.get(slot), Mapping)}
     return found
 
 

@@ -21,8 +21,8 @@ REFERENCES = tuple(name for name, told in groups_of(GenerationRequest).items() i
 MAPS = tuple(f"{slot}_map" for slot in SLOTS)  # the fields of such pictures
 # of all that take a picture beside the one that is started from: its field
 PICTURES = dict(zip(SLOTS, MAPS, strict=True)) | {slot: f"{slot}_picture" for slot in REFERENCES}
-_MAKING = ("preprocessor", "low", "high")
-_DEFAULTS = {one.name: one.default for one in fields_of(Control)}
+# of a ControlNet what its map is made by, as it is where nobody says otherwise; it counts nothing once there is a map
+MAKING = {one.name: one.default for one in fields_of(Control) if one.name in ("preprocessor", "low", "high")}
 
 
 def with_maps(pictures: Mapping[str, Image], settings: Mapping[str, Any]) -> dict[str, Image]:
@@ -48,7 +48,7 @@ def _frame(pictures: Mapping[str, Image], settings: Mapping[str, Any]) -> tuple[
 
 
 def _map(image: Image, slot: str, settings: Mapping[str, Any]) -> Image:
-    making = [_checked(f"{slot}_{name}", settings.get(f"{slot}_{name}", _DEFAULTS[name])) for name in _MAKING]
+    making = [_checked(f"{slot}_{name}", settings.get(f"{slot}_{name}", default)) for name, default in MAKING.items()]
     return map_of(image, *making)
 
 

@@ -51,14 +51,7 @@ def build_controls(
         with gr.Accordion(word(f"group_{slot}"), open=number == 0, **named):
             with gr.Row(elem_classes="tight"):
                 parts[slot] = ControlPart(
-                    picture=Picture(
-                        sources=["upload", "clipboard"],
-                        label=word("control_map"),
-                        height=150,
-                        elem_id=f"{PLACE}_{slot}_map",
-                        buttons=[],
-                        min_width=150,
-                    ),
+                    picture=_picture(slot, PLACE),
                     look=gr.HTML(elem_id=f"{PLACE}_{slot}_look", elem_classes="map-look", min_width=150),
                     take=gr.Button(
                         word("control_take"),
@@ -67,15 +60,36 @@ def build_controls(
                         elem_classes="for-img2img-inpaint",
                     ),
                 )
-            for names in ROWS:
-                with gr.Row(elem_classes=["tight", *(["with-canny"] if "low" in names else [])]):
-                    made |= {f"{slot}_{name}": _field(slot, name, start, choices) for name in names}
+            made |= _fields(slot, PLACE, start, choices)
     return made, parts
 
 
-def _field(slot: str, name: str, start: Mapping[str, Any], choices: list[tuple[Any, str]]) -> Component:
-    """Under the heading of its ControlNet it is called as it is alone."""
-    options: dict[str, Any] = {"label": word(f"control_{name}"), "min_width": 150}
-    if name == "model":
-        options["choices"] = choices
-    return control(f"{slot}_{name}", PLACE, start.get(f"{slot}_{name}"), **options)
+def build_control(slot: str, place: str, choices: list[tuple[Any, str]]) -> tuple[dict[str, Component], Picture]:
+    """The fields of one, and the place for its picture. Call inside a Blocks context."""
+    with gr.Row(elem_classes="tight"):
+        picture = _picture(slot, place)
+    return _fields(slot, place, {}, choices), picture
+
+
+def _picture(slot: str, place: str) -> Picture:
+    return Picture(
+        sources=["upload", "clipboard"],
+        label=word("control_map"),
+        height=150,
+        elem_id=f"{place}_{slot}_map",
+        buttons=[],
+        min_width=150,
+    )
+
+
+def _fields(slot: str, place: str, start: Mapping[str, Any], choices: list[tuple[Any, str]]) -> dict[str, Component]:
+    """Under the heading of its ControlNet each is called as it is alone."""
+    made = dict[str, Component]()
+    for names in ROWS:
+        with gr.Row(elem_classes=["tight", *(["with-canny"] if "low" in names else [])]):
+            for name in names:
+                options: dict[str, Any] = {"label": word(f"control_{name}"), "min_width": 150}
+                if name == "model":
+                    options["choices"] = choices
+                made[f"{slot}_{name}"] = control(f"{slot}_{name}", place, start.get(f"{slot}_{name}"), **options)
+    return made

@@ -12,13 +12,14 @@ import gradio as gr
 from gradio.components import Component
 from PIL.Image import Image
 
+from pipelines.control.preprocessing import PREPROCESSORS
 from pipelines.errors import InvalidRequest
 from pipelines.fields import build, flat
 from pipelines.kinds import choice, flag
 from pipelines.kinds import shown as shown_value
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import PICTURES, REFERENCES
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS, with_maps
 from webui.lab.axes import AXIS_FIELDS, PROMPT_WORDS, Axis
 from webui.lab.experiments import NAME_LIMIT, Experiment
 from webui.lab.questions import (
@@ -35,6 +36,7 @@ from webui.lab.questions import (
 )
 from webui.lab.ranges import numbers
 from webui.ui.generate.adapters import Files
+from webui.ui.generate.control_form import build_control, control_choices
 from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, typed, whole
 from webui.ui.generate.form import build_start, picture_box
 from webui.ui.generate.reference_form import build_reference
@@ -45,13 +47,14 @@ from webui.words import WORDS
 AXES = ("x", "y", "z")
 _START = tuple(one.name for one in shown_in("img2img") if one.group == "init")
 REFERENCE = REFERENCES[0]  # the one reference picture that it has
-LIKE = tuple(one.name for one in shown_in("img2img") if one.group == REFERENCE)
+CONTROL = SLOTS[0]  # ... and the one ControlNet
+BESIDE = tuple(one.name for one in shown_in("img2img") if one.group in (REFERENCE, CONTROL))
 _PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
-TAKEN = (*_PLAIN, *_START, *LIKE)  # what it shares with the form that makes pictures
+TAKEN = (*_PLAIN, *_START, *BESIDE)  # what it shares with the form that makes pictures
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
 BEGIN = "a red star on a blue background"
-_HERE = {one.name for one in shown_in("img2img") if one.group not in PICTURES} | {*LIKE}
-_OFFERED = tuple(name for name in AXIS_FIELDS if name in _HERE)  # the form has no mask, and no picture to follow
+_HERE = {one.name for one in shown_in("img2img") if one.group not in PICTURES} | {*BESIDE}
+_OFFERED = tuple(name for name in AXIS_FIELDS if name in _HERE)  # the form has no mask
 
 # which fields each question shows
 SHOWN: Mapping[str, tuple[str, ...]] = {
@@ -104,6 +107,16 @@ class LabForm:
     reference_1_weight: gr.Slider
     reference_1_start: gr.Slider
     reference_1_end: gr.Slider
+    control_1_map: gr.Image  # that all variants are to follow, if any
+    control_1_model: gr.Dropdown
+    control_1_preprocessor: gr.Dropdown
+    control_1_low: gr.Slider
+    control_1_high: gr.Slider
+    control_1_weight: gr.Slider
+    control_1_balance: gr.Dropdown
+    control_1_start: gr.Slider
+    control_1_end: gr.Slider
+    control_1_kind: gr.Dropdown
 
     def by_name(self) -> dict[str, Component]:
         return {item.name: getattr(self, item.name) for item in fields(self)}
@@ -117,7 +130,7 @@ class LabForm:
         given = {name: values[component] for name, component in named.items()}
         given |= {name: typed(name, given[name]) for name in named if isinstance(named[name], TextBox)}
         asked = {name: whole(given[name]) for name in TAKEN}
-        base = build(GenerationRequest, {**asked, **pictures})
+        base = build(GenerationRequest, {**asked, **with_maps(pictures, asked)})
         question = _question(given)
         seeded = isinstance(question, Grid) and any(axis.field == "seed" for axis in question.axes)
         seeds = () if seeded else numbers(given["seeds"], "seeds", whole=True)
@@ -126,13 +139,15 @@ class LabForm:
 
     def boxes(self) -> dict[str, Any]:
         """Field of a request -> where its picture is given."""
-        return {"init_image": self.image, f"{REFERENCE}_picture": self.reference_1_picture}
+        beside = {f"{REFERENCE}_picture": self.reference_1_picture, f"{CONTROL}_map": self.control_1_map}
+        return {"init_image": self.image, **beside}
 
     def apply(self, experiment: Experiment, files: Mapping[str, Path] = MappingProxyType({})) -> Updates:
         """Updates that show `experiment`; `files`: of its pictures, by the request's fields."""
         base, question = experiment.base, experiment.question
         asked = flat(base)
         shown: dict[str, Any] = {name: asked[name] for name in TAKEN if name in asked}
+        shown |= {f"{CONTROL}_preprocessor": PREPROCESSORS[0]}  # its picture is a map already
         shown |= {"kind": question.kind, "seeds": ", ".join(map(str, experiment.seeds)) or "1-4"}
         shown |= _fields_of(question)
         named = self.by_name()
@@ -285,4 +300,6 @@ def build_settings(models: tuple[ModelInfo, ...], files: Files) -> dict[str, Any
     made |= build_start("lab")
     with gr.Accordion(word("reference"), open=False, elem_id="lab_reference_fold"):
         like, made[f"{REFERENCE}_picture"] = build_reference(REFERENCE, "lab", {}, files.looking)
-    return made | like
+    with gr.Accordion(word("control"), open=False, elem_id="lab_control_fold"):
+        follow, made[f"{CONTROL}_map"] = build_control(CONTROL, "lab", control_choices(files.controls))
+    return made | like | follow

@@ -7,15 +7,17 @@ from typing import Any
 import gradio as gr
 
 from pipelines.errors import SeedprintError
-from pipelines.leading import AUTOMATIC
+from pipelines.leading import AUTOMATIC, OWN_CONTROL
 from webui.ui.again.send import Sender
+from webui.ui.generate.control_form import control_choices
 from webui.ui.generate.controls import Updates, Values, accepted, model_choices
 from webui.ui.generate.handlers import task_in
 from webui.ui.generate.reference_form import file_choices
 from webui.ui.generate.workspace import Workspace, files_of
 from webui.ui.inputs import Dropdown
-from webui.ui.lab.form import REFERENCE, TAKEN, LabForm
+from webui.ui.lab.form import CONTROL, REFERENCE, TAKEN, LabForm
 
+PICTURES = (f"{REFERENCE}_picture", f"{CONTROL}_map")  # beside the one that is started from
 SEEDS = 4  # that a setting is compared on
 
 _LEAVES = "(_, ...rest) => { window.seedprintLeave(); return [window.seedprintTask(), ...rest]; }"
@@ -34,12 +36,14 @@ def taken(form: LabForm, space: Workspace, values: Values) -> Updates:
         updates |= {named["model"]: gr.update(choices=model_choices(models), value=shown["model"])}
     is_img2img = task_in(values[space.task]) == "img2img"
     updates[form.image] = gr.update(value=_given(space, values[space.image]) if is_img2img else None)
-    like = values[space.pictures()[f"{REFERENCE}_picture"]]
-    updates[form.reference_1_picture] = gr.update(value=_given(space, like))
-    for name, files in files_of(space.house).looking.items():
-        field, offered = f"{REFERENCE}_{name}", file_choices(name, files)
+    for name in PICTURES:
+        updates[named[name]] = gr.update(value=_given(space, values[space.pictures()[name]]))
+    here = files_of(space.house)
+    files = {f"{REFERENCE}_{name}": (file_choices(name, there), AUTOMATIC) for name, there in here.looking.items()}
+    files[f"{CONTROL}_model"] = (control_choices(here.controls), OWN_CONTROL)
+    for field, (offered, first) in files.items():
         known = shown[field] in [one for _, one in offered]
-        updates[named[field]] = gr.update(choices=offered, value=shown[field] if known else AUTOMATIC)
+        updates[named[field]] = gr.update(choices=offered, value=shown[field] if known else first)
     if accepted("seed", seed := shown["seed"]) and seed is not None:
         updates[form.seeds] = gr.update(value=f"{seed}-{seed + SEEDS - 1}")
     return form.reveal("grid", updates | {form.kind: gr.update(value="grid")})
@@ -64,7 +68,7 @@ def wire_compare(space: Workspace, form: LabForm, sender: Sender) -> None:
         return sender.open("lab") | taken(form, space, values)
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    like = space.pictures()[f"{REFERENCE}_picture"]
-    inputs: set[Any] = {space.task, space.image, like, *space.form.components(), *form.components()}
+    beside = [space.pictures()[name] for name in PICTURES]
+    inputs: set[Any] = {space.task, space.image, *beside, *space.form.components(), *form.components()}
     outputs = [sender.way, *form.components()]
     sender.travels(space.to_lab.click(compare, inputs, outputs, js=_LEAVES, api_name="form_to_lab", **quiet))
