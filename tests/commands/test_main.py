@@ -280,7 +280,7 @@ def test_of_a_folder_all_are_queued_or_none(run: Run, tmp_path: Path, monkeypatc
     Image.new("L", (8, 8), 255).save(tmp_path / "masks" / "two.png")  # of another size: found out as the last is read
     assert "mask" in complaint(run(*begun, "--mask", "masks"))
     monkeypatch.setattr("webui.jobs.several.LIMIT", 2)
-    assert "from 1 to 2, got 3" in complaint(run(*begun))
+    assert "from 1 to 2 pictures to start from, got 3" in complaint(run(*begun))
     assert not list((tmp_path / "outputs").rglob("*-*.png"))
 
 
