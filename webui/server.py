@@ -104,7 +104,7 @@ def make_engine(settings: Settings) -> Engine:
         return FakeEngine(folders=settings.models_dirs)
     from pipelines.engines.worker import WorkerEngine
 
-    return WorkerEngine(settings.models_dirs, data_dir=settings.data_dir, exact=settings.exact)
+    return WorkerEngine(settings.models_dirs, data_dir=settings.data_dir, exact=settings.exact, replay=settings.replay)
 
 
 def listen(port: int) -> socket.socket:

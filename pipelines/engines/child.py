@@ -29,6 +29,7 @@ class Options:
     device: str | None
     data_dir: str | None
     exact: bool = False
+    replay: bool = True
 
 
 def run(pipe: Connection, options: Options) -> None:
@@ -47,6 +48,7 @@ def run(pipe: Connection, options: Options) -> None:
             device=options.device,
             data_dir=None if options.data_dir is None else Path(options.data_dir),
             exact=options.exact,
+            replay=options.replay,
         )
         engine.warm_up()
         line.send(messages.from_state(engine.describe()))

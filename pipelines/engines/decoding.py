@@ -62,7 +62,7 @@ def _patiently(
             if exact:
                 vae.to(dtype=parts.placement.dtype)
 
-    return climb(work, attempts, parts.placement.device)
+    return climb(work, attempts, parts.placement.device, parts.give_back)
 
 
 def _pixels(parts: Components, scaled: torch.Tensor, edges: Edges, tiled: bool) -> torch.Tensor:
@@ -126,7 +126,7 @@ def _encoded(parts: Components, pixels: torch.Tensor, ways: Ways, rungs: list[st
             return parts.vae.encode(pixels).latent_dist
 
     attempts = tries(ways, "vae", moves=parts.placement.moves)
-    distribution, attempt = climb(work, attempts, parts.placement.device)
+    distribution, attempt = climb(work, attempts, parts.placement.device, parts.give_back)
     rungs.extend(attempt.rungs)
     return distribution
 

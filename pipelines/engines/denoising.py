@@ -11,6 +11,7 @@ import torch
 
 from pipelines.engines.conditioning import Conditioning, combined, predictions_of, told
 from pipelines.engines.modifiers.base import Call, Modifier, applied, arguments_of
+from pipelines.engines.replay import Replayed
 from pipelines.engines.tiles import Tiles
 from pipelines.errors import NotFinite
 from pipelines.sampling.levels import level_at
@@ -43,6 +44,7 @@ class Task:
     done: int = 0  # steps of the same noise levels that another network ran before
     left: int = 0  # ... and that another one will run
     tiles: Tiles | None = None  # the parts that the network sees the latents in
+    stand: Replayed | None = None  # in the place of the UNet at its calls; None: it stands there itself
 
     @property
     def calls(self) -> int:
@@ -146,5 +148,6 @@ def _asked(task: Task, call: Call) -> torch.Tensor:
     if call.area is not None:
         channels = [call.area.of(one) for one in channels]
     sample = torch.cat([call.sample, *channels], 1) if channels else call.sample
-    said: torch.Tensor = task.unet(sample, call.timestep, **arguments_of(added, call), return_dict=False)[0]
+    network = task.unet if task.stand is None else task.stand
+    said: torch.Tensor = network(sample, call.timestep, **arguments_of(added, call), return_dict=False)[0]
     return said

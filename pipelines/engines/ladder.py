@@ -1,6 +1,7 @@
 """What is tried when memory runs out: rung by rung, the same job, and the picture's record says which rungs it took.
 
-free cache      what the allocator keeps for later is given back            same pixels
+free cache      what the allocator keeps for later is given back, and       same pixels
+                before that what is kept for speed alone (`Components.give_back`)
 offload         only the part at work stays on the card                     same pixels
 tile            the VAE works on tiles                                      same pixels up to one tile (512²), else near
 one at a time   the images of a batch one after the other                   other last bits: another batch size
@@ -54,7 +55,12 @@ def tries(ways: Ways, stage: Stage | Literal["whole"], *, moves: bool, images: i
     return tuple(found)
 
 
-def climb(work: Callable[[Try], Result], tries: tuple[Try, ...], device: str) -> tuple[Result, Try]:
+def climb(
+    work: Callable[[Try], Result],
+    tries: tuple[Try, ...],
+    device: str,
+    give_back: Callable[[], object] = lambda: None,
+) -> tuple[Result, Try]:
     """`work` by the first try that has enough memory, and that try. Raises what the last try raised."""
     for attempt in tries[:-1]:
         try:
@@ -62,6 +68,7 @@ def climb(work: Callable[[Try], Result], tries: tuple[Try, ...], device: str) ->
         except (MemoryError, RuntimeError) as error:  # torch's own OutOfMemoryError is a RuntimeError
             if not is_out_of_memory(error):
                 raise
+        give_back()
         free_memory(device)  # outside of the handler, whose traceback still holds what the try had made
     return work(tries[-1]), tries[-1]
 

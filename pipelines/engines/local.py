@@ -16,6 +16,7 @@ from PIL import Image
 
 from pipelines.details import Detail
 from pipelines.engines.planning import Pace, Planner, free_for
+from pipelines.engines.replay import Replays, recorder_for
 from pipelines.engines.work import Loaded, Work
 from pipelines.errors import EngineLost, OutOfMemory
 from pipelines.families.base import Made
@@ -57,15 +58,18 @@ class LocalEngine(Catalogue):
         device: str | None = None,
         data_dir: Path | None = None,
         exact: bool = False,
+        replay: bool = True,
     ) -> None:
         """`data_dir`: where the models' hashes and the device's measured peaks are remembered; without it each start
         begins anew. `exact`: float32, plain attention, one thread and one image at a time, so that pictures depend on
-        the machine as little as they can, for several times the time and memory."""
+        the machine as little as they can, for several times the time and memory. `replay`: a card may replay the
+        network's calls (`engines/replay.py`)."""
         devices.make_deterministic(exact=exact)
         super().__init__(models_dirs, None if data_dir is None else data_dir / "hashes.sqlite")
         self.manager = PipelineManager(self._listing, devices.choose(device, exact=exact))
         self._peaks = Peaks(None if data_dir is None else data_dir / "peaks.json")
         self._planner, self._pace = Planner(self._peaks), Pace()
+        self.replays = Replays(recorder_for(self.manager.placement.device) if replay else None)
         self._lock = threading.Lock()  # one generate at a time
         self._all_threads = torch.get_num_threads()
         self._read: dict[str, str | None] = {}  # path of a model -> the hash of what was read
@@ -117,6 +121,7 @@ class LocalEngine(Catalogue):
             image = resized(upscale.image, upscale.size, upscale.upscaler)
             return _results(batch, [(image, facts | {"pillow": version("pillow")})], start)
         with self._turn():
+            self.replays.drop()
             on_progress(Progress(stage="loading"))
             devices.set_threads(batch.threads or (1 if self.manager.placement.exact else self._all_threads))
             network = self._network_of(info)
@@ -151,12 +156,17 @@ class LocalEngine(Catalogue):
 
     def close(self) -> None:
         with self._lock:
+            self.replays.drop()
             self.manager.clear()
             self._hashes.close()
 
     def _load(self, name: str, on_stage: OnStage = unheard) -> Loaded:
         """The model of that name; the one before stays if this fails."""
-        return self._checked(lambda: self.manager.get(name, on_stage))
+        before = self.manager.current
+        model = self._checked(lambda: self.manager.get(name, on_stage))
+        if model is not before:
+            self.replays.drop()  # its weights left
+        return model
 
     def _checked(self, get: Callable[[], Loaded]) -> Loaded:
         """What `get` gives, read again where the file's bytes turn out to be others."""
@@ -186,6 +196,7 @@ class LocalEngine(Catalogue):
             listing=self._listing,
             planner=self._planner,
             pace=self._pace,
+            replays=self.replays,
             hash_of=self._hash,
             hash_soon=lambda info: self._hashes.get(Path(info.path)),
             set_threads=lambda model: devices.set_threads(batch.threads or self._threads_for(model)),

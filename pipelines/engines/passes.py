@@ -19,6 +19,7 @@ from pipelines.engines.ladder import Try, climb, tries
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.filming import Seen
 from pipelines.engines.planning import Pace, Planner, measured_peak, size_of
+from pipelines.engines.replay import Replays
 from pipelines.models.memory import Size, Ways
 from pipelines.models.resident import Resident
 from pipelines.models.weights.arranging import leave
@@ -86,6 +87,8 @@ class Run:
     planner: Planner
     pace: Pace
     on_progress: OnProgress
+    replays: Replays | None = None  # None: every call is made by the network itself
+    spare: int = 0  # bytes that the plan leaves for them
     rungs: list[str] = field(default_factory=list)  # those taken by the whole batch
     ending: Ending = field(default_factory=Ending)
     noted: dict[str, Any] = field(default_factory=dict)  # of the record: "warnings" and "denoised_in", if there are any
@@ -132,8 +135,9 @@ class Run:
 
     def climbed(self, stage: Stage, work: Callable[[Try], Result], images: int = 1) -> Result:
         """`work` as the memory plan says, and down the ladder from there."""
-        placement = self.parts.placement
-        result, attempt = climb(work, tries(self.ways, stage, moves=placement.moves, images=images), placement.device)
+        parts, placement = self.parts, self.parts.placement
+        attempts = tries(self.ways, stage, moves=placement.moves, images=images)
+        result, attempt = climb(work, attempts, placement.device, parts.give_back)
         self.rungs.extend(attempt.rungs)
         return result
 

@@ -73,6 +73,16 @@ class Planner:
             return 0, 0
         return self.plan(parts, size_of(parts, request, 1)).largest
 
+    def spare(self, parts: Components, size: Size, ways: Ways) -> int:
+        """Bytes that a run leaves on the device."""
+        shape = memory.calibrated(shape_of(parts), self.calibration(parts.placement, parts.info.family))
+        return free_for(parts.placement, parts.modules) - memory.peak(shape, size, ways) - memory.OVERHEAD
+
+    def graph(self, parts: Components, size: Size, ways: Ways) -> int:
+        """Bytes that a captured call of the UNet keeps."""
+        shape = memory.calibrated(shape_of(parts), self.calibration(parts.placement, parts.info.family))
+        return memory.work_bytes(shape, size, ways)
+
     def learn(self, parts: Components, size: Size, ways: Ways, stage: str, taken: int) -> None:
         """From the peak in bytes of one stage, "step" or "decode", that went as planned."""
         if parts.info.family not in memory.FAMILIES:
@@ -169,13 +179,14 @@ class Pace:
         self._clock = clock
         self._steps: dict[Any, deque[float]] = {}
 
-    def watch(self, key: Any) -> Callable[[], Note | None]:
-        """To be called after every step: a note the first time that one took too long. `key`: the plan."""
-        steps = self._steps.setdefault(key, deque(maxlen=REMEMBERED_STEPS))
+    def watch(self, key: Any) -> Callable[[str], Note | None]:
+        """To be called after every step, with how that was made: a note the first time that one took too long. `key`:
+        the plan."""
         last, told = self._clock(), False
 
-        def after_step() -> Note | None:
+        def after_step(how: str) -> Note | None:
             nonlocal last, told
+            steps = self._steps.setdefault((key, how), deque(maxlen=REMEMBERED_STEPS))
             now = self._clock()
             seconds, last = now - last, now
             usual = statistics.median(steps) if len(steps) >= ENOUGH_STEPS else None

@@ -50,7 +50,7 @@ def with_refiner(work: Work, model: Resident, passes: Sequence[Pass], vae: Any) 
 
 def refining(work: Work, model: Resident, last: Pass, vae: Any) -> Refining:
     """A picture's last pass, by a refiner and with this VAE. Raises `InvalidRequest`, `MemoryError`."""
-    parts = replace(model.parts, vae=vae)
+    parts = replace(model.parts, vae=vae, give_back=work.replays.drop)
     ways = work.planner.ways(parts, size_of_pass(parts, last, len(work.batch.seeds)))
     if parts.placement.exact:
         ways = replace(ways, singly=True)
@@ -90,8 +90,10 @@ class Refining:
 
     def make(self, run: Run, before: Outcome | None) -> Outcome:
         _make_way(run.parts)
+        spare = run.planner.spare(self.parts, size_of_pass(self.parts, self.inner, len(run.batch.seeds)), self.ways)
+        own = replace(run, model=self.model, parts=self.parts, ways=self.ways, spare=spare)
         try:
-            made = self.inner.make(replace(run, model=self.model, parts=self.parts, ways=self.ways), before)
+            made = self.inner.make(own, before)
         finally:
             _make_way(self.parts)
         told = {"memory_plan": list(self.ways.names)} if self.ways.names else {}
@@ -99,6 +101,7 @@ class Refining:
 
 
 def _make_way(parts: Components) -> None:
+    parts.give_back()
     clear(parts)
     if parts.placement.moves:
         free_memory(parts.placement.device)

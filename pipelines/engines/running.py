@@ -25,6 +25,7 @@ from pipelines.engines.modifiers.tiling import Tiling, edges_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
 from pipelines.engines.planning import measured_peak
 from pipelines.engines.refining import REFINER, handed_over, states_of
+from pipelines.engines.replay import CALLED, Replayed, Room
 from pipelines.engines.starting import Maker, Start
 from pipelines.engines.tiles import Tiles
 from pipelines.errors import Kept, Note, NotFinite
@@ -165,8 +166,9 @@ class Denoising:
                 raise
         run.noted["denoised_in"] = "float32"
         try:
+            run.parts.give_back()  # weights and work are twice as large
             with widened(run.parts) as parts:
-                return self._made(replace(run, parts=parts), before)
+                return self._made(replace(run, parts=parts, replays=None), before)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -185,12 +187,16 @@ class Denoising:
             return samples
 
         samples = run.climbed("unet", work, count)
+        if run.ways.parts_alone:
+            run.parts.give_back()  # the network leaves the device
         task = samples[-1].task
         facts: dict[str, Any] = {"steps_run": task.steps_left, "model_calls": samples[-1].calls}
         if task.tiles is not None:
             facts["tiles"] = task.tiles.count(*samples[-1].latents.shape[-2:])
         for told in (samples[-1].begin.facts, *(modifier.facts() for modifier in task.modifiers)):
             facts |= told
+        if any(sample.task.stand is not None and sample.task.stand.replayed for sample in samples):
+            facts["replayed"] = True
         return Outcome(
             latents=torch.cat([sample.latents for sample in samples]),
             steps=task.steps_left,
@@ -256,6 +262,7 @@ class Denoising:
             tiles=Tiles.of(request, parts.vae_factor),
         )
         arrange(parts, "unet", attempt.ways)
+        task = replace(task, stand=self._stand(run, task, attempt.ways))
         report, calls = self._reporter(run, task, attempt.ways), 0
 
         def after_call(call: int, seen: torch.Tensor, prediction: torch.Tensor) -> None:
@@ -268,10 +275,18 @@ class Denoising:
 
         with measured_peak(parts.placement) as taken:
             latents = denoise(task, begin.latents, after_call)
-        if not attempt.rungs:
+        if not attempt.rungs and (task.stand is None or task.stand.made):  # a replay says nothing of what a call takes
             run.planner.learn(parts, size_of_pass(parts, self, len(run.batch.seeds)), attempt.ways, "step", taken())
         states = states_of(maker.generators)
         return Sample(latents=latents, task=task, begin=begin, calls=calls, watcher=watcher, film=film, states=states)
+
+    def _stand(self, run: Run, task: Task, ways: Ways) -> Replayed | None:
+        """What the calls of the network are asked of, where a card may replay them."""
+        replays, parts = run.replays, run.parts
+        if replays is None or not replays.may_capture or not task.capturable or ways.streamed or ways.narrow:
+            return None
+        each = run.planner.graph(parts, size_of_pass(parts, self, len(run.batch.seeds)), ways)
+        return replays.of(task.unet, calls=task.calls, room=Room(most=run.spare, each=each))
 
     def _film(self, first: int, count: int) -> Film | None:
         """Of one of these images: so many from `first` on."""
@@ -283,7 +298,7 @@ class Denoising:
         """Tells of every call of the UNet, with a preview of the first image now and then."""
         throttle = previews.Throttle(PREVIEW_SECONDS)
         order = task.scheduler.order
-        warning = self._pace_watch(run, ways)
+        warning = self._pace_watch(run, task, ways)
 
         def after_call(call: int, latents: torch.Tensor, prediction: torch.Tensor) -> None:
             preview = None
@@ -298,7 +313,7 @@ class Denoising:
 
         return after_call
 
-    def _pace_watch(self, run: Run, ways: Ways) -> Callable[[], Note | None]:
+    def _pace_watch(self, run: Run, task: Task, ways: Ways) -> Callable[[], Note | None]:
         """Only a card's driver lends memory; what else slows a processor down is nobody's fault."""
         if not run.parts.placement.moves:
             return lambda: None
@@ -306,7 +321,7 @@ class Denoising:
         after_step = run.pace.watch((run.parts.info.path, size, ways))
 
         def warning() -> Note | None:
-            note = after_step()
+            note = after_step(CALLED if task.stand is None else task.stand.how)
             if note is not None:
                 run.noted.setdefault("warnings", []).append(note.to_json())
             return note

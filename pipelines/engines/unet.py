@@ -89,11 +89,12 @@ class UNetModel(Resident):
         looked = (info for one in references.values() for info in (one.adapter, one.encoder))
         for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values(), *looked):
             work.hash_soon(info)
-        ways = self._ways(work, passes, network)
+        ways, spare = self._ways(work, passes, network)
         if not self.is_as_read and not (ways.narrow and self.adapters.are(wanted.loras)):
             return work.reload().make(work)  # its weights have been rounded
         self.adapters.apply(wanted.loras, wanted.embeddings)
         parts = brought(self.separate_vae.over(self.parts, wanted.vae), passes)
+        parts = replace(parts, give_back=work.replays.drop)
         if refiner is not None:
             passes = refining.with_refiner(work, refiner, passes, parts.vae)
         work.set_threads(self)
@@ -106,6 +107,8 @@ class UNetModel(Resident):
             planner=work.planner,
             pace=work.pace,
             on_progress=work.on_progress,
+            replays=work.replays,
+            spare=spare,
             ending=Ending(after=batch.request.stop_after),
         )
         # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when memory
@@ -141,13 +144,18 @@ class UNetModel(Resident):
             return all_threads
         return quickest_threads(self.parts, all_threads)
 
-    def _ways(self, work: Work, passes: Sequence[Pass], network: Network | None) -> Ways:
+    def _ways(self, work: Work, passes: Sequence[Pass], network: Network | None) -> tuple[Ways, int]:
+        """And the bytes that they leave; what is kept for speed keeps within them."""
         parts, request = brought(self.parts, passes), work.batch.request
         size = size_of_all(parts, passes, len(work.batch.seeds))
         if network is not None and request.hires is not None:
             size = replace(size, upscaler=network.bytes_for((request.width, request.height), request.hires.tile))
         ways = work.planner.ways(parts, size)
-        return replace(ways, singly=True) if self.placement.exact else ways
+        if self.placement.exact:
+            ways = replace(ways, singly=True)
+        spare = work.planner.spare(parts, size, ways) if work.replays.may_capture else 0
+        work.replays.keep(spare)
+        return ways, spare
 
 
 def _check_wish(parts: Components, batch: Batch) -> None:

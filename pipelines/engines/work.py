@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipelines.details import Detail
 from pipelines.engines.planning import Pace, Planner
+from pipelines.engines.replay import Replays
 from pipelines.families.base import LoadedModel
 from pipelines.models.detector import Detector
 from pipelines.models.image_encoder import Look
@@ -33,6 +34,7 @@ class Work:
     listing: Listing
     planner: Planner
     pace: Pace
+    replays: Replays
     hash_of: Callable[[ModelInfo], str | None]
     hash_soon: Callable[[ModelInfo], object]
     set_threads: Callable[[Loaded], None]

@@ -42,14 +42,16 @@ class WorkerEngine(Catalogue):
         device: str | None = None,
         data_dir: Path | None = None,
         exact: bool = False,
+        replay: bool = True,
     ) -> None:
-        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. `data_dir`, `exact`: see `LocalEngine`."""
+        """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. The others: see `LocalEngine`."""
         super().__init__(models_dirs, None if data_dir is None else data_dir / "hashes.sqlite")
         self._options = child.Options(
             models_dirs=tuple(str(folder) for folder in models_dirs),
             device=device,
             data_dir=None if data_dir is None else str(data_dir),
             exact=exact,
+            replay=replay,
         )
         self._one_batch = threading.Lock()
         self._jobs = itertools.count(1)

@@ -252,10 +252,15 @@ def _resident(shape: Shape, ways: Ways, working: int) -> int:
     return _unet(shape, ways) + shape.vae + (0 if ways.text_off else shape.text)
 
 
-def step_bytes(shape: Shape, size: Size, ways: Ways) -> int:
+def work_bytes(shape: Shape, size: Size, ways: Ways) -> int:
+    """Of a step, beside the weights."""
     rows = (1 if ways.singly else size.batch) * size.rows
     work = shape.step_per_pixel * (1 + _SHARED if size.shares else 1)
-    return _resident(shape, ways, _unet(shape, ways)) + round(work * rows * size.seen)
+    return round(work * rows * size.seen)
+
+
+def step_bytes(shape: Shape, size: Size, ways: Ways) -> int:
+    return _resident(shape, ways, _unet(shape, ways)) + work_bytes(shape, size, ways)
 
 
 def decode_bytes(shape: Shape, size: Size, ways: Ways) -> int:

@@ -35,12 +35,13 @@ def drawn(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
 
-def made_for(unet: Any, seed: int) -> Any:
-    """A ControlNet with something to say: a fresh one ends in zeros and would prove nothing."""
+def made_for(unet: Any, seed: int, channels: tuple[int, ...] = (8, 16, 16)) -> Any:
+    """A ControlNet with something to say: a fresh one ends in zeros and would prove nothing. `channels`: of the maps'
+    levels, each but the first half as large as the one before."""
     from diffusers import ControlNetModel
 
     torch.manual_seed(seed)
-    network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 16))
+    network = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=channels)
     for name, weight in network.named_parameters():
         if name.startswith(("controlnet_down", "controlnet_mid", "controlnet_cond")) and weight.dim() > 1:
             weight.data = torch.randn_like(weight) * (0.5 / weight[0].numel()) ** 0.5

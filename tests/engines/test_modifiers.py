@@ -19,6 +19,7 @@ from pipelines.engines.modifiers.attention import Watcher  # noqa: E402
 from pipelines.engines.modifiers.base import Added, Call, Modifier, arguments_of  # noqa: E402
 from pipelines.engines.modifiers.editing import PictureGuidance  # noqa: E402
 from pipelines.engines.modifiers.inpainting import Blending, MaskedPicture  # noqa: E402
+from pipelines.engines.replay import Replays, Room  # noqa: E402
 from pipelines.prompts.encoding import Encoded, PromptConditioning  # noqa: E402
 from tests.conditioning import conditioned  # noqa: E402
 
@@ -52,8 +53,8 @@ def drawn(*shape: int, seed: int = 1) -> Any:
 POSITIVES, NEGATIVES, NOISE = drawn(1, 77, WIDTH, seed=2), drawn(1, 77, WIDTH, seed=3), drawn(IMAGES, 4, 8, 8)
 
 
-def ours(unet: Any, scheduler: Any, *modifiers: Modifier, noise: Any = NOISE) -> Any:
-    """`denoise` with two prompts and these modifiers."""
+def ours(unet: Any, scheduler: Any, *modifiers: Modifier, noise: Any = NOISE, replays: Replays | None = None) -> Any:
+    """`denoise` with two prompts and these modifiers. `replays`: calls may be replayed."""
 
     def prompt(words: Any) -> PromptConditioning:
         return PromptConditioning(moments=((Encoded(embedding=words),),), empty=Encoded(embedding=words))
@@ -69,6 +70,8 @@ def ours(unet: Any, scheduler: Any, *modifiers: Modifier, noise: Any = NOISE) ->
         generators=[torch.Generator()] * IMAGES,
         modifiers=modifiers,
     )
+    if replays is not None and task.capturable:
+        task = replace(task, stand=replays.of(unet, calls=task.calls, room=Room(most=10**9, each=1)))
     with torch.no_grad():
         return denoise(task, noise, lambda call, latents, prediction: None)
 

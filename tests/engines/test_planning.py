@@ -247,11 +247,11 @@ def test_a_step_that_takes_three_times_as_long_is_told_once() -> None:
     pace = planning.Pace(clock=lambda: now)
     told: list[Note | None] = []
 
-    def steps(after: Any, *seconds: float) -> None:
+    def steps(after: Any, *seconds: float, how: str = "called") -> None:
         nonlocal now
         for duration in seconds:
             now += duration
-            told.append(after())
+            told.append(after(how))
 
     steps(pace.watch("plan"), 2.0, 2.1, 30.0)  # too few before to know what is usual
     steps(pace.watch("plan"), 2.0, 1.9, 2.0, 5.9)
@@ -263,6 +263,11 @@ def test_a_step_that_takes_three_times_as_long_is_told_once() -> None:
     assert told[10:] == [None, None]
     steps(pace.watch("plan"), 8.0)
     assert told[-1] is not None  # the next batch says it again
+    steps(pace.watch("plan"), *[0.1] * 9, how="replayed")
+    steps(pace.watch("plan"), 0.5, how="replayed")
+    assert told[-1] == Note("slow_step", seconds=0.5, usual=0.1)  # each by those that were made as it was
+    steps(pace.watch("plan"), 2.0)
+    assert told[-1] is None
 
 
 @pytest.mark.fault(3)

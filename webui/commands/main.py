@@ -192,6 +192,11 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="depend on the machine as little as can be: float32, one thread, one image at a time; slower",
     )
+    group.add_argument(
+        "--no-replay",
+        action="store_true",
+        help="call the network step by step instead of replaying a graph of it: the same pictures, slower on a card",
+    )
     group.add_argument("--data-dir", type=Path, help="the job database; default: .seedprint beside app.py")
 
 
@@ -212,6 +217,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         image_format=options.image_format,
         engine=options.engine,
         exact=options.exact,
+        replay=not options.no_replay,
         port=getattr(options, "port", default.port),
         open_browser=not getattr(options, "no_browser", True),
         token=not getattr(options, "no_token", False),

@@ -24,6 +24,7 @@ class Settings:
     image_format: str | None = None  # None: what was kept, else png; likewise the pattern
     engine: EngineName = "local"
     exact: bool = False  # as little as can be depends on the machine: see docs/again.md
+    replay: bool = True  # a card may replay the network's calls: see docs/models.md
     port: int = DEFAULT_PORT
     open_browser: bool = True
     token: bool = True  # only who has the link may use the page

@@ -35,7 +35,6 @@ class Following(Modifier):
     told: Control
     picture: torch.Tensor
     weights: tuple[Beside, ...] = field(init=False)
-    capturable: bool = field(init=False, default=False)  # it comes and goes
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", (Beside(module=self.network, stage="unet"),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ class Components:
     tokenizers: tuple[Any, ...]  # one for each text encoder
     scheduler_config: Mapping[str, Any]
     beside: tuple[Beside, ...] = ()  # of one run, each module once
+    give_back: Callable[[], object] = lambda: None  # from the device what is kept there for speed alone
 
     @property
     def modules(self) -> tuple[Any, ...]:
