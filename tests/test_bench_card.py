@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.faults import FAULTS
-from tools import bench_card, card_faults
+from tools import bench_card, card_faults, card_replay
 from tools.card_sections import Bench, Found, Section
 
 pytestmark = pytest.mark.torch
@@ -49,6 +49,11 @@ class PretendCard:
 
     def peak(self) -> int:
         return self._most
+
+    def recorder(self) -> Any:
+        from tests.engines.recording import Tapes
+
+        return Tapes()
 
     def placed(self, engine: Any, limit: int | None) -> None:
         from tests.engines.card import CardPlacement, Counted
@@ -102,6 +107,9 @@ def bench(models: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
     monkeypatch.setattr(card_faults, "LARGE_SIDE", LARGE_SIDE)
     monkeypatch.setattr(card_faults, "SPILL_SIDES", (SIDE, LARGE_SIDE))
     monkeypatch.setattr(card_faults, "NEVER", 1000)
+    monkeypatch.setattr(card_replay, "SIDE", SIDE)
+    monkeypatch.setattr(card_replay, "LARGE_SIDE", LARGE_SIDE)
+    monkeypatch.setattr(card_replay, "STEPS", 8)
     monkeypatch.setattr(memory, "TILE", SIDE**2)
     monkeypatch.setattr(decoding, "TILE", SIDE)
     card = PretendCard(getattr(request, "param", torch.float32))
@@ -156,6 +164,12 @@ def test_a_card_that_is_lost(tmp_path: Path) -> None:
     asserted, killed = lines(Bench(card=PretendCard(torch.float32), folder=tmp_path, model="builtin"), "lost")
     assert asserted.told.startswith("device_failed; a new worker")
     assert killed.told.startswith("worker_ended; a new worker")
+
+
+def test_replays_are_the_same_pictures(bench: Bench) -> None:
+    found = lines(bench, "replay")
+    assert len(found) > 10
+    assert [one for one in found if "replayed" in one.facts and not one.facts["bytes"]] == []
 
 
 def test_what_is_not_as_promised_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tools import card_faults
+from tools import card_faults, card_replay
 from tools.card_sections import Bench, Card, CudaCard, Found, Section
 
-SECTIONS: tuple[Section, ...] = card_faults.SECTIONS
+SECTIONS: tuple[Section, ...] = (*card_faults.SECTIONS, *card_replay.SECTIONS)
 MODELS = ("sd15", "sdxl")
 NO_CARD = "tools.bench card: torch finds no CUDA card here; without one the tests put something in its place."
 ROW = "{:<11} {:>5}  {:<26} {:<5} {}"

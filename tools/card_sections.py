@@ -15,6 +15,7 @@ from pipelines.types import Batch, GenerationRequest, GenerationResult, OnProgre
 
 if TYPE_CHECKING:
     from pipelines.engines.local import LocalEngine
+    from pipelines.engines.replay import Recorder
 
 
 class Card(Protocol):
@@ -35,6 +36,10 @@ class Card(Protocol):
     def forget_peak(self) -> None: ...
     def peak(self) -> int:
         """The most bytes that were taken since `forget_peak`, with what the allocator keeps for later."""
+        ...
+
+    def recorder(self) -> Recorder | None:
+        """What captures calls on it."""
         ...
 
     def placed(self, engine: LocalEngine, limit: int | None) -> None:
@@ -73,6 +78,11 @@ class CudaCard:
 
         return int(torch.cuda.max_memory_reserved(self.device))
 
+    def recorder(self) -> Recorder | None:
+        from pipelines.engines.replay import recorder_for
+
+        return recorder_for(self.device)
+
     def placed(self, engine: LocalEngine, limit: int | None) -> None:
         if limit is not None:
             engine.manager.placement = limited(engine.manager.placement, limit)
@@ -106,13 +116,16 @@ class Bench:
     limit: int = 4 * 2**30
 
     @contextmanager
-    def engine(self, limit: int | None = None) -> Iterator[LocalEngine]:
-        """In this process. `limit`: bytes that its memory plan believes to be all."""
+    def engine(self, limit: int | None = None, *, replay: bool = False) -> Iterator[LocalEngine]:
+        """In this process. `limit`: bytes that its memory plan believes to be all. `replay`: a call that is replayed
+        takes no memory anew, so most sections go without."""
         from pipelines.engines.local import LocalEngine
+        from pipelines.engines.replay import Replays
 
-        engine = LocalEngine([self.folder], device=self.card.device)
+        engine = LocalEngine([self.folder], device=self.card.device, replay=replay)
         try:
             self.card.placed(engine, limit)
+            engine.replays = Replays(self.card.recorder() if replay else None)
             yield engine
         finally:
             engine.close()
