@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# What a card cannot do while it captures: numbers from the processor, and to it
-FORBIDDEN = ("aten._local_scalar_dense", "aten.lift_fresh", "aten.bernoulli", "aten.rand", "aten.native_dropout")
+LIFTED = "aten.lift_fresh.default"  # a tensor made of plain numbers
+# What a card cannot do while it captures: tell the processor numbers, and be told more than one; or what it should not
+FORBIDDEN = ("aten._local_scalar_dense", "aten.bernoulli", "aten.rand", "aten.native_dropout")
 
 
 class Tape(TorchDispatchMode):
@@ -25,8 +26,11 @@ class Tape(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(function)
-        if name.startswith(FORBIDDEN):
+        if name.startswith(FORBIDDEN) or (name == LIFTED and args[0].dim()):
             raise RuntimeError(f"operation not permitted when stream is capturing: {name}")
+        if name == LIFTED:
+            self._made.add(_place(args[0]))
+            self.lines.append(args[0].item())
         self.lines.append((name, self._told(args), self._told(list((kwargs or {}).items()))))
         said = function(*args, **(kwargs or {}))
         for one in said if isinstance(said, list | tuple) else (said,):
