@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,19 @@ def test_looking_changes_no_pixel_and_tells_every_block(engine: LocalEngine) -> 
     assert blocks["text_encoder", "encoder"].layers == parts.text_encoders[0].config.num_hidden_layers
     assert blocks["unet", ""].words * 2 == blocks["unet", ""].attention > 0
     assert blocks["vae", "encoder"].seconds is None  # a picture from noise alone encodes none
+
+
+def test_a_model_with_two_text_encoders(tmp_path: Path) -> None:
+    from tools.make_random_checkpoint import RandomModel
+
+    RandomModel("sdxl", tiny=True).write_folder(tmp_path / "xl")
+    engine = LocalEngine([tmp_path], device="cpu")
+    try:
+        (result,) = engine.generate(replace(batch_of(replace(SMALL, model="xl"), 3), anatomy=True), ignore)
+    finally:
+        engine.close()
+    worked = {block.part for block in result.blocks if block.name == "" and block.seconds is not None}
+    assert worked == {"text_encoder", "text_encoder_2", "unet", "vae"}
 
 
 def test_what_was_seen_travels(engine: LocalEngine) -> None:

@@ -1,7 +1,7 @@
 // Where the blocks of a network stand; it knows no document.
 
 export const WIDE = 780;
-export const BOX = { width: 252, height: 42 };
+export const BOX = { width: 264, height: 42 };
 const DOWN = 62; // from one row to the next
 const EDGE = 6;
 const STEP = 16; // a level deeper stands so much further in
