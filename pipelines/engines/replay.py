@@ -35,6 +35,9 @@ class Recording(Protocol):
     @property
     def bytes(self) -> int: ...
     def replay(self) -> None: ...
+    def wait(self) -> None:
+        """Until its last replay is done: it may go then."""
+        ...
 
 
 class Recorder(Protocol):
@@ -84,9 +87,12 @@ class _CudaRecording:
 
     def replay(self) -> None:
         """Waits for the replay before: however quickly steps could be handed in, what is told of them is true."""
-        self.done.synchronize()
+        self.wait()
         self.graph.replay()
         self.done.record()
+
+    def wait(self) -> None:
+        self.done.synchronize()
 
 
 def recorder_for(device: str) -> Recorder | None:
@@ -124,13 +130,14 @@ class Replays:
 
     def drop(self) -> None:
         """All of them, and their memory."""
-        self._graphs.clear()
+        self.keep(-1)
         self._network = None
 
     def keep(self, most: int) -> None:
         """Those used last, of so many bytes in all."""
         while self._graphs and (self.bytes > most or len(self._graphs) > KEPT):
-            self._graphs.popitem(last=False)
+            _, oldest = self._graphs.popitem(last=False)
+            oldest.recording.wait()
 
     @property
     def may_capture(self) -> bool:

@@ -251,3 +251,21 @@ def test_an_upscaler_has_the_card_for_itself(engine: Any, tapes: Tapes, monkeypa
     with pytest.raises(OutOfMemory):
         engine.generate(batch_of(wish, 7), ignore)
     assert held == [tapes.bytes, 0]
+
+
+def test_the_option_reaches_the_engine(monkeypatch: Any, tmp_path: Path) -> None:
+    from pipelines.engines import local
+    from pipelines.engines.worker import WorkerEngine
+    from webui.commands import main
+    from webui.server import make_engine
+
+    monkeypatch.setattr(WorkerEngine, "_start", lambda worker: None)
+    monkeypatch.setattr(local, "recorder_for", lambda device: Tapes())
+    for given, replay in (([], True), (["--no-replay"], False)):
+        settings = main.settings_of(main.parser().parse_args(["serve", "--data-dir", str(tmp_path), *given]))
+        worker = make_engine(settings)
+        assert worker._options.replay is replay  # type: ignore[attr-defined]
+        worker.close()
+        own = local.LocalEngine(device="cpu", replay=replay)
+        assert own.replays.may_capture is replay
+        own.close()
