@@ -275,3 +275,21 @@ def test_details_are_repainted_by_the_first_model(engine: Any) -> None:
     assert not changed[80:].any()
     assert not changed[:, 80:].any()
     assert engine.generate(batch_of(result.request, 7), ignore)[0].image.tobytes() == result.image.tobytes()
+
+
+def test_graphs_of_one_are_gone_when_the_other_works(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.engines import running
+    from pipelines.engines.replay import Replays
+    from tests.engines.recording import Tapes
+
+    steps: dict[str, Any] = {"steps": 8, "refiner": Refiner(model="refiner", switch_at=0.5)}
+    tapes, held = Tapes(), list[int]()
+    plain = made(engine, **steps)
+    replays, arrange = Replays(tapes), running.arrange
+    monkeypatch.setattr(engine, "replays", replays)
+    monkeypatch.setattr(running, "arrange", lambda *given: (held.append(replays.bytes), arrange(*given)))
+    result = made(engine, **steps)
+    assert tapes.took().count("capture") == 2
+    assert set(held) == {0}
+    assert [one["replayed"] for one in result.facts["passes"]] == [True, True]
+    assert result.image.tobytes() == plain.image.tobytes()
