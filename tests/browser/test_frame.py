@@ -242,6 +242,21 @@ def test_details_are_sent_to_where_they_are_set(visits: Visits) -> None:
     expect(page.locator("#form_detail input[type=checkbox]")).to_be_checked()
 
 
+def test_sizes_chosen_in_haste_come_to_rest(visits: Visits) -> None:
+    """What depends on the size was asked for again and again, without end, once two changes of it met."""
+    page = visits.open()
+    shapes = page.locator("#form .shapes button")
+    expect(shapes.nth(3)).to_be_visible()
+    shapes.evaluate_all("all => [...all, ...all, ...all].forEach((one) => one.click())")
+    field(page, "form_width").fill("192")
+    field(page, "form_height").fill("128")
+    visits.settle(quiet=20)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if one.method == "POST" else None)
+    page.wait_for_timeout(1000)
+    assert asked == []
+
+
 def test_stars_and_a_deletion_that_is_undone(visits: Visits, served: Served) -> None:
     page = visits.open()
     generate(page, steps=2, batch_size=2, seed=110)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections import defaultdict
 from typing import Any
 
 import gradio as gr
@@ -88,6 +89,19 @@ def test_what_one_page_changes_stays_when_another_changes_something_else(ui: Pag
     assert (found["form_prompt"]["value"], found["form_steps"]["value"]) == ("of the first page", 9)
     ui.call("form_keep", {**second, "form_faults": told, "form_prompt": "of the second"})
     assert ui.call("form_find")["form_prompt"]["value"] == "of the second"
+
+
+def test_what_is_held_back_holds_nothing_else_back(ui: Page) -> None:
+    """Gradio begins all events of a trigger again once one that was held back is over: two of them would never end."""
+    of = defaultdict[tuple[int, str], list[dict[str, Any]]](list)
+    for event in ui.config["dependencies"]:
+        for component, name in event["targets"]:
+            # one after another event is begun by that alone, and a page is opened once
+            if event["backend_fn"] and component is not None and name != "load":
+                of[component, name].append(event)
+    held = [one for one in of.values() if any(event["trigger_mode"] == "always_last" for event in one)]
+    assert len(held) > 5
+    assert [[event["api_name"] for event in one] for one in held if len(one) > 1] == []
 
 
 def test_what_a_constructor_takes_is_looked_up_once(ui: Page) -> None:

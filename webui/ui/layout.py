@@ -13,6 +13,7 @@ from webui.lab import shipped
 from webui.parts import Parts
 from webui.ui.again.send import Sender
 from webui.ui.again.tab import AgainTab
+from webui.ui.generate.changes import Changes
 from webui.ui.generate.control_handlers import ControlHandlers, wire_controls
 from webui.ui.generate.controls import TABS
 from webui.ui.generate.form_handlers import KEPT_AS, FormHandlers, wire_form
@@ -145,15 +146,17 @@ def _wire_workspace(
     library, house = parts.library, sender.house
     lists = PresetLists(parts.presets, library, house.own, [space.preset])
     handlers = GenerateHandlers(space)
-    wire_form(space, form, handlers, blocks)
-    wire_workspace(space, handlers, sender, again, blocks)
-    wire_start(space, StartHandlers(space), blocks)
-    wire_controls(space, ControlHandlers(space))
+    changes = Changes()
+    wire_form(space, form, handlers, blocks, changes)
+    wire_workspace(space, handlers, sender, again, blocks, changes)
+    wire_start(space, StartHandlers(space), blocks, changes)
+    wire_controls(space, ControlHandlers(space), changes)
     wire_composer(space.composer, space.form, library, lists)
     wire_reading(space.reading, {name: space.form[name] for name in ("model", "clip_skip", "dialect")})
     asking = [space.form[name] for name in ("model", "dialect", "prompt", "negative_prompt")]
     wire_opening(space.reading, Reader(parts.service, library), asking, blocks)
-    wire_memory(space, handlers, [blocks.load, header.submit])
+    wire_memory(space, handlers, [blocks.load, header.submit], changes)
+    changes.wire()
 
 
 def engine_shown(service: GenerationService) -> Callable[[gr.Request], dict[str, str]]:

@@ -14,6 +14,7 @@ from PIL.Image import Image
 from pipelines.errors import SeedprintError
 from webui.archive import pictures
 from webui.jobs.maps import SLOTS, with_maps
+from webui.ui.generate.changes import Changes
 from webui.ui.generate.control_form import MADE_OF
 from webui.ui.generate.handlers import task_in
 from webui.ui.generate.wiring import OF_TASK
@@ -79,15 +80,14 @@ def _address(image: Image) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def wire_controls(space: Workspace, handlers: ControlHandlers) -> None:
+def wire_controls(space: Workspace, handlers: ControlHandlers, changes: Changes) -> None:
     """Which event calls which handler."""
     form = space.form
     for slot in SLOTS:
         part = space.extras.controls[slot]
         inputs = handlers.looked_inputs(slot)
-        changes: list[Any] = [component.change for component in inputs]
-        look: dict[str, Any] = {"trigger_mode": "always_last", "api_name": f"form_{slot}_look", **_QUIET}
-        gr.on(changes, handlers.looker(slot), inputs, part.look, **look)
+        look: dict[str, Any] = {"outputs": part.look, "api_name": f"form_{slot}_look", **_QUIET}
+        changes.ask(inputs, handlers.looker(slot), inputs=inputs, **look)
         asked = {space.task, *space.sources()}
         take: dict[str, Any] = {"js": OF_TASK, "api_name": f"form_{slot}_take", **_QUIET}
         part.take.click(partial(handlers.taken, slot), asked, part.picture, **take)

@@ -11,6 +11,7 @@ from pipelines.errors import StorageError
 from pipelines.types import ModelInfo
 from webui.jobs.defaults import FOUND, fitted, form_defaults, model_defaults
 from webui.kept.forms import Forms
+from webui.ui.generate.changes import Changes
 from webui.ui.generate.controls import Updates, accepted, fits, model_choices, shown_value
 from webui.ui.generate.form import image_guidance_for, prompt_placeholder
 from webui.ui.generate.handlers import GenerateHandlers
@@ -166,7 +167,9 @@ def _as_shown(kept: Mapping[str, Any]) -> dict[str, Any]:
     return {name: shown_value(name, value) for name, value in kept.items()}
 
 
-def wire_form(space: Workspace, handlers: FormHandlers, others: GenerateHandlers, blocks: gr.Blocks) -> None:
+def wire_form(
+    space: Workspace, handlers: FormHandlers, others: GenerateHandlers, blocks: gr.Blocks, changes: Changes
+) -> None:
     """Which event calls which handler."""
     form = space.form
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -179,11 +182,10 @@ def wire_form(space: Workspace, handlers: FormHandlers, others: GenerateHandlers
     space.networks.select(handlers.switch, wanted, handlers.outputs(), api_name="form_switch", **quiet)
     space.undo.click(handlers.undo, None, handlers.outputs(), api_name="form_undo", **quiet)
     space.reset.click(handlers.reset, handlers.inputs(), handlers.outputs(), api_name="form_reset", **quiet)
-    changes: list[Any] = [component.change for component in form.components()]  # type: ignore[attr-defined]
     kept: dict[str, Any] = {
         "inputs": {*handlers.inputs(), space.faults},
         "outputs": space.faults,
         "api_name": "form_keep",
         **quiet,
     }
-    gr.on(changes, handlers.keep, trigger_mode="always_last", **kept)
+    changes.ask(form.components(), handlers.keep, **kept)

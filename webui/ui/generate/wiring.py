@@ -11,6 +11,7 @@ from pipelines.errors import SeedprintError
 from webui.jobs.maps import REFERENCES, SLOTS
 from webui.ui.again.send import LEAVES, Sender
 from webui.ui.again.tab import AgainTab
+from webui.ui.generate.changes import Changes
 from webui.ui.generate.handlers import GenerateHandlers, refused
 from webui.ui.generate.many import wire_many
 from webui.ui.generate.starting import StartHandlers
@@ -27,11 +28,16 @@ _PRESSED = "(_, ...rest) => { window.seedprintPressed(); return [window.seedprin
 
 
 def wire_workspace(
-    space: Workspace, handlers: GenerateHandlers, sender: Sender, again: AgainTab, blocks: gr.Blocks
+    space: Workspace,
+    handlers: GenerateHandlers,
+    sender: Sender,
+    again: AgainTab,
+    blocks: gr.Blocks,
+    changes: Changes,
 ) -> None:
     """Connects everything in it but what `wire_form` and `wire_memory` do."""
     _wire_running(space, handlers)
-    _wire_form(space, handlers, blocks)
+    _wire_form(space, handlers, blocks, changes)
     _wire_files(space, handlers)
     _wire_canvas(space, sender, again)
 
@@ -68,7 +74,7 @@ def _memory_told(space: Workspace) -> dict[str, Any]:
     return {"inputs": inputs, "outputs": space.memory, "js": OF_TASK, **_QUIET}
 
 
-def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any]) -> None:
+def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any], changes: Changes) -> None:
     """The line about memory, at `others` (when the page opens and when the engine is warm) and whenever what it depends
     on changes."""
     form = space.form
@@ -82,10 +88,7 @@ def wire_memory(space: Workspace, handlers: GenerateHandlers, others: list[Any])
         *(form[f"{slot}_model"] for slot in (*SLOTS, *REFERENCES)),
         *space.pictures().values(),
     )
-    changes: list[Any] = [component.change for component in counted]
-    gr.on(
-        [*others, *changes], handlers.memory, trigger_mode="always_last", api_name="form_memory", **_memory_told(space)
-    )
+    changes.ask(counted, handlers.memory, also=others, api_name="form_memory", **_memory_told(space))
 
 
 def _wire_files(space: Workspace, handlers: GenerateHandlers) -> None:
@@ -94,7 +97,7 @@ def _wire_files(space: Workspace, handlers: GenerateHandlers) -> None:
     form["model"].change(None, form["model"], space.networks, js="name => ({model: name})", api_visibility="private")
 
 
-def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) -> None:
+def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks, changes: Changes) -> None:
     form, extras = space.form, space.extras
     sizes = [form["width"], form["height"]]
     offer(
@@ -120,18 +123,11 @@ def _wire_form(space: Workspace, handlers: GenerateHandlers, blocks: gr.Blocks) 
     extras.swap.click(None, sizes, sizes, js=swapped, api_visibility="private")
     extras.seed_random.click(None, None, form["seed"], js="() => -1", api_visibility="private")
     counted = [form["steps"], form["strength"]]
-    changes: list[Any] = [component.change for component in counted]
-    gr.on(
-        [blocks.load, *changes],
-        handlers.steps_run,
-        counted,
-        space.steps_run,
-        api_name="form_steps_run",
-        **_QUIET,
-    )
+    told = {"inputs": counted, "outputs": space.steps_run, "api_name": "form_steps_run", **_QUIET}
+    changes.ask(counted, handlers.steps_run, also=[blocks.load], **told)
 
 
-def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> None:
+def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks, changes: Changes) -> None:
     """The picture to start from, the size that follows it, and shapes."""
     form, inputs, outputs = space.form, handlers.inputs(), handlers.outputs()
     wire_many(space.many, space.image, space.painter)
@@ -156,12 +152,9 @@ def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks) -> 
         form[side].input(
             partial(handlers.locked, side), asking, form[other], trigger_mode="always_last", api_name=name, **_QUIET
         )
-    changes: list[Any] = [
-        *(one.change for one in (form["width"], form["height"], form["resize_mode"])),
-        *(one.change for one in (space.image, space.painter)),
-    ]
-    told = {"trigger_mode": "always_last", "api_name": "form_fitting", **asked}
-    gr.on([blocks.load, *changes], handlers.told, inputs, space.fitting, **told)
+    fields = (form["width"], form["height"], form["resize_mode"], space.image, space.painter)
+    told = {"inputs": inputs, "outputs": space.fitting, "api_name": "form_fitting", **asked}
+    changes.ask(fields, handlers.told, also=[blocks.load], **told)
 
 
 def _wire_canvas(space: Workspace, sender: Sender, again: AgainTab) -> None:

@@ -144,15 +144,9 @@ class LabTab:
             handlers.plan, everything, [self.estimate, self.fault], api_name="lab_plan_kind", **quiet
         )
         changes: list[Any] = [one.change for name, one in vars(form).items() if name != "kind"]
-        gr.on(
-            [*changes, self.opened.select],
-            handlers.plan,
-            everything,
-            [self.estimate, self.fault],
-            trigger_mode="always_last",
-            api_name="lab_plan",
-            **quiet,
-        )
+        planned: dict[str, Any] = {"inputs": everything, "outputs": [self.estimate, self.fault], **quiet}
+        gr.on(changes, handlers.plan, trigger_mode="always_last", api_name="lab_plan", **planned)
+        self.opened.select(handlers.plan, api_name="lab_plan_opened", **planned)
         first = [self.shown, self.chosen, *self.ready_buttons]
         opened: Any = self.opened.select(handlers.load, self.shown, first, api_name="lab_load", **quiet)
         opened.then(handlers.watch, **watching)

@@ -50,18 +50,10 @@ class SavingForm:
     def wire(self, blocks: gr.Blocks) -> None:
         fields: list[Any] = [self.pattern, self.format, self.sidecars, self.grid]
         blocks.load(self.show, None, [*fields, self.example], api_name="saving", **_QUIET)
-        gr.on(
-            [
-                self.opened.select,
-                *(one.change for one in fields),
-            ],  # a Textbox's `input` hears typed letters only: no Backspace, no paste
-            self.tell,
-            fields,
-            self.example,
-            trigger_mode="always_last",
-            api_name="saving_example",
-            **_QUIET,
-        )
+        told: dict[str, Any] = {"inputs": fields, "outputs": self.example, **_QUIET}
+        changes: list[Any] = [one.change for one in fields]  # `input` hears typed letters only: no Backspace, no paste
+        gr.on(changes, self.tell, trigger_mode="always_last", api_name="saving_example", **told)
+        self.opened.select(self.tell, api_name="saving_example_opened", **told)
         self.save.click(self.change, fields, self.example, api_name="saving_save", **_QUIET)
 
     def show(self, request: gr.Request) -> Updates:

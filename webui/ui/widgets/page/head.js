@@ -1,6 +1,7 @@
 // Runs before the page's own code. Gradio knows only whole language tags, so every kind of Chinese is made zh-CN here;
 // a choice of language, or of light and dark, made before is kept. Python reads the language from the cookie.
 import { beginAccess } from "./access.js";
+import { Asking } from "./asking.js";
 import { Holds, Travels, isChinese } from "./early.js";
 import { Frame, pageAsked } from "./frame.js";
 import { Lists } from "./lists.js";
@@ -63,6 +64,9 @@ const lists = new Lists();
 const holds = new Holds((id, isStill) => lists.hold(id, isStill));
 window.seedprintHold = (ids) => holds.hold(ids);
 window.seedprintRelease = (ids) => holds.release(ids);
+
+const asking = new Asking();
+window.seedprintAsk = (buttons) => asking.ask(buttons);
 
 const frame = new Frame();
 window.seedprintTask = () => frame.task;
