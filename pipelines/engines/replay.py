@@ -2,8 +2,9 @@
 same bits, and no Python between them. A card that waits for Python most of the time is several times as fast.
 
 A graph knows addresses and plain numbers, not tensors. What it is given it finds in buffers of its own, into which each
-call's tensors are copied; what it says is copied out, as the next replay overwrites it. It is void as soon as anything
-of the network is elsewhere or otherwise: before each run all of it is looked at (`fingerprint`).
+call's tensors are copied; what it says is copied out, as the next replay overwrites it. Its first replay is held to
+the call made as usual, bit for bit, whatever the card and its libraries. It is void as soon as anything of the network
+is elsewhere or otherwise: before each run all of it is looked at (`fingerprint`).
 """
 
 from __future__ import annotations
@@ -167,6 +168,12 @@ class Replays:
         """Whether such a call may be captured, as far as is known."""
         return told.key not in self._failed and self._failures < MOST_FAILURES and room.each <= room.most
 
+    def refuse(self, told: Told) -> None:
+        """Its graph said something else than the network: whatever it was, such a call is made as usual from now on."""
+        log.warning("a replay came to other bits than the network's own call, and is not used")
+        self._graphs.pop(told.key).recording.wait()
+        self._failed.add(told.key)
+
     def capture(self, told: Told, recorder: Recorder, network: Any, room: Room) -> _Graph | None:
         """None where it fails, which is told once: such a call is not tried again."""
         self.keep(room.most - room.each)
@@ -228,13 +235,24 @@ class Replayed:
             graph = self._replays.capture(told, self._recorder, self._network, self._room)
         if graph is None:
             return self._called(options, sample, timestep)
+        said = graph.said(told.tensors)
+        if self.how == CAPTURED and not _same(said, usual := _asked(self._network, told.given)):
+            self._replays.refuse(told)
+            self.made += 1
+            return (usual,)
         self.replayed += 1
-        return (graph.said(told.tensors),)
+        return (said,)
 
     def _called(self, options: Mapping[str, Any], *given: torch.Tensor) -> tuple[torch.Tensor]:
         self.how = CALLED
         self.made += 1
         return (_asked(self._network, (given, options)),)
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Bit for bit."""
+    whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}[one.element_size()]
+    return one.dtype == other.dtype and torch.equal(one.view(whole), other.view(whole))
 
 
 def _asked(network: Any, given: tuple[Any, Mapping[str, Any]]) -> torch.Tensor:

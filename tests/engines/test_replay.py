@@ -20,7 +20,7 @@ from pipelines.engines.modifiers.reusing import Reused  # noqa: E402
 from pipelines.engines.modifiers.tiling import Edges, Tiling  # noqa: E402
 from pipelines.engines.replay import Replays, Room, fingerprint, recorder_for  # noqa: E402
 from pipelines.sampling.schedulers import make_scheduler  # noqa: E402
-from tests.engines.recording import Tapes  # noqa: E402
+from tests.engines.recording import Taped, Tapes  # noqa: E402
 from tests.engines.test_modifiers import IMAGES, NOISE, STEPS, Late, Pushed, Third, drawn, euler, network, ours  # noqa: E402
 
 WARM, CAPTURED, REPLAYED = ["warm"] * 2, ["capture", "replay"], ["replay"]
@@ -107,6 +107,30 @@ def test_another_shape_is_another_graph_and_the_one_used_last_least_is_dropped(m
     assert [done(8), done(10), done(8), done(12)] == [FIRST, FIRST, REPLAYED * 4, FIRST]
     assert [done(8), done(10)] == [REPLAYED * 4, FIRST]
     assert replays.bytes == 2 * tapes.bytes
+
+
+class Spoilt(Taped):
+    def replay(self) -> None:
+        super().replay()
+        self.output[0, 0, 0, 0] = torch.nextafter(self.output[0, 0, 0, 0], torch.tensor(torch.inf))
+
+
+class Spoiling(Tapes):
+    """A card whose graphs are one bit off."""
+
+    def capture(self, call: Any) -> Spoilt:
+        return Spoilt(**vars(super().capture(call)))
+
+
+def test_a_graph_that_comes_to_other_bits_is_not_used(caplog: Any) -> None:
+    unet, tapes = network(), Spoiling()
+    replays, plain = Replays(tapes), ours(unet, euler())
+    assert torch.equal(ours(unet, euler(), replays=replays), plain)
+    assert tapes.took() == [*WARM, *CAPTURED]
+    assert "other bits" in caplog.text
+    assert torch.equal(ours(unet, euler(), replays=replays), plain)
+    assert tapes.took() == []  # nor tried again
+    assert replays.bytes == 0
 
 
 def test_few_calls_are_not_worth_it_unless_the_graph_is_there() -> None:
