@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,15 @@ from webui.words import WORDS, Language, translate
 KEEP = 20  # job ids a browser remembers for a tab
 PAUSE = 0.15  # seconds between two looks at a running job
 WAIT = 1.0  # seconds; a watcher whose browser has left ends after this long
+
+
+_REFUSALS = itertools.count()
+
+
+def refusal(**told: Any) -> dict[str, Any]:
+    """What `Live` shows of a wish that was no job. Numbered: a page shows what is new to it, and the same wish may be
+    refused twice in the same words."""
+    return {"state": "refused", "number": next(_REFUSALS), **told}
 
 
 def remembered(value: Any) -> list[str]:

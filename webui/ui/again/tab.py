@@ -151,7 +151,7 @@ class AgainHandlers:
         except SeedprintError as error:
             language = language_of(request)
             told = fault(error, language) if path else translate("again_choose", language)
-            return {self.tab.live: {"state": "refused", "error": told}}
+            return {self.tab.live: jobs.refusal(error=told)}
 
     def submit(self, values: dict[Any, Any], request: gr.Request) -> Updates:
         tab, language = self.tab, language_of(request)

@@ -171,8 +171,8 @@ def refused(error: SeedprintError, language: Language, field: str = "") -> dict[
     told = fault(error, language)
     one = field_of(GenerationRequest, error.field if isinstance(error, InvalidRequest) else field)
     if one is None or not (one.setting.page or one.is_picture):  # nothing on the page to stand beside
-        return {"state": "refused", "line": translate("state_failed", language), "error": told}
-    return {"state": "refused", "faults": {one.name: told}}
+        return jobs.refusal(line=translate("state_failed", language), error=told)
+    return jobs.refusal(faults={one.name: told})
 
 
 def escaped(text: str) -> str:

@@ -15,6 +15,7 @@ from webui.jobs.outpainting import FILLS, Sides, extended, sides_in
 from webui.ui.generate.controls import PLACE, whole
 from webui.ui.house import House, input_url
 from webui.ui.inputs import Dropdown, NumberBox
+from webui.ui.jobs import refusal
 from webui.ui.labels import word
 from webui.words import Language, fault
 
@@ -89,4 +90,4 @@ def extended_source(
 def told_beside(error: SeedprintError, language: Language) -> dict[str, Any] | None:
     """What `Live` shows of a wish of this fold, beside the part that it concerns; None: it is of another one."""
     field = error.field if isinstance(error, InvalidRequest) else ""
-    return {"state": "refused", "faults": {field: fault(error, language)}} if field.startswith("outpaint") else None
+    return refusal(faults={field: fault(error, language)}) if field.startswith("outpaint") else None

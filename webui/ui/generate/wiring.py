@@ -16,6 +16,7 @@ from webui.ui.generate.handlers import GenerateHandlers, refused
 from webui.ui.generate.many import wire_many
 from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.workspace import Workspace
+from webui.ui.jobs import refusal
 from webui.ui.lists import offer
 from webui.ui.looks import watcher
 from webui.words import language_of, translate
@@ -185,7 +186,7 @@ class Sending:
         path = self.house.output_file(place)
         if way is None or path is None:
             told = translate("fault_gone" if place else "fault_select", language)
-            return {self.space.live: {"state": "refused", "error": told}}
+            return {self.space.live: refusal(error=told)}
         try:
             return way(path, language) or gr.skip()
         except SeedprintError as error:
