@@ -303,7 +303,7 @@ class Batch:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """Where a batch is. `stage`: loading, encoding, denoising, decoding; on the way to a model also `converting` and
-    `loading PART`, whose steps are percent; of pictures that are embedded: waiting, embedding."""
+    `loading PART`, whose steps are percent; of pictures that are embedded: embedding. `waiting`: nothing is new."""
 
     stage: str
     step: int = 0

@@ -109,9 +109,10 @@ def _serve(line: _Line, engine: LocalEngine) -> None:
     while True:
         message = line.batches.get()
         try:
-            if not line.is_stopped(message.job):
-                line.send(_answer(line, engine, message))
-                line.send(messages.from_state(engine.describe()))  # other programs take and give memory meanwhile
+            if line.is_stopped(message.job):
+                raise Cancelled("stopped")
+            line.send(_answer(line, engine, message))
+            line.send(messages.from_state(engine.describe()))  # other programs take and give memory meanwhile
         except Exception as error:  # noqa: BLE001 - sent to the page's process and raised there
             if isinstance(error, EngineLost):
                 traceback.print_exc()  # only its first line is told

@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 0.2  # seconds; how often a waiting caller may stop
 CLOSING = 5.0  # seconds that a worker gets to end by itself
+STOPPING = 10.0  # seconds that it gets to come to the end of a step of what was stopped; a large one may take minutes
 STARTS = 3  # so often in a row a worker may die while it warms up before it is started on demand only
 
 
@@ -95,12 +97,19 @@ class WorkerEngine(Catalogue):
 
     def _answer(self, wish: Message, on_progress: OnProgress) -> Message:
         worker = self._live_worker()
-        worker.send(wish)
+        while worker.at_work and worker.alive():  # on what was stopped
+            on_progress(Progress(stage="waiting"))
+            time.sleep(HEARTBEAT)
+        worker = self._live_worker()
+        worker.ask(wish)
         try:
             return self._follow(worker, wish.job, on_progress)
         except BaseException:
             # stopped, or the caller's own bug: either way nobody waits for this job any more
             worker.send(Message(kind="stop", job=wish.job, header={}))
+            ending = threading.Timer(STOPPING, worker.end_if_at, (wish.job,))
+            ending.daemon = True
+            ending.start()
             raise
 
     def _follow(self, worker: _Worker, job: int, on_progress: OnProgress) -> Message:
@@ -108,9 +117,9 @@ class WorkerEngine(Catalogue):
         begun, ready = False, worker.state.state == "ready"
         while True:
             try:
-                message = worker.inbox.get(timeout=None if begun else HEARTBEAT)
-            except queue.Empty:
-                on_progress(Progress(stage="loading"))  # it still warms up; the caller may want to stop
+                message = worker.inbox.get(timeout=HEARTBEAT)
+            except queue.Empty:  # it warms up, or a step takes long; the caller may want to stop
+                on_progress(Progress(stage="waiting" if begun else "loading"))
                 continue
             if message.kind == "lost":
                 worker.inbox.put(message)  # for the next look at this worker
@@ -172,6 +181,7 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         self.state = EngineState(state="warming")
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.at_work = 0  # the job that it was handed and has not come to the end of
         self._sending = threading.Lock()
         self._silent = False  # nothing more is heard of it
         self._on_death = on_death
@@ -188,6 +198,14 @@ class _Worker:
         finally:
             theirs.close()  # only the worker holds its end now, so that its death is heard
         threading.Thread(target=self._listen, name="worker-listener", daemon=True).start()
+
+    def ask(self, wish: Message) -> None:
+        self.at_work = wish.job
+        self.send(wish)
+
+    def end_if_at(self, job: int) -> None:
+        if self.at_work == job:
+            self.close()
 
     def send(self, message: Message) -> None:
         """To a dead worker: nothing; the listener has told of the death."""
@@ -227,8 +245,10 @@ class _Worker:
                 break
             if message.kind == "state":
                 self.state = messages.to_state(message)
-            else:
-                self.inbox.put(message)
+                continue
+            if message.kind != "progress" and message.job == self.at_work:
+                self.at_work = 0
+            self.inbox.put(message)
         self._silent = True
         self.inbox.put(Message(kind="lost", header={}))
         self._on_death(self)

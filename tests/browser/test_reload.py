@@ -39,6 +39,13 @@ def test_the_tab_that_was_open_is_open(visits: Visits) -> None:
         page.go_back()
     expect(page.locator("body")).to_have_attribute("data-task", "txt2img")
     expect(page.locator("body")).to_have_attribute("data-page", "workspace")
+    page.go_forward()  # the plain address of the first tab leaves what comes after it
+    expect(page.locator("body")).to_have_attribute("data-page", "history")
+    page.set_viewport_size({"width": 420, "height": 860})
+    page.evaluate("location.hash = '#process'")  # it stands behind the three dots
+    expect(page.locator("body")).to_have_attribute("data-page", "process")
+    page.go_back()
+    expect(page.locator("body")).to_have_attribute("data-page", "history")
     address = page.url.partition("#")[0]
     page.goto("about:blank")
     page.goto(f"{address}#nosuch")

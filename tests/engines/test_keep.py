@@ -114,8 +114,8 @@ def test_steps_are_counted_over_both_passes_and_a_first_that_is_ended_has_no_sec
 def test_images_that_are_made_one_by_one_end_at_the_same_step(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipelines.models.memory import Ways
 
-    def singly(*_: Any) -> Ways:
-        return Ways(singly=True)
+    def singly(*_: Any) -> tuple[Ways, int]:
+        return Ways(singly=True), 0
 
     monkeypatch.setattr("pipelines.engines.unet.UNetModel._ways", singly)
     counted, request = [0], replace(SMALL, steps=5, batch_size=3)

@@ -131,6 +131,22 @@ def test_a_stop_ends_the_batch_in_the_worker_too(
     assert worker.describe().state == "ready"
 
 
+def test_a_step_that_takes_long_is_not_waited_for(worker: WorkerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stops it goes on at once; what it keeps busy is ended, and the next batch has a new worker."""
+    monkeypatch.setattr("pipelines.engines.worker.STOPPING", 0.3)
+    worker.generate(batch_of(SMALL, 7), ignore)
+    before = worker.pid
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "waiting":
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        worker.generate(batch_of(replace(SMALL, width=1024, height=1024, steps=20), 7), stop)
+    assert len(worker.generate(batch_of(SMALL, 7), ignore)) == 1
+    assert worker.pid != before
+
+
 def test_the_worker_is_told_to_keep_what_it_has(worker: WorkerEngine) -> None:
     long = replace(SMALL, steps=150, width=128, height=128)
 

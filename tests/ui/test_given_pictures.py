@@ -78,6 +78,17 @@ def test_a_picture_to_be_followed_is_looked_at_once_it_is_given(ui: Page, field:
     assert is_skipped(ui.call("form_followed", {box: picture(upload(ui, "good.png", png()))})["form_live"])
 
 
+@pytest.mark.parametrize(("box", "field"), [("form_many_pictures", "init_image"), ("form_many_masks", "mask")])
+def test_each_of_several_pictures_is_looked_at_once_they_are_given(ui: Page, box: str, field: str) -> None:
+    good = {"path": upload(ui, "good.png", png()), "orig_name": "good.png"}
+    for name in BAD:
+        file, data, told = made(name)
+        wrong = {"path": upload(ui, file, data), "orig_name": file}
+        live = ui.call("form_several", {box: [good, wrong]})["form_live"]
+        assert told in live["faults"][field]
+    assert is_skipped(ui.call("form_several", {box: [good, good]})["form_live"])
+
+
 @pytest.mark.parametrize("name", DROPPED)
 def test_what_is_dropped_and_no_picture_stays_where_it_was(ui: Page, name: str) -> None:
     file, data, told = made(name)

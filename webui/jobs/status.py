@@ -124,6 +124,8 @@ class Running:
             raise Kept("stopped")
         if self.stop not in (None, Kept):
             raise self.stop("stopped")
+        if progress.stage == "waiting":  # nothing new
+            return
         self.progress = progress
         self.preview = progress.preview or self.preview
         if progress.stage == "denoising" and progress.step:

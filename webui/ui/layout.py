@@ -94,6 +94,8 @@ def build_page(parts: Parts) -> gr.Blocks:
         QueueList(elem_id="queue")
         sender = Sender(house, space, frame, process.view)
         blocks.load(None, None, frame, js="() => window.seedprintOpened()", api_visibility="private")
+        turn = gr.Button("", elem_id="frame_turn", visible="hidden")
+        turn.click(None, None, frame, js="() => window.seedprintTurned()", api_visibility="private")
         blocks.load(engine_shown(parts.service), None, header, **_QUIET)
         form = FormHandlers(space, parts.forms)
         _wire_workspace(space, sender, again, parts, (blocks, header, form))

@@ -45,10 +45,19 @@ class StartHandlers:
 
     def followed(self, values: dict[Any, Any], request: gr.Request) -> Any:
         """A picture for a ControlNet, or one that the new one is to be like: what is wrong with it is told at once."""
-        for name, box in self.space.pictures().items():
+        return self._looked_at({name: [values[box]] for name, box in self.space.pictures().items()}, request)
+
+    def several(self, values: dict[Any, Any], request: gr.Request) -> Any:
+        """Pictures for a run each, and their masks: likewise."""
+        many = self.space.many
+        given = {"init_image": values[many.pictures], "mask": values[many.masks]}
+        return self._looked_at({name: files or [] for name, files in given.items()}, request)
+
+    def _looked_at(self, given: Mapping[str, list[Any]], request: gr.Request) -> Any:
+        for name, files in given.items():
             try:
-                if values[box]:
-                    pictures.read(self.house.readable(values[box], name))
+                for file in filter(None, files):
+                    pictures.read(self.house.readable(file, name))
             except SeedprintError as error:
                 return {self.space.live: refused(error, language_of(request), name)}
         return gr.skip()

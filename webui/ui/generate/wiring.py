@@ -137,6 +137,8 @@ def wire_start(space: Workspace, handlers: StartHandlers, blocks: gr.Blocks, cha
     space.painter.upload(handlers.painted, inputs, [*outputs, space.painter], api_name="form_upload", **asked)
     boxes = {*space.pictures().values()}
     gr.on([one.upload for one in boxes], handlers.followed, boxes, space.live, api_name="form_followed", **_QUIET)
+    several = space.many.inputs()
+    gr.on([one.upload for one in several], handlers.several, several, space.live, api_name="form_several", **_QUIET)
     space.outpaint.extend.click(
         handlers.extended,
         {*inputs, *space.outpaint.inputs()},

@@ -1,7 +1,7 @@
 // The frame of the page: which tab is open, what a tab adds to the workspace, and the keys that lead round.
 
 const PHONE = "(max-width: 860px)"; // one column that scrolls as a whole
-const TASKS = ["txt2img", "img2img", "inpaint"];
+export const TASKS = ["txt2img", "img2img", "inpaint"];
 
 /** The tab that a panel's id names: `tab_history`. */
 export const pageOf = (id) => id.replace(/^tab_/, "");
@@ -29,11 +29,6 @@ const tabsOf = () => [...document.querySelectorAll("#frame [role=tab]")]; // the
 function openPanel() {
   const panels = [...document.querySelectorAll("#frame > [role=tabpanel]")];
   return panels.find((panel) => panel.style.display !== "none"); // holds for what the overflow menu opened too
-}
-
-function openTab(page) {
-  const tab = document.getElementById(`tab_${page}-button`);
-  if (tab?.getAttribute("aria-selected") !== "true") tab?.click();
 }
 
 export class Frame {
@@ -71,7 +66,7 @@ export class Frame {
 
   /** In the address: a page that loads again opens where it was, and Back leads to the tab before. */
   #name(page) {
-    if (this.page && location.hash !== `#${page}`) history.pushState(history.state, "", `#${page}`);
+    if (this.page && (pageAsked() || TASKS[0]) !== page) history.pushState(history.state, "", `#${page}`);
     else if (location.hash && !pageAsked()) history.replaceState(history.state, "", `#${page}`);
   }
 
@@ -132,7 +127,8 @@ export class Frame {
       if (matchMedia(PHONE).matches) document.querySelector("#canvas_column")?.scrollIntoView();
     });
     document.addEventListener("seedprint:live", ({ detail }) => this.follow(detail));
-    addEventListener("hashchange", () => openTab(pageAsked() || TASKS[0])); // the browser's Back among others
+    // the browser's Back among others; the tab may stand in the overflow menu, so gradio opens it
+    addEventListener("hashchange", () => document.getElementById("frame_turn")?.click());
     this.look();
   }
 }

@@ -3,7 +3,7 @@
 import { beginAccess } from "./access.js";
 import { Asking } from "./asking.js";
 import { Holds, Travels, isChinese } from "./early.js";
-import { Frame, pageAsked } from "./frame.js";
+import { Frame, TASKS, pageAsked } from "./frame.js";
 import { Lists } from "./lists.js";
 import { KeptPictures } from "./pictures.js";
 import { listen as tellOfRuns } from "./notify.js";
@@ -14,6 +14,9 @@ import { typeInto } from "../shared/dom.js";
 const LANGUAGE = "seedprint-language";
 const THEME = "seedprint-theme";
 const YEAR = 31536000; // seconds
+const tellPython = (language) => {
+  document.cookie = `${LANGUAGE}=${language}; path=/; SameSite=Strict; max-age=${YEAR}`;
+};
 
 const chinese = isChinese(localStorage.getItem(LANGUAGE), navigator.language);
 window.seedprintLanguage = chinese ? "zh" : "en";
@@ -25,7 +28,7 @@ function speakTo(tag) {
   } catch {
     /* then the browser's own language decides */
   }
-  document.cookie = `${LANGUAGE}=${window.seedprintLanguage}; path=/; SameSite=Strict; max-age=${YEAR}`;
+  tellPython(window.seedprintLanguage);
 }
 
 function dress() {
@@ -39,6 +42,7 @@ window.seedprintPreference = (name) => localStorage.getItem(KEPT[name]) ?? "";
 window.seedprintPrefer = (name, value) => {
   if (value) localStorage.setItem(KEPT[name], value);
   else localStorage.removeItem(KEPT[name]);
+  if (value && name === "language") tellPython(value); // what stands in the page that comes is in it already
   if (value && name === "theme") dress();
   else location.reload();
 };
@@ -55,6 +59,8 @@ window.seedprintOpened = () => {
   const page = pageAsked();
   return { __type__: "update", ...(page ? { selected: page } : {}) };
 };
+/** The same once it is open: at a plain address, that of the first tab. */
+window.seedprintTurned = () => ({ __type__: "update", selected: pageAsked() || TASKS[0] });
 
 const pictures = new KeptPictures();
 window.seedprintRemember = (name, value) => pictures.remember(name, value);
