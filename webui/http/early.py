@@ -13,20 +13,25 @@ from webui.ui.widgets.sources import PARTS, SHEET, address, scripts
 
 _TOP = b"<head>"
 _BODY = b"<gradio-app"
+OF_OTHER_TABS = ("anatomy/", "experiments/", "history/", "models/", "process/")  # fetched when such a tab is opened
 _MANIFEST = b'<link rel="manifest" href="/manifest.json" />'  # which there is none of
 
 
 class EarlyScript:
-    """ASGI middleware: puts `page/head.js` at the top of every HTML page, has the browser fetch the components' modules
-    once it is idle, puts our style sheet before the body's first element, and has `fill` write into the page what it
-    would ask for; all else passes through untouched."""
+    """ASGI middleware: puts `page/head.js` at the top of every HTML page, has the browser fetch the modules of what
+    stands beside the tabs once it is idle, puts our style sheet before the body's first element, and has `fill` write
+    into the page what it would ask for; all else passes through untouched."""
 
     def __init__(self, app: ASGIApp, fill: Callable[[bytes, Scope], Awaitable[bytes]]) -> None:
         self._app, self._fill = app, fill
         # modules run in the page's order, so it comes before Gradio's own
         head = f'<script type="module" src="{address("page/head.js")}"></script>'
         soon = [f'<link rel="modulepreload" href="{address(place)}">' for place in ("shared/begin.js", PARTS)]
-        later = [f'<link rel="prefetch" href="{address(place)}">' for place in scripts()]
+        later = [
+            f'<link rel="prefetch" href="{address(place)}">'
+            for place in scripts()
+            if not place.startswith(OF_OTHER_TABS)
+        ]
         self._script = "".join([head, *soon, *later]).encode()
         # behind Gradio's sheets, wherever in the head those come to stand: of two like rules the later one counts
         self._sheet = f'<link rel="stylesheet" href="{address(SHEET)}">'.encode()
