@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
@@ -83,11 +83,9 @@ class UNetModel(Resident):
             always += (dissected,)
             self.prompts.forget()  # else the text encoders have nothing to do
         detector = None if batch.request.detail is None else work.detector(batch.request.detail)
-        side = self.info.native_size
-        means = Means(network=network, always=always, controls=networks, side=side, detector=detector)
+        means = Means(network=network, always=always, controls=networks, side=self.info.native_size, detector=detector)
         passes: tuple[Pass, ...] = running.passes_of(batch, wanted.wish, means)
-        looked = (info for one in references.values() for info in (one.adapter, one.encoder))
-        for info in (*(lora.info for lora in wanted.loras), *wanted.embeddings, *controls.values(), *looked):
+        for info in _files_of(wanted, controls, references):
             work.hash_soon(info)
         ways, spare = self._ways(work, passes, network)
         if not self.is_as_read and not (ways.narrow and self.adapters.are(wanted.loras)):
@@ -111,28 +109,20 @@ class UNetModel(Resident):
             spare=spare,
             ending=Ending(after=batch.request.stop_after),
         )
-        # 2. encode the prompts, 3. make noise and 4. denoise, all images at once, or one after the other when memory
-        # wants it so; 5. decode, one image at a time, and 6. check
+        # 2. encode the prompts, 3. make noise, 4. denoise: together, or one by one if memory wants it; 5. decode, 6. check
         with dissected.looking(parts) if batch.anatomy else nullcontext():
             pictures, outcome, moments = run.made(passes)
-        after = run.ending.after if run.ending.after < sum(one.steps for one in passes) else 0
-        facts = {**outcome.facts, **_extra_facts(wanted, work)}
-        facts |= _files("controls", controls.values(), work)
-        facts |= _files("references", (one.adapter for one in references.values()), work)
-        facts |= _files("image_encoders", (one.encoder for one in references.values()), work)
-        for name, one in (("upscaler", network), ("refiner", refiner), ("detector", detector)):
-            if one is not None:
-                facts[name] = {"name": one.info.name, "sha256": work.hash_of(one.info)}
+        alone = {"upscaler": network, "refiner": refiner, "detector": detector}
+        facts = {**outcome.facts, **_extra_facts(wanted, work), **_network_facts(controls, references, alone, work)}
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
-        found = [(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures]
         return Made(
-            pictures=found,
+            pictures=[(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures],
             scheduler=outcome.scheduler,
             ways=ways,
             looks=tuple(outcome.looks),
             moments=moments,
             blocks=dissected.blocks,
-            after=after,
+            after=run.ending.after if run.ending.after < sum(one.steps for one in passes) else 0,
         )
 
     def largest(self, work: Work) -> tuple[int, int]:
@@ -188,6 +178,31 @@ def _files(name: str, infos: Iterable[ModelInfo], work: Work) -> dict[str, Any]:
     """Named in the record by their hashes, where there are any."""
     found = [{"name": info.name, "sha256": work.hash_of(info)} for info in infos]
     return {name: found} if found else {}
+
+
+def _files_of(wanted: Extras, controls: Mapping[str, ModelInfo], references: Mapping[str, Any]) -> Iterator[ModelInfo]:
+    """All that are recorded in lists."""
+    yield from (lora.info for lora in wanted.loras)
+    yield from wanted.embeddings
+    yield from controls.values()
+    for one in references.values():
+        yield from (one.adapter, one.encoder)
+
+
+def _network_facts(
+    controls: Mapping[str, ModelInfo], references: Mapping[str, Any], alone: Mapping[str, Any], work: Work
+) -> dict[str, Any]:
+    """What the record says of the networks beside the model. `alone`: those of which there is one or None, by name."""
+    return {
+        **_files("controls", controls.values(), work),
+        **_files("references", (one.adapter for one in references.values()), work),
+        **_files("image_encoders", (one.encoder for one in references.values()), work),
+        **{
+            name: {"name": one.info.name, "sha256": work.hash_of(one.info)}
+            for name, one in alone.items()
+            if one is not None
+        },
+    }
 
 
 def _extra_facts(wanted: Extras, work: Work) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def test_a_first_visit_is_light_and_a_reload_asks_for_no_file_again(browser: Bro
         again = meter.visit(page.reload)
         expect(field(page, "form_prompt")).to_have_value("a red star")
         expect(live(page)).to_have_attribute("data-state", "done")
+        assert page.evaluate("gradio_config.dependencies.constructor !== Array"), "svelte watches each event"
     finally:
         context.close()
     for visit in (first, again):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from PIL.Image import Image
 
+from pipelines import images
 from pipelines.errors import InvalidRequest
 from pipelines.kinds import shown
 from pipelines.types import EngineState, ModelInfo
@@ -26,6 +28,11 @@ from webui.library.presets import Preset
 from webui.words import Language, say, translate
 
 RECENT = 24  # pictures in a strip
+
+
+def jpeg_address(image: Image) -> str:
+    """A picture in its own address."""
+    return f"data:image/jpeg;base64,{base64.b64encode(images.jpeg(image)).decode('ascii')}"
 
 
 def image_url(identity: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from pipelines import images
 from pipelines.errors import InvalidRequest, Note, SeedprintError
 from pipelines.groups import SEED_END
 from pipelines.types import BUILTIN, GenerationRequest
@@ -25,7 +23,7 @@ from webui.lab.seen import share_seen
 from webui.process import experiments, figures
 from webui.process.experiments import GUIDANCES, SAMPLERS, SHARES, STEPS, Asked
 from webui.proof.measures import Pixels
-from webui.ui.house import House, thumb_url
+from webui.ui.house import House, jpeg_address, thumb_url
 from webui.ui.labels import word
 from webui.ui.widgets.experiments import ExperimentsView
 from webui.ui.widgets.process import ProcessView
@@ -211,7 +209,10 @@ class Counted:
 
     def _walk(self, rows: list[dict[str, Any]], way: list[Pixels]) -> dict[str, Any]:
         faded = [figures.crossfaded(way[0], way[-1], share) for share in SHARES]
-        cells = [{"caption": f"{share:g}", "url": _address(one)} for share, one in zip(SHARES, faded, strict=True)]
+        cells = [
+            {"caption": f"{share:g}", "url": jpeg_address(Image.fromarray(one))}
+            for share, one in zip(SHARES, faded, strict=True)
+        ]
         names = [translate(f"trial_{one}", self.language) for one in ("way", "faded")]
         shown = [{"name": names[0], "cells": rows[0]["cells"]}, {"name": names[1], "cells": cells}]
         table = [
@@ -257,8 +258,3 @@ def _column(which: str, cell: Cell) -> str:
 
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _address(pixels: Pixels) -> str:
-    jpeg = images.jpeg(Image.fromarray(pixels))
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

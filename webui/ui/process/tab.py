@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL.Image import Image
 
-from pipelines import images
 from pipelines.errors import SeedprintError
 from pipelines.types import Progress
 from webui.archive.store import opaque_id
 from webui.lab.runner import Lab
 from webui.process.film import Film, film, moving, strip
 from webui.ui.followed import followed
-from webui.ui.house import House, image_url
+from webui.ui.house import House, image_url, jpeg_address
 from webui.ui.labels import word
 from webui.ui.process.anatomy import AnatomyCard
 from webui.ui.process.experiments import ExperimentsCard
@@ -132,7 +129,7 @@ def film_value(shown: Film, language: Language) -> dict[str, Any]:
     moments = [
         {
             **{name: getattr(moment, name) for name in ("step", "steps", "alpha")},
-            "views": {name: _address(picture) for name, picture in moment.views.items()},
+            "views": {name: jpeg_address(picture) for name, picture in moment.views.items()},
         }
         for moment in shown.moments
     ]
@@ -145,10 +142,6 @@ def _working(text: str) -> dict[str, Any]:
 
 def _step(newest: Progress, language: Language) -> dict[str, Any]:
     return _working(translate("process_step", language, step=newest.step, steps=newest.steps))
-
-
-def _address(picture: Image) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(images.jpeg(picture)).decode('ascii')}"
 
 
 def _label(key: str) -> Any:
