@@ -109,7 +109,7 @@ class UNetModel(Resident):
             spare=spare,
             ending=Ending(after=batch.request.stop_after),
         )
-        # 2. encode the prompts, 3. make noise, 4. denoise: together, or one by one if memory wants it; 5. decode, 6. check
+        # 2. encode the prompts, 3. make noise, 4. denoise: together or one by one as memory wants, 5. decode, 6. check
         with dissected.looking(parts) if batch.anatomy else nullcontext():
             pictures, outcome, moments = run.made(passes)
         alone = {"upscaler": network, "refiner": refiner, "detector": detector}
