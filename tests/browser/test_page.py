@@ -299,3 +299,16 @@ def test_a_small_screen_has_one_column_and_no_sideways_scrolling(visits: Visits,
         if name in TASKS:
             expect(page.locator("body")).to_have_attribute("data-task", name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    expect(page.locator("#form_more > button")).not_to_have_class(re.compile("open"))  # nothing there was wrong
+
+
+def test_the_menu_of_tabs_stays_open_whatever_the_page_asks_meanwhile(visits: Visits) -> None:
+    page = visits.open(viewport={"width": 420, "height": 860})
+    dots, choices = (page.locator(f"#frame .overflow-menu {part}") for part in ("> button", ".overflow-dropdown"))
+    dots.click()
+    page.evaluate("document.getElementById('frame_turn').addEventListener('click', () => (window.isPressed = true))")
+    page.evaluate("window.seedprintAsk(['frame_turn'])")
+    page.wait_for_function("window.isPressed")
+    expect(choices).to_be_visible()
+    page.locator("#form_prompt").click()  # by a person
+    expect(choices).to_be_hidden()

@@ -56,6 +56,7 @@ test("how a run looks", () => {
   assert.equal(nothing.idle, true);
   assert.equal(nothing.state, "idle");
   assert.equal(nothing.share, null);
+  assert.equal(lookOf("").at, null); // no field: nothing is unfolded
   const running = lookOf({ state: "running", line: "Step 3", share: 0.456, preview: "AAAA" });
   assert.equal(running.run, "busy");
   assert.equal(running.share, 46);

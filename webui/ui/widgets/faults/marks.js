@@ -1,5 +1,5 @@
 // What is wrong with a field, told beside it: the program names the field, the page finds it.
-import { make } from "../shared/dom.js";
+import { make, press } from "../shared/dom.js";
 
 const WAITS = 60; // milliseconds between two looks for a part that is being unfolded
 const LOOKS = 40;
@@ -26,7 +26,7 @@ function foldsOf(id) {
 async function unfolded(id) {
   const found = () => document.getElementById(id);
   for (let look = 0; look < LOOKS && !isShown(found()); look += 1) {
-    for (const fold of foldsOf(id)) fold.querySelector(":scope > .label-wrap:not(.open)")?.click();
+    for (const fold of foldsOf(id)) press(fold.querySelector(":scope > .label-wrap:not(.open)"));
     await new Promise((go) => setTimeout(go, WAITS));
   }
   return found();

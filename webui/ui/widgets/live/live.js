@@ -120,7 +120,8 @@ export function mount(parts, { words, main = false, kept = "", stops = [], start
   watch("value", () => {
     wish.answered();
     draw();
-    if (props.value?.at) bring(props.value.at, window.seedprintTask());
+    const { at } = lookOf(props.value);
+    if (at) bring(at, window.seedprintTask());
   });
   if (!main) return;
   onPage(element, "seedprint:gone", () => wish.gone());

@@ -1,12 +1,22 @@
 // How a run looks, from what the server tells of it.
 
-const NOTHING = { state: "idle", line: "", detail: "", error: "", share: null, preview: null, size: null, faults: {} };
+const NOTHING = {
+  state: "idle",
+  line: "",
+  detail: "",
+  error: "",
+  share: null,
+  preview: null,
+  size: null,
+  faults: {},
+  at: null,
+};
 const OPEN = ["cancelled", "failed"]; // an experiment that was stopped can go on
 
 /** `share`: the bar's width in percent, or null for no bar. `run`: what the parts beside it are told. `faults`: field ->
- * what is wrong with it; `error` stays away where it says no more than they do. */
+ * what is wrong with it; `error` stays away where it says no more than they do. `at`: the field that comes into view. */
 export function lookOf(told) {
-  const { state, line, detail, error, share, preview, size, faults } = { ...NOTHING, ...told };
+  const { state, line, detail, error, share, preview, size, faults, at } = { ...NOTHING, ...told };
   return {
     state: state || "idle",
     idle: !(line || detail || error),
@@ -19,6 +29,7 @@ export function lookOf(told) {
     preview: preview ? `data:image/jpeg;base64,${preview}` : null,
     size,
     faults,
+    at,
   };
 }
 

@@ -1,3 +1,5 @@
+import { press } from "../shared/dom.js";
+
 const SOON = 20; // milliseconds: what one act changes comes in several parts
 
 /** Presses buttons that nobody sees, each once for all that wants it within a moment. */
@@ -12,6 +14,6 @@ export class Asking {
   #press() {
     const wanted = [...this.#wanted];
     this.#wanted.clear();
-    for (const button of wanted) document.getElementById(button)?.click();
+    for (const button of wanted) press(document.getElementById(button));
   }
 }

@@ -1,5 +1,7 @@
 // The frame of the page: which tab is open, what a tab adds to the workspace, and the keys that lead round.
 
+import { press } from "../shared/dom.js";
+
 const PHONE = "(max-width: 860px)"; // one column that scrolls as a whole
 export const TASKS = ["txt2img", "img2img", "inpaint"];
 
@@ -128,7 +130,7 @@ export class Frame {
     });
     document.addEventListener("seedprint:live", ({ detail }) => this.follow(detail));
     // the browser's Back among others; the tab may stand in the overflow menu, so gradio opens it
-    addEventListener("hashchange", () => document.getElementById("frame_turn")?.click());
+    addEventListener("hashchange", () => press(document.getElementById("frame_turn")));
     this.look();
   }
 }

@@ -29,6 +29,14 @@ export function typeInto(area, text) {
   area.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+/** Presses what no person pressed: a menu that is open stays open, as gradio closes it at any click elsewhere. */
+export function press(button) {
+  const keep = (event) => event.stopPropagation();
+  document.body.addEventListener("click", keep);
+  button?.click();
+  document.body.removeEventListener("click", keep);
+}
+
 /** A button that has nothing to do now looks it, and a press does nothing (access.js); it keeps the focus. */
 export function rest(id, isResting) {
   document.getElementById(id)?.setAttribute("aria-disabled", String(isResting));
