@@ -30,7 +30,7 @@ from pipelines.kinds import choice, flag, name, number, text, whole
 from pipelines.leading import Control, Guiding, Reference, Reuse
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.steps import LONGEST, PassSize, steps_at, until
-from pipelines.watching import Attention, Block, Filming, Moment
+from pipelines.watching import Attention, Block, Dissolving, Filming, Moment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -264,8 +264,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """What the engine computes at once. Pixels depend on the batch's size and on an image's place, never on its
-    neighbours' content, so both are recorded and repeated."""
+    """What the engine computes at once. Pixels depend on its size and an image's place in it: both are recorded."""
 
     request: GenerationRequest
     seeds: tuple[int, ...]
@@ -273,6 +272,7 @@ class Batch:
     prompt_rules: int = PROMPT_RULES  # by which its prompts are read
     attention: bool = False  # whether each result tells where words look; changes no pixel
     filming: Filming | None = None
+    dissolving: Dissolving | None = None
     anatomy: bool = False  # whether it is told what the networks are made of; changes no pixel
 
     @classmethod

@@ -20,6 +20,16 @@ class Filming:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Dissolving:
+    """The forward process (Ho, Jain, Abbeel 2020) in latents: no picture is made; the one that the request begins with
+    is encoded and mixed with noise of its seed until so much of its power is left (ᾱ, eq. 4). A moment, "noisy" alone,
+    for each. `stepwise`: each of the one before with noise of its own (eq. 2), and the last alone is shown."""
+
+    left: tuple[float, ...]
+    stepwise: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Attention:
     """Where each word of a prompt looks, in its order."""
 

@@ -88,6 +88,8 @@ class PipelineModel:
             raise InvalidRequest("attention", "no_attention_with", model=families.title_of(self.info))
         if batch.filming is not None:
             raise InvalidRequest("filming", "no_film_with", model=families.title_of(self.info))
+        if batch.dissolving is not None:
+            raise InvalidRequest("dissolving", "no_latents_with", model=families.title_of(self.info))
         if batch.anatomy:
             raise InvalidRequest("anatomy", "no_anatomy_with", model=families.title_of(self.info))
         work.set_threads(self)

@@ -31,7 +31,7 @@ from pipelines.types import (
     Progress,
 )
 from pipelines.upscaling.plain import resized
-from pipelines.watching import VIEWS, Attention, Block, Moment
+from pipelines.watching import VIEWS, Attention, Block, Dissolving, Moment
 
 
 def _block(part: str, name: str, kind: str, shape: tuple[int, ...], attention: int = 0) -> Block:
@@ -104,6 +104,9 @@ class FakeEngine(Catalogue):
         size = batch.request.size
         seconds = time.perf_counter() - start
         facts = {"engine": "fake", "prompt_rules": batch.prompt_rules} | _details(batch.request)
+        if batch.dissolving is not None and batch.dissolving.stepwise:
+            facts |= {"apart": 0.0, "deviation": 1.0}
+        filmed = 0 if batch.filming is None else batch.filming.image
         return [
             GenerationResult(
                 image=_draw(batch, position, size),
@@ -112,7 +115,7 @@ class FakeEngine(Catalogue):
                 seconds=seconds,
                 facts=facts,
                 attention=_looks(batch.request.prompt) if batch.attention else None,
-                moments=_moments(batch, size) if batch.filming and batch.filming.image == position else (),
+                moments=_moments(batch, size) if position == filmed else (),
                 blocks=_BLOCKS if batch.anatomy and position == 0 else (),
             )
             for position in range(len(batch.seeds))
@@ -208,15 +211,28 @@ def _looks(prompt: str) -> Attention:
 
 
 def _moments(batch: Batch, size: tuple[int, int]) -> tuple[Moment, ...]:
-    """The picture comes out of grey, evenly."""
-    steps, wanted = batch.request.steps_run, batch.filming.moments if batch.filming else 0
-    picture, grey = _draw(batch, batch.filming.image if batch.filming else 0, size), Image.new("RGB", size, "grey")
+    """The picture comes out of grey, evenly; what is taken apart goes into it."""
+    if batch.dissolving is not None:
+        return _dissolved(batch.request, batch.dissolving)
+    if batch.filming is None:
+        return ()
+    steps, wanted = batch.request.steps_run, batch.filming.moments
+    picture, grey = _draw(batch, batch.filming.image, size), Image.new("RGB", size, "grey")
     found = []
     for step in range(1, steps + 1, max(1, steps // max(1, wanted))):
         share = step / steps
         views = {name: Image.blend(grey, picture, share if name == "noisy" else 1.0) for name in VIEWS}
         alpha = share**0.5
         found.append(Moment(step=step, steps=steps, alpha=alpha, sigma=(1 - share) ** 0.5, views=views))
+    return tuple(found)
+
+
+def _dissolved(request: GenerationRequest, dissolving: Dissolving) -> tuple[Moment, ...]:
+    grey, found = Image.new("RGB", request.size, "grey"), list[Moment]()
+    picture = grey if request.init is None else request.init.image.resize(request.size)
+    for step, left in enumerate(dissolving.left[-1:] if dissolving.stepwise else dissolving.left, 1):
+        views = {"noisy": Image.blend(grey, picture, left)}
+        found.append(Moment(step=step, steps=step, alpha=left**0.5, sigma=(1 - left) ** 0.5, views=views))
     return tuple(found)
 
 

@@ -269,7 +269,7 @@ def _results(
     """`pictures`: each with its facts. `start`: when the batch began. `made`: what else was seen of them."""
     seconds = time.perf_counter() - start
     looks, moments = ((), ()) if made is None else (made.looks, made.moments)
-    filmed = None if batch.filming is None else batch.filming.image
+    filmed = 0 if batch.filming is None else batch.filming.image
     return [
         GenerationResult(
             image=image,

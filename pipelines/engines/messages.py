@@ -16,7 +16,7 @@ from PIL import Image
 from pipelines import errors
 from pipelines.fields import packed, unpacked
 from pipelines.types import Batch, Embedding, EngineState, GenerationRequest, GenerationResult, Progress
-from pipelines.watching import Attention, Block, Filming, Moment
+from pipelines.watching import Attention, Block, Dissolving, Filming, Moment
 
 Header = Mapping[str, Any]
 _COUNTED = tuple(item.name for item in fields(Progress) if item.name not in ("preview", "warning"))
@@ -80,6 +80,7 @@ def from_batch(batch: Batch, job: int) -> Message:
         "prompt_rules": batch.prompt_rules,
         "attention": batch.attention,
         "filming": None if batch.filming is None else asdict(batch.filming),
+        "dissolving": None if batch.dissolving is None else asdict(batch.dissolving),
         "anatomy": batch.anatomy,
         "sizes": [image.size for image in images],
     }
@@ -97,6 +98,8 @@ def to_batch(message: Message) -> Batch:
     options = {name: message.header[name] for name in ("threads", "prompt_rules", "attention", "anatomy")}
     if message.header["filming"] is not None:
         options["filming"] = Filming(**message.header["filming"])
+    if (told := message.header["dissolving"]) is not None:
+        options["dissolving"] = Dissolving(**told | {"left": tuple(told["left"])})
     return Batch(request=request, seeds=tuple(message.header["seeds"]), **options)
 
 

@@ -13,6 +13,7 @@ import torch
 from pipelines.engines.conditioning import Conditioning, condition
 from pipelines.engines.denoising import AfterCall, Task, denoise
 from pipelines.engines.detailing import Detailing, of_one_box
+from pipelines.engines.dissolving import Dissolution
 from pipelines.engines.enlarging import Enlarged
 from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
@@ -63,6 +64,8 @@ class Means:
 def passes_of(batch: Batch, wish: Wish, means: Means) -> tuple[Pass, ...]:
     """The passes that a request asks for."""
     request, second = batch.request, batch.request.second
+    if batch.dissolving is not None:
+        return (Dissolution(request=request, dissolving=batch.dissolving),)
     first = request if second is None else replace(request, tiles=None)  # the second alone is too large
     led, steps = (*means.always, *_led(first, means.controls)), request.steps_run
     watched: dict[str, Any] = {"watched": batch.attention and first.tiles is None, "filming": batch.filming}

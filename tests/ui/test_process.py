@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.watching import VIEWS
+from pipelines.watching import VIEWS, Dissolving
 from webui.process.film import DIFFERENCE, FRAME, LAST, film, moving, strip
+from webui.process.latents import size_of
 from webui.ui.layout import house_of
 from webui.ui.process.anatomy import AnatomyCard
 from webui.ui.process.experiments import ExperimentsCard
+from webui.ui.process.latents import reader
 from webui.ui.process.tab import ProcessHandlers
 
 from .conftest import Page
@@ -171,3 +173,36 @@ def test_the_anatomy_of_a_pictures_model(ui: Page) -> None:
     assert ui.engine.batches[-1].request.steps == 6  # a few are enough
     for wrong in (None, {"place": "../a.png"}, {"place": 7}):
         assert [one["state"] for one in card.look(wrong, request)] == ["refused"]
+
+
+def test_a_picture_is_taken_apart_in_the_latents_of_its_model(ui: Page) -> None:
+    place = item(ui, run(ui, "img2img", prompt="a red star", seed=7, batch_size=1))["items"][0]["id"]
+    ask = reader(house_of(ui.parts))
+    shown = ask({"place": place, "left": [1, 0.5]})
+    assert [view.startswith("data:image/jpeg") for view in shown["views"]] == [True, True]
+    batch = ui.engine.batches[-1]
+    assert batch.dissolving == Dissolving(left=(1.0, 0.5))
+    assert batch.request.init is not None
+    stepped = ask({"place": place, "left": [0.9, 0.5], "stepwise": True, "language": 1})
+    assert (len(stepped["views"]), stepped["apart"], stepped["deviation"]) == (1, 0.0, 1.0)
+
+
+def test_what_cannot_be_taken_apart_is_told(ui: Page) -> None:
+    place = item(ui, run(ui, "txt2img", prompt="a red star"))["items"][0]["id"]
+    ask, before = reader(house_of(ui.parts)), len(ui.engine.batches)
+    wrong: tuple[Any, ...] = (None, [], 0.5, [0], [1.5], ["x"], [float("nan")], [10**400], [True] * 41, [[1]])
+    for left in wrong:
+        assert "above 0" in ask({"place": place, "left": left})["fault"]
+    assert "above 0" in ask({"place": place, "left": [0.5, 0.9], "stepwise": True})["fault"]
+    for wish in (None, 7, {"place": "../a.png", "left": [1]}, {"place": [], "left": [1]}):
+        assert ask(wish)["fault"]
+    assert "比例" in ask({"place": place, "left": [], "language": 1})["fault"]
+    assert len(ui.engine.batches) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((512, 512), (256, 256)), ((2000, 100), (256, 64)), ((128, 72), (128, 72)), ((90, 77), (88, 80))],
+)
+def test_it_is_encoded_as_large_as_it_is_shown(size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    assert size_of(size) == wanted

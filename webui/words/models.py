@@ -276,6 +276,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{model} works in one piece: its blocks cannot be looked at.",
         "{model} 整体运行，无法查看它的各个模块。",
     ),
+    "no_latents_with": (
+        "{model} works in one piece: its latents cannot be looked at.",
+        "{model} 整体运行，无法查看它的潜空间。",
+    ),
     "no_film_with": (
         "{model} works in one piece and shows none of its steps.",
         "{model} 整体运行，无法显示它的各个步骤。",

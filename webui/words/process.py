@@ -25,6 +25,10 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    "no_shares": (
+        "How much of the picture is to be left must be given as a few shares that are above 0 and not above 1.",
+        "剩余画面的比例须为若干个大于 0 且不大于 1 的数。",
+    ),
     "not_filmed": (
         "It was made without any steps of denoising, as a picture is that was made larger.",
         "这张图片没有经过去噪步骤（例如放大得到的图片）。",
@@ -52,6 +56,22 @@ PROCESS_WORDS: dict[str, tuple[str, str]] = {
     "steps_apart": (
         "{t} single steps and the one step with the same noise: {apart} apart at most; the noise deviates {spread}.",
         "{t} 个单步与使用相同噪声的一步：最多相差 {apart}；该噪声的标准差为 {spread}。",
+    ),
+    "within": ("In", "所在空间"),
+    "pixels": ("pixels", "像素"),
+    "latents": ("latents of its model, decoded", "其模型的潜空间（解码显示）"),
+    "latents_working": ("It is mixed in the latents and decoded …", "正在潜空间中混合并解码……"),
+    "latents_told": (
+        "Stable Diffusion mixes its noise into latents, not into pixels: here the model's VAE encodes the picture, the"
+        " same share of noise is added, and what comes of it is decoded. The VAE never learned such latents: noise"
+        " looks like spots and colours, not like grain.",
+        "Stable Diffusion 的噪声加在潜变量上，而不是像素上：这里由模型的 VAE 编码图片，加入同样比例的噪声，再解码显示。"
+        "VAE 从未学过这样的潜变量，因此噪声看起来像色块，而不是颗粒。",
+    ),
+    "latents_gone": ("The program does not answer.", "程序没有响应。"),
+    "own_latents": (
+        "Only a picture of this program's archive has a model: choose one above.",
+        "只有本程序图库中的图片才有对应的模型：请在上方选择一张。",
     ),
     "count_steps": ("Go step by step", "逐步计算"),
     "own": ("Open a file of your own", "打开自己的文件"),

@@ -17,6 +17,7 @@ from webui.process.film import Film, film, moving, strip
 from webui.ui.followed import followed
 from webui.ui.house import House, image_url, jpeg_address
 from webui.ui.labels import word
+from webui.ui.process import latents
 from webui.ui.process.anatomy import AnatomyCard
 from webui.ui.process.experiments import ExperimentsCard
 from webui.ui.widgets.pictures import Pictures
@@ -38,7 +39,7 @@ class ProcessTab:
         self.opened = opened
         gr.Markdown(word("process_hint"), elem_classes="note")
         self.recent = Pictures(options={"empty": empty_words("process_empty"), "strip": True}, elem_id="process_recent")
-        self.view = ProcessView(elem_id="process")
+        self.view = ProcessView(elem_id="process", server_functions=[latents.reader(self.house)])
         with gr.Row(elem_classes="actions"):
             self.strip = gr.DownloadButton(_label("process_strip"), size="sm", elem_id="process_strip", visible=False)
             self.moving = gr.DownloadButton(

@@ -5,7 +5,18 @@ import { Apart } from "./apart.js";
 const ROWS = ["noisy", "clean", "noise"];
 const GUIDED = ["without", "given", "difference"];
 const SAID = [
-  ...["apart", "apart_text", "apart_paper", "time", "schedule", "own", "together", "together_text", "together_paper"],
+  ...[
+    "apart",
+    "apart_text",
+    "apart_paper",
+    "within",
+    "time",
+    "schedule",
+    "own",
+    "together",
+    "together_text",
+    "together_paper",
+  ],
   ...["guidance", "guidance_text", "guidance_paper", "at"],
 ];
 
@@ -61,7 +72,7 @@ class Film {
   }
 }
 
-export function mount({ element, props, trigger, watch }, { words }) {
+export function mount({ element, props, trigger, watch, server }, { words }) {
   const find = finder(element);
   const say = speaker(words);
   for (const name of SAID) find(`.of-${name}`).textContent = say(name);
@@ -75,12 +86,13 @@ export function mount({ element, props, trigger, watch }, { words }) {
     find(".told").textContent = told;
     find(".told").dataset.state = state;
   };
-  const apart = new Apart(find, say, () => {
+  const onOwn = () => {
     isOwn = true;
     shown = "";
     film.take([]);
     draw();
-  });
+  };
+  const apart = new Apart(find, say, onOwn, (wish) => server.latents(wish));
   /** Only what lies in the archive can be made again. */
   const canFilm = () => Boolean(props.value?.place) && !isOwn && props.value?.state !== "working";
   const draw = () => {
@@ -91,9 +103,9 @@ export function mount({ element, props, trigger, watch }, { words }) {
   };
   button.onclick = () => canFilm() && trigger("submit");
   const take = () => {
-    const { url = "", film: moments = [] } = props.value ?? {};
+    const { url = "", place = "", film: moments = [] } = props.value ?? {};
     if (url && url !== shown) {
-      apart.show(url);
+      apart.show(url, place);
       shown = url;
       isOwn = false;
     }
