@@ -12,14 +12,14 @@ import pytest
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Note
-from tests.commands.test_main import SLOW, Run, run
+from tests.commands.conftest import Run
+from tests.commands.test_main import SLOW
 from tests.conftest import ROOT
 from webui.archive.metadata import read
 from webui.instances import COMMAND, command_folder, take_pictures
 from webui.kept.settings import Settings
 from webui.parts import build_parts
 
-__all__ = ["run"]
 pytestmark = pytest.mark.lengthy
 
 

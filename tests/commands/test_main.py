@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
+from tests.commands.conftest import Run
 from tests.conftest import ROOT
 from webui.archive.inputs import InputStore
 from webui.archive.metadata import read
@@ -27,25 +27,7 @@ from webui.library.presets import load
 from webui.library.wildcards import resolve
 from webui.parts import HERE, all_presets
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = [sys.executable, str(ROOT / "app.py")]
-
-
-@pytest.fixture
-def run(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run("generate", "a star")` on the fake engine, in an empty folder, with its own outputs; in this process."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        try:
-            folders = ["--output-dir", str(tmp_path / "outputs"), "--data-dir", str(tmp_path / "data")]
-            status = cli.main([*arguments, "--engine", "fake", *folders])
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        out, errors = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, status, out, errors)
-
-    return command
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:

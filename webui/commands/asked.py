@@ -56,19 +56,25 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
     given = {one.name: typed[one.name] for one in REQUEST_FIELDS if one.name in typed}
     pictures = _pictures(given, parts.store.inputs, outpaint=typed.get("outpaint"))
     wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
-    model = _model(parts.service, wanted.get("model"))
-    begun = form_defaults(model, parts.service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
-    if "sampler" in wanted:
-        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
+    model = model_of(parts.service, wanted.get("model"))
+    begun = begun_with(model, wanted, parts.service)
     if "outpaint" in typed:
         sides = sides_in(typed["outpaint"], pictures["init_image"].size)
         larger, mask = extended(pictures["init_image"], sides, typed["outpaint_fill"])
         pictures |= {"init_image": larger, "mask": mask}
         begun |= dict(zip(("width", "height"), size_for(larger.size, model), strict=True))
-    values = begun | wanted | pictures | {"model": model.name}
+    values = begun | wanted | pictures
     _check_switches(given, values)
     values |= with_maps(pictures, values)
     return build(GenerationRequest, values | ({"seed": None} if values["seed"] == -1 else {}))
+
+
+def begun_with(model: ModelInfo, wanted: Mapping[str, Any], service: GenerationService) -> dict[str, Any]:
+    """What a new form of the page begins with, where `wanted` says nothing."""
+    begun = form_defaults(model, service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
+    if "sampler" in wanted:
+        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
+    return begun | {"model": model.name}
 
 
 def _check_switches(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -121,7 +127,7 @@ def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
     return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
 
 
-def _model(service: GenerationService, name: str | None) -> ModelInfo:
+def model_of(service: GenerationService, name: str | None) -> ModelInfo:
     models = service.models()
     for model in models:
         if name in (None, model.name):

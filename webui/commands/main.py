@@ -16,10 +16,11 @@ from pipelines.fields import Field
 from pipelines.kinds import Choice, Flag, Number, Picture, Whole
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from webui import words
+from webui.commands import animate, link, upscale
 from webui.commands import index as reindex
-from webui.commands import link, upscale
 from webui.commands import verify as verification
 from webui.commands.asked import existing, requests_of
+from webui.commands.following import BAD_INPUT, DONE, FAILED, ending, follow, line_of
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
 from webui.jobs.choices import unbalanced
 from webui.jobs.outpainting import FILLS
@@ -28,15 +29,12 @@ from webui.words import WORDS, label, translate
 
 if TYPE_CHECKING:
     from pipelines.engine import Engine
-    from webui.archive.store import SavedImage
     from webui.jobs.service import GenerationService
-    from webui.jobs.status import JobStatus
     from webui.parts import Parts
     from webui.proof.sweep import AgainReport
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-POLL = 0.5  # seconds; Windows notices Ctrl+C only between waits
-COMMANDS = ("serve", "link", "generate", "upscale", "again", "verify", "index")
+INTERRUPTED = 130
+COMMANDS = ("serve", "link", "generate", "animate", "upscale", "again", "verify", "index")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -95,6 +93,9 @@ def parser() -> Parser:
     _add_serve(commands)
     link.add(commands)
     _add_generate(commands)
+    moving = animate.add(commands)
+    _add_settings(moving)
+    moving.set_defaults(run=run_animate)
     larger = upscale.add(commands)
     _add_settings(larger)
     larger.set_defaults(run=run_upscale)
@@ -259,20 +260,16 @@ def _told(service: GenerationService, job_id: str, request: GenerationRequest, a
         for status in follow(service, job_id):
             bar.show(status, request)
             for saved in status.saved[told:]:
-                answer(_line(saved), str(saved.path))
+                answer(line_of(saved), str(saved.path))
             told = len(status.saved)
     if status.grid is not None:
-        answer(_line(status.grid) | {"kind": "grid"}, str(status.grid.path))
-    return _ending(status)
+        answer(line_of(status.grid) | {"kind": "grid"}, str(status.grid.path))
+    return ending(status)
 
 
-def _line(saved: SavedImage) -> dict[str, Any]:
-    from webui.archive import metadata
-
-    record = metadata.read(saved.path).record
-    # of the whole batch: its images are computed at once
-    seconds = None if record is None else round(record.seconds, 3)
-    return {"path": str(saved.path), "seed": saved.seed, "seconds": seconds}
+def run_animate(options: argparse.Namespace) -> int:
+    with answers(options.json) as answer, _service(options) as parts:
+        return animate.run(options, parts, answer)
 
 
 def run_upscale(options: argparse.Namespace) -> int:
@@ -287,8 +284,8 @@ def run_upscale(options: argparse.Namespace) -> int:
 def _upscale(parts: Parts, file: Path, wanted: dict[str, Any], answer: Answer) -> int:
     *_, status = follow(parts.service, parts.service.submit_upscale(file.absolute(), **wanted))
     for saved in status.saved:
-        answer(_line(saved), str(saved.path))
-    return _ending(status)
+        answer(line_of(saved), str(saved.path))
+    return ending(status)
 
 
 def run_again(options: argparse.Namespace) -> int:
@@ -303,7 +300,7 @@ def _again(parts: Parts, file: Path, answer: Answer) -> int:
     job_id = parts.service.submit_again(file.absolute())
     *_, status = follow(parts.service, job_id)
     if status.again is None:
-        return _ending(status)
+        return ending(status)
     report = status.again
     line = in_words(report) | {"path": str(file)}
     cannot = line["cannot"]
@@ -326,31 +323,6 @@ def _difference(report: AgainReport, because: Sequence[str]) -> str:
 def run_verify(options: argparse.Namespace) -> int:
     with answers(options.json) as answer, _engine(options) as (settings, engine):
         return verification.run(options, settings, engine, answer)
-
-
-def _ending(status: JobStatus) -> int:
-    if status.state == "done":
-        return DONE
-    complain(f"the run was {status.state}" if status.error is None else words.say(status.error, "en"))
-    return BAD_INPUT if status.error is not None and "field" in status.error.values else FAILED
-
-
-def follow(service: GenerationService, job_id: str) -> Iterator[JobStatus]:
-    """Every new status of a job until it is finished. Ctrl+C cancels it, keeps what is done, and goes on up."""
-    version, held = -1, None
-    try:
-        while (status := service.wait(job_id, version, POLL)) is not None:
-            if status.held is not None and status.held != held:
-                complain(f"waiting, Ctrl+C ends it: {words.say(status.held, 'en')}")
-            held = status.held
-            if status.version != version or status.finished:
-                yield status
-            if status.finished:
-                return
-            version = status.version
-    except (KeyboardInterrupt, GeneratorExit):
-        service.cancel(job_id)
-        raise
 
 
 # -- around a run ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import SeedprintError
@@ -56,6 +56,15 @@ def answers(as_json: bool) -> Iterator[Answer]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def counted(total: int, unit: str) -> Iterator[Callable[[], object]]:
+    """A bar of so many things on a terminal, else nothing; gives what to call at each."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=unit, file=sys.stderr, disable=None, leave=False) as bar:
+        yield bar.update
 
 
 class Bar:

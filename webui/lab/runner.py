@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,6 @@ from pipelines.types import Embedding, Progress
 from webui.archive.history import History
 from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore, SavedImage, opaque_id
-from webui.jobs.durations import Durations
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.jobs.trouble import Trouble
@@ -39,6 +37,7 @@ from webui.lab.clip import METRIC, Embeddings
 from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
+from webui.lab.planning import Plan, planned
 from webui.lab.reuse import Finished, check_requests
 from webui.lab.store import CellRow, ExperimentState, LabTable, Row
 from webui.proof.measures import Distance
@@ -46,17 +45,6 @@ from webui.proof.measures import Distance
 POLL = 0.5  # seconds; a closing program waits this long at most
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What an experiment will cost, told before it starts."""
-
-    cells: int
-    finished: int  # made before: not made again
-    steps: int  # of the cells to make
-    seconds: float | None  # None: nothing was made lately to judge by
-    bytes: int  # on disk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,22 +110,11 @@ class Lab:
 
     def plan(self, experiment: Experiment) -> Plan:
         """How many pictures, steps, seconds and bytes. Raises InvalidRequest when a model is not there."""
-        cells = experiment.cells()
-        check_requests(self._service, [cell.request for cell in cells])
-        finished, durations = (
-            Finished(self._service, self._store, self._table),
-            Durations(self._service.recent).refreshed(),
-        )
-        missing = [cell.request for cell in cells if finished.find(cell.request) is None]
-        seconds = [durations.seconds(one.model, one.work) for one in missing]
-        known = [one for one in seconds if one is not None]
-        return Plan(
-            cells=len(cells),
-            finished=len(cells) - len(missing),
-            steps=sum(request.all_steps for request in missing),
-            seconds=sum(known) if len(known) == len(missing) else None,
-            bytes=sum(durations.bytes(math.prod(one.size)) for one in missing),
-        )
+        requests = [cell.request for cell in experiment.cells()]
+        check_requests(self._service, requests)
+        finished = Finished(self._service, self._store, self._table)
+        missing = [request for request in requests if finished.find(request) is None]
+        return planned(self._service, len(requests), missing)
 
     def submit(self, experiment: Experiment) -> str:
         """Starts it, after those started earlier; its id. Raises InvalidRequest, StorageError."""

@@ -15,6 +15,7 @@ from pipelines.errors import SeedprintError, StorageError
 from pipelines.fields import flat
 from webui.archive import metadata
 from webui.lab.experiments import Experiment
+from webui.lab.planning import estimate
 from webui.lab.report import to_csv, to_html
 from webui.lab.runner import Lab
 from webui.lab.shipped import ReadyMade
@@ -183,7 +184,7 @@ class LabHandlers:
             plan = self.lab.plan(self._experiment(values))
         except SeedprintError as error:
             return {self.tab.estimate: ""} | self._fault(fault(error, language))
-        return {self.tab.estimate: escaped(lab_view.estimate(plan, language))} | self._fault("")
+        return {self.tab.estimate: escaped(estimate(plan, language))} | self._fault("")
 
     def _experiment(self, values: dict[Any, Any]) -> Experiment:
         """Raises InvalidRequest, UnreadableImage, StorageError."""

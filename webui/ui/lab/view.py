@@ -11,7 +11,7 @@ from webui.lab.clip import METRIC
 from webui.lab.effects import Effect, Number, Results
 from webui.lab.experiments import Cell
 from webui.lab.report import shown, sorted_by, to_svg
-from webui.lab.runner import ExperimentStatus, Lab, Plan
+from webui.lab.runner import ExperimentStatus, Lab
 from webui.proof.measures import TRAITS
 from webui.ui.house import House
 from webui.words import Language, say, translate
@@ -19,24 +19,6 @@ from webui.words import Language, say, translate
 SURE_SEEDS = 5
 PICTURES = 60  # shown at once; the labelled grid has them all
 NEWEST = 12  # shown while it runs
-
-
-def estimate(plan: Plan, language: Language) -> str:
-    """One sentence: pictures, steps, time, disk."""
-    time = translate("lab_no_time", language)
-    if plan.seconds is not None and plan.seconds < 90:
-        time = translate("lab_seconds", language, seconds=round(plan.seconds))
-    elif plan.seconds is not None:
-        time = translate("lab_minutes", language, minutes=round(plan.seconds / 60))
-    return translate(
-        "lab_estimate",
-        language,
-        cells=f"{plan.cells:,}",
-        finished=f"{plan.finished:,}",
-        steps=f"{plan.steps:,}",
-        time=time,
-        megabytes=f"{plan.bytes / 1e6:.1f}",
-    )
 
 
 def live_value(status: ExperimentStatus, language: Language) -> dict[str, Any]:

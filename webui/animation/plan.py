@@ -1,0 +1,123 @@
+"""An animation is data: settings that stay, keyframes of those that change, and a request for each of its frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pipelines.errors import InvalidRequest
+from pipelines.fields import build
+from pipelines.groups import Variation
+from pipelines.kinds import Number, Whole, whole
+from pipelines.types import REQUEST_FIELDS, GenerationRequest
+from webui.process.experiments import mixed
+
+FRAMES_LIMIT = 2000
+PIXELS_LIMIT = 400_000_000  # of all frames: the file that moves is put together in memory
+RATE, RATE_LIMIT = 12, 60  # frames a second
+PROMPTS = ("prompt", "negative_prompt")
+COMPEL = "compel"  # the language of prompts that can be mixed
+_SIZE = ("width", "height")  # the same for all frames
+_ONE = ("batch_size", "batches")  # a frame is one picture, made by itself
+
+KINDS = {one.name: one.kind for one in REQUEST_FIELDS}
+_OF_PICTURES = {one.group for one in REQUEST_FIELDS if one.is_picture}  # groups that cannot be without one
+SETTINGS = tuple(
+    one.name for one in REQUEST_FIELDS if one.setting.page and one.group not in _OF_PICTURES and one.name not in _ONE
+)
+KEYED = (
+    *PROMPTS,
+    *(
+        one.name
+        for one in REQUEST_FIELDS
+        if one.name in SETTINGS and isinstance(one.kind, (Number, Whole)) and one.name not in _SIZE
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Values at some frames, ascending. Before the first and after the last the value stays."""
+
+    keys: tuple[tuple[int, Any], ...]
+
+    def at(self, frame: int) -> tuple[Any, Any, float]:
+        """The value of the keyframe before, that of the next, and how far the frame is on the way, 0 ≤ share < 1."""
+        before = max((key for key in self.keys if key[0] <= frame), default=self.keys[0])
+        after = min((key for key in self.keys if key[0] > frame), default=before)
+        if after[0] <= before[0] or frame < before[0]:
+            return before[1], before[1], 0.0
+        return before[1], after[1], (frame - before[0]) / (after[0] - before[0])
+
+    def number(self, frame: int) -> float:
+        """In a straight line between keyframes."""
+        before, after, share = self.at(frame)
+        return float(before if share == 0 else round(before + (after - before) * share, 6))
+
+    @property
+    def last(self) -> int:
+        return self.keys[-1][0]
+
+    @property
+    def moves(self) -> bool:
+        return len({value for _, value in self.keys}) > 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Animation:
+    """Checked when built: each frame's request can be, as far as it can tell itself. `settings`: fields of a request,
+    by name; `tracks`: those that have keyframes, and the seed."""
+
+    settings: Mapping[str, Any]
+    tracks: Mapping[str, Track]
+    frames: int
+    name: str = ""
+    rate: int = RATE
+    requests: tuple[GenerationRequest, ...] = field(init=False, repr=False, compare=False)  # one a frame
+
+    def __post_init__(self) -> None:
+        whole(2, FRAMES_LIMIT).check("frames", self.frames)
+        whole(1, RATE_LIMIT).check("fps", self.rate)
+        if self.settings.get("variation") and self.tracks["seed"].moves:
+            raise InvalidRequest("variation", "walk_variation")
+        object.__setattr__(self, "requests", tuple(map(self._request, range(self.frames))))
+        pixels = self.frames * math.prod(self.size)
+        if pixels > PIXELS_LIMIT:
+            raise InvalidRequest("frames", "frames_pixels", limit=PIXELS_LIMIT // 10**6, value=math.ceil(pixels / 1e6))
+        other = next((one.size for one in self.requests if one.size != self.size), self.size)
+        if other != self.size:
+            raise InvalidRequest(
+                "frames", "frames_sizes", first="{} × {}".format(*self.size), value="{} × {}".format(*other)
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of each frame, pixels."""
+        return self.requests[0].size
+
+    def _request(self, frame: int) -> GenerationRequest:
+        values = dict(self.settings) | {"batch_size": 1, "batches": 1}
+        for name, track in self.tracks.items():
+            if name in PROMPTS:
+                values[name] = _prompt(track, frame)
+                if track.moves:
+                    values["dialect"] = COMPEL
+            elif name != "seed":
+                number = track.number(frame)
+                values[name] = round(number) if isinstance(KINDS[name], Whole) else number
+        return _seeded(build(GenerationRequest, values), self.tracks["seed"], frame)
+
+
+def _prompt(track: Track, frame: int) -> str:
+    first, second, share = track.at(frame)
+    return str(first) if share == 0 or first == second else mixed(first, second, share)
+
+
+def _seeded(request: GenerationRequest, track: Track, frame: int) -> GenerationRequest:
+    """On a keyframe the noise of its seed, between two along the sphere from one to the other."""
+    first, second, share = track.at(frame)
+    if share == 0 or first == second:
+        return replace(request, seed=first)
+    return replace(request, seed=first, variation=Variation(seed=second, strength=round(share, 6)))

@@ -1,0 +1,89 @@
+"""The YAML file of an animation: docs/animation.md says what stands in it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import InvalidRequest
+from pipelines.fields import switch_of
+from pipelines.kinds import shown, text
+from pipelines.types import REQUEST_FIELDS, GenerationRequest
+from webui.animation.plan import COMPEL, FRAMES_LIMIT, KEYED, PROMPTS, RATE, SETTINGS, Animation, Track
+from webui.library.files import read_yaml
+
+HEAD = ("name", "frames", "fps")
+_FIELDS = {one.name: one for one in REQUEST_FIELDS}
+
+
+def read(file: Path) -> Mapping[str, Any]:
+    """What the file holds, by key. Raises LibraryError, InvalidRequest."""
+    data, _ = read_yaml(file)
+    if not isinstance(data, dict):
+        raise InvalidRequest("animation", "animation_mapping", value=shown(data))
+    return data
+
+
+def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:
+    """`begun`: the fields that a new form begins with, where `data` says nothing. Raises InvalidRequest."""
+    known = (*HEAD, *SETTINGS)
+    for key in data:
+        if key not in known:
+            nearest = tuple(difflib.get_close_matches(str(key), known, n=3, cutoff=0.5))
+            raise InvalidRequest("animation", "animation_key", value=shown(key), nearest=nearest or HEAD)
+    tracks = {name: _track(name, value) for name, value in data.items() if isinstance(value, Mapping)}
+    settings = {name: value for name, value in data.items() if name not in HEAD and name not in tracks}
+    for name, value in settings.items():
+        _check(name, value)
+    _check_switches({**settings, **tracks}, settings)
+    if settings.get("dialect", COMPEL) != COMPEL and any(name in tracks for name in PROMPTS):
+        raise InvalidRequest("dialect", "walk_dialect", value=settings["dialect"])
+    tracks.setdefault("seed", Track(((0, settings.get("seed", 0)),)))
+    name = data.get("name", "")
+    text().check("name", name)
+    return Animation(
+        settings={**begun, **settings},
+        tracks=tracks,
+        frames=_frames(data, tracks),
+        name=name,
+        rate=data.get("fps", RATE),
+    )
+
+
+def _frames(data: Mapping[str, Any], tracks: Mapping[str, Track]) -> Any:
+    """As many as it says, or up to the last keyframe."""
+    last = max(track.last for track in tracks.values())
+    if "frames" not in data and last == 0:
+        raise InvalidRequest("frames", "frames_wanted")
+    frames = data.get("frames", last + 1)
+    if isinstance(frames, int) and last >= frames:
+        raise InvalidRequest("frames", "frames_keyframe", last=last, value=frames)
+    return frames
+
+
+def _track(name: str, keys: Mapping[Any, Any]) -> Track:
+    if name not in KEYED:
+        raise InvalidRequest(name, "keyframes_not")
+    if not keys:
+        raise InvalidRequest(name, "keyframes_none")
+    for frame in keys:
+        if isinstance(frame, bool) or not isinstance(frame, int) or not 0 <= frame < FRAMES_LIMIT:
+            raise InvalidRequest(name, "keyframe_number", high=FRAMES_LIMIT - 1, value=shown(frame))
+    for value in keys.values():
+        _check(name, value)
+    return Track(tuple(sorted(keys.items())))
+
+
+def _check(name: str, value: Any) -> None:
+    """A seed that is drawn would be another animation each time. Raises InvalidRequest."""
+    _FIELDS[name].kind.check(name, value)
+
+
+def _check_switches(given: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """What is said of a group that is switched off would count nothing. Raises InvalidRequest."""
+    for name in given:
+        switch = switch_of(GenerationRequest, _FIELDS[name].group)
+        if switch is not None and name != switch.name and not settings.get(switch.name):
+            raise InvalidRequest(switch.name, "animation_switch", key=name, needed=switch.name)
