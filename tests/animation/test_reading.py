@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipelines.errors import SeedprintError
 from pipelines.groups import Variation
@@ -51,6 +52,26 @@ def test_numbers_go_in_a_straight_line_and_whole_ones_are_rounded(tmp_path: Path
     assert [(one.guidance, one.steps) for one in made] == [(3, 10), (3.5, 12), (4, 13)]
 
 
+def test_with_motion_each_frame_is_made_of_the_one_before(tmp_path: Path) -> None:
+    found = animation(tmp_path, "frames: 3\nright: {0: 0, 2: 4}\nstrength: {0: 0.4, 2: 0.6}\nseed: 7\nseed_step: 2")
+    first, *others = found.requests
+    assert first.init is None
+    assert [one.init.strength for one in others if one.init is not None] == [0.5, 0.6]
+    assert [one.seed for one in found.requests] == [7, 9, 11]
+    before = Image.new("RGB", (128, 128))
+    before.paste((255, 255, 255), (0, 0, 64, 128))
+    init = found.request(2, before).init
+    assert init is not None
+    assert init.image.getpixel((66, 64)) == (255, 255, 255)  # 4 pixels on
+    assert init.image.getpixel((70, 64)) == (0, 0, 0)
+
+
+def test_motion_alone_has_a_strength(tmp_path: Path) -> None:
+    init = frames(tmp_path, "frames: 2\nzoom: 1.1")[1].init
+    assert init is not None
+    assert init.strength == 0.5
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -75,6 +96,15 @@ def test_numbers_go_in_a_straight_line_and_whole_ones_are_rounded(tmp_path: Path
         ("frames: 2000\nwidth: 1024\nheight: 1024", "at most 400 million pixels"),
         ("frames: 4\nhires_by: 2", "hires_by counts only where hires is true"),
         ("dialect: a1111\nprompt: {0: a, 4: b}", "dialect must be compel"),
+        ("frames: 4\nzoom: 3", "zoom must be a number from 0.5 to 2, got 3"),
+        ("frames: 4\nzoom: {0: 1, 4: 1}", "frames must be more than"),
+        ("frames: 4\nturn: fast", "turn must be a number from -180 to 180, got fast"),
+        ("frames: 4\nstrength: 2", "strength must be a number from 0 to 1"),
+        ("frames: 4\nsteps: 4\nstrength: 0.1", "strength"),
+        ("frames: 4\nzoom: 1.1\nhires: true", "hires"),
+        ("frames: 4\nseed_step: -1", "seed_step must be a whole number"),
+        ("frames: {0: 1}", "frames must be a whole number"),
+        ("seed_step: 1\nseed: {0: 1, 4: 2}", "seed_step cannot be beside"),
         ("variation: true\nseed: {0: 1, 4: 2}", "variation cannot be beside"),
     ],
 )

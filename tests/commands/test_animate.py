@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,21 @@ def test_what_is_there_is_not_made_again_and_only_what_changed_is(run: Run, tmp_
     *made, moving = lines(third)
     assert len(made) == 4
     assert moving["path"] == str(tmp_path / "walk-2.webp")  # no file is written over
+
+
+def test_frames_made_of_the_one_before_go_on_and_are_made_again(run: Run, tmp_path: Path) -> None:
+    text = "frames: 4\nwidth: 64\nheight: 64\nsteps: 4\nprompt: a star\nseed: 7\nzoom: 1.1\nturn: 5"
+    *frames, _, _ = lines(run("animate", plan(tmp_path, text), "--json"))
+    pictures = [Path(frame["path"]) for frame in frames]
+    assert [picture.parent.parent.name for picture in pictures] == ["txt2img", *["img2img"] * 3]
+    assert run("again", *map(str, pictures)).stdout.count(": identical") == 4
+    before = pictures[2].read_bytes()
+    pictures[2].unlink()
+    second = run("animate", "walk.yaml", "--json", "--format", "gif")
+    assert "4 pictures, 2 of them there already" in second.stderr
+    made, _ = lines(second)  # the last is found, as it begins with the same pixels
+    with Image.open(made["path"]) as image, Image.open(io.BytesIO(before)) as earlier:
+        assert image.tobytes() == earlier.tobytes()
 
 
 def test_it_says_what_it_will_cost_and_ends(run: Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pipelines.errors import StorageError
 from pipelines.shared_database import Database
 from pipelines.types import GenerationRequest
 from webui.animation.plan import Animation
+from webui.archive import pictures
 from webui.archive.store import ImageStore
 from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
@@ -33,10 +34,27 @@ class Making:
         """What its frames will cost. Raises InvalidRequest where a model is not there, StorageError without room."""
         requests = self.animation.requests
         check_requests(self._service, list(requests))
-        plan = planned(self._service, len(requests), [one for one in requests if self.find(one) is None])
+        plan = planned(self._service, len(requests), [requests[place] for place in self._missing()])
         if plan.bytes * 2 > self._store.free_bytes():
             raise StorageError("lab_no_room", pictures=plan.cells)
         return plan
+
+    def _missing(self) -> Iterator[int]:
+        """Frames to make: all that come after a missing one where each is made of the one before."""
+        before: Path | None = None
+        for place in range(self.animation.frames):
+            before = self.find(self.request(place, before))
+            if before is None and self.animation.follows:
+                yield from range(place, self.animation.frames)
+                return
+            if before is None:
+                yield place
+
+    def request(self, place: int, before: Path | None) -> GenerationRequest:
+        """Of a frame. `before`: the picture of the frame before. Raises UnreadableImage."""
+        if self.animation.follows and before is not None:
+            return self.animation.request(place, pictures.read(before))
+        return self.animation.requests[place]
 
     def find(self, request: GenerationRequest) -> Path | None:
         """The picture of a frame that was made before."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import PIL.Image
 
 from pipelines.errors import InvalidRequest
 from pipelines.fields import build
-from pipelines.groups import Variation
+from pipelines.groups import SEED_END, Variation
 from pipelines.kinds import Number, Whole, whole
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
+from webui.animation.motion import MOTION, moved
 from webui.process.experiments import mixed
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FRAMES_LIMIT = 2000
 PIXELS_LIMIT = 400_000_000  # of all frames: the file that moves is put together in memory
@@ -20,15 +26,18 @@ RATE, RATE_LIMIT = 12, 60  # frames a second
 PROMPTS = ("prompt", "negative_prompt")
 COMPEL = "compel"  # the language of prompts that can be mixed
 _SIZE = ("width", "height")  # the same for all frames
+STRENGTH, SOFT = "strength", 0.5  # of the frames that are made of the one before
 _ONE = ("batch_size", "batches")  # a frame is one picture, made by itself
 
-KINDS = {one.name: one.kind for one in REQUEST_FIELDS}
+KINDS = {one.name: one.kind for one in REQUEST_FIELDS} | dict(MOTION)
 _OF_PICTURES = {one.group for one in REQUEST_FIELDS if one.is_picture}  # groups that cannot be without one
 SETTINGS = tuple(
     one.name for one in REQUEST_FIELDS if one.setting.page and one.group not in _OF_PICTURES and one.name not in _ONE
 )
 KEYED = (
     *PROMPTS,
+    *MOTION,
+    STRENGTH,
     *(
         one.name
         for one in REQUEST_FIELDS
@@ -68,21 +77,30 @@ class Track:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Animation:
     """Checked when built: each frame's request can be, as far as it can tell itself. `settings`: fields of a request,
-    by name; `tracks`: those that have keyframes, and the seed."""
+    by name; `tracks`: those that have keyframes, the seed, and, where each frame is made of the one before, how that is
+    moved, with the strength."""
 
     settings: Mapping[str, Any]
     tracks: Mapping[str, Track]
     frames: int
     name: str = ""
     rate: int = RATE
-    requests: tuple[GenerationRequest, ...] = field(init=False, repr=False, compare=False)  # one a frame
+    seed_step: int = 0  # each frame's seed is so many on from that of the frame before
+    # one a frame; where each is made of the one before, with a black picture in that one's place
+    requests: tuple[GenerationRequest, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         whole(2, FRAMES_LIMIT).check("frames", self.frames)
         whole(1, RATE_LIMIT).check("fps", self.rate)
-        if self.settings.get("variation") and self.tracks["seed"].moves:
+        whole(0, SEED_END - 1).check("seed_step", self.seed_step)
+        if self.tracks["seed"].moves and self.settings.get("variation"):
             raise InvalidRequest("variation", "walk_variation")
-        object.__setattr__(self, "requests", tuple(map(self._request, range(self.frames))))
+        if self.tracks["seed"].moves and self.seed_step:
+            raise InvalidRequest("seed_step", "walk_variation")
+        first = self.request(0)
+        black = PIL.Image.new("RGB", first.size)
+        following = (self.request(frame, black) for frame in range(1, self.frames))
+        object.__setattr__(self, "requests", (first, *following))
         pixels = self.frames * math.prod(self.size)
         if pixels > PIXELS_LIMIT:
             raise InvalidRequest("frames", "frames_pixels", limit=PIXELS_LIMIT // 10**6, value=math.ceil(pixels / 1e6))
@@ -97,17 +115,29 @@ class Animation:
         """Width and height of each frame, pixels."""
         return self.requests[0].size
 
-    def _request(self, frame: int) -> GenerationRequest:
+    @property
+    def follows(self) -> bool:
+        """Whether each frame is made of the one before."""
+        return STRENGTH in self.tracks
+
+    def request(self, frame: int, before: Image | None = None) -> GenerationRequest:
+        """Of one picture, its seed given. `before`: the frame before, which counts only where they follow."""
         values = dict(self.settings) | {"batch_size": 1, "batches": 1}
         for name, track in self.tracks.items():
             if name in PROMPTS:
                 values[name] = _prompt(track, frame)
                 if track.moves:
                     values["dialect"] = COMPEL
-            elif name != "seed":
+            elif name != "seed" and name not in MOTION:
                 number = track.number(frame)
                 values[name] = round(number) if isinstance(KINDS[name], Whole) else number
-        return _seeded(build(GenerationRequest, values), self.tracks["seed"], frame)
+        if self.follows and before is not None:
+            motion = {name: self.tracks[name].number(frame) for name in MOTION if name in self.tracks}
+            values["init_image"] = moved(before, motion)
+        request = build(GenerationRequest, values)
+        if self.seed_step:
+            return replace(request, seed=(self.tracks["seed"].at(0)[0] + frame * self.seed_step) % SEED_END)
+        return _seeded(request, self.tracks["seed"], frame)
 
 
 def _prompt(track: Track, frame: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,25 @@ from pipelines.errors import InvalidRequest
 from pipelines.fields import switch_of
 from pipelines.kinds import shown, text
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
-from webui.animation.plan import COMPEL, FRAMES_LIMIT, KEYED, PROMPTS, RATE, SETTINGS, Animation, Track
+from webui.animation.motion import MOTION
+from webui.animation.plan import (
+    COMPEL,
+    FRAMES_LIMIT,
+    KEYED,
+    KINDS,
+    PROMPTS,
+    RATE,
+    SETTINGS,
+    SOFT,
+    STRENGTH,
+    Animation,
+    Track,
+)
 from webui.library.files import read_yaml
 
-HEAD = ("name", "frames", "fps")
-_FIELDS = {one.name: one for one in REQUEST_FIELDS}
+HEAD = ("name", "frames", "fps", "seed_step")
+_TRACKS = (*MOTION, STRENGTH)  # also those of one value
+_GROUPS = {one.name: one.group for one in REQUEST_FIELDS}
 
 
 def read(file: Path) -> Mapping[str, Any]:
@@ -28,17 +42,19 @@ def read(file: Path) -> Mapping[str, Any]:
 
 def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:
     """`begun`: the fields that a new form begins with, where `data` says nothing. Raises InvalidRequest."""
-    known = (*HEAD, *SETTINGS)
+    known = (*HEAD, *SETTINGS, *_TRACKS)
     for key in data:
         if key not in known:
             nearest = tuple(difflib.get_close_matches(str(key), known, n=3, cutoff=0.5))
             raise InvalidRequest("animation", "animation_key", value=shown(key), nearest=nearest or HEAD)
-    tracks = {name: _track(name, value) for name, value in data.items() if isinstance(value, Mapping)}
+    tracks = {name: _track(name, keys) for name, keys in _keyed(data)}
     settings = {name: value for name, value in data.items() if name not in HEAD and name not in tracks}
     for name, value in settings.items():
         _check(name, value)
-    _check_switches({**settings, **tracks}, settings)
-    if settings.get("dialect", COMPEL) != COMPEL and any(name in tracks for name in PROMPTS):
+    _check_switches([*settings, *tracks], settings)
+    if any(name in tracks for name in MOTION):
+        tracks.setdefault(STRENGTH, Track(((0, SOFT),)))
+    if settings.get("dialect", COMPEL) != COMPEL and any(name in tracks and tracks[name].moves for name in PROMPTS):
         raise InvalidRequest("dialect", "walk_dialect", value=settings["dialect"])
     tracks.setdefault("seed", Track(((0, settings.get("seed", 0)),)))
     name = data.get("name", "")
@@ -49,7 +65,16 @@ def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:
         frames=_frames(data, tracks),
         name=name,
         rate=data.get("fps", RATE),
+        seed_step=data.get("seed_step", 0),
     )
+
+
+def _keyed(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    for name, value in data.items():
+        if name not in HEAD and isinstance(value, Mapping):
+            yield name, value
+        elif name in _TRACKS:
+            yield name, {0: value}
 
 
 def _frames(data: Mapping[str, Any], tracks: Mapping[str, Track]) -> Any:
@@ -78,12 +103,12 @@ def _track(name: str, keys: Mapping[Any, Any]) -> Track:
 
 def _check(name: str, value: Any) -> None:
     """A seed that is drawn would be another animation each time. Raises InvalidRequest."""
-    _FIELDS[name].kind.check(name, value)
+    KINDS[name].check(name, value)
 
 
-def _check_switches(given: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+def _check_switches(given: Iterable[str], settings: Mapping[str, Any]) -> None:
     """What is said of a group that is switched off would count nothing. Raises InvalidRequest."""
     for name in given:
-        switch = switch_of(GenerationRequest, _FIELDS[name].group)
+        switch = switch_of(GenerationRequest, _GROUPS.get(name, ""))
         if switch is not None and name != switch.name and not settings.get(switch.name):
             raise InvalidRequest(switch.name, "animation_switch", key=name, needed=switch.name)

@@ -63,7 +63,8 @@ def _made(work: Making, options: argparse.Namespace, parts: Parts, answer: Answe
 
     paths: list[Path] = []
     with counted(work.animation.frames, "frame") as done:
-        for request in work.animation.requests:
+        for place in range(work.animation.frames):
+            request = work.request(place, paths[-1] if paths else None)
             path = work.find(request)
             if path is None:
                 *_, status = follow(parts.service, parts.service.submit(request))

@@ -19,7 +19,9 @@ from webui.proof.resources import naming
 
 
 class _Once(InputStore):
-    """Knows a picture that it has kept: all cells of an experiment begin with the same one."""
+    """Knows a picture that it has kept lately: all cells of an experiment begin with the same one."""
+
+    MOST = 16
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -27,6 +29,8 @@ class _Once(InputStore):
 
     def put(self, image: Image) -> str:
         if id(image) not in self._kept:
+            if len(self._kept) == self.MOST:
+                self._kept.clear()
             self._kept[id(image)] = image, super().put(image)
         return self._kept[id(image)][1]
 

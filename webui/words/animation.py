@@ -5,7 +5,12 @@ from __future__ import annotations
 WORDS: dict[str, tuple[str, str]] = {
     "frames": ("Frames", "帧数"),
     "fps": ("Frames a second", "每秒帧数"),
+    "seed_step": ("Step of the seed", "种子步进"),
     "animation": ("Animation", "动画"),
+    "zoom": ("Zoom", "缩放"),
+    "turn": ("Turn", "旋转"),
+    "right": ("Right", "右移"),
+    "down": ("Down", "下移"),
 }
 SENTENCES: dict[str, tuple[str, str]] = {
     "animation_mapping": (
