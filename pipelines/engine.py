@@ -105,6 +105,10 @@ class Engine(Protocol):
         does; `on_progress` may stop it between two pictures."""
         ...
 
+    def devices(self) -> tuple[Engine, ...]:
+        """An engine for each device, of which each makes one batch at a time; where there is one, itself."""
+        ...
+
     def close(self) -> None:
         """Ends processes and frees memory. May be called twice."""
         ...

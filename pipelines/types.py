@@ -393,6 +393,9 @@ class EngineState:
     memory_moves: bool = True  # weights may leave the device for main memory
     # by family: what the work of a "step" and a "decode" took here, divided by what was predicted
     memory_learned: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    model: str = ""  # the one in use, by its name
+    busy: bool = False  # a batch is at work
+    name: str = ""  # of the device where there are several: "cuda:1"
 
 
 REQUEST_FIELDS = fields_of(GenerationRequest)  # each written once, above

@@ -25,6 +25,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/images.py",
     "pipelines/engines/fake.py",
     "pipelines/engines/worker.py",
+    "pipelines/engines/pool.py",
     "pipelines/upscaling/plain.py",
     "pipelines/control/preprocessing.py",
     "pipelines/control/maps.py",

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.engine import Engine
-from pipelines.errors import StorageError
+from pipelines.errors import InvalidRequest, StorageError
 from webui.http.guard import App, Gate
 from webui.instances import claimed
 from webui.kept import private
 from webui.kept.sessions import Sessions
-from webui.kept.settings import HOST, Settings
+from webui.kept.settings import ALL, HOST, Settings
 from webui.parts import Parts, build_parts
 from webui.words import say as in_words
 
@@ -101,10 +101,39 @@ def make_engine(settings: Settings) -> Engine:
     if settings.engine == "fake":
         from pipelines.engines.fake import FakeEngine
 
-        return FakeEngine(folders=settings.models_dirs)
+        return FakeEngine(folders=settings.models_dirs) if len(settings.devices) < 2 else _fake_pool(settings)
+    devices = settings.devices
+    if len(devices) > 1 or devices == (ALL,):
+        return _pool(settings)
     from pipelines.engines.worker import WorkerEngine
 
-    return WorkerEngine(settings.models_dirs, data_dir=settings.data_dir, exact=settings.exact, replay=settings.replay)
+    return WorkerEngine(
+        settings.models_dirs,
+        device=devices[0] if devices else None,
+        data_dir=settings.data_dir,
+        exact=settings.exact,
+        replay=settings.replay,
+    )
+
+
+def _fake_pool(settings: Settings) -> Engine:
+    from pipelines.engines.fake import FakeEngine
+    from pipelines.engines.pool import Pool, named
+
+    members = [FakeEngine(folders=settings.models_dirs, name=name) for name in named(settings.devices)]
+    return Pool(members, members[0])
+
+
+def _pool(settings: Settings) -> Engine:
+    """Raises InvalidRequest where every card is asked for and there is none."""
+    from pipelines.engines.pool import cards, pool_of
+
+    devices = cards() if settings.devices == (ALL,) else settings.devices
+    if not devices:
+        raise InvalidRequest("device", "no_cards")
+    return pool_of(
+        devices, settings.models_dirs, data_dir=settings.data_dir, exact=settings.exact, replay=settings.replay
+    )
 
 
 def listen(port: int) -> socket.socket:

@@ -30,6 +30,8 @@ class Options:
     data_dir: str | None
     exact: bool = False
     replay: bool = True
+    name: str = ""  # where there are several devices
+    threads: int | None = None  # of a processor that several share
 
 
 def run(pipe: Connection, options: Options) -> None:
@@ -42,7 +44,10 @@ def run(pipe: Connection, options: Options) -> None:
     try:
         # here and not above: the page's process imports this file and must not import torch
         from pipelines.engines.local import LocalEngine
+        from pipelines.models.device import set_threads
 
+        if options.threads is not None:
+            set_threads(options.threads)
         engine = LocalEngine(
             [Path(folder) for folder in options.models_dirs],
             device=options.device,

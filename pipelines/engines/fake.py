@@ -76,8 +76,11 @@ class FakeEngine(Catalogue):
         seconds_per_step: float = 0.0,
         fail_on: dict[int, Exception] | None = None,
         folders: Sequence[Path] = (),
+        name: str = "",
     ) -> None:
+        """`name`: of a device, where there are several."""
         super().__init__(folders)
+        self._name, self._model = name, ""
         self._pause = seconds_per_step
         self._fail_on = fail_on or {}
         self.batches: list[Batch] = []
@@ -90,13 +93,14 @@ class FakeEngine(Catalogue):
         return tuple(map(_own, super().shelf()))
 
     def describe(self) -> EngineState:
-        return EngineState(state="ready", device="none", dtype="none")
+        return EngineState(state="ready", device="none", dtype="none", name=self._name, model=self._model)
 
     def generate(self, batch: Batch, on_progress: OnProgress) -> list[GenerationResult]:
         start = time.perf_counter()
         self.batches.append(batch)
         if batch.request.upscale is not None:
             return [self._upscaled(batch, batch.request.upscale, start)]
+        self._model = batch.request.model
         batch = batch.stopped(self._denoised(batch, on_progress))
         for seed in batch.seeds:
             if seed in self._fail_on:

@@ -91,6 +91,7 @@ class LocalEngine(Catalogue):
                 memory_free_bytes=free_for(placement, () if model is None else model.modules),
                 memory_moves=placement.moves,
                 memory_learned=self._planner.learned(placement),
+                model="" if model is None else model.info.name,
             )
 
     @contextlib.contextmanager

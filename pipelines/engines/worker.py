@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,13 +49,18 @@ class WorkerEngine(Catalogue):
     ) -> None:
         """`device`: "cpu", "cuda", "cuda:1", "mps"; None: the best. The others: see `LocalEngine`."""
         super().__init__(models_dirs, None if data_dir is None else data_dir / "hashes.sqlite")
-        self._options = child.Options(
-            models_dirs=tuple(str(folder) for folder in models_dirs),
-            device=device,
-            data_dir=None if data_dir is None else str(data_dir),
-            exact=exact,
-            replay=replay,
+        self._begin(
+            child.Options(
+                models_dirs=tuple(str(folder) for folder in models_dirs),
+                device=device,
+                data_dir=None if data_dir is None else str(data_dir),
+                exact=exact,
+                replay=replay,
+            )
         )
+
+    def _begin(self, options: child.Options) -> None:
+        self._options = options
         self._one_batch = threading.Lock()
         self._jobs = itertools.count(1)
         self._guard = threading.Lock()  # over all that follows
@@ -65,7 +71,8 @@ class WorkerEngine(Catalogue):
 
     def describe(self) -> EngineState:
         worker = self._worker
-        return worker.state if worker is not None else EngineState(state="failed", message=Note("engine_closed"))
+        state = worker.state if worker is not None else EngineState(state="failed", message=Note("engine_closed"))
+        return replace(state, name=self._options.name, busy=self._one_batch.locked())
 
     @property
     def pid(self) -> int | None:

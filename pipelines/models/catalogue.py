@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from pipelines.details import BY_HAND, Detail
 from pipelines.errors import InvalidRequest, ModelError, Note
@@ -26,6 +27,14 @@ class Catalogue:
         self._listing, self._hashes = Listing(folders), Hashes(hashes_file)
         self._listing_lock = threading.Lock()
         self._reader = PromptReader(self._listing, self._listing_lock)
+
+    def _share(self, other: Catalogue) -> None:
+        """What another one knows, instead of looking once more."""
+        self._listing, self._hashes = other._listing, other._hashes
+        self._listing_lock, self._reader = other._listing_lock, other._reader
+
+    def devices(self) -> tuple[Self, ...]:
+        return (self,)
 
     def models(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:

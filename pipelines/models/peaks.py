@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,9 +39,7 @@ class Peaks:
         self._path = path
         self._lock = threading.Lock()
         self._factors: dict[str, dict[str, list[float]]] = {}
-        if path is not None:
-            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
-                self._factors = _read(json.loads(path.read_text(encoding="utf-8")))
+        self._read_file()
 
     def calibration(self, device: str, family: str, before: Calibration = UNMEASURED) -> Calibration:
         """`before`: for the stages that nothing was learned of yet."""
@@ -52,16 +51,22 @@ class Peaks:
         if measured.predicted < LEAST:
             return
         with self._lock:
+            self._read_file()  # another device's process writes it too
             factors = self._factors.setdefault(f"{device} · {family}", {}).setdefault(measured.stage, [])
             factors.append(_bounded(measured.taken / measured.predicted))
             del factors[:-KEPT]
             text = json.dumps(self._factors, ensure_ascii=False, indent=1)
         self._write(text)
 
+    def _read_file(self) -> None:
+        if self._path is not None:
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+                self._factors = _read(json.loads(self._path.read_text(encoding="utf-8")))
+
     def _write(self, text: str) -> None:
         if self._path is None:
             return
-        part = self._path.with_name(self._path.name + ".part")
+        part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
         with contextlib.suppress(OSError):  # it is learned again
             self._path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(text, encoding="utf-8")

@@ -231,6 +231,15 @@ def test_peaks_are_remembered_by_device_and_family_and_the_largest_counts(tmp_pa
     assert Peaks(path).calibration("card", "sd1") == Calibration()  # the last eight
 
 
+def test_two_processes_that_remember_peaks_keep_what_the_other_learned(tmp_path: Path) -> None:
+    path = tmp_path / "peaks.json"
+    first, second = Peaks(path), Peaks(path)
+    first.learn("card", "sd1", Measured(stage="step", predicted=2e8, taken=3e8))
+    second.learn("card", "sd1", Measured(stage="decode", predicted=2e8, taken=4e8))
+    assert Peaks(path).calibration("card", "sd1") == Calibration(step=1.5, decode=2.0)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"step": ["x"]}}', '{"a": {"step": [null]}}'])
 def test_a_damaged_memory_of_peaks_is_forgotten(tmp_path: Path, text: str) -> None:
     path = tmp_path / "peaks.json"

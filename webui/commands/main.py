@@ -24,7 +24,7 @@ from webui.commands.following import BAD_INPUT, DONE, FAILED, ending, follow, li
 from webui.commands.terminal import Answer, Bar, answers, complain, in_words
 from webui.jobs.choices import unbalanced
 from webui.jobs.outpainting import FILLS
-from webui.kept.settings import DEFAULT_PORT, ENGINES, Settings
+from webui.kept.settings import ALL, DEFAULT_PORT, DEVICE, ENGINES, Settings
 from webui.words import WORDS, label, translate
 
 if TYPE_CHECKING:
@@ -189,6 +189,13 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     group.add_argument("--image-format", choices=("png", "webp", "jpeg", "avif"), help="default png; webp is lossless")
     group.add_argument("--engine", choices=ENGINES, default="local", help="fake: no model, coloured squares")
     group.add_argument(
+        "--device",
+        type=_devices,
+        default=(),
+        metavar="NAMES",
+        help="what computes: cpu, cuda, cuda:1, mps; several with commas, or all for every card; default: the best one",
+    )
+    group.add_argument(
         "--exact",
         action="store_true",
         help="depend on the machine as little as can be: float32, one thread, one image at a time; slower",
@@ -208,6 +215,13 @@ def _port(text: str) -> int:
     return port
 
 
+def _devices(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if names != (ALL,) and not all(map(DEVICE.fullmatch, names)):
+        raise argparse.ArgumentTypeError(f"must be cpu, mps, cuda, cuda:N, several of them with commas, or {ALL}")
+    return names
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     default = Settings()
     return Settings(
@@ -219,6 +233,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         engine=options.engine,
         exact=options.exact,
         replay=not options.no_replay,
+        devices=options.device,
         port=getattr(options, "port", default.port),
         open_browser=not getattr(options, "no_browser", True),
         token=not getattr(options, "no_token", False),

@@ -10,6 +10,7 @@ from functools import partial
 
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, EngineAway, EngineLost, ModelError, Note, SeedprintError, Stopped, Unavailable
+from webui.jobs.dealing import Dealer
 from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import KINDS, House, Work
@@ -24,9 +25,10 @@ ENDS = 5  # so often in a row something may end the program in one batch before 
 class Runner:
     """A thread. `running` is guarded by the board's condition."""
 
-    def __init__(self, engine: Engine, house: House, keeper: Keeper) -> None:
-        self._engine, self._house, self._keeper, self._board = engine, house, keeper, house.board
-        self._trouble = Trouble(house.board)
+    def __init__(self, engine: Engine, house: House, keeper: Keeper, dealer: Dealer) -> None:
+        self.engine, self._house, self._keeper, self._board = engine, house, keeper, house.board
+        self._dealer = dealer
+        self._trouble = Trouble(house.board, lambda: dealer.can_others(self))
         self._durations = Durations(house.history.recent)
         self.running: Running | None = None
         self._open = False
@@ -37,13 +39,15 @@ class Runner:
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stops within one step. What was running goes back to the queue and is finished at the next start."""
+    def end(self) -> None:
+        """Within one step. What was running goes back to the queue and is finished at the next start."""
         with self._board.change():
             self._open = False
             if self.running is not None:
                 self.running.closing = True
                 self.running.stop = Cancelled
+
+    def join(self) -> None:
         if self._thread is not None:
             self._thread.join()
 
@@ -71,7 +75,7 @@ class Runner:
             self._board.touch(running.job.id)
 
     def _next(self) -> Running | None:
-        """The first job of the queue, as soon as there is one; None when the runner closes."""
+        """The job that is dealt to it, as soon as there is one; None when the runner closes."""
         while self._open:
             with contextlib.suppress(Unavailable):
                 running = self._trouble.surely(self._taken, lambda: not self._open)
@@ -82,11 +86,11 @@ class Runner:
     def _taken(self) -> Running | None:
         """With the board held, so that a job is either in the queue or with a runner, whoever wants to cancel it."""
         with self._board.changed:
-            if self._open and (job := self._house.jobs.take(at_work=())) is not None:
+            if self._open and (job := self._dealer.take(self)) is not None:
                 self.running = Running(job=job)
                 return self.running
             if self._open:
-                self._board.changed.wait()
+                self._board.changed.wait(self._dealer.patience)
             return None
 
     def _run(self, running: Running) -> Callable[[], None]:
@@ -99,7 +103,7 @@ class Runner:
             self._kind(job.kind)(
                 Work(
                     house=self._house,
-                    engine=self._engine,
+                    engine=self.engine,
                     running=running,
                     keeper=self._keeper,
                     trouble=self._trouble,
@@ -114,6 +118,8 @@ class Runner:
             return partial(jobs.finish, job.id, "cancelled", outcome=running.outcome)
         if isinstance(error, EngineLost):
             return self._lost(job, error)
+        if isinstance(error, EngineAway):  # of this device; another may have it
+            return partial(jobs.pause, job)
         if isinstance(error, SeedprintError):
             return partial(jobs.finish, job.id, "failed", error=error.told, outcome=running.outcome)
         if error is not None:

@@ -32,11 +32,12 @@ from webui.archive.metadata import request_to_json
 from webui.archive.store import SavedImage
 from webui.jobs import choices, upscaling
 from webui.jobs.board import Board
+from webui.jobs.dealing import Dealer
 from webui.jobs.keeper import Keeper
 from webui.jobs.kinds import House
 from webui.jobs.runner import Runner
 from webui.jobs.shelf import Shelf
-from webui.jobs.status import JobStatus, Queued, Running, about, reports_of, saved_of, size_of, task_of
+from webui.jobs.status import AtDevice, JobStatus, Queued, Running, about, reports_of, saved_of, size_of, task_of
 from webui.jobs.table import GRID, Job
 from webui.kept.models import ModelSettings
 from webui.proof.remade import Remade
@@ -63,7 +64,9 @@ class GenerationService:
         self._keeper = Keeper(
             store=house.store, history=house.history, jobs=house.jobs, board=house.board, folder=house.waiting
         )
-        self._runners = (Runner(engine, house, self._keeper),)  # one a device
+        self._dealer = Dealer(house.jobs)
+        self._runners = tuple(Runner(one, house, self._keeper, self._dealer) for one in engine.devices())
+        self._dealer.seats = self._runners
         self._indexer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexer")
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -90,7 +93,9 @@ class GenerationService:
     def close(self) -> None:
         """Stops within one step. What was running goes back to the queue and is finished at the next start."""
         for runner in self._runners:
-            runner.close()
+            runner.end()
+        for runner in self._runners:
+            runner.join()
         self._keeper.close()
         self._indexer.shutdown()
         self._engine.close()
@@ -260,6 +265,18 @@ class GenerationService:
 
     def engine_state(self) -> EngineState:
         return self._engine.describe()
+
+    def devices(self) -> tuple[AtDevice, ...]:
+        """What computes, and which job each has; one, where there is one."""
+        found = []
+        for runner in self._runners:
+            with self._board.changed:
+                job = None if runner.running is None else runner.running.job
+            state = runner.engine.describe()
+            found.append(
+                AtDevice(state=state, job=None if job is None else job.id, about="" if job is None else about(job))
+            )
+        return tuple(found)
 
     def recent(self, limit: int) -> list[SavedImage]:
         return self._history.recent(limit)

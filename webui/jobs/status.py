@@ -15,7 +15,7 @@ from pipelines.errors import InvalidRequest, Kept, Note, Stopped
 from pipelines.fields import no_picture, unpacked
 from pipelines.groups import Hires
 from pipelines.steps import PassSize
-from pipelines.types import Progress
+from pipelines.types import EngineState, Progress
 from webui.archive.store import SavedImage
 from webui.jobs.table import Job, JobState
 from webui.proof.sweep import AgainReport
@@ -73,11 +73,32 @@ class Queued:
     images: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtDevice:
+    """A device as a page shows it, and the job that it has."""
+
+    state: EngineState
+    job: str | None = None
+    about: str = ""  # of the job
+
+    @property
+    def name(self) -> str:
+        return self.state.name
+
+
 def task_of(job: Job) -> str | None:
     """The task of a run; None for a job of another kind."""
     if job.kind != "generate":
         return None
     return types.task_of(job.payload)
+
+
+def model_of(job: Job) -> str:
+    """The one that its first picture needs, by its name; "" where none is named."""
+    payload = job.payload.get("request") if job.kind == "preview" else job.payload
+    if not isinstance(payload, Mapping) or payload.get("upscale") is not None:
+        return ""
+    return str(payload.get("model") or "")
 
 
 def size_of(job: Job) -> tuple[int, int] | None:

@@ -85,6 +85,13 @@ def _note_text(note: Note | None) -> str | None:
     return None if note is None else json.dumps(note.to_json(), ensure_ascii=False)
 
 
+def _waiting(at_work: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """A condition, and its values."""
+    if at_work is None:
+        return "state = 'queued'", ()
+    return f"state = 'queued' OR (state = 'running' AND id NOT IN ({', '.join('?' * len(at_work))}))", tuple(at_work)
+
+
 def _in_order(connection: sqlite3.Connection) -> Iterator[Job]:
     for state in ("running", "queued"):
         yield from map(_job, connection.execute("SELECT * FROM jobs WHERE state = ? ORDER BY number", (state,)))
@@ -122,17 +129,26 @@ class JobTable:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return _job(row) if row else None
 
-    def take(self, at_work: Collection[str] | None = None) -> Job | None:
-        """The first job of the queue, now running; None when nothing waits. `at_work`: all that runners have; another
-        one that counts as running was taken when the disk failed to say so, and is taken again."""
-        lost = "" if at_work is None else f" OR (state = 'running' AND id NOT IN ({', '.join('?' * len(at_work))}))"
+    def take(self, at_work: Collection[str] | None = None, job_id: str | None = None) -> Job | None:
+        """The first job of the queue, or this one, now running; None when nothing waits. `at_work`: all that runners
+        have; another one that counts as running was taken when the disk failed to say so, and is taken again."""
+        waits, values = _waiting(at_work)
+        if job_id is not None:
+            waits, values = f"id = ? AND ({waits})", (job_id, *values)
         with self._database.transaction() as connection:
             row = connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1"
-                f" WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued'{lost}) RETURNING *",
-                tuple(at_work or ()),
+                f" WHERE number = (SELECT min(number) FROM jobs WHERE {waits}) RETURNING *",
+                values,
             ).fetchone()
         return _job(row) if row else None
+
+    def waiting(self, at_work: Collection[str], limit: int) -> list[Job]:
+        """The first of those that `take` may give."""
+        waits, values = _waiting(at_work)
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT * FROM jobs WHERE {waits} ORDER BY number LIMIT ?", (*values, limit))
+            return list(map(_job, rows))
 
     def queue_position(self, job: Job) -> int:
         """How many jobs go before this one."""

@@ -17,8 +17,9 @@ T = TypeVar("T")
 class Trouble:
     """Of one thread. While it is held, the board says why."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, board: Board, elsewhere: Callable[[], bool] = lambda: False) -> None:
+        """`elsewhere`: whether another device may do what an engine that is away cannot."""
+        self._board, self._elsewhere = board, elsewhere
 
     def surely(self, act: Callable[[], T], given_up: Callable[[], bool]) -> T:
         """`act` again and again until it works. Raises what it raised, once `given_up`; and at once what no waiting
@@ -30,7 +31,7 @@ class Trouble:
                 try:
                     return act()
                 except (Unavailable, EngineAway) as error:
-                    if given_up():
+                    if given_up() or (isinstance(error, EngineAway) and self._elsewhere()):
                         raise
                     log.warning("The queue waits: %s", error)
                     self._board.hold(self, error.told)

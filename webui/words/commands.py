@@ -45,6 +45,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No port from {port} on is free; another one can be given with --port.",
         "从 {port} 起没有可用端口；可用 --port 指定其他端口。",
     ),
+    "no_cards": (
+        "--device all: no CUDA card is found here.",
+        "--device all：此处未找到 CUDA 显卡。",
+    ),
     "not_running": (
         "No program runs on the data folder {folder}. `python app.py` starts one.",
         "没有程序在使用数据文件夹 {folder}。请用 `python app.py` 启动。",
