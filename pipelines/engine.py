@@ -100,8 +100,9 @@ class Engine(Protocol):
         """Networks in the models folders that find what is to be repainted, by name. As quick as `models`."""
         ...
 
-    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
-        """What one of `image_encoders` sees in each "RGB" picture. Waits for the batch at work. Raises as `generate`
+    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = "") -> list[Embedding]:
+        """What one of `image_encoders` sees in each "RGB" picture, and behind them what it reads in `text`, if there is
+        one: only those with a text encoder among their parts can. Waits for the batch at work. Raises as `generate`
         does; `on_progress` may stop it between two pictures."""
         ...
 

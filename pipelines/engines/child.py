@@ -137,5 +137,6 @@ def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:
             raise Kept("stopped")
 
     if message.kind == "embed":
-        return messages.from_embeddings(engine.embed(*messages.to_pictures(message), on_progress), job)
+        encoder, images, text = messages.to_pictures(message)
+        return messages.from_embeddings(engine.embed(encoder, images, on_progress, text), job)
     return messages.from_results(engine.generate(messages.to_batch(message), on_progress), job)

@@ -153,7 +153,9 @@ class FakeEngine(Catalogue):
             facts={"engine": "fake", "prompt_rules": batch.prompt_rules, **told},
         )
 
-    def embed(self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress) -> list[Embedding]:
+    def embed(
+        self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress, text: str = ""
+    ) -> list[Embedding]:
         """Stands in for what is seen: the colours of four by four fields."""
 
         def colours(image: Image.Image) -> Embedding:
@@ -162,7 +164,8 @@ class FakeEngine(Catalogue):
         self._image_encoder(encoder)
         self.embedded += len(images)
         on_progress(Progress(stage="embedding", step=len(images), steps=len(images)))
-        return list(map(colours, images))
+        read = [Image.new("RGB", (4, 4), tuple(hashlib.sha256(text.encode()).digest()[:3]))] if text else []
+        return list(map(colours, [*images, *read]))
 
     def close(self) -> None:
         self._hashes.close()

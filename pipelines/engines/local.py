@@ -143,7 +143,9 @@ class LocalEngine(Catalogue):
             model = self._load(BUILTIN)
             self._threads[model.info.path] = model.quickest_threads(self._all_threads)
 
-    def embed(self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress) -> list[Embedding]:
+    def embed(
+        self, encoder: str, images: Sequence[Image.Image], on_progress: OnProgress, text: str = ""
+    ) -> list[Embedding]:
         info, found = self._image_encoder(encoder), list[Embedding]()
         with self._turn():
             devices.set_threads(1 if self.manager.placement.exact else self._all_threads)
@@ -153,6 +155,8 @@ class LocalEngine(Catalogue):
             for number, image in enumerate(images, 1):
                 found.append(self._encoder.embed(image))
                 on_progress(Progress(stage="embedding", step=number, steps=len(images)))
+            if text:
+                found.append(self._encoder.read(text))
         return found
 
     def close(self) -> None:

@@ -171,14 +171,15 @@ def _moment(told: dict[str, Any], blobs: Iterator[bytes]) -> Moment:
     return Moment(**told | {"views": views})
 
 
-def from_pictures(encoder: str, images: Sequence[Image.Image], job: int) -> Message:
-    header = {"encoder": encoder, "sizes": [image.size for image in images]}
+def from_pictures(encoder: str, images: Sequence[Image.Image], job: int, text: str = "") -> Message:
+    header = {"encoder": encoder, "text": text, "sizes": [image.size for image in images]}
     return Message(kind="embed", job=job, header=header, blobs=tuple(image.tobytes() for image in images))
 
 
-def to_pictures(message: Message) -> tuple[str, list[Image.Image]]:
+def to_pictures(message: Message) -> tuple[str, list[Image.Image], str]:
     pictures = zip(message.header["sizes"], message.blobs, strict=True)
-    return message.header["encoder"], [_picture("RGB", size, pixels) for size, pixels in pictures]
+    images = [_picture("RGB", size, pixels) for size, pixels in pictures]
+    return message.header["encoder"], images, message.header["text"]
 
 
 def from_embeddings(embeddings: Sequence[Embedding], job: int) -> Message:

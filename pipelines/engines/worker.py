@@ -85,12 +85,12 @@ class WorkerEngine(Catalogue):
         with self._one_batch:
             return messages.to_results(self._answer(messages.from_batch(batch, job), on_progress), batch)
 
-    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = "") -> list[Embedding]:
         job = next(self._jobs)
         while not self._one_batch.acquire(timeout=HEARTBEAT):
             on_progress(Progress(stage="waiting"))  # a batch may take minutes; the caller may want to stop
         try:
-            return messages.to_embeddings(self._answer(messages.from_pictures(encoder, images, job), on_progress))
+            return messages.to_embeddings(self._answer(messages.from_pictures(encoder, images, job, text), on_progress))
         finally:
             self._one_batch.release()
 

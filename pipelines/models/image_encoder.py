@@ -17,7 +17,13 @@ import psutil
 import torch
 from PIL.Image import Image
 from safetensors import safe_open
-from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import ModelError, OutOfMemory
@@ -26,9 +32,11 @@ from pipelines.models.files.kinds import PROJECTION
 from pipelines.models.files.vision import published
 from pipelines.models.weights import leftovers
 from pipelines.models.weights.loading import model_errors
+from pipelines.models.weights.tokenizer import clip_tokenizer
 from pipelines.types import Embedding, ModelInfo
 
 PREPROCESSOR = "preprocessor_config.json"
+_READING = ("text_model.", "text_projection.weight")
 _WANTED = ("vision_model.", PROJECTION)  # of a whole CLIP; the half that reads stays on disk
 
 
@@ -49,6 +57,14 @@ class ImageEncoder:
         """An "RGB" picture: its shorter side to the model's (bicubic), the middle cut out, CLIP's mean and spread."""
         with model_errors(self._name), torch.no_grad():
             return tuple(_sound(self._model(pixel_values=self._pixels(image)).image_embeds)[0].tolist())  # (width,)
+
+    def read(self, text: str) -> Embedding:
+        """A text, as far as it reads. Of a whole CLIP alone; that half is not kept."""
+        with model_errors(self._name), torch.no_grad():
+            model = _reader(Path(self.path))
+            length = model.config.max_position_embeddings
+            ids = clip_tokenizer()(text, truncation=True, max_length=length, return_tensors="pt")["input_ids"]
+            return tuple(_sound(model(input_ids=ids).text_embeds)[0].tolist())  # (width,)
 
     def look(self, image: Image | None, *, pieces: bool) -> torch.Tensor:
         """An "RGB" picture as diffusers' `encode_image` has it: (1, width) of the whole, or (1, pieces, width) of each
@@ -135,7 +151,19 @@ def _model(path: Path) -> Any:
         CLIPVisionConfig(**known) if known else CLIPVisionConfig.from_pretrained(path.parent, local_files_only=True)
     )
     config.projection_dim = len(tensors[PROJECTION])  # a whole CLIP says it elsewhere
-    model, told = CLIPVisionModelWithProjection.from_pretrained(
+    return _filled(CLIPVisionModelWithProjection, config, tensors)
+
+
+def _reader(path: Path) -> Any:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(_READING)}  # noqa: SIM118
+    config = CLIPConfig.from_pretrained(path.parent, local_files_only=True).text_config
+    config.projection_dim = len(tensors[_READING[1]])
+    return _filled(CLIPTextModelWithProjection, config, tensors)
+
+
+def _filled(kind: Any, config: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    model, told = kind.from_pretrained(
         None, config=config, state_dict=tensors, dtype=torch.float32, output_loading_info=True
     )
     if missing := sorted(told["missing_keys"]):  # transformers would leave them as drawn by chance

@@ -13,6 +13,7 @@ from PIL import Image
 from pipelines.errors import InvalidRequest, StorageError
 from pipelines.types import GenerationRequest
 from tests.archive.helpers import results
+from webui.archive.entries import Score
 from webui.archive.history import MARKS, History
 from webui.archive.search import Query
 from webui.archive.store import ImageStore, SavedImage
@@ -54,6 +55,23 @@ def test_given_and_taken(tmp_path: Path) -> None:
     assert {entry.saved.id for entry in history.search(Query(tag="best"), 9).entries} == set(identities[1:])
     history.rate(identities, 0)
     assert history.search(Query(rating=1), 9).entries == ()
+    history.close()
+
+
+def test_the_last_score_is_the_one_that_counts(tmp_path: Path) -> None:
+    history, (first, second, third) = filled(tmp_path)
+    before = first.path.read_bytes()
+    history.score({first.id: 0.25, second.id: -0.5}, "clip", "a" * 64)
+    history.score({second.id: 0.5, "f" * 32: 1.0}, "other", "b" * 64)
+    found = history.search(Query(sort="score"), 9).entries
+    assert [entry.saved.id for entry in found] == [second.id, first.id], "those that have none are left out"
+    assert [entry.score for entry in found] == [
+        Score(value=0.5, judge="other", sha256="b" * 64),
+        Score(value=0.25, judge="clip", sha256="a" * 64),
+    ]
+    history.rebuild()
+    assert [entry.score is None for entry in history.entries([first.id, third.id])] == [False, True]
+    assert first.path.read_bytes() == before
     history.close()
 
 

@@ -138,11 +138,12 @@ def test_filters(archive: tuple[History, dict[str, SavedImage]], asked: dict[str
     assert found(archive, **asked) == names
 
 
-@pytest.mark.parametrize("sort", ["newest", "oldest", "largest", "rating"])
+@pytest.mark.parametrize("sort", ["newest", "oldest", "largest", "rating", "score"])
 def test_pages_join_without_gap_or_repetition(archive: tuple[History, dict[str, SavedImage]], sort: str) -> None:
     history, saved = archive
     for rating, name in enumerate(saved):
         history.rate([saved[name].id], 1 + rating // 2)
+        history.score({saved[name].id: (rating // 2) / 8 - 1}, "clip", "")
     query = Query(sort=sort)  # type: ignore[arg-type]
     whole = history.search(query, 50)
     assert whole.after is None

@@ -24,6 +24,7 @@ torch = pytest.importorskip("torch")
 
 from pipelines.engines.local import LocalEngine  # noqa: E402
 from pipelines.engines.worker import WorkerEngine  # noqa: E402
+from pipelines.models.weights.tokenizer import clip_tokenizer  # noqa: E402
 
 CLOSE = 1e-4
 
@@ -63,6 +64,23 @@ def test_it_sees_what_transformers_sees(engine: LocalEngine, whole: bool, dtype:
     wanted = expected(model, PICTURES)
     assert np.abs(np.array(found) - wanted).max() < CLOSE
     assert np.abs(wanted - wanted.mean(axis=0)).max() > 100 * CLOSE  # it tells the pictures apart
+
+
+def test_it_reads_what_transformers_reads(engine: LocalEngine, tmp_path: Path) -> None:
+    model = write_tiny(tmp_path / "models" / "clip", whole=True)
+    for text in ("a red star", "a red star " * 40):
+        *seen, read = (np.array(one) for one in engine.embed("clip", PICTURES[:1], ignore, text))
+        ids = clip_tokenizer()(text, truncation=True, max_length=77, padding="max_length", return_tensors="pt")
+        with torch.no_grad():
+            wanted = model.get_text_features(**ids).pooler_output.numpy()
+        assert np.abs(read - wanted[0]).max() < CLOSE
+        assert np.abs(seen[0] - expected(model, PICTURES[:1])).max() < CLOSE
+
+
+def test_the_half_that_sees_reads_nothing(engine: LocalEngine, tmp_path: Path) -> None:
+    write_tiny(tmp_path / "models" / "clip")
+    with pytest.raises(ModelError):
+        engine.embed("clip", PICTURES[:1], ignore, "a red star")
 
 
 def test_the_pixels_are_prepared_as_the_paper_has_it(engine: LocalEngine, tmp_path: Path) -> None:
@@ -157,8 +175,8 @@ def test_it_stops_between_two_pictures(engine: LocalEngine, tmp_path: Path) -> N
 
 
 def test_pictures_and_embeddings_travel_exactly() -> None:
-    wish = messages.unpack(messages.pack(messages.from_pictures("a b", PICTURES, 4)))
-    assert (wish.job, messages.to_pictures(wish)) == (4, ("a b", PICTURES))
+    wish = messages.unpack(messages.pack(messages.from_pictures("a b", PICTURES, 4, "a star")))
+    assert (wish.job, messages.to_pictures(wish)) == (4, ("a b", PICTURES, "a star"))
     numbers = [tuple(np.random.default_rng(1).normal(size=7).astype(np.float32).tolist()), (0.1, -1e-30)]
     assert messages.to_embeddings(messages.unpack(messages.pack(messages.from_embeddings(numbers, 4)))) == numbers
 

@@ -151,7 +151,7 @@ def test_without_an_encoder_nothing_is_said_of_it(tmp_path: Path) -> None:
 
 def test_an_encoder_that_fails_leaves_the_other_distances(tmp_path: Path) -> None:
     class Broken(FakeEngine):
-        def embed(self, encoder: str, images: Pictures, on_progress: OnProgress) -> list[Embedding]:
+        def embed(self, encoder: str, images: Pictures, on_progress: OnProgress, text: str = "") -> list[Embedding]:
             raise ModelError("weights_missing", count=3)
 
     write_header_only(tmp_path / "models" / "clip")
@@ -168,7 +168,7 @@ def test_a_program_that_closes_while_it_embeds_counts_at_the_next_start(tmp_path
     reached = threading.Event()
 
     class Slow(FakeEngine):
-        def embed(self, encoder: str, images: Pictures, on_progress: OnProgress) -> list[Embedding]:
+        def embed(self, encoder: str, images: Pictures, on_progress: OnProgress, text: str = "") -> list[Embedding]:
             reached.set()
             while True:
                 super().embed(encoder, images, on_progress)

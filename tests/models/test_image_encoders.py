@@ -35,12 +35,8 @@ def identified(tmp_path: Path, config: Any = None, shapes: dict[str, tuple[int, 
 def test_an_image_encoder(config: dict[str, Any], tmp_path: Path) -> None:
     text = {"text_model.embeddings.token_embedding.weight": (8, 16), "text_projection.weight": (16, 16)}
     info = identified(tmp_path, config, SHAPES | text if config["model_type"] == "clip" else SHAPES)
-    assert (info.kind, info.problem, info.name, info.parts) == (
-        "image-encoder",
-        None,
-        "image_encoder",
-        ("image_encoder",),
-    )
+    parts = ("image_encoder", "text_encoder") if config["model_type"] == "clip" else ("image_encoder",)
+    assert (info.kind, info.problem, info.name, info.parts) == ("image-encoder", None, "image_encoder", parts)
 
 
 def test_it_is_no_model_and_nothing_that_a_prompt_names(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.types import ModelInfo
 from pipelines.watching import VIEWS, Dissolving
+from webui.archive import pictures
+from webui.archive.search import Query
+from webui.lab.judge import WEIGHTS
 from webui.process.film import DIFFERENCE, FRAME, LAST, film, moving, strip
 from webui.process.latents import size_of
 from webui.ui.layout import house_of
 from webui.ui.process.anatomy import AnatomyCard
-from webui.ui.process.experiments import ExperimentsCard
+from webui.ui.process.experiments import ExperimentsCard, judges_of
 from webui.ui.process.latents import reader
 from webui.ui.process.tab import ProcessHandlers
 
@@ -49,7 +54,7 @@ def told(ui: Page) -> Any:
 def tried(ui: Page) -> Any:
     """What the button of an experiment yields, likewise."""
     view: Any = "view"
-    card = ExperimentsCard(house_of(ui.parts), ui.parts.lab, view)
+    card = ExperimentsCard(house_of(ui.parts), ui.parts.lab, ui.parts.history, view)
 
     def run_it(value: Any, wish: Any, language: str = "en") -> list[dict[str, Any]]:
         request: Any = SimpleNamespace(headers={"accept-language": language}, cookies={})
@@ -124,7 +129,8 @@ def test_each_experiment_shows_its_pictures_and_counts_them(ui: Page, tried: Any
         ("best", 2, 8),
         ("guidance", 4, 6),
     ):
-        first, *_, last = tried({"place": place}, {"which": which, "other_seed": 3, "other_prompt": "a fish"})
+        wish = {"which": which, "other_seed": 3, "other_prompt": "a fish", "marked": 3}
+        first, *_, last = tried({"place": place}, wish)
         assert (first["which"], first["state"]) == (which, "working")
         assert (last["which"], last["state"]) == (which, "done"), last
         shown = last["result"]
@@ -137,11 +143,37 @@ def test_each_experiment_shows_its_pictures_and_counts_them(ui: Page, tried: Any
         if which == "best":
             scores = [float(cell["caption"].split(" · ")[1]) for row in shown["rows"] for cell in row["cells"]]
             assert scores == sorted(scores, reverse=True)
+            found = ui.parts.history.search(Query(sort="score"), 50).entries
+            assert [f"{entry.score.value:.3f}" for entry in found if entry.score] == [f"{one:.3f}" for one in scores]
+            assert [entry.tags for entry in found[:4]] == [("best of 16",)] * 3 + [()]
     assert shown["curve"]["x"] == ["1", "2", "4", "7", "10", "15"]
     before = len(ui.parts.service.recent(1000))
     assert tried({"place": place}, {"which": "steps"}, "zh")[-1]["told"] == "共 16 张图片。"
     found = [one for one in ui.parts.service.recent(1000) if one.kind == "image"]
     assert len(found) <= before  # it found them all; a grid is saved besides
+
+
+def test_a_clip_model_ranks_too(ui: Page, tried: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def info(name: str, *parts: str) -> ModelInfo:
+        return ModelInfo(name=name, family="unknown", path=str(WEIGHTS), kind="image-encoder", parts=parts)
+
+    both = info("half", "image_encoder"), info("clip", "image_encoder", "text_encoder")
+    monkeypatch.setattr(ui.engine, "image_encoders", lambda: both)
+    place = item(ui, run(ui, "txt2img", prompt="something", seed=700, batch_size=1, steps=2))["items"][0]["id"]
+    assert judges_of(house_of(ui.parts))() == ["clip"]
+    *_, last = tried({"place": place}, {"which": "best", "judge": "clip", "marked": None})
+    assert last["state"] == "done", last
+    assert last["result"]["table"]["name"] == "clip: cos"
+    entry = ui.parts.history.entry(ui.parts.history.identity(ui.outputs / place))
+    assert entry is not None
+    assert entry.score is not None
+    assert entry.tags == ()
+    assert (entry.score.judge, entry.score.sha256) == ("clip", hashlib.sha256(WEIGHTS.read_bytes()).hexdigest())
+    embedded = ui.engine.embed("clip", [pictures.read(ui.outputs / place)], lambda _: None, "something")
+    seen, read = map(np.array, embedded)
+    wanted = seen @ read / np.linalg.norm(seen) / np.linalg.norm(read)
+    assert entry.score.value == pytest.approx(wanted)
+    assert tried({"place": place}, {"which": "best", "judge": "half"})[0]["state"] == "refused"
 
 
 def test_an_experiment_that_cannot_be_is_told(ui: Page, tried: Any) -> None:

@@ -60,6 +60,15 @@ class Proof:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """What a judge measured of a picture."""
+
+    value: float
+    judge: str
+    sha256: str  # of the judge's file
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One picture of the archive. `mark` names its pixels, wherever the file goes: stars and tags hang on it."""
 
@@ -76,6 +85,7 @@ class Entry:
     problem: Note | None = None  # why the file, or what it says of itself, cannot be read
     digest: str = ""  # of the file's bytes; what was proved hangs on it
     proof: Proof | None = None
+    score: Score | None = None
 
     @property
     def can_be_made(self) -> bool:

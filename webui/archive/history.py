@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from webui.archive.entries import (
     Entry,
     Folder,
     Proof,
+    Score,
     look,
     look_many,
 )
@@ -300,15 +301,17 @@ class History(Connections):
         for start in range(0, len(numbers), _ASKED):
             asked = numbers[start : start + _ASKED]
             rows = self._reader.execute(
-                f"SELECT number, {_ENTRY}, {_RATING}, {_TAGS}, verdict, at, told"
-                f" FROM images LEFT JOIN marks.proofs USING (digest) WHERE number IN ({_holes(asked)})",
+                f"SELECT number, {_ENTRY}, {_RATING}, {_TAGS}, s.score, s.judge, s.sha256, verdict, at, told"
+                f" FROM images LEFT JOIN marks.proofs USING (digest)"
+                f" LEFT JOIN marks.scores s USING (mark) WHERE number IN ({_holes(asked)})",
                 tuple(asked),
             )
             found |= {row[0]: self._entry(row[1:]) for row in rows}
         return [found[number] for number in numbers if number in found]
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
-        model, sampler, mark, source, stamp, size, trashed, problem, digest, rating, tags, *proof = row[9:]
+        model, sampler, mark, source, stamp, size, trashed, problem, digest, rating, tags, *rest = row[9:]
+        score, proof = rest[:3], rest[3:]
         try:
             saved = index.saved_of(self.root, row[:9])
             told = Note.from_json(json.loads(problem)) if problem else None
@@ -329,6 +332,7 @@ class History(Connections):
             problem=told,
             digest=digest,
             proof=proved,
+            score=None if score[0] is None else Score(value=score[0], judge=score[1], sha256=score[2]),
         )
 
     def _present(self, entries: list[Entry]) -> list[Entry]:
@@ -352,6 +356,12 @@ class History(Connections):
         found = self._marked(identities)
         with self._writing():
             marks.tag(self._database, found, add, remove)
+
+    def score(self, scores: Mapping[str, float], judge: str, sha256: str) -> None:
+        """By identity, what a judge measured. Those that are not known are left out."""
+        found = {entry.mark: scores[entry.saved.id] for entry in self.entries([*scores]) if entry.mark}
+        with self._writing():
+            marks.score(self._database, found, judge, sha256)
 
     def _marked(self, identities: Sequence[str]) -> list[str]:
         found = [entry.mark for entry in self.entries(identities) if entry.mark]

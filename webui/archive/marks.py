@@ -1,4 +1,4 @@
-"""Stars, tags and what came of making a picture again: no picture file says them, so they are never thrown away.
+"""Stars, tags, scores and what came of making a picture again: no picture file says them, so none is thrown away.
 
 A file of its own, beside the index. Its keys are marks of pixels (`entries.pixel_mark`), not places: a picture keeps
 its stars when it is moved, renamed, deleted and restored, and its pixel-identical copies share them. What was proved
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.database import Schema, opened
@@ -33,6 +33,14 @@ CREATE TABLE proofs (
     told TEXT NOT NULL                         -- the whole report, as JSON
 ) WITHOUT ROWID;
 CREATE INDEX proofs_by_verdict ON proofs (verdict);
+""",
+        """
+CREATE TABLE scores (
+    mark TEXT PRIMARY KEY,
+    score REAL NOT NULL,                       -- -1 … 1, the higher the better
+    judge TEXT NOT NULL,                       -- what scored it last
+    sha256 TEXT NOT NULL                       -- ... and its file
+) WITHOUT ROWID;
 """,
     )
 )
@@ -60,6 +68,12 @@ def rate(database: sqlite3.Connection, marks: Iterable[str], rating: int) -> Non
         database.executemany("INSERT OR REPLACE INTO marks.ratings VALUES (?, ?)", rows)
     else:
         database.executemany("DELETE FROM marks.ratings WHERE mark = ?", [(mark,) for mark in marks])
+
+
+def score(database: sqlite3.Connection, scores: Mapping[str, float], judge: str, sha256: str) -> None:
+    """By mark; what was measured before goes. Likewise."""
+    rows = [(mark, score, judge, sha256) for mark, score in scores.items()]
+    database.executemany("INSERT OR REPLACE INTO marks.scores VALUES (?, ?, ?, ?)", rows)
 
 
 def tag(database: sqlite3.Connection, marks: Sequence[str], add: Iterable[str], remove: Iterable[str]) -> None:

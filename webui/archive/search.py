@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from pipelines.errors import InvalidRequest
 
-Sort = Literal["newest", "oldest", "rating", "largest"]
+Sort = Literal["newest", "oldest", "rating", "score", "largest"]
 SORTS: tuple[str, ...] = get_args(Sort)
 WORDS_LIMIT = 500  # characters
 TERMS_LIMIT = 32
@@ -141,6 +141,7 @@ _VALUE = {
     "newest": "0",
     "oldest": "0",
     "rating": "coalesce((SELECT rating FROM marks.ratings WHERE mark = images.mark), 0)",
+    "score": "coalesce((SELECT cast((score + 1) * 1e9 AS INTEGER) FROM marks.scores WHERE mark = images.mark), 0)",
     "largest": "images.width * images.height",
 }
 # as `entries.Entry` tells it of one: only our own single pictures can be made again
@@ -192,7 +193,7 @@ def _place(after: str) -> tuple[int, int]:
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
     # the plus keeps SQLite to the index by size, which is in the wanted order already, and to the few with stars
-    plus = "+" if query.sort in ("largest", "rating") else ""
+    plus = "+" if query.sort in ("largest", "rating", "score") else ""
     where = ["images.gone = 0", f"{plus}images.trashed = ?"]
     days = _days(query)
     values: list[object] = [int(query.trashed), *days]
@@ -227,6 +228,8 @@ def _conditions(query: Query) -> tuple[list[str], list[object]]:
 
 def _plain_conditions(query: Query) -> Iterator[str]:
     """Those without a value."""
+    if query.sort == "score":
+        yield "images.mark IN (SELECT mark FROM marks.scores)"
     if query.proof:
         yield _PROVED[query.proof]
     if query.lora:

@@ -130,6 +130,7 @@ class Shown:
             "trashed": entry.trashed,
             "unreadable": not saved.width,
             "proof": entry.verdict,
+            "score": None if entry.score is None else f"{entry.score.value:.3f} · {entry.score.judge}",
         }
 
 

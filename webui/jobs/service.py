@@ -259,9 +259,11 @@ class GenerationService:
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()
 
-    def embedded(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+    def embedded(
+        self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = ""
+    ) -> list[Embedding]:
         """See `Engine.embed`."""
-        return self._engine.embed(encoder, images, on_progress)
+        return self._engine.embed(encoder, images, on_progress, text)
 
     def engine_state(self) -> EngineState:
         return self._engine.describe()

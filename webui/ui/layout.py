@@ -84,7 +84,7 @@ def build_page(parts: Parts) -> gr.Blocks:
                 lab = LabTab(house, parts.lab, ready).build(opened)
                 lab.wire()
             with _tab("process") as opened:
-                process = ProcessTab(house, parts.lab).build(opened)
+                process = ProcessTab(house, parts.lab, parts.history).build(opened)
                 process.wire()
             with _tab("models") as opened:
                 models = ModelsTab(house).build(opened)

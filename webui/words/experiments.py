@@ -16,6 +16,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "trial_best_half": ("The best half", "较好的一半"),
     "trial_other_half": ("The others", "其余"),
     "trial_best_of": ("Expected of the best of so many", "从这么多张中选最佳的期望值"),
+    "trial_best_tag": ("best of {count}", "{count} 选最佳"),
     "trial_working": ("Picture {done} of {cells} …", "第 {done}/{cells} 张图片……"),
     "trial_waits": ("It waits for an experiment of the Lab.", "正在等待实验室中的另一个实验。"),
     "trial_stopped": ("It was stopped: see the Lab.", "已停止：请查看实验室。"),
@@ -91,13 +92,18 @@ EXPERIMENT_WORDS: dict[str, tuple[str, str]] = {
     "best": WORDS["trial_best"],
     "best_text": (
         "Many pictures of one prompt, ranked by how much of it the judge sees in them: the best of a few is more"
-        " faithful than any one. DALL·E 1 ranked 512 by CLIP; here the built-in model's judge ranks sixteen.",
+        " faithful than any one. DALL·E 1 ranked 512 by CLIP; here sixteen are ranked by a CLIP model of yours, or"
+        " those of the built-in model by its judge. History has the scores, and can be sorted by them.",
         "同一提示词生成多张图片，按评判网络从中看出多少提示词内容排名：几张中最好的比任意一张更忠实。"
-        "DALL·E 1 用 CLIP 为 512 张排名；这里由内置模型的评判网络为十六张排名。",
+        "DALL·E 1 用 CLIP 为 512 张排名；这里由您的 CLIP 模型为十六张排名，内置模型的图片也可由其评判网络排名。"
+        "评分记入历史，可按评分排序。",
     ),
     "best_paper": (
         "Ramesh et al. 2021, Zero-Shot Text-to-Image Generation, section 2.6",
         "Ramesh 等 2021，《Zero-Shot Text-to-Image Generation》，2.6 节",
     ),
+    "judge": ("Ranked by", "评分者"),
+    "own_judge": ("the built-in model's judge", "内置模型的评判网络"),
+    "marked": ("Tag so many of the best", "标记最好的几张"),
     "run": ("Try it", "开始实验"),
 }

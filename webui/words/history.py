@@ -21,6 +21,8 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "newest": ("Newest first", "最新在前"),
     "oldest": ("Oldest first", "最早在前"),
     "rating": ("Most stars", "星级最高"),
+    "score": ("Highest score", "评分最高"),
+    "scored": ("Score, measured afterwards", "评分（事后测量）"),
     "largest": ("Largest", "尺寸最大"),
     "sort": ("Order", "排序"),
     "model": ("Model", "模型"),

@@ -59,8 +59,10 @@ def _part_of(name: str, info: ModelInfo) -> str:
     for part, starts in _PARTS:
         if name.startswith(starts):
             return "transformer" if part == "unet" and "transformer" in info.parts else part
+    if len(info.parts) == 1 or info.kind == "image-encoder":
+        return info.parts[0]
     # a file of one part alone, or of one adapter, has no names for parts
-    return info.parts[0] if len(info.parts) == 1 else "other" if info.kind == "checkpoint" else info.kind
+    return "other" if info.kind == "checkpoint" else info.kind
 
 
 def _ordered(found: Mapping[str, list[tuple[Header, Iterable[str]]]]) -> tuple[ModelPart, ...]:

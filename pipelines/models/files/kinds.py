@@ -290,6 +290,7 @@ def _vae(tensors: Tensors) -> Finding | None:
 
 PATCHES = "vision_model.embeddings.patch_embedding.weight"
 PROJECTION = "visual_projection.weight"
+_READS = ("text_model.embeddings.token_embedding.weight", "text_projection.weight")
 
 
 def _image_encoder(tensors: Tensors) -> Finding | None:
@@ -297,7 +298,8 @@ def _image_encoder(tensors: Tensors) -> Finding | None:
     patches, projection = (tensors.shapes.get(name) for name in (PATCHES, PROJECTION))
     if patches and projection and (len(patches), len(projection)) == (4, 2):
         seen = f"{WHOLE} {projection[0]}", f"{PIECES} {patches[0]}"
-        return Finding(kind="image-encoder", parts=("image_encoder",), seen=seen)
+        reads = all(name in tensors.shapes for name in _READS)
+        return Finding(kind="image-encoder", parts=("image_encoder", *(("text_encoder",) if reads else ())), seen=seen)
     return None
 
 

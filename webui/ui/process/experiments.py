@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,19 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from pipelines.errors import InvalidRequest, Note, SeedprintError
+from pipelines.errors import InvalidRequest, ModelError, Note, SeedprintError
 from pipelines.groups import SEED_END
-from pipelines.types import BUILTIN, GenerationRequest
+from pipelines.types import BUILTIN, Embedding, GenerationRequest
 from webui.archive import pictures
+from webui.archive.history import History
 from webui.archive.store import opaque_id
 from webui.lab.experiments import Cell
 from webui.lab.runner import ExperimentStatus, Lab
 from webui.lab.seen import asked as things_asked
 from webui.lab.seen import share_seen
-from webui.process import experiments, figures
+from webui.process import experiments, figures, ranking
 from webui.process.experiments import GUIDANCES, SAMPLERS, SHARES, STEPS, Asked
+from webui.process.ranking import Judge
 from webui.proof.measures import Pixels
 from webui.ui.house import House, jpeg_address, thumb_url
 from webui.ui.labels import word
@@ -36,13 +38,13 @@ Cells = Sequence[tuple[Cell, Path | None]]
 class ExperimentsCard:
     """`view`: where the picture is chosen."""
 
-    def __init__(self, house: House, lab: Lab, view: ProcessView) -> None:
-        self.house, self.lab, self.view = house, lab, view
+    def __init__(self, house: House, lab: Lab, history: History, view: ProcessView) -> None:
+        self.house, self.lab, self.history, self.view = house, lab, history, view
 
     def build(self) -> ExperimentsCard:
         """Call inside a Blocks context."""
         gr.Markdown(word("trial_hint"), elem_classes="note")
-        self.shown = ExperimentsView(elem_id="process_experiments")
+        self.shown = ExperimentsView(elem_id="process_experiments", server_functions=[judges_of(self.house)])
         return self
 
     def wire(self) -> None:
@@ -66,18 +68,34 @@ class ExperimentsCard:
             return
         try:
             asked = _asked(experiments.base_of(path), wish)
+            counted = Counted(house=self.house, base=asked.base, language=language)
             if which == "best":
-                Counted(house=self.house, base=asked.base, language=language).check_judged()
+                counted = replace(counted, best=self._best(counted, wish))
             identity = self.lab.submit(experiments.experiment(which, asked))
-            yield from self._followed(which, identity, asked.base, language)
+            yield from self._followed(which, identity, counted, language)
         except SeedprintError as error:
             yield _refused(which, fault(error, language))
 
-    def _followed(
-        self, which: str, identity: str, base: GenerationRequest, language: Language
-    ) -> Iterator[dict[str, Any]]:
+    def _best(self, counted: Counted, wish: dict[str, Any]) -> Best:
+        """Raises InvalidRequest where nobody can tell how much of the prompt is seen, and ModelError."""
+        name, marked = wish.get("judge"), wish.get("marked")
+        infos = {one.name: one for one in self.house.service.image_encoders()}
+        prompt, count = counted.base.prompt, marked if type(marked) is int else 0
+        if isinstance(name, str) and name:
+            if name not in ranking.clips(infos.values()):
+                raise ModelError("image_encoder_missing", name=name)
+            judge = ranking.clip_judge(prompt, infos[name], self._embedded)
+        elif counted.judged:
+            judge = ranking.own_judge(prompt)
+        else:
+            raise InvalidRequest("model", "judged_builtin")
+        return Best(judge=judge, history=self.history, marked=count)
+
+    def _embedded(self, encoder: str, images: Sequence[Image.Image], text: str) -> Sequence[Embedding]:
+        return self.house.service.embedded(encoder, images, lambda _: None, text)
+
+    def _followed(self, which: str, identity: str, counted: Counted, language: Language) -> Iterator[dict[str, Any]]:
         status, seen = self.lab.status(identity), -1
-        counted = Counted(house=self.house, base=base, language=language)
         while status is not None and not status.over:
             value: dict[str, Any] = {"which": which, "state": "working", "told": _told(status, language)}
             if status.done != seen:
@@ -94,6 +112,15 @@ class ExperimentsCard:
             return
         told = translate("trial_done", language, cells=len(cells))
         yield {"which": which, "state": "done", "told": told, "result": counted.result(which, cells)}
+
+
+def judges_of(house: House) -> Callable[..., list[str]]:
+    """A function that tells the CLIP models that pictures can be ranked by."""
+
+    def judges(_nothing: object = None) -> list[str]:
+        return list(ranking.clips(house.service.image_encoders()))
+
+    return judges
 
 
 def _asked(base: GenerationRequest, wish: dict[str, Any]) -> Asked:
@@ -122,12 +149,32 @@ def _told(status: ExperimentStatus, language: Language) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Best:
+    """Who ranks pictures, where that is written, and how many of the best get a tag."""
+
+    judge: Judge
+    history: History
+    marked: int
+
+    def ranked(self, pictures: dict[Path, Pixels], tag: str) -> dict[Path, float]:
+        """The best first."""
+        scores = dict(zip(pictures, self.judge.scores([*pictures.values()]), strict=True))
+        ranked = {path: scores[path] for path in sorted(scores, key=scores.__getitem__, reverse=True)}
+        named = {self.history.identity(path): score for path, score in ranked.items()}
+        self.history.score(named, self.judge.name, self.judge.sha256)
+        if self.marked > 0:
+            self.history.tag([*named][: self.marked], add=[tag])
+        return ranked
+
+
+@dataclass(frozen=True, kw_only=True)
 class Counted:
-    """Pictures and figures as an `ExperimentsView` shows them."""
+    """Pictures and figures as an `ExperimentsView` shows them. `best`: of that experiment alone."""
 
     house: House
     base: GenerationRequest
     language: Language
+    best: Best | None = None
 
     @property
     def judged(self) -> bool:
@@ -158,29 +205,22 @@ class Counted:
 
     def result(self, which: str, cells: Cells) -> dict[str, Any]:
         """Of an experiment whose pictures are all there. Raises UnreadableImage."""
+        if self.best is not None:
+            return self._ranked(cells, self.best)
         made = [(cell, np.asarray(pictures.read(path))) for cell, path in cells if path is not None]
         rows = self.rows(which, cells)
-        if which == "best":
-            return self._ranked(made, {cell.seed: path for cell, path in cells})
         if which == "steps":
             return {"rows": rows, "table": self._consistency(made)}
         if which == "guidance":
             return {"rows": rows} | self._curve(made)
         return self._walk(rows, [pixels for _, pixels in made])
 
-    def check_judged(self) -> None:
-        """Raises InvalidRequest where nobody can tell how much of the prompt is seen."""
-        if not self.judged:
-            raise InvalidRequest("model", "judged_builtin")
-        if not things_asked(self.base.prompt):
-            raise InvalidRequest("prompt", "judged_nothing")
-
-    def _ranked(self, made: list[tuple[Cell, Pixels]], places: dict[int, Path | None]) -> dict[str, Any]:
-        things = things_asked(self.base.prompt)
-        scores = {cell.seed: share_seen(pixels, things) for cell, pixels in made}
+    def _ranked(self, cells: Cells, best: Best) -> dict[str, Any]:
+        seeds = {path: cell.seed for cell, path in cells if path is not None}
+        tag = translate("trial_best_tag", self.language, count=len(seeds))
+        found = best.ranked({path: np.asarray(pictures.read(path)) for path in seeds}, tag)
         ranked = [
-            {"caption": f"{seed} · {_figure(scores[seed])}", "url": self._url(places[seed])}
-            for seed in sorted(scores, key=scores.__getitem__, reverse=True)
+            {"caption": f"{seeds[path]} · {_figure(score)}", "url": self._url(path)} for path, score in found.items()
         ]
         half = len(ranked) // 2
         rows = [
@@ -188,8 +228,9 @@ class Counted:
             for name, cells in (("best_half", ranked[:half]), ("other_half", ranked[half:]))
         ]
         counts = [count for count in (1, 2, 4, 8, 16) if count <= len(ranked)]
-        expected = [_figure(figures.best_of([*scores.values()], count)) for count in counts]
-        name = translate("trial_fidelity", self.language)
+        expected = [_figure(figures.best_of([*found.values()], count)) for count in counts]
+        by = best.judge.name
+        name = translate("trial_fidelity", self.language) if by == ranking.OWN else f"{by}: cos"
         head = ["", *(str(count) for count in counts)]
         table = {"name": name, "head": head, "rows": [[translate("trial_best_of", self.language), *expected]]}
         return {"rows": rows, "table": table}

@@ -11,6 +11,7 @@ import gradio as gr
 
 from pipelines.errors import SeedprintError
 from pipelines.types import Progress
+from webui.archive.history import History
 from webui.archive.store import opaque_id
 from webui.lab.runner import Lab
 from webui.process.film import Film, film, moving, strip
@@ -31,8 +32,8 @@ Updates = dict[Any, Any]
 class ProcessTab:
     """The components."""
 
-    def __init__(self, house: House, lab: Lab) -> None:
-        self.house, self.lab = house, lab
+    def __init__(self, house: House, lab: Lab, history: History) -> None:
+        self.house, self.lab, self.history = house, lab, history
 
     def build(self, opened: gr.Tab) -> ProcessTab:
         """Call inside `opened`."""
@@ -45,7 +46,7 @@ class ProcessTab:
             self.moving = gr.DownloadButton(
                 _label("process_moving"), size="sm", elem_id="process_moving", visible=False
             )
-        self.experiments = ExperimentsCard(self.house, self.lab, self.view).build()
+        self.experiments = ExperimentsCard(self.house, self.lab, self.history, self.view).build()
         self.anatomy = AnatomyCard(self.house, self.view).build()
         return self
 

@@ -12,7 +12,7 @@ class ExperimentsView(Widget):
     """Value from the server: {"which": the experiment, "state": "idle" | "working" | "done" | "refused", "told": what
     is said of it, "result": {"rows": [{"name", "cells": [{"caption", "url"}]}], "table": {"name", "head": [], "rows":
     [[]]} or nothing, "curve": {"x": [], "under", "lines": [{"name", "values"}]} or nothing}}. Event: `submit`, with
-    {"which", "other_seed", "other_prompt"}."""
+    {"which", "other_seed", "other_prompt", "judge": the name of a CLIP model or "", "marked": how many get a tag}."""
 
     folder = "experiments"
     words: ClassVar[Any] = EXPERIMENT_WORDS

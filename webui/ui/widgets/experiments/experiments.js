@@ -45,11 +45,24 @@ function show(place, { rows = [], table, curve } = {}) {
   );
 }
 
-export function mount({ element, props, trigger, watch }, { words }) {
+/** The CLIP models are asked for whenever the list comes into sight. */
+function judged(select, own, judges) {
+  const fill = async () => {
+    const names = await judges().catch(() => []);
+    const chosen = select.value;
+    const options = names.map((name) => make("option", { value: name, text: name }));
+    select.replaceChildren(make("option", { value: "", text: own }), ...options);
+    if (names.includes(chosen)) select.value = chosen;
+  };
+  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && fill()).observe(select);
+}
+
+export function mount({ element, props, trigger, watch, server }, { words }) {
   const find = finder(element);
   const say = speaker(words);
   const buttons = new Map();
-  for (const name of ["other_seed", "other_prompt"]) find(`.of-${name}`).textContent = say(name);
+  for (const name of ["other_seed", "other_prompt", "judge", "marked"]) find(`.of-${name}`).textContent = say(name);
+  judged(find(".judge"), say("own_judge"), () => server.judges());
   for (const which of KINDS) {
     for (const name of [which, `${which}_text`, `${which}_paper`]) find(`.of-${name}`).textContent = say(name);
     const button = makeButton({ class: "act run-it", text: say("run") });
@@ -59,7 +72,8 @@ export function mount({ element, props, trigger, watch }, { words }) {
     button.onclick = () => {
       if (props.value?.state === "working") return;
       const [seed, prompt] = [find(".other-seed").value, find(".other-prompt").value];
-      props.value = { which, other_seed: seed === "" ? null : Number(seed), other_prompt: prompt };
+      const ranked = { judge: find(".judge").value, marked: Number(find(".marked").value) };
+      props.value = { which, other_seed: seed === "" ? null : Number(seed), other_prompt: prompt, ...ranked };
       trigger("submit");
     };
   }

@@ -16,7 +16,7 @@ const PAGE = 60; // pictures fetched at once
 const FRESH = 4000; // milliseconds until it is looked whether there are new ones
 const TYPED = 200; // milliseconds after the last letter of a search
 const AHEAD = "900px"; // so far above the end the next page is fetched
-const SORTS = ["newest", "oldest", "rating", "largest"];
+const SORTS = ["newest", "oldest", "rating", "score", "largest"];
 const TASKS = ["txt2img", "img2img", "inpaint", "upscale"];
 
 class HistoryPage {

@@ -183,6 +183,7 @@ export class Large {
       ...this.#kin("parents", full.parents),
       ...this.#kin("children", full.children),
       settings,
+      full.score ? make("div", { class: "place", text: `${this.tell("scored")}: ${full.score}` }) : "",
       make("div", { class: "place", text: `${full.place} · ${timeText(full.made)}` }),
     );
     side.scrollTop = 0;
