@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pipelines.errors import Note, Unavailable
-from tests.jobs.test_service import Harness, harness, request
+from tests.jobs.test_dealing import pool
+from tests.jobs.test_service import Harness, done, harness, request, until
 from webui.http.queue import ABOUT, SHOWN, queue_routes
 from webui.jobs.service import GenerationService
 from webui.ui import jobs
@@ -109,3 +110,30 @@ def test_who_watches_is_told_that_the_database_is_away_and_goes_on(
     assert [one.state for one in seen if not isinstance(one, Note)][-1] == "cancelled"
     monkeypatch.setattr(service._jobs, "first", away)  # away from the beginning
     assert next(jobs.watch(house, service.current, [job])) == FULL
+
+
+def test_each_of_several_devices_is_told_with_its_model_and_its_job(harness: Harness) -> None:
+    engine, first, second = pool()
+    service = harness.start(engine)
+    application = FastAPI()
+    application.include_router(queue_routes(service, tuple))
+    jobs = service.submit_many([request(seed=1), request(seed=2), request(seed=3)])
+    try:
+        for job in jobs[:2]:
+            until(service, job, lambda status: status.step > 0)
+        with TestClient(application, headers={"accept-language": "en"}) as client:
+            told = client.get("/queue").json()
+            assert [one["name"] for one in told["devices"]] == ["one", "two"]
+            assert {one["text"] for one in told["devices"]} == {"Built-in (simple scenes)"}
+            assert {one["work"] for one in told["devices"]} == {"a red star"}
+            states = [one["state"] for one in told["items"]]
+            assert sorted(states) == ["running · one", "running · two", "waiting"]
+            first.go_on.set(), second.go_on.set()
+            assert [done(service, job).state for job in jobs] == ["done"] * 3
+            assert {one["work"] for one in client.get("/queue").json()["devices"]} == {"free"}
+    finally:
+        first.go_on.set(), second.go_on.set()
+
+
+def test_one_device_is_not_told_apart(client: TestClient) -> None:
+    assert client.get("/queue").json()["devices"] == []

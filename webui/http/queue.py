@@ -14,7 +14,7 @@ from webui.http.answers import faults_as_answers
 from webui.jobs.service import GenerationService
 from webui.jobs.status import Queued
 from webui.notices import Notice
-from webui.ui.house import engine_line
+from webui.ui.house import device_line, engine_line
 from webui.words import WORDS, Language, language_of, say, translate
 
 SHOWN = 50  # jobs in one answer
@@ -33,7 +33,12 @@ def queue_routes(service: GenerationService, notices: Callable[[], Sequence[Noti
         response.headers["cache-control"] = "no-store"
         language = language_of(request)
         told = [{"id": one.id, "text": say(one.note, language)} for one in notices()]
-        others = {"engine": engine_line(service.engine_state(), language), "notices": told}
+        devices = service.devices()
+        others = {
+            "engine": engine_line(service.engine_state(), language),
+            "devices": [device_line(one, language) for one in devices] if len(devices) > 1 else [],
+            "notices": told,
+        }
         return _listed(service, language) | others
 
     @router.post("/cancel")
@@ -69,5 +74,6 @@ def _row(one: Queued, language: Language) -> dict[str, Any]:
     keys = (f"tab_{one.kind}", f"job_{one.kind}")
     kind = next((translate(key, language) for key in keys if key in WORDS), one.kind)
     state = translate(f"queue_{one.state}", language) if f"queue_{one.state}" in WORDS else one.state
+    state = " · ".join(filter(None, (state, one.device)))
     about = one.about if len(one.about) <= ABOUT else one.about[:ABOUT] + " …"
     return {"id": one.id, "kind": kind, "about": about, "state": state, "done": f"{one.image} / {one.images}"}

@@ -294,12 +294,23 @@ class GenerationService:
     def queue(self, limit: int) -> tuple[list[Queued], int]:
         """The first jobs of the queue, and how many there are in all. Raises StorageError."""
         found, total = self._jobs.queue(limit)
+        devices = {one.job: one.name for one in self.devices()}
         rows = []
         for job, saved in found:
             again = self._running(job.id) if job.kind == "again" else None
             image = len(again.reports) if again else saved
             kind = task_of(job) or job.kind
-            rows.append(Queued(id=job.id, kind=kind, about=about(job), state=job.state, image=image, images=job.images))
+            rows.append(
+                Queued(
+                    id=job.id,
+                    kind=kind,
+                    about=about(job),
+                    state=job.state,
+                    image=image,
+                    images=job.images,
+                    device=devices.get(job.id, ""),
+                )
+            )
         return rows, total
 
     def current(self) -> JobStatus | None:

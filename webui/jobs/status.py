@@ -71,6 +71,7 @@ class Queued:
     state: JobState
     image: int  # images finished
     images: int
+    device: str = ""  # that it is on, where there are several
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,13 +15,15 @@ from PIL.Image import Image
 from pipelines import images
 from pipelines.errors import InvalidRequest
 from pipelines.kinds import shown
-from pipelines.types import EngineState, ModelInfo
+from pipelines.models.memory import GB
+from pipelines.types import BUILTIN, EngineState, ModelInfo
 from webui.archive import pictures
 from webui.archive.entries import picture_at
 from webui.archive.inputs import InputStore
 from webui.archive.store import SavedImage, place_below
 from webui.jobs.durations import Durations
 from webui.jobs.service import GenerationService
+from webui.jobs.status import AtDevice
 from webui.kept.reading import ReadingSettings
 from webui.library.collection import Library
 from webui.library.presets import Preset
@@ -156,6 +158,20 @@ class House:
         if file is None:
             raise InvalidRequest("mask", "mask_from_elsewhere")
         return image, pictures.read_mask(file)
+
+
+def device_line(one: AtDevice, language: Language) -> dict[str, str]:
+    """One device of several: how it is, its memory, the model that it holds, and its job."""
+    state = one.state
+    memory = ""
+    if state.memory_bytes and state.memory_free_bytes is not None:
+        free, whole = (f"{size / GB:.1f}" for size in (state.memory_free_bytes, state.memory_bytes))
+        memory = translate("device_memory", language, free=free, whole=whole)
+    model = translate("model_builtin", language) if state.model == BUILTIN else state.model
+    work = one.about or translate("device_works" if one.job or state.busy else "device_free", language)
+    told = {"warming": translate("device_warming", language), "failed": engine_line(state, language)["text"]}
+    facts = (told.get(state.state, ""), state.device.replace("none", ""), memory, model)
+    return {"name": one.name, "state": state.state, "text": " · ".join(filter(None, facts)), "work": work}
 
 
 def engine_line(engine: EngineState, language: Language) -> dict[str, str]:

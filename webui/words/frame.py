@@ -19,6 +19,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "模型正在预热，现在就可以提交任务。",
     ),
     "engine_ready": ("Ready", "就绪"),
+    "device_memory": ("{free} of {whole} GB free", "{whole} GB 中可用 {free} GB"),
+    "device_warming": ("warming up", "预热中"),
+    "device_free": ("free", "空闲"),
+    "device_works": ("at work", "工作中"),
     "engine_failed": ("The engine failed", "引擎出错"),
     # -- controls
     "prompt": ("Prompt", "提示词"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from webui.ui.generate.controls import Updates, Values
 from webui.ui.generate.form_handlers import FormHandlers
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.workspace import Workspace
+from webui.ui.house import device_line
 from webui.ui.labels import word
 from webui.ui.settings.saving import SavingForm
 from webui.ui.widgets.preferences import Preferences
@@ -128,7 +130,18 @@ class SettingsTab:
             for key, value in rows.items()
             if value
         )
-        return f'<table class="settings">{"".join(cells)}</table>'
+        return f'<table class="settings">{"".join(cells)}{self._devices(language)}</table>'
+
+    def _devices(self, language: Language) -> str:
+        """A row for each, where there are several."""
+        devices = self.parts.service.devices()
+        told = [device_line(one, language) for one in devices] if len(devices) > 1 else []
+        cells = (f"<tr><th scope=row>{escaped(one['name'])}</th><td>{escaped(_both(one))}</td></tr>" for one in told)
+        return "".join(cells)
+
+
+def _both(told: Mapping[str, str]) -> str:
+    return f"{told['text']} · {told['work']}"
 
 
 def _line(text: str, kind: str) -> str:

@@ -13,6 +13,12 @@ function row(item, place, cancel) {
   return make("li", { "data-id": item.id }, ...cells, cancel);
 }
 
+function deviceRow({ name, text, work }) {
+  const cells = Object.entries({ name, text, work }).map(([kind, told]) => make("span", { class: kind, text: told }));
+  cells[2].title = work;
+  return make("li", {}, ...cells);
+}
+
 class QueueList {
   constructor(element, words) {
     this.find = finder(element);
@@ -74,6 +80,8 @@ class QueueList {
     this.find(".title").textContent = this.say("title", { count: total });
     const more = total - items.length;
     this.find(".more").textContent = more > 0 ? this.say("more", { count: more }) : "";
+    this.find(".devices").hidden = !told.devices.length;
+    this.find(".devices").replaceChildren(...told.devices.map(deviceRow));
     this.drawJobs(items);
   }
 
