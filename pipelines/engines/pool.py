@@ -56,9 +56,9 @@ class Pool(Catalogue):
         with self._soonest(batch.request.model) as engine:
             return engine.generate(batch, on_progress)
 
-    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress) -> list[Embedding]:
+    def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = "") -> list[Embedding]:
         with self._soonest() as engine:
-            return engine.embed(encoder, images, on_progress)
+            return engine.embed(encoder, images, on_progress, text)
 
     def close(self) -> None:
         for one in self._members:
