@@ -85,7 +85,7 @@ def test_search_in_two_languages_and_filters(page: Page) -> None:
     search(page, "")
     page.locator("#history_view .more-filters").click()
     page.locator("#history_view .by-task").select_option("img2img")
-    expect(count(page)).to_have_text("1 pictures")
+    expect(count(page)).to_have_text("1 picture")
     page.locator("#history_view .filters .reset").click()
     expect(count(page)).to_have_text("70 pictures")
 

@@ -29,6 +29,7 @@ def choose(page: Page, name: str, text: str) -> None:
 
 
 def test_an_order_experiment(visits: Visits, served: Served, tmp_path: Path) -> None:
+    before = len(served.pictures())
     page = visits.open()
     page.get_by_role("tab", name="Lab").click()
     choose(page, "kind", "Does the order matter?")
@@ -46,7 +47,7 @@ def test_an_order_experiment(visits: Visits, served: Served, tmp_path: Path) -> 
     for words in ("What", "another seed", "a blue heart | a red star", "place of “a red star”: 2"):
         expect(table.get_by_text(words, exact=True).first).to_be_visible()
     expect(page.locator("#lab_pictures .thumbs button")).to_have_count(7)  # the labelled grid, and six
-    assert len(served.pictures()) == 6
+    assert len(served.pictures()) == before + 6
 
     with page.expect_download() as saved:
         page.locator("#lab_csv").click()
@@ -55,9 +56,20 @@ def test_an_order_experiment(visits: Visits, served: Served, tmp_path: Path) -> 
     rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
     assert [row["row"] for row in rows][:2] == ["same prompt, other seed", "a blue heart | a red star"]
 
+    fill(page, negative_prompt="fog", steps=999)
+    expect(page.locator("#lab_fault")).to_contain_text("999")
     page.reload()
     page.get_by_role("tab", name="Lab").click()
     expect(page.locator("#lab_verdict")).to_contain_text("moves the picture most")
+    # the form is as it was left
+    expect(field(page, "lab_prompt")).to_have_value("a red star and a blue heart")
+    expect(field(page, "lab_phrases")).to_have_value("a red star\na blue heart")
+    expect(field(page, "lab_negative_prompt")).to_have_value("fog")
+    expect(page.locator("#lab_seeds input")).to_have_value("1-3")
+    expect(page.locator("#lab_steps input[type=number]")).to_have_value("999")
+    expect(page.locator("#lab_fault")).to_contain_text("999")
+    expect(page.locator("#lab_phrase")).to_be_hidden()
+    expect(page.locator("#lab_kind input")).to_have_value("Does the order matter?")
     page.set_viewport_size({"width": 1440, "height": 1800})
     page.screenshot(path=tmp_path / "lab.png", full_page=True)
 

@@ -35,6 +35,12 @@ class Page:
     def __post_init__(self) -> None:
         self.config = self.client.get("/config").json()
         self.components = {one["id"]: one for one in self.config["components"]}
+        self.fields = {  # elem_ids of what a filled form reaches
+            self.name_of(output)
+            for one in self.config["dependencies"]
+            if [target[:1] for target in one["targets"]] == [[self.identity("form_filled")]]
+            for output in one["outputs"]
+        }
         self.events = {one["api_name"]: one for one in self.config["dependencies"] if one["backend_fn"]}
 
     def name_of(self, identity: int) -> str:
@@ -73,7 +79,13 @@ class Page:
         return answer
 
     def _named(self, event: str, outputs: list[Any]) -> dict[str, Any]:
-        return dict(zip(map(self.name_of, self.events[event]["outputs"]), outputs, strict=True))
+        """Where the event fills in the form, its fields are among them, those that it leaves as they are too."""
+        told = dict(zip(map(self.name_of, self.events[event]["outputs"]), outputs, strict=True))
+        if "form_filled" not in told:
+            return told
+        filled = told.pop("form_filled")
+        fields = json.loads(filled)["fields"] if isinstance(filled, str) else {}
+        return {name: {"__type__": "update"} for name in self.fields} | fields | told
 
     def generate(self, task: str = "txt2img", values: dict[str, Any] | None = None) -> JobStatus:
         """Submits and waits; the finished job."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import gradio as gr
@@ -106,17 +107,39 @@ class Uploads(gr.File):
         return None
 
 
+class Fold(Protocol):
+    """What makes one output of several."""
+
+    def outputs(self, whole: list[Any]) -> list[Any]: ...
+
+    def fold(self, whole: list[Any], answer: list[Any]) -> list[Any]:
+        """An answer for `whole` as one for `outputs(whole)`."""
+        ...
+
+
 class Page(gr.Blocks):
     """Takes no file that a request names: gradio would copy it to where files are served, or fail, before any handler
     is asked whether it may be read."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._folds: dict[int, tuple[Fold, Any]] = {}  # number of an event -> what folds it, and the event as it was
+
+    def fold(self, event: Any, fold: Fold) -> None:
+        """The event has fewer outputs from now on than its handler answers for."""
+        whole = copy(event)
+        event.outputs = fold.outputs(whole.outputs)
+        self._folds[event._id] = fold, whole
+
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **options: Any) -> Any:
         return await super().preprocess_data(block_fn, [_without_files(one) for one in inputs], *args, **options)
 
-    async def postprocess_data(self, *args: Any, **options: Any) -> list[Any]:
+    async def postprocess_data(self, block_fn: Any, *args: Any, **options: Any) -> list[Any]:
         """Half of a surrogate pair, which a browser may send but no answer can hold, is written out in what comes
         back; a file that gradio has copied to serve it is called as an upload is, from the working folder."""
-        return [_sendable(one) for one in await super().postprocess_data(*args, **options)]
+        fold, whole = self._folds.get(block_fn._id, (None, block_fn))
+        answer = [_sendable(one) for one in await super().postprocess_data(whole, *args, **options)]
+        return fold.fold(whole.outputs, answer) if fold else answer
 
 
 def _sendable(value: Any) -> Any:

@@ -16,9 +16,9 @@ from webui.ui.again.tab import AgainTab
 from webui.ui.generate.changes import Changes
 from webui.ui.generate.control_handlers import ControlHandlers, wire_controls
 from webui.ui.generate.controls import TABS
+from webui.ui.generate.filling import wire_filling
 from webui.ui.generate.form_handlers import KEPT_AS, FormHandlers, wire_form
 from webui.ui.generate.handlers import GenerateHandlers
-from webui.ui.generate.one_step import keep_as_filled
 from webui.ui.generate.starting import StartHandlers
 from webui.ui.generate.wiring import wire_memory, wire_start, wire_workspace
 from webui.ui.generate.workspace import Workspace
@@ -106,9 +106,10 @@ def build_page(parts: Parts) -> gr.Blocks:
         models.wire(sender)
         wire_compare(space, lab.form, sender)
         boxes = {"image": space.image, "painter": space.painter, "again": again.image, "process": process.view}
-        _wire_kept_pictures({**boxes, **space.pictures()}, blocks)
+        of_lab = {f"lab_{name}": box for name, box in lab.form.boxes().items()}
+        _wire_kept_pictures({**boxes, **space.pictures(), **of_lab}, blocks)
         _tell_no_component(blocks)
-        keep_as_filled(blocks, space.form, parts.forms, KEPT_AS[0])
+        wire_filling(blocks, space.form, parts.forms, KEPT_AS[0])
     return blocks
 
 

@@ -18,6 +18,7 @@ from gradio.state_holder import SessionState
 from starlette.types import Scope
 
 from pipelines.errors import SeedprintError
+from webui.ui.generate.filling import FILLED, unfolded
 
 _BEFORE, _AFTER = b"window.gradio_config = ", b";</script>"
 
@@ -58,6 +59,7 @@ class _Opening:
     def __init__(self, blocks: gr.Blocks, config: dict[str, Any]) -> None:
         self._blocks, self._state = blocks, _Answer(blocks)
         self._props = {one["id"]: one["props"] for one in config["components"]}
+        self._named = {one.get("elem_id"): one for one in self._props.values()}
         self._events = {one["id"]: one for one in config["dependencies"]}
 
     async def run(self, request: gr.Request) -> None:
@@ -81,5 +83,12 @@ class _Opening:
         values = [self._props[one._id].get("value") for one in event.inputs]
         answer = await self._blocks.process_api(event, values, state=self._state, request=request)
         for component, told in zip(event.outputs, answer["data"], strict=True):
-            update = told if isinstance(told, dict) and told.get("__type__") == "update" else {"value": told}
-            self._props[component._id].update({key: one for key, one in update.items() if key != "__type__"})
+            if component.elem_id == FILLED:
+                for field, update in unfolded(told).items():
+                    self._show(self._named[field], update)
+            else:
+                self._show(self._props[component._id], told)
+
+    def _show(self, props: dict[str, Any], told: Any) -> None:
+        update = told if isinstance(told, dict) and told.get("__type__") == "update" else {"value": told}
+        props.update({key: one for key, one in update.items() if key != "__type__"})

@@ -45,6 +45,7 @@ HISTORY_WORDS: dict[str, tuple[str, str]] = {
     "inpaint": ("Inpaint", "局部重绘"),
     "upscale": ("Upscale", "放大"),
     "count": ("{n} pictures", "{n} 张图片"),
+    "count_one": ("{n} picture", "{n} 张图片"),
     "also": (
         "Also looked for as {names}: {n} more, after the exact ones.",
         "也按 {names} 搜索：另有 {n} 张，排在完全匹配之后。",

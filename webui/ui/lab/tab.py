@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -26,7 +27,7 @@ from webui.ui.generate.workspace import SECRET, files_of
 from webui.ui.house import House
 from webui.ui.inputs import Dropdown
 from webui.ui.lab import view as lab_view
-from webui.ui.lab.form import LabForm, build_asked, build_settings
+from webui.ui.lab.form import SHOWN, LabForm, build_asked, build_settings
 from webui.ui.labels import word
 from webui.ui.looks import LooksCard
 from webui.ui.widgets.live import Live
@@ -108,6 +109,7 @@ class LabTab:
 
     def wire(self) -> None:
         """Call once all tabs stand."""
+        self._wire_kept()
         handlers, form = LabHandlers(self), self.form
         quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         counted = [self.verdict, self.metric, self.plot, self.table, self.csv, self.html]
@@ -151,6 +153,17 @@ class LabTab:
         first = [self.shown, self.chosen, *self.ready_buttons]
         opened: Any = self.opened.select(handlers.load, self.shown, first, api_name="lab_load", **quiet)
         opened.then(handlers.watch, **watching)
+
+    def _wire_kept(self) -> None:
+        """The form is there again in a page that loads again; its pictures are kept with the others of the page."""
+        boxes = self.form.boxes().values()
+        named: dict[str, Any] = {name: one for name, one in self.form.by_name().items() if one not in boxes}
+        names, shown = json.dumps([*named]), json.dumps(SHOWN)
+        private: dict[str, Any] = {"api_visibility": "private"}
+        kept = f"(...values) => void window.seedprintKeepLab({names}, values)"
+        gr.on([one.change for one in named.values()], None, [*named.values()], None, js=kept, **private)
+        again = f"() => window.seedprintLab({names}, {shown})"
+        self.opened.select(None, None, [*named.values()], js=again, **private)
 
 
 class LabHandlers:

@@ -20,7 +20,10 @@ from webui.ui.lab.form import CONTROL, REFERENCE, TAKEN, LabForm
 PICTURES = (f"{REFERENCE}_picture", f"{CONTROL}_map")  # beside the one that is started from
 SEEDS = 4  # that a setting is compared on
 
-_LEAVES = "(_, ...rest) => { window.seedprintLeave(); return [window.seedprintTask(), ...rest]; }"
+_LEAVES = (
+    "(_, ...rest) => {"
+    " window.seedprintForgetLab(); window.seedprintLeave(); return [window.seedprintTask(), ...rest]; }"
+)
 
 
 def taken(form: LabForm, space: Workspace, values: Values) -> Updates:

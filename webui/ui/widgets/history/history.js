@@ -140,7 +140,8 @@ class HistoryPage {
   show(page) {
     const { find, items, say, tell, wish } = this;
     const scanning = page.scanning ? ` · ${tell("scanning", page.scanned, page.scanning)}` : "";
-    find(".count").textContent = (this.total === null ? "" : tell("count", this.total)) + scanning;
+    const key = this.total === 1 ? "count_one" : "count";
+    find(".count").textContent = (this.total === null ? "" : tell(key, this.total)) + scanning;
     if (page.also) {
       const { names, count } = page.also;
       find(".also").hidden = !names.length;

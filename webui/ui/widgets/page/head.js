@@ -3,6 +3,7 @@
 import { beginAccess } from "./access.js";
 import { Asking } from "./asking.js";
 import { Holds, Travels, isChinese } from "./early.js";
+import { KeptForm } from "./forms.js";
 import { Frame, TASKS, pageAsked } from "./frame.js";
 import { Lists } from "./lists.js";
 import { KeptPictures } from "./pictures.js";
@@ -65,6 +66,11 @@ window.seedprintTurned = () => ({ __type__: "update", selected: pageAsked() || T
 const pictures = new KeptPictures();
 window.seedprintRemember = (name, value) => pictures.remember(name, value);
 window.seedprintPictures = (names) => pictures.again(names);
+
+const lab = new KeptForm("lab");
+window.seedprintKeepLab = (names, values) => lab.keep(names, values);
+window.seedprintLab = (names, shown) => lab.again(names, shown);
+window.seedprintForgetLab = () => lab.forget();
 
 const lists = new Lists();
 const holds = new Holds((id, isStill) => lists.hold(id, isStill));
