@@ -14,6 +14,8 @@ from pathlib import Path
 from pipelines.engine import Engine
 from pipelines.errors import Note
 from pipelines.shared_database import Database
+from webui.animation.runner import FOLDER as ANIMATIONS
+from webui.animation.runner import Animations
 from webui.archive.ahead import Ahead
 from webui.archive.history import INDEX, MARKS, History
 from webui.archive.store import ImageStore, SavedImage
@@ -67,6 +69,7 @@ class Parts:
     presets: tuple[Preset, ...]  # shipped ones but the styles, and a person's own
     library: Library
     lab: Lab
+    animations: Animations
     forms: Forms
     saving: SavingSettings
     notices: Notices  # what a person should know
@@ -121,6 +124,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         sets = settings.data_dir / golden.FOLDER
         rechecking = begun(closing(Rechecking(engine, sets, proofs, lambda: not second and idle())))
         lab = begun(closing(Lab(service, store, history, LabTable(database))))
+        animations = begun(closing(Animations(service, store, data_dir / ANIMATIONS, settings.data_dir)))
         yield Parts(
             settings=settings,
             service=service,
@@ -135,6 +139,7 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             presets=all_presets(library),
             library=library,
             lab=lab,
+            animations=animations,
             forms=Forms(database),
             saving=saving,
             notices=notices,

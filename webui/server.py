@@ -199,6 +199,7 @@ def build_application(parts: Parts) -> FastAPI:
         from fastapi.exceptions import RequestValidationError
         from starlette.middleware import Middleware
 
+        from webui.http.animation import animation_routes
         from webui.http.answers import malformed
         from webui.http.bodies import Bodies, UploadRoom
         from webui.http.calls import well_formed
@@ -211,7 +212,8 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.scripts import script_routes
         from webui.http.upscale import upscale_routes
         from webui.http.weight import Compressed
-        from webui.ui.layout import build_page, mount_options
+        from webui.ui.generate.memory_line import teller
+        from webui.ui.layout import build_page, house_of, mount_options
 
     faults: dict[Any, Any] = {RequestValidationError: malformed}
     uploads = Path(os.environ["GRADIO_TEMP_DIR"]).absolute()
@@ -230,6 +232,7 @@ def build_application(parts: Parts) -> FastAPI:
     application.include_router(notice_routes(parts.notices))
     application.include_router(proof_routes(parts.service, parts.history))
     application.include_router(upscale_routes(parts.service, parts.history))
+    application.include_router(animation_routes(parts, teller(house_of(parts))))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)
     # what gradio's own routes stumble over is a request that no page of ours sends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,31 @@ def test_an_experiment_with_the_settings_of_a_picture(visits: Visits) -> None:
     model.get_by_role("button").click()
     expect(model.locator("figure")).to_have_count(3)
     expect(model.locator("svg[aria-label^='U-Net'] rect")).to_have_count(7)
+
+
+def test_an_animation_begun_with_a_picture_is_made_and_played(visits: Visits) -> None:
+    page = visits.open()
+    generate(page, prompt="a red star", steps=4, batch_size=1)
+    page.locator("#form_to_process").click()
+    view = page.locator("#process_animation")
+    view.get_by_role("button", name="Begin with the picture's settings").click()
+    text = view.get_by_label("Settings and keyframes")
+    expect(text).to_have_value(re.compile("0: a red star"))
+    text.fill(text.input_value().replace("15:", "3:"))
+    view.get_by_role("button", name="What it will cost").click()
+    expect(view.locator(".told")).to_contain_text("4 pictures")
+    view.get_by_role("button", name="Make it, or go on").click()
+    expect(view.locator(".told")).to_have_text("4 frames, 10 a second.")
+    view.get_by_role("button", name="Pause").click()
+    view.get_by_role("slider").fill("2")
+    expect(view.locator(".at-told")).to_have_text("Frame 3 of 4")
+    with page.expect_download() as saved:
+        view.get_by_role("link", name="Save as WebP").click()
+    with Image.open(saved.value.path()) as moving:
+        assert moving.n_frames == 4
+    text.fill("frames: 1")
+    view.get_by_role("button", name="Make it, or go on").click()
+    expect(view.locator(".told")).to_contain_text("Frames must be a whole number from 2")
 
 
 def test_a_file_of_ones_own_is_taken_apart_without_the_program(visits: Visits, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InvalidRequest
+from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.fields import switch_of
 from pipelines.kinds import shown, text
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
@@ -25,7 +25,9 @@ from webui.animation.plan import (
     Animation,
     Track,
 )
-from webui.library.files import read_yaml
+from webui.jobs.defaults import begun_with, model_of
+from webui.jobs.service import GenerationService
+from webui.library.files import parsed, read_yaml
 
 HEAD = ("name", "frames", "fps", "seed_step")
 _TRACKS = (*MOTION, STRENGTH)  # also those of one value
@@ -34,10 +36,35 @@ _GROUPS = {one.name: one.group for one in REQUEST_FIELDS}
 
 def read(file: Path) -> Mapping[str, Any]:
     """What the file holds, by key. Raises LibraryError, InvalidRequest."""
-    data, _ = read_yaml(file)
+    return _mapping(read_yaml(file)[0])
+
+
+def read_text(text: str) -> Mapping[str, Any]:
+    """Likewise what would stand in one."""
+    return _mapping(parsed(Path("animation.yaml"), text)[0])
+
+
+def _mapping(data: Any) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise InvalidRequest("animation", "animation_mapping", value=shown(data))
     return data
+
+
+def title(text: str) -> str:
+    """What one is called: its name, else the prompt that it begins with."""
+    try:
+        data = read_text(text)
+    except SeedprintError:
+        return text
+    prompt = data.get("prompt", "")
+    first = next(iter(prompt.values()), "") if isinstance(prompt, Mapping) else prompt
+    return str(data.get("name") or first or text)
+
+
+def animation_of(data: Mapping[str, Any], service: GenerationService) -> Animation:
+    """What is left out is as a new form of the page has it. Raises InvalidRequest."""
+    model = model_of(service.models(), data.get("model"))
+    return animation(data, begun_with(model, data, service.shelf.settings))
 
 
 def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from webui.animation.moving import ENDINGS, LOSSLESS
-from webui.commands.asked import begun_with, existing, model_of
+from webui.commands.asked import existing
 from webui.commands.following import BAD_INPUT, DONE, ending, follow, line_of
 from webui.commands.terminal import Answer, complain, counted
 from webui.lab.planning import estimate
@@ -49,8 +49,7 @@ def run(options: argparse.Namespace, parts: Parts, answer: Answer) -> int:
     except LibraryError as error:
         complain(error)
         return BAD_INPUT
-    model = model_of(parts.service, data.get("model"))
-    animation = reading.animation(data, begun_with(model, data, parts.service))
+    animation = reading.animation_of(data, parts.service)
     with making.made_table(parts.settings.data_dir) as table:
         work = making.Making(animation, parts.service, parts.store, table)
         complain(estimate(work.plan(), "en"))

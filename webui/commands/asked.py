@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import InvalidRequest
 from pipelines.fields import REQUIRED, build, switch_of
-from pipelines.kinds import several, shown
-from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
-from webui.jobs.defaults import form_defaults
+from pipelines.kinds import shown
+from pipelines.types import REQUEST_FIELDS, GenerationRequest
+from webui.jobs.defaults import begun_with, model_of
 from webui.jobs.maps import PICTURES, with_maps
 from webui.jobs.outpainting import extended, sides_in
 from webui.jobs.several import Start, starts
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from webui.archive.inputs import InputStore
-    from webui.jobs.service import GenerationService
     from webui.parts import Parts
 
 # what a group cannot be without
@@ -56,8 +55,8 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
     given = {one.name: typed[one.name] for one in REQUEST_FIELDS if one.name in typed}
     pictures = _pictures(given, parts.store.inputs, outpaint=typed.get("outpaint"))
     wanted = _preset_fields(parts, typed) | {name: value for name, value in given.items() if name != "prompt"}
-    model = model_of(parts.service, wanted.get("model"))
-    begun = begun_with(model, wanted, parts.service)
+    model = model_of(parts.service.models(), wanted.get("model"))
+    begun = begun_with(model, wanted, parts.service.shelf.settings)
     if "outpaint" in typed:
         sides = sides_in(typed["outpaint"], pictures["init_image"].size)
         larger, mask = extended(pictures["init_image"], sides, typed["outpaint_fill"])
@@ -67,14 +66,6 @@ def request_of(options: argparse.Namespace, parts: Parts) -> GenerationRequest:
     _check_switches(given, values)
     values |= with_maps(pictures, values)
     return build(GenerationRequest, values | ({"seed": None} if values["seed"] == -1 else {}))
-
-
-def begun_with(model: ModelInfo, wanted: Mapping[str, Any], service: GenerationService) -> dict[str, Any]:
-    """What a new form of the page begins with, where `wanted` says nothing."""
-    begun = form_defaults(model, service.shelf.settings) | {"batch_size": 1}  # a command makes one picture
-    if "sampler" in wanted:
-        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
-    return begun | {"model": model.name}
 
 
 def _check_switches(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -125,14 +116,6 @@ def _preset_fields(parts: Parts, given: dict[str, Any]) -> dict[str, Any]:
         nearest = tuple(difflib.get_close_matches(name, names, n=3, cutoff=0))
         raise InvalidRequest("preset", "preset_not_there", value=shown(name), nearest=nearest, count=len(names))
     return {"prompt": given["prompt"]} | chosen.apply(given["prompt"], given.get("negative_prompt", ""))
-
-
-def model_of(service: GenerationService, name: str | None) -> ModelInfo:
-    models = service.models()
-    for model in models:
-        if name in (None, model.name):
-            return model
-    raise InvalidRequest("model", "model_unknown", known=several([model.name for model in models]), value=shown(name))
 
 
 def existing(path: Path, field: str) -> Path:

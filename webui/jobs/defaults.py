@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.errors import InvalidRequest
+from pipelines.kinds import several, shown
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS, ModelInfo
+from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo
 from webui.kept.models import FORM_FIELDS, ModelSettings
 
 REAL_STEPS = 25  # of a real checkpoint that says nothing itself
@@ -43,6 +45,22 @@ def form_defaults(model: ModelInfo | None, settings: ModelSettings) -> dict[str,
     apart = ("prompt", "negative_prompt", "model")
     shown = (one for one in REQUEST_FIELDS if one.setting.page and not one.is_picture and one.name not in apart)
     return {one.name: one.default for one in shown} | model_defaults(model, settings)
+
+
+def begun_with(model: ModelInfo, wanted: Mapping[str, Any], settings: ModelSettings) -> dict[str, Any]:
+    """What a new form of the page begins with, where `wanted` says nothing; of one picture."""
+    begun = form_defaults(model, settings) | {"batch_size": 1}
+    if "sampler" in wanted:
+        begun["schedule"] = GenerationRequest().schedule  # the settled one goes with the settled sampler
+    return begun | {"model": model.name}
+
+
+def model_of(models: Sequence[ModelInfo], name: object) -> ModelInfo:
+    """The one of this name, or the first where none is named. Raises InvalidRequest."""
+    for model in models:
+        if name in (None, model.name):
+            return model
+    raise InvalidRequest("model", "model_unknown", known=several([model.name for model in models]), value=shown(name))
 
 
 def fitted(

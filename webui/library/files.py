@@ -26,7 +26,15 @@ def read_yaml(file: Path) -> tuple[Any, yaml.Node | None]:
     try:
         if file.stat().st_size > FILE_LIMIT:
             raise LibraryError("library_large", at=file.name, high=FILE_LIMIT // 1024)
-        text = file.read_text(encoding="utf-8-sig")
+        return parsed(file, file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        detail = str(error).partition("\n")[0]
+        raise LibraryError("library_unread", at=file.name, form="YAML", problem=detail) from error
+
+
+def parsed(file: Path, text: str) -> tuple[Any, yaml.Node | None]:
+    """As `read_yaml`, of what would stand in the file. Raises LibraryError."""
+    try:
         _check_depth(file, text)
         loader = _LOADER(text)
         try:
@@ -40,7 +48,7 @@ def read_yaml(file: Path) -> tuple[Any, yaml.Node | None]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise LibraryError("library_yaml", at=f"{file.name}:{line}", problem=error.problem or "") from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         detail = str(error).partition("\n")[0]
         raise LibraryError("library_unread", at=file.name, form="YAML", problem=detail) from error
 

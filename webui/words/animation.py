@@ -59,3 +59,43 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "种子有关键帧时，不能同时使用{field}。",
     ),
 }
+
+ANIMATION_WORDS: dict[str, tuple[str, str]] = {
+    "animation": ("Animation: from keyframe to keyframe", "动画：从关键帧到关键帧"),
+    "animation_text": (
+        "Prompts, seeds and numbers at some frames; between them embeddings are mixed, noise goes along the sphere, and"
+        " numbers go straight. With zoom, turn, right or down each frame is made of the one before (img2img). Every"
+        " frame is a picture like any other.",
+        "在某些帧上给出提示词、种子和数值；其间嵌入按比例混合，噪声沿球面变化，数值直线变化。"
+        "若写有 zoom、turn、right 或 down，则每一帧由前一帧移动后图生图得到。每一帧都是普通图片。",
+    ),
+    "animation_paper": (
+        "Shoemake 1985; Song, Meng, Ermon 2021, section 5.3; docs/animation.md has every key",
+        "Shoemake 1985；Song、Meng、Ermon 2021，5.3 节；所有键见 docs/animation.md",
+    ),
+    "text": ("Settings and keyframes (YAML)", "参数与关键帧（YAML）"),
+    "of_picture": ("Begin with the picture's settings", "以所选图片的参数开始"),
+    "no_picture": ("Choose a picture above.", "请在上方选择一张图片。"),
+    "recent": ("Earlier ones", "之前的动画"),
+    "none": ("…", "……"),
+    "plan": ("What it will cost", "估算开销"),
+    "make": ("Make it, or go on", "生成或继续"),
+    "cancel": ("Stop", "停止"),
+    "working": (
+        "Frame {frame} of {frames}, step {step} of {steps} …",
+        "第 {frame}/{frames} 帧，第 {step}/{steps} 步……",
+    ),
+    "stopped": (
+        "Stopped at {done} of {frames} frames; it goes on where it was.",
+        "已停在第 {done}/{frames} 帧，可从此处继续。",
+    ),
+    "done": ("{frames} frames, {fps} a second.", "共 {frames} 帧，每秒 {fps} 帧。"),
+    "player": ("Frame {frame} of {frames}", "第 {frame}/{frames} 帧"),
+    "frame": ("Frame", "帧"),
+    "play": ("Play", "播放"),
+    "pause": ("Pause", "暂停"),
+    "webp": ("Save as WebP", "存为 WebP"),
+    "apng": ("Save as APNG", "存为 APNG"),
+    "gif": ("Save as GIF (256 colours)", "存为 GIF（256 色）"),
+    "failed": ("The program does not answer.", "程序没有响应。"),
+}

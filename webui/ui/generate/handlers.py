@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 from PIL.Image import Image
 
-from pipelines import families
 from pipelines.errors import InvalidRequest, Note, SeedprintError, StorageError
 from pipelines.fields import field_of
 from pipelines.sampling.samplers import SAMPLERS
@@ -133,8 +132,7 @@ class GenerateHandlers:
         there = {one.name for one in shown_in(task_in(values[self.space.task]))}
         fields = {name: value for name, value in fields.items() if name in there}
         state, language = house.service.engine_state(), language_of(request)
-        pace, models = house.durations.refreshed(), families.refiners(house.service.models())
-        files = (*house.service.upscaler_files(), *models, *house.service.controls(), *house.service.references())
+        pace, files = house.durations.refreshed(), memory_line.files_of(house)
         fields |= {name: bool(values[box]) for name, box in self.space.pictures().items()}
         text = memory_line.told(state, house.model(fields["model"]), fields, language, pace, files)
         return gr.update(value=escaped(text), visible=bool(text))

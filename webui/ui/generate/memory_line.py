@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from pipelines import families
 from pipelines.errors import InvalidRequest, Note
-from pipelines.fields import build
+from pipelines.fields import build, flat
 from pipelines.groups import Hires
 from pipelines.leading import AUTOMATIC
 from pipelines.models.memory import FAMILIES, Calibration, Means, Plan, Size, plan, rows_of, shape_of, upscaler_bytes
@@ -18,10 +19,30 @@ from pipelines.types import REQUEST_FIELDS, EngineState, GenerationRequest, Mode
 from webui.jobs.durations import Durations
 from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.ui.generate.controls import accepted
+from webui.ui.house import House
 from webui.words import Language, say
 
 _BYTES = {"float16": 2, "bfloat16": 2}  # of a number in a file; of others four
 _COUNTS = ("steps", "sampler", "schedule", "width", "height")  # what a picture's work goes by, and what hires needs
+
+
+def teller(house: House) -> Callable[[GenerationRequest, Language], str]:
+    """Of a request that is not in the form."""
+
+    def tell(request: GenerationRequest, language: Language) -> str:
+        files = files_of(house)
+        fields = flat(request)
+        pace = house.durations.refreshed()
+        return told(house.service.engine_state(), house.model(request.model), fields, language, pace, files)
+
+    return tell
+
+
+def files_of(house: House) -> Sequence[ModelInfo]:
+    """All that works beside models."""
+    service = house.service
+    models = families.refiners(service.models())
+    return (*service.upscaler_files(), *models, *service.controls(), *service.references())
 
 
 def told(

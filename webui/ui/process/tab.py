@@ -11,6 +11,7 @@ import gradio as gr
 
 from pipelines.errors import SeedprintError
 from pipelines.types import Progress
+from webui.animation.beginning import EXAMPLE
 from webui.archive.history import History
 from webui.archive.store import opaque_id
 from webui.lab.runner import Lab
@@ -21,6 +22,7 @@ from webui.ui.labels import word
 from webui.ui.process import latents
 from webui.ui.process.anatomy import AnatomyCard
 from webui.ui.process.experiments import ExperimentsCard
+from webui.ui.widgets.animation import AnimationView
 from webui.ui.widgets.pictures import Pictures
 from webui.ui.widgets.process import ProcessView
 from webui.ui.widgets.widget import empty_words
@@ -47,6 +49,7 @@ class ProcessTab:
                 _label("process_moving"), size="sm", elem_id="process_moving", visible=False
             )
         self.experiments = ExperimentsCard(self.house, self.lab, self.history, self.view).build()
+        AnimationView(options={"example": EXAMPLE}, elem_id="process_animation")
         self.anatomy = AnatomyCard(self.house, self.view).build()
         return self
 

@@ -104,6 +104,7 @@ export function mount({ element, props, trigger, watch, server }, { words }) {
   button.onclick = () => canFilm() && trigger("submit");
   const take = () => {
     const { url = "", place = "", film: moments = [] } = props.value ?? {};
+    element.dataset.picture = url.split("/").at(-1);
     if (url && url !== shown) {
       apart.show(url, place);
       shown = url;
