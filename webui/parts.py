@@ -123,8 +123,9 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         rereading = begun(closing(Rereading(engine, data_dir, idle, reading.monthly)))
         sets = settings.data_dir / golden.FOLDER
         rechecking = begun(closing(Rechecking(engine, sets, proofs, lambda: not second and idle())))
-        lab = begun(closing(Lab(service, store, history, LabTable(database))))
-        animations = begun(closing(Animations(service, store, data_dir / ANIMATIONS, settings.data_dir)))
+        table = LabTable(database)
+        lab = begun(closing(Lab(service, store, history, table)))
+        animations = begun(closing(Animations(service, store, table, data_dir / ANIMATIONS, settings.data_dir)))
         yield Parts(
             settings=settings,
             service=service,

@@ -17,6 +17,7 @@ from PIL import Image, ImageSequence
 from pipelines.engines.fake import FakeEngine
 from pipelines.types import Batch, GenerationRequest, GenerationResult, OnProgress, Progress
 from tests.archive.helpers import results
+from webui.animation.making import MADE
 from webui.http.animation import PREFIX, animation_routes
 from webui.kept.settings import Settings
 from webui.parts import Parts, build_parts
@@ -119,6 +120,29 @@ def test_stopped_and_gone_on_with_by_the_next_program(
         assert other.post(PREFIX, json={"text": WALK}).json()["id"] == identity
         assert over(other, identity)["state"] == "done"
         assert len(later.batches) == 3
+
+
+def test_stopped_and_at_once_gone_on_with(client: TestClient, engine: Held) -> None:
+    engine.go.clear()
+    identity = client.post(PREFIX, json={"text": WALK}).json()["id"]
+    while looked(client, identity)["step"] != 1:
+        pass
+    client.post(f"{PREFIX}/{identity}/cancel")
+    client.post(PREFIX, json={"text": WALK})
+    engine.go.set()
+    assert over(client, identity)["state"] == "done"
+
+
+def test_a_frame_that_a_crash_left_in_the_queue_is_not_made_twice(
+    client: TestClient, parts: Parts, engine: Held, tmp_path: Path
+) -> None:
+    identity = client.post(PREFIX, json={"text": WALK}).json()["id"]
+    assert over(client, identity)["state"] == "done"
+    for file in (tmp_path / "data").glob(f"{MADE}*"):  # its job ended after the program had: nothing is noted
+        file.unlink()
+    assert client.post(PREFIX, json={"text": WALK}).status_code == 200
+    assert over(client, identity)["state"] == "done"
+    assert len(engine.batches) == 5
 
 
 def test_a_frame_that_fails_is_told(client: TestClient, engine: Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -18,10 +19,13 @@ from webui.animation.plan import Animation
 from webui.animation.reading import animation_of, read_text
 from webui.archive import pictures
 from webui.archive.files import storage_errors, write_new
+from webui.archive.metadata import request_to_json
 from webui.archive.store import ImageStore, opaque_id
 from webui.jobs.service import GenerationService
 from webui.jobs.status import JobStatus
 from webui.lab.planning import Plan
+from webui.lab.reuse import still_gives
+from webui.lab.store import LabTable
 
 FOLDER = "animations"  # of the data folder
 POLL = 0.5  # seconds; a closing program waits this long at most
@@ -45,9 +49,12 @@ class Run:
 class Animations:
     """Methods may be called from any thread."""
 
-    def __init__(self, service: GenerationService, store: ImageStore, folder: Path, data_dir: Path) -> None:
-        """`folder`: of their texts; `data_dir`: where it is noted what was made."""
-        self._service, self._store, self._folder, self._data_dir = service, store, folder, data_dir
+    def __init__(
+        self, service: GenerationService, store: ImageStore, jobs: LabTable, folder: Path, data_dir: Path
+    ) -> None:
+        """`jobs`: beside the service's own; `folder`: of their texts; `data_dir`: where it is noted what was made."""
+        self._service, self._store, self._jobs = service, store, jobs
+        self._folder, self._data_dir = folder, data_dir
         self._changed = threading.Condition()
         self._runs: dict[str, Run] = {}
         self._waiting: deque[Run] = deque()
@@ -76,9 +83,10 @@ class Animations:
         identity = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         self._keep(identity, text)
         with self._changed:
-            run = self._runs.setdefault(identity, Run(identity, animation))
-            if run.state != "running":
-                run.animation, run.state, run.error = animation, "running", None
+            known = self._runs.get(identity)
+            if known is None or known.state != "running":  # one that was just stopped may still be at its last frame
+                run = Run(identity, animation, "running", [] if known is None else [*known.paths])
+                self._runs[identity] = run
                 self._waiting.append(run)
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._work, name="animations", daemon=True)
@@ -102,7 +110,7 @@ class Animations:
 
     def recent(self, limit: int) -> list[tuple[str, str]]:
         """Ids and texts, the newest first."""
-        files = sorted(self._folder.glob("*.yaml"), key=lambda file: file.stat().st_mtime, reverse=True)
+        files = sorted(self._folder.glob("*.yaml"), key=_made_at, reverse=True)
         return [(file.stem, file.read_text(encoding="utf-8")) for file in files[:limit]]
 
     def get(self, identity: str) -> tuple[Run, JobStatus | None] | None:
@@ -141,11 +149,8 @@ class Animations:
 
     def _keep(self, identity: str, text: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with storage_errors(self._folder):
-            try:
-                write_new(self._folder, f"{identity}.yaml", text.encode())
-            except FileExistsError:
-                (self._folder / f"{identity}.yaml").touch()
+        with storage_errors(self._folder), contextlib.suppress(FileExistsError):
+            write_new(self._folder, f"{identity}.yaml", text.encode())
 
     # -- the thread ---------------------------------------------------------------------------------------------
 
@@ -172,9 +177,10 @@ class Animations:
 
     def _make(self, run: Run) -> None:
         """Each frame that is not there yet."""
-        run.paths.clear()
         with made_table(self._data_dir) as table:
             making = Making(run.animation, self._service, self._store, table)
+            if run.state == "running":
+                run.paths.clear()
             for place in range(run.animation.frames):
                 if run.state != "running" or self._closing:
                     break
@@ -187,7 +193,7 @@ class Animations:
 
     def _made(self, run: Run, request: GenerationRequest, making: Making) -> Path | None:
         """By a job; None where it was ended. Raises what it failed of."""
-        job = self._service.submit(request)
+        job = self._job_for(run, request)
         with self._changed:
             run.job = job
         if run.state != "running":  # stopped in the moment before its job was known
@@ -203,3 +209,14 @@ class Animations:
             return None
         making.note(request, status.saved[0].path)
         return status.saved[0].path
+
+    def _job_for(self, run: Run, request: GenerationRequest) -> str:
+        """The job that is at it already, from before a crash; else a new one."""
+        payload = request_to_json(self._service.planned(self._service.settled(request)), self._store.inputs)
+        job = self._jobs.job_of(payload, _made_at(self._folder / f"{run.id}.yaml"))
+        return job if job is not None and still_gives(self._service, job) else self._service.submit(request)
+
+
+def _made_at(file: Path) -> float:
+    """When an animation was first asked for, seconds since 1970."""
+    return file.stat().st_mtime

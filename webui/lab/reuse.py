@@ -93,6 +93,14 @@ def stamp(path: Path) -> str:
     return f"{sum(fact.st_size for fact in facts)}:{newest}"
 
 
+def still_gives(service: GenerationService, job_id: str) -> bool:
+    """Whether this job still gives its picture, or has."""
+    job = service.status(job_id)
+    if job is None or job.state in {"failed", "cancelled"}:
+        return False
+    return not job.finished or bool(job.saved and job.saved[0].path.is_file())
+
+
 def check_requests(service: GenerationService, requests: list[GenerationRequest]) -> None:
     """Raises InvalidRequest for what the service would refuse: a model that is not there, words it cannot follow."""
     named = {tuple(naming(item).items()): item for item in requests}

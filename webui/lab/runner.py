@@ -38,7 +38,7 @@ from webui.lab.counting import count, save_sheet
 from webui.lab.effects import Results
 from webui.lab.experiments import Cell, Experiment
 from webui.lab.planning import Plan, planned
-from webui.lab.reuse import Finished, check_requests
+from webui.lab.reuse import Finished, check_requests, still_gives
 from webui.lab.store import CellRow, ExperimentState, LabTable, Row
 from webui.proof.measures import Distance
 
@@ -338,18 +338,11 @@ class Lab:
         """The job that is at it already, from before a crash or a closed program; else a new one."""
         payload = request_to_json(self._service.planned(cell.request), self._store.inputs)
         earlier = [] if known.path else [known.job_id, self._table.job_of(payload, row.made_at)]
-        job_id = next((one for one in earlier if one is not None and self._useful(one)), None)
+        job_id = next((one for one in earlier if one is not None and still_gives(self._service, one)), None)
         if job_id is None:
             job_id = self._service.submit(cell.request)
         self._table.set_job(row.id, cell.place, job_id)
         return job_id
-
-    def _useful(self, job_id: str) -> bool:
-        """Whether this job still gives its picture, or has."""
-        job = self._service.status(job_id)
-        if job is None or job.state in {"failed", "cancelled"}:
-            return False
-        return not job.finished or bool(job.saved and job.saved[0].path.is_file())
 
 
 def _present(cell: CellRow) -> Path | None:
