@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from pipelines.errors import Note
-from pipelines.types import EngineState, ModelInfo
+from pipelines.types import EngineState, GenerationRequest, ModelInfo
 from webui.archive import metadata
 from webui.archive.metadata import ReadBack
 from webui.ui.again.tab import settings_table
 from webui.ui.generate import memory_line
+from webui.ui.layout import house_of
 
 from .conftest import Page
 from .test_events import SMALL, faults, picture, small, uploaded
@@ -121,6 +122,14 @@ def test_without_a_card_main_memory_counts_and_nothing_can_leave_it() -> None:
     # SDXL in 32 bits is 13.9 billion bytes, and no part of it can leave
     assert memory_line.told(processor, SDXL, fields, "en").startswith("too large: the model alone takes ")
     assert memory_line.told(replace(processor, memory_moves=True), SDXL, fields, "en").startswith("fits with ")
+
+
+def test_a_request_that_is_not_in_the_form_is_told_like_one_that_is(ui: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui.engine, "models", lambda: (SDXL,))
+    monkeypatch.setattr(ui.engine, "describe", lambda: replace(CARD, memory_free_bytes=24 * 2**30))
+    tell = memory_line.teller(house_of(ui.parts))
+    assert tell(GenerationRequest(model="grand"), "en").startswith("fits: ")
+    assert tell(GenerationRequest(model="none"), "en") == ""
 
 
 def test_of_two_models_that_take_turns_the_larger_counts_and_without_a_card_both() -> None:
