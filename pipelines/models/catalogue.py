@@ -123,10 +123,12 @@ class Catalogue:
         if info is None:
             names = several([one.name for one in known]) or (Note("nothing"),)
             raise InvalidRequest("detail_detector", "detector_missing", choices=names, value=shown(detail.detector))
-        labels = detection.labels_of(Path(info.path).parent)
-        strange = [word for word in detection.wanted(detail.words) if word not in map(str.casefold, labels)]
-        if strange:
-            names = several(labels)
+        labels, words = detection.labels_of(Path(info.path).parent), detection.wanted(detail.words)
+        if labels is None and not words:
+            raise InvalidRequest("detail_words", "detector_wordless", name=info.name)
+        known_words = words if labels is None else tuple(map(str.casefold, labels))
+        if strange := [word for word in words if word not in known_words]:
+            names = several(labels or ())
             raise InvalidRequest("detail_words", "detector_words", choices=names, name=info.name, value=strange[0])
         return info
 

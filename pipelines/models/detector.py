@@ -1,12 +1,14 @@
-"""Finds what is to be repainted: a network of the DETR family looks at a picture and gives boxes.
+"""Finds what is to be repainted: a network looks at a picture and gives boxes.
 
-D-FINE (arXiv:2410.13842), RT-DETR (2304.08069, 2407.17140), YOLOS (2106.00666). In float32 on the processor, whatever
-makes the pictures: the card's memory stays the picture model's. What it finds is kept with the picture, so nothing of
-a picture that is made again depends on it.
+D-FINE (arXiv:2410.13842), RT-DETR (2304.08069, 2407.17140) and YOLOS (2106.00666) know their labels; Grounding DINO
+(2303.05499) and CLIPSeg (2112.10003) look for any word. In float32 on the processor, whatever makes the pictures: the
+card's memory stays the picture model's. What it finds is kept with the picture, so nothing of a picture that is made
+again depends on it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import torch
 import transformers
 from PIL.Image import Image
 from safetensors.torch import load_file
+from scipy import ndimage
+from torch.nn.functional import interpolate
 from transformers.utils import logging as transformers_logging
 
 from pipelines.boxes import MOST, Box
@@ -28,6 +32,8 @@ from pipelines.models.weights import leftovers
 from pipelines.models.weights.loading import model_errors
 from pipelines.types import ModelInfo
 
+_Row = tuple[float, str, list[float]]  # how sure, of what, and the sides of a box in pixels: left, top, right, bottom
+
 
 class Detector:
     """One network in memory. Raises `ModelError` when it is built and when it is used."""
@@ -36,9 +42,11 @@ class Detector:
         self.info, self._stamp = info, stamp_of(Path(info.path))
         folder = Path(info.path).parent
         with model_errors(info.name):
-            network, processor = detection.TYPES[str(read_json(folder / CONFIG)["model_type"])]
-            self._model = _model(Path(info.path), getattr(transformers, network))
-            self._processor = _processor(folder, getattr(transformers, processor))
+            kind = detection.TYPES[str(read_json(folder / CONFIG)["model_type"])]
+            self._model = _model(Path(info.path), getattr(transformers, kind.network))
+            self._processor = _processor(folder, getattr(transformers, kind.processor))
+            reader = transformers.AutoTokenizer if kind.reads else None
+            self._read = reader and reader.from_pretrained(folder, local_files_only=True)
 
     def is_of(self, info: ModelInfo) -> bool:
         """Whether this is that file, unchanged."""
@@ -47,20 +55,47 @@ class Detector:
     def find(self, detail: Detail, image: Image) -> list[Found]:
         """The surest first, each once; an "RGB" picture."""
         with model_errors(self.info.name), torch.no_grad():
-            inputs = self._processor(images=image, return_tensors="pt")
-            (boxes,) = self._processor.post_process_object_detection(
-                self._model(**inputs), threshold=detail.confidence, target_sizes=[(image.height, image.width)]
-            )
-        words = detection.wanted(detail.words)
+            rows = list(self._seen(detail, image))
         found: list[Found] = []
-        rows = zip(boxes["scores"].tolist(), boxes["labels"].tolist(), boxes["boxes"].tolist(), strict=True)
         for score, label, sides in sorted(rows, key=lambda row: -row[0]):
-            name = str(self._model.config.id2label.get(label, label))
             box = _within(sides, image.size)
-            if box is None or (words and name.casefold() not in words) or any(_same(box, one.box) for one in found):
-                continue
-            found.append(Found(box=box, label=name, score=score))
+            if box is not None and not any(_same(box, one.box) for one in found):
+                found.append(Found(box=box, label=label, score=score))
         return found[: detail.most or MOST]
+
+    def _seen(self, detail: Detail, image: Image) -> Iterator[_Row]:
+        words = detection.wanted(detail.words)
+        pixels = self._processor(images=image, return_tensors="pt")
+        if self._read is None:
+            for score, label, sides in self._boxes(detail, image, self._model(**pixels)):
+                name = str(self._model.config.id2label.get(label, label))
+                if not words or name.casefold() in words:
+                    yield score, name, sides
+            return
+        for word in words:
+            if isinstance(self._model, transformers.CLIPSegForImageSegmentation):
+                seen = self._model(**pixels, **self._read(word, return_tensors="pt", truncation=True))
+                yield from _islands(seen.logits.sigmoid(), detail, image, word)
+            else:  # it was trained on sentences
+                seen = self._model(**pixels, **self._read(f"{word}.", return_tensors="pt", truncation=True))
+                yield from ((score, word, sides) for score, _, sides in self._boxes(detail, image, seen))
+
+    def _boxes(self, detail: Detail, image: Image, seen: Any) -> Iterator[tuple[float, int, list[float]]]:
+        (boxes,) = self._processor.post_process_object_detection(
+            seen, threshold=detail.confidence, target_sizes=[(image.height, image.width)]
+        )
+        return zip(boxes["scores"].tolist(), boxes["labels"].tolist(), boxes["boxes"].tolist(), strict=True)
+
+
+def _islands(sure: torch.Tensor, detail: Detail, image: Image, word: str) -> Iterator[_Row]:
+    """A box around each connected part where a network is sure enough. `sure`: 0 … 1, (height, width) of its own, any
+    dimensions of one before them."""
+    small = sure.reshape(1, 1, *sure.shape[-2:])
+    whole = interpolate(small, (image.height, image.width), mode="bilinear", align_corners=False)[0, 0].numpy()
+    parts, _ = ndimage.label(whole >= detail.confidence)
+    for part, (down, across) in enumerate(ndimage.find_objects(parts), 1):
+        score = float(whole[down, across][parts[down, across] == part].max())
+        yield score, word, [float(side) for side in (across.start, down.start, across.stop, down.stop)]
 
 
 def _within(sides: list[float], size: tuple[int, int]) -> Box | None:

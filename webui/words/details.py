@@ -17,11 +17,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "detail_detector": ("Detector", "检测器"),
     "detail_detector_none": ("None: the boxes above", "无：用上面的区域"),
     "detail_detector_info": (
-        "D-FINE, RT-DETR and YOLOS of the models folder",
-        "模型文件夹中的 D-FINE、RT-DETR 与 YOLOS",
+        "D-FINE, RT-DETR, YOLOS, Grounding DINO and CLIPSeg of the models folder",
+        "模型文件夹中的 D-FINE、RT-DETR、YOLOS、Grounding DINO 与 CLIPSeg",
     ),
     "detail_words": ("What it finds", "查找内容"),
-    "detail_words_info": ("Its own names, commas between; empty: all", "检测器自身的类别名，以逗号分隔；留空为全部"),
+    "detail_words_info": (
+        "Commas between. Grounding DINO and CLIPSeg find any word, the others their own names; empty: all of these",
+        "以逗号分隔。Grounding DINO 与 CLIPSeg 可查找任意词，其余只认自身的类别名；留空为全部类别",
+    ),
     "detail_confidence": ("Sure by at least", "最低置信度"),
     "detail_most": ("At most", "最多数量"),
     "detail_most_info": ("The surest; 0: all", "取最可信的；0 表示全部"),
@@ -66,6 +69,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "detector_words": (
         "{field}: {name} does not know {value}. It knows {choices}.",
         "{field}：{name} 不认识 {value}，它认识的是 {choices}。",
+    ),
+    "detector_wordless": (
+        "{field} is empty: {name} finds whatever it is told, so say what, such as: face, left hand.",
+        "{field}为空：{name} 查找您指定的内容，请写明，例如：face, left hand。",
     ),
     "detector_elsewhere": (
         "Its {name} takes a part of the network from a hub, and nothing is fetched from there.",

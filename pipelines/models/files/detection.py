@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,27 @@ from pipelines.errors import ModelError, Note
 from pipelines.models.files.folders import read_json
 from pipelines.models.files.vision import CONFIG
 
-# `model_type` -> what transformers calls its network and what makes its pixels
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What transformers calls a network and what makes its pixels. `reads`: files one of which its words are read by;
+    none: it knows its labels alone, else it looks for any word."""
+
+    network: str
+    processor: str
+    reads: tuple[str, ...] = ()
+
+
+# by `model_type`
 TYPES = {
-    "d_fine": ("DFineForObjectDetection", "RTDetrImageProcessorPil"),
-    "rt_detr": ("RTDetrForObjectDetection", "RTDetrImageProcessorPil"),
-    "rt_detr_v2": ("RTDetrV2ForObjectDetection", "RTDetrImageProcessorPil"),
-    "yolos": ("YolosForObjectDetection", "YolosImageProcessorPil"),
+    "d_fine": Kind("DFineForObjectDetection", "RTDetrImageProcessorPil"),
+    "rt_detr": Kind("RTDetrForObjectDetection", "RTDetrImageProcessorPil"),
+    "rt_detr_v2": Kind("RTDetrV2ForObjectDetection", "RTDetrImageProcessorPil"),
+    "yolos": Kind("YolosForObjectDetection", "YolosImageProcessorPil"),
+    "grounding-dino": Kind(
+        "GroundingDinoForObjectDetection", "GroundingDinoImageProcessorPil", ("tokenizer.json", "vocab.txt")
+    ),
+    "clipseg": Kind("CLIPSegForImageSegmentation", "ViTImageProcessorPil", ("tokenizer.json", "vocab.json")),
 }
 _ELSEWHERE = ("use_timm_backbone", "use_pretrained_backbone")  # its other half would be fetched from a hub
 _NO_LABEL = "N/A"  # COCO's numbers have gaps
@@ -31,12 +47,15 @@ def problem_of(folder: Path) -> Note | None:
         return Note("vision_type", name=CONFIG, value=kind, choices=tuple(TYPES))
     if any(config.get(name) for name in _ELSEWHERE):
         return Note("detector_elsewhere", name=CONFIG)
+    if reads := TYPES[kind].reads:
+        return None if any((folder / name).is_file() for name in reads) else Note("part_missing", name=reads[0])
     return None if _labels(config) else Note("part_no_table", name=f"{CONFIG}: id2label")
 
 
-def labels_of(folder: Path) -> tuple[str, ...]:
-    """What a detector without a problem finds, in its order. Raises `ModelError`."""
-    return _labels(read_json(folder / CONFIG))
+def labels_of(folder: Path) -> tuple[str, ...] | None:
+    """What a detector without a problem finds, in its order; None: any word. Raises `ModelError`."""
+    config = read_json(folder / CONFIG)
+    return None if TYPES[str(config["model_type"])].reads else _labels(config)
 
 
 def _labels(config: dict[str, Any]) -> tuple[str, ...]:

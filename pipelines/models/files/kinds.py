@@ -303,8 +303,12 @@ def _image_encoder(tensors: Tensors) -> Finding | None:
     return None
 
 
-# RT-DETR and D-FINE; YOLOS
-_DETECTORS = ("model.enc_score_head.weight", "vit.embeddings.detection_tokens")
+_DETECTORS = (
+    "model.enc_score_head.weight",  # RT-DETR and D-FINE
+    "vit.embeddings.detection_tokens",  # YOLOS
+    "model.input_proj_vision.0.0.weight",  # Grounding DINO
+    "decoder.film_mul.weight",  # CLIPSeg
+)
 
 
 def _detector(tensors: Tensors) -> Finding | None:
