@@ -72,6 +72,22 @@ def test_frames_made_of_the_one_before_go_on_and_are_made_again(run: Run, tmp_pa
         assert image.tobytes() == earlier.tobytes()
 
 
+@pytest.mark.parametrize(("motion", "begins"), [("", 3), ("zoom: 1.1", 1)])
+def test_it_begins_with_a_picture(run: Run, tmp_path: Path, motion: str, begins: int) -> None:
+    """Without motion all frames do, with it the first."""
+    start = Image.new("RGB", (96, 64), "teal")
+    start.save(tmp_path / "start.png")
+    text = f"init_image: start.png\nsteps: 10\nstrength: {{0: 0.2, 2: 0.4}}\n{motion}"
+    *frames, _, _ = lines(run("animate", plan(tmp_path, text), "--json"))
+    inputs = InputStore(tmp_path / "outputs" / "inputs")
+    records = [read(Path(frame["path"])).record for frame in frames]
+    inits = [record.request(inputs).init for record in records if record is not None]
+    assert [init.strength for init in inits if init is not None] == [0.2, 0.3, 0.4]
+    assert [init is not None and init.image.tobytes() == start.tobytes() for init in inits].count(True) == begins
+    width, height = read(Path(frames[0]["path"])).size
+    assert width / height == pytest.approx(96 / 64, abs=0.05)
+
+
 def test_it_says_what_it_will_cost_and_ends(run: Run, tmp_path: Path) -> None:
     done = run("animate", plan(tmp_path), "--plan")
     assert (done.returncode, done.stdout) == (0, "")
@@ -98,6 +114,7 @@ def test_a_frame_between_two_keyframes(run: Run, tmp_path: Path) -> None:
     [
         ("prompt: [", "walk.yaml:2: is not YAML"),
         ("frames: 4\nsteps: 0", "steps must be a whole number from 1"),
+        ("frames: 4\ninit_image: none.png", "There is no file"),
         ("frames: 4\nmodel: none", "There is no model none"),
         ("frames: 4\nmodel: 7", "There is no model 7"),
     ],

@@ -160,6 +160,7 @@ def test_a_frame_that_fails_is_told(client: TestClient, engine: Held) -> None:
         ("prompt: [", "animation.yaml:2: is not YAML"),
         ("", "Animation must be settings"),
         ("frames: 3\nsteps: 0", "Steps must be a whole number"),
+        ("frames: 3\ninit_image: /etc/passwd", "no setting init_image"),
         ("frames: 3\nmodel: none", "There is no model none"),
     ],
 )

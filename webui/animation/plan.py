@@ -77,12 +77,13 @@ class Track:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Animation:
     """Checked when built: each frame's request can be, as far as it can tell itself. `settings`: fields of a request,
-    by name; `tracks`: those that have keyframes, the seed, and, where each frame is made of the one before, how that is
-    moved, with the strength."""
+    by name; `tracks`: those that have keyframes, the seed, and, where frames begin with a picture, the strength and
+    how the one before is moved. `picture`: what the first frame begins with, and all where they do not follow."""
 
     settings: Mapping[str, Any]
     tracks: Mapping[str, Track]
     frames: int
+    picture: Image | None = None
     name: str = ""
     rate: int = RATE
     seed_step: int = 0  # each frame's seed is so many on from that of the frame before
@@ -118,7 +119,7 @@ class Animation:
     @property
     def follows(self) -> bool:
         """Whether each frame is made of the one before."""
-        return STRENGTH in self.tracks
+        return any(name in self.tracks for name in MOTION) or (STRENGTH in self.tracks and self.picture is None)
 
     def request(self, frame: int, before: Image | None = None) -> GenerationRequest:
         """Of one picture, its seed given. `before`: the frame before, which counts only where they follow."""
@@ -134,6 +135,8 @@ class Animation:
         if self.follows and before is not None:
             motion = {name: self.tracks[name].number(frame) for name in MOTION if name in self.tracks}
             values["init_image"] = moved(before, motion)
+        elif self.picture is not None:
+            values["init_image"] = self.picture
         request = build(GenerationRequest, values)
         if self.seed_step:
             return replace(request, seed=(self.tracks["seed"].at(0)[0] + frame * self.seed_step) % SEED_END)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import InvalidRequest, SeedprintError
 from pipelines.fields import switch_of
@@ -27,8 +27,13 @@ from webui.animation.plan import (
 )
 from webui.jobs.defaults import begun_with, model_of
 from webui.jobs.service import GenerationService
+from webui.jobs.sizes import size_for
 from webui.library.files import parsed, read_yaml
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURE = "init_image"  # a file, from where the YAML file lies; a text of the page has none
 HEAD = ("name", "frames", "fps", "seed_step")
 _TRACKS = (*MOTION, STRENGTH)  # also those of one value
 _GROUPS = {one.name: one.group for one in REQUEST_FIELDS}
@@ -61,13 +66,17 @@ def title(text: str) -> str:
     return str(data.get("name") or first or text)
 
 
-def animation_of(data: Mapping[str, Any], service: GenerationService) -> Animation:
-    """What is left out is as a new form of the page has it. Raises InvalidRequest."""
+def animation_of(data: Mapping[str, Any], service: GenerationService, picture: Image | None = None) -> Animation:
+    """What is left out is as a new form of the page has it, and its size as suits the picture. Raises
+    InvalidRequest."""
     model = model_of(service.models(), data.get("model"))
-    return animation(data, begun_with(model, data, service.shelf.settings))
+    begun = begun_with(model, data, service.shelf.settings)
+    if picture is not None:
+        begun |= dict(zip(("width", "height"), size_for(picture.size, model), strict=True))
+    return animation(data, begun, picture)
 
 
-def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:
+def animation(data: Mapping[str, Any], begun: Mapping[str, Any], picture: Image | None = None) -> Animation:
     """`begun`: the fields that a new form begins with, where `data` says nothing. Raises InvalidRequest."""
     known = (*HEAD, *SETTINGS, *_TRACKS)
     for key in data:
@@ -79,7 +88,7 @@ def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:
     for name, value in settings.items():
         _check(name, value)
     _check_switches([*settings, *tracks], settings)
-    if any(name in tracks for name in MOTION):
+    if picture is not None or any(name in tracks for name in MOTION):
         tracks.setdefault(STRENGTH, Track(((0, SOFT),)))
     if settings.get("dialect", COMPEL) != COMPEL and any(name in tracks and tracks[name].moves for name in PROMPTS):
         raise InvalidRequest("dialect", "walk_dialect", value=settings["dialect"])
@@ -90,6 +99,7 @@ def animation(data: Mapping[str, Any], begun: Mapping[str, Any]) -> Animation:
         settings={**begun, **settings},
         tracks=tracks,
         frames=_frames(data, tracks),
+        picture=picture,
         name=name,
         rate=data.get("fps", RATE),
         seed_step=data.get("seed_step", 0),

@@ -43,13 +43,18 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace, parts: Parts, answer: Answer) -> int:
     """The exit status. Raises InvalidRequest, StorageError."""
     from webui.animation import making, reading
+    from webui.archive import metadata
 
     try:
-        data = reading.read(existing(options.file, "file"))
+        data = dict(reading.read(existing(options.file, "file")))
     except LibraryError as error:
         complain(error)
         return BAD_INPUT
-    animation = reading.animation_of(data, parts.service)
+    named, picture = data.pop(reading.PICTURE, None), None
+    if named is not None:
+        file = existing(options.file.parent / str(named), reading.PICTURE)
+        picture = metadata.read_input(file, parts.store.inputs)
+    animation = reading.animation_of(data, parts.service, picture)
     with making.made_table(parts.settings.data_dir) as table:
         work = making.Making(animation, parts.service, parts.store, table)
         complain(estimate(work.plan(), "en"))
