@@ -114,4 +114,8 @@ def test_a_file_of_ones_own_is_taken_apart_without_the_program(visits: Visits, t
     page.locator("#process .file").set_input_files(good)
     expect(page.locator("#process .fault")).to_have_text("")
     expect(page.locator("#process .whole")).to_have_attribute("height", "171")
+    short = tmp_path / "short.png"
+    short.write_bytes(good.read_bytes()[:-40])
+    page.locator("#process .file").set_input_files(short)
+    expect(page.locator("#process .fault")).to_contain_text("not a picture")
     assert not [url for url in asked if url.startswith("http") and "/queue" not in url]

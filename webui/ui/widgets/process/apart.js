@@ -49,6 +49,16 @@ function mix(canvas, { values, noise, width, height }, alphaBar) {
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
+/** Of a file that was cut short an image shows what there is, and black below. */
+async function isWhole(file) {
+  try {
+    (await createImageBitmap(file)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Of a moment in a strip. */
 const timeOf = (place) => Math.round((place * STEPS) / (MOMENTS - 1));
 
@@ -153,8 +163,12 @@ export class Apart {
     image.src = url;
   }
 
-  #open(file) {
+  async #open(file) {
     if (!file) return;
+    if (!(await isWhole(file))) {
+      this.find(".fault").textContent = this.say("unreadable");
+      return;
+    }
     this.show(URL.createObjectURL(file));
     this.onOwn();
   }
