@@ -75,7 +75,10 @@ PROCESS_WORDS: dict[str, tuple[str, str]] = {
     ),
     "count_steps": ("Go step by step", "逐步计算"),
     "own": ("Open a file of your own", "打开自己的文件"),
-    "unreadable": ("This file is damaged, or not a picture that the browser can show.", "该文件已损坏，或不是浏览器能显示的图片。"),
+    "unreadable": (
+        "This file is damaged, or not a picture that the browser can show.",
+        "该文件已损坏，或不是浏览器能显示的图片。",
+    ),
     "choose": ("Choose a picture above.", "请在上方选择一张图片。"),
     "film_it": ("Film it: make it again and keep its steps", "拍成影片：重新生成并保留每一步"),
     "own_film": (
