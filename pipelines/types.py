@@ -116,9 +116,8 @@ class GenerationRequest:
             if self.init is None:
                 raise InvalidRequest("init_image", "picture_needed")
             if (wanted := self.init.image.size) != (size := self.inpaint.mask.size):
-                raise InvalidRequest(
-                    "mask", "mask_size", wanted="{} × {}".format(*wanted), value="{} × {}".format(*size)
-                )
+                told = {"wanted": "{} × {}".format(*wanted), "value": "{} × {}".format(*size)}
+                raise InvalidRequest("mask", "mask_size", **told)
         if self.hires is not None:
             self._check_second(self.hires)
         if self.refiner is not None:

@@ -100,12 +100,10 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
         # stars and tags are one person's, however many programs run; a command's temporary folder has its own
         shared = settings.data_dir if second else data_dir
         thumbnails = begun(closing(Thumbnails(data_dir / "thumbs.sqlite")))
-        saving = SavingSettings(shared / SAVING)
-        store = _store(settings, saving)
+        store = _store(settings, saving := SavingSettings(shared / SAVING))
         history = begun(closing(History(data_dir / INDEX, settings.output_dir, shared / MARKS, store.number_in)))
         watcher = begun(closing(Watcher(history)))
-        jobs = JobTable(database)
-        previews = Previews(shared / "previews")
+        jobs, previews = JobTable(database), Previews(shared / "previews")
         house = House(
             store=store,
             jobs=jobs,
@@ -117,9 +115,8 @@ def build_parts(settings: Settings, engine: Engine, data_dir: Path) -> Iterator[
             waiting=data_dir / WAITING,
         )
         service = begun(closing(GenerationService(engine, house, ModelSettings(settings.data_dir / MODEL_SETTINGS))))
-        idle = partial(_idle, engine, jobs)
+        idle, reading = partial(_idle, engine, jobs), ReadingSettings(shared / READING)
         ahead = begun(closing(Ahead(history, thumbnails, idle)))
-        reading = ReadingSettings(shared / READING)
         rereading = begun(closing(Rereading(engine, data_dir, idle, reading.monthly)))
         sets = settings.data_dir / golden.FOLDER
         rechecking = begun(closing(Rechecking(engine, sets, proofs, lambda: not second and idle())))

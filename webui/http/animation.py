@@ -73,6 +73,13 @@ def animation_routes(parts: Parts, fits: Fits) -> APIRouter:
         with faults_as_answers(request):
             return {"text": begun_of(base_of(saved.path))}
 
+    _of_one(router, animations)
+    return router
+
+
+def _of_one(router: APIRouter, animations: Animations) -> None:
+    """The routes of an animation that was begun."""
+
     @router.get("/{identity}")
     def look(request: Request, response: Response, identity: Identity) -> dict[str, Any]:
         """How far it is."""
@@ -97,8 +104,6 @@ def animation_routes(parts: Parts, fits: Fits) -> APIRouter:
             data = animations.film(run, kind)
         name = f'attachment; filename="animation-{identity[:8]}{ENDINGS[kind]}"'
         return Response(data, media_type=MEDIA_TYPES[ENDINGS[kind]], headers={"content-disposition": name})
-
-    return router
 
 
 def _found(animations: Animations, identity: str) -> tuple[Run, JobStatus | None]:
