@@ -74,6 +74,17 @@ class Guiding:
     )
     # of the smoothing: how far queries are blurred, places of the layer; 0: all are their mean
     blur: float = setting(0.0, number(0, 100, step=0.5), name="guiding_blur", infotext="SEG blur sigma", sparse=True)
+    # how strongly towards what the built-in model's own head for noisy latents takes for the prompt, 0: not at all; and
+    # the shares of the calls between which it leads
+    classifier: float = setting(
+        0.0, number(0, 20, step=0.1), name="guiding_classifier", infotext="Classifier scale", sparse=True
+    )
+    classifier_start: float = setting(
+        0.0, number(0, 1, step=0.01), name="guiding_classifier_start", infotext="Classifier start", sparse=True
+    )
+    classifier_stop: float = setting(
+        1.0, number(0, 1, step=0.01), name="guiding_classifier_stop", infotext="Classifier stop", sparse=True
+    )
     freeu: bool = setting(
         False, flag(), name="guiding_freeu", infotext="freeu_enabled", words={"True": True, "False": False}, sparse=True
     )

@@ -32,6 +32,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/models/controlled.py",
     "pipelines/models/referred.py",
     "pipelines/prompts/grammar.py",
+    "pipelines/prompts/things.py",
     "pipelines/prompts/schedule.py",
     "pipelines/prompts/weights.py",
     "pipelines/prompts/chunks.py",
@@ -68,6 +69,7 @@ SEEN_FROM_WEBUI = {
     "pipelines.families",  # what families are called
     "pipelines.sampling.samplers",
     "pipelines.prompts.grammar",
+    "pipelines.prompts.things",  # the built-in model's world
     "pipelines.prompts.learned",  # names of learned words
     "pipelines.images",
     "pipelines.upscaling.plain",

@@ -18,6 +18,7 @@ from pipelines.engines.enlarging import Enlarged
 from pipelines.engines.ladder import Try
 from pipelines.engines.modifiers.attention import Watcher
 from pipelines.engines.modifiers.base import Modifier
+from pipelines.engines.modifiers.classifying import Classified
 from pipelines.engines.modifiers.control import following
 from pipelines.engines.modifiers.filming import Film
 from pipelines.engines.modifiers.guiding import modifiers_of
@@ -115,6 +116,8 @@ def _details(request: GenerationRequest, wish: Wish, means: Means) -> Pass | Non
 
 def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modifier, ...]:
     guided = modifiers_of(request.guiding, prompts_in(request.prompt, request.dialect))
+    if request.guiding is not None and request.guiding.classifier > 0:
+        guided = (*guided, Classified(request.guiding, request.prompt))
     edges = edges_of(request.tiling)
     tiled = (Tiling(edges=edges),) if any(edges) else ()
     reused = () if request.reuse is None else (Reused(request.reuse),)

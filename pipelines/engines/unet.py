@@ -70,6 +70,7 @@ class UNetModel(Resident):
         # 1. plan how it fits, with the LoRAs and learned words that the prompts name and no others
         wanted = extras.prepared(work.listing, batch, self.info.family)
         _check_wish(self.parts, batch)
+        extras.check_classifier(batch.request, self.info)
         network = None if batch.request.hires is None else work.upscaler(batch.request.hires.upscaler)
         always: tuple[Modifier, ...] = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
         controls = controlled.resolve(work.listing, batch.request, self.info.family)

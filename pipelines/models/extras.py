@@ -105,6 +105,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
         raise InvalidRequest("model", "model_unusable", problem=error.told) from error
     family = families.of(model.family)
     family.check(model, request)
+    check_classifier(request, model)
     for one in (controlled, referred, refiners):
         one.check(listing, request, None if model.family == "unknown" else model.family)
     if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):
@@ -113,6 +114,15 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     if found.embeddings and not family.learns_words:
         word, field = found.embeddings[0].name, next(iter(_mentioned(wish, [_stem(found.embeddings[0])]).values()))
         raise InvalidRequest(field, "embedding_unusable", name=word, model=families.title_of(model))
+
+
+def check_classifier(request: GenerationRequest, model: ModelInfo) -> None:
+    """Only the built-in model has one. Raises `InvalidRequest`."""
+    weight = 0 if request.guiding is None else request.guiding.classifier
+    if weight > 0 and model.family != BUILTIN:
+        raise InvalidRequest(
+            "guiding_classifier", "classifier_builtin", model=families.title_of(model) or model.name, value=weight
+        )
 
 
 def _check_tiles(request: GenerationRequest) -> None:

@@ -239,6 +239,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{field} must be {wanted} with {model}, got {value}.",
         "使用 {model} 时{field}必须是 {wanted}，现为 {value}。",
     ),
+    "classifier_builtin": (
+        "{field} must be 0 with {model}, got {value}: only the built-in model has a classifier for noisy latents.",
+        "使用 {model} 时{field}必须为 0，现为 {value}：只有内置模型带有针对含噪潜变量的分类器。",
+    ),
     "not_with": ("{field} must be left out with {model}, got {value}.", "{model} 不支持{field}，现为 {value}。"),
     "not_kept": (
         "{model} is run in one piece and cannot be ended before its last step; it goes on.",

@@ -79,6 +79,8 @@ GUIDING_ROWS = (
     ("", "guiding_all_steps"),
     ("", "guiding_attention", "guiding_layers"),
     ("", "guiding_smoothing", "guiding_blur"),
+    ("", "guiding_classifier"),
+    ("", "guiding_classifier_start", "guiding_classifier_stop"),
     ("", "guiding_freeu"),
     ("freeu", "guiding_inner_1", "guiding_inner_2"),
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
