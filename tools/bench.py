@@ -1,5 +1,5 @@
 """Measures what the product promises, paired in one run.
-`python -m tools.bench start|page|overhead|cancel|verify|exact|models|history|faults|card`.
+`python -m tools.bench start|page|overhead|cancel|verify|exact|models|history|faults|card|scale`.
 
 start     seconds from `python app.py` to the first answered request
 page      first visit, reload and a click in a browser: bytes, requests, seconds; beside an empty page of Gradio's
@@ -14,6 +14,7 @@ faults    the program killed at random moments with a full queue: what is lost, 
           and memory, files and threads over thousands of pictures
 card      on a CUDA card, what the tests without one only pretend: no memory left while denoising and decoding, numbers
           that run over, a card that is lost; with random weights
+scale     two processors of one thread each against one: pictures a minute, memory, the same pixels
 
 Timings on a shared machine are noisy: rounds alternate between the two sides and medians and ratios are printed.
 """
@@ -52,6 +53,7 @@ from tools.bench_faults import add_fault_options, bench_faults
 from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
 from tools.bench_page import bench_page
+from tools.bench_scale import add_scale_options, bench_scale
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.kinds import House
@@ -90,10 +92,11 @@ def main() -> None:
     add_options(commands.add_parser("history"))
     add_fault_options(commands.add_parser("faults"))
     add_card_options(commands.add_parser("card"))
+    add_scale_options(commands.add_parser("scale"))
     arguments = parser.parse_args()
     benches = {"start": bench_start, "page": bench_page, "overhead": bench_overhead, "cancel": bench_cancel}
     benches |= {"verify": bench_verify, "exact": bench_exact, "models": bench_models}
-    benches |= {"history": bench_history, "faults": bench_faults, "card": bench_card}
+    benches |= {"history": bench_history, "faults": bench_faults, "card": bench_card, "scale": bench_scale}
     run = benches[arguments.command]
     print(json.dumps({"bench": arguments.command, **machine(), **run(arguments)}, indent=1))
 

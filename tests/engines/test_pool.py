@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.engines import pool
 from pipelines.engines.pool import Pool, named, pool_of
 from pipelines.engines.worker import WorkerEngine
-from pipelines.types import Progress
+from pipelines.types import Batch, OnProgress, Progress
 from tests.engines.conftest import SMALL, Run, batch_of, ignore
 from tests.engines.test_worker import wait_for
 from tests.jobs.test_service import Harness, harness
@@ -125,6 +126,27 @@ def test_the_death_of_one_takes_nothing_from_the_other(two: Pool, service: Gener
     for job, seed in zip(jobs, (1, 1000), strict=True):
         assert pixels(service, job)[0] == run(steps=LONG.steps, seed=seed)[0].image.tobytes()
     wait_for(lambda: pids(two)[0] not in (0, before[0]))
+
+
+def test_a_run_is_spread_over_both_and_no_pixel_tells_which_made_it(
+    two: Pool, service: GenerationService, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[int, int]] = []  # which device, and the first seed
+    for place, device in enumerate(two.devices()):
+
+        def noted(batch: Batch, on_progress: OnProgress, place: int = place, make: Any = device.generate) -> Any:
+            made.append((place, batch.seeds[0]))
+            return make(batch, on_progress)
+
+        monkeypatch.setattr(device, "generate", noted)
+    wait_for(lambda: all(one.describe().state == "ready" for one in two.devices()))
+    request = replace(SMALL, batch_size=2, batches=6)
+    job = service.submit(request)
+    wait_for(ended(service, job))
+    assert {place for place, _ in made} == {0, 1}
+    assert sorted(seed for _, seed in made) == list(range(7, 19, 2))
+    wanted = [run(batch_size=2, seed=seed) for seed in range(7, 19, 2)]
+    assert pixels(service, job) == [result.image.tobytes() for batch in wanted for result in batch]
 
 
 def test_names_tell_devices_apart() -> None:

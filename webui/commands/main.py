@@ -270,13 +270,14 @@ def run_generate(options: argparse.Namespace) -> int:
 
 def _told(service: GenerationService, job_id: str, request: GenerationRequest, answer: Answer) -> int:
     """How a job ended; its pictures are told as they come. `request`: one like it, for its steps."""
-    told = 0
+    told = set[Path]()
     with Bar(request.batches * request.all_steps) as bar:
         for status in follow(service, job_id):
             bar.show(status, request)
-            for saved in status.saved[told:]:
-                answer(line_of(saved), str(saved.path))
-            told = len(status.saved)
+            for saved in status.saved:  # by their places: of several devices one may be ahead
+                if saved.path not in told:
+                    answer(line_of(saved), str(saved.path))
+                    told.add(saved.path)
     if status.grid is not None:
         answer(line_of(status.grid) | {"kind": "grid"}, str(status.grid.path))
     return ending(status)

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipelines.engine import Engine
 from webui.jobs.status import Running, model_of
 from webui.jobs.table import Job, JobTable
+
+if TYPE_CHECKING:
+    from webui.jobs.kinds import Shared
 
 OVERTAKEN = 4
 LOOKED_AT = 16  # jobs of the queue
@@ -81,6 +84,22 @@ class Dealer:
         del self._overtaken[job.id]
         self._overtaken.update(one.id for one in waiting if one.number < job.number)
         return job
+
+    def to_help(self, mine: Seat) -> Shared | None:
+        """A run of another device of the same kind, of which nobody has begun the next batch; one batch is not enough
+        where the model is to be read first."""
+        state = mine.engine.describe()
+        if len(self.seats) == 1 or state.state != "ready":
+            return None
+        kind = (state.device, state.dtype)
+        for one in self.seats:
+            running, other = one.running, one.engine.describe()
+            if running is None or running.shared is None or running.stop is not None:
+                continue
+            enough = 1 if state.model == model_of(running.job) else 2
+            if (other.device, other.dtype) == kind and running.shared.batches.left >= enough:
+                return running.shared
+        return None
 
     def can_others(self, mine: Seat) -> bool:
         """Whether another device is or will be able to work."""

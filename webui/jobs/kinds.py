@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -13,7 +14,17 @@ from typing import Any, TypeVar
 from PIL.Image import Image
 
 from pipelines.engine import Engine
-from pipelines.errors import Cancelled, InvalidRequest, Kept, Skipped, StorageError, UnreadableImage
+from pipelines.errors import (
+    Cancelled,
+    EngineAway,
+    EngineLost,
+    InvalidRequest,
+    Kept,
+    Skipped,
+    Stopped,
+    StorageError,
+    UnreadableImage,
+)
 from pipelines.kinds import several
 from pipelines.types import Batch, GenerationResult, Progress
 from webui.archive import metadata, pictures
@@ -25,6 +36,7 @@ from webui.jobs import choices
 from webui.jobs.board import Board
 from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper, note
+from webui.jobs.sharing import Batches
 from webui.jobs.status import Pace, Running, saved_of
 from webui.jobs.table import GRID, Job, JobTable
 from webui.jobs.trouble import Trouble
@@ -85,7 +97,7 @@ class Work:
         """As `Trouble.surely`, until the job is cancelled or the program closes."""
         return self.trouble.surely(act, lambda: self.running.stop is Cancelled)
 
-    def make(self, batch: Batch, batches_left: int) -> list[GenerationResult]:
+    def make(self, batch: Batch, batches_left: float) -> list[GenerationResult]:
         """Nothing when the batch was skipped."""
         with self.house.board.changed:
             if self.running.stop in (Skipped, Kept):
@@ -104,11 +116,15 @@ class Work:
             return None  # the index is away; it only tells how long
         return None if one is None else one * len(batch.seeds)
 
-    def keep(self, made: Mapping[int, GenerationResult], next_batch: int) -> None:
-        """Has the pictures of a batch saved, while the next is made: no more than that is made ahead of the disk."""
+    def hand_in(self, made: Mapping[int, GenerationResult], next_batch: int) -> None:
+        """Has the pictures of a batch saved, while the next is made."""
         self._writes.append(self.keeper.keep(self.job.id, made, next_batch))
-        if len(self._writes) > 1:
-            self._await(self._writes.pop(0))
+
+    def keep_up(self) -> None:
+        """No more than that is made ahead of the disk."""
+        with suppress(IndexError):  # another device's runner was quicker
+            while len(self._writes) > 1:
+                self._await(self._writes.pop(0))
 
     def settle(self) -> None:
         """Until all that was made is in the archive, of this job and of those before it."""
@@ -135,6 +151,54 @@ class Work:
         return known
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared:
+    """A run that several devices may have a part in. `done`: places of pictures that are saved."""
+
+    work: Work  # of the runner whose job it is
+    batches: Batches
+    done: Collection[int]
+
+    @contextmanager
+    def given_out(self) -> Iterator[None]:
+        """Others may help."""
+        board, running = self.work.house.board, self.work.running
+        with self.batches.given_out():
+            with board.change():
+                running.shared = self
+            try:
+                yield
+            finally:
+                with board.changed:
+                    running.shared = None
+
+    def make(self, work: Work, number: int, batch: Batch) -> None:
+        """One batch, on this device."""
+        first, batches = number * batch.request.batch_size, self.batches
+        work.running.before = batches.finished * batch.request.batch_size
+        try:
+            drawn = choices.drawn(batch.request, batch.seeds[0], work.house.lists())
+            results = work.make(replace(batch, request=drawn), batches.rounds)
+        except BaseException:
+            batches.give_back(number, batch)
+            raise
+        made = {first + result.position: result for result in results if first + result.position not in self.done}
+        batches.finish(number, lambda next_batch: work.hand_in(made, next_batch))
+        work.keep_up()
+
+    def help(self, work: Work) -> None:
+        """One batch, for another device. Raises only what is this device's own trouble: `EngineLost`, `EngineAway`,
+        or `Stopped`."""
+        if (one := self.batches.spare()) is None:
+            return
+        try:
+            self.make(replace(work, _writes=self.work._writes), *one)
+        except (EngineLost, EngineAway, Stopped):
+            raise
+        except Exception as error:  # noqa: BLE001 - told by the runner whose job it is
+            self.batches.fail(error)
+
+
 def generate(work: Work) -> None:
     """1 read the request back, 2 make each batch that is still missing, 3 save each image at once, 4 the grid."""
     job, house = work.job, work.house
@@ -144,16 +208,17 @@ def generate(work: Work) -> None:
     if request.seed is None:
         raise InvalidRequest("seed", "missing")
     done = work.surely(lambda: work.saved(look=job.attempts > 1))
+    size = request.batch_size
+    missing = (
+        (number, batch)
+        for number, batch in enumerate(request.batches_from(request.seed))
+        if number >= job.next_batch and not done.keys() >= {*range(number * size, number * size + len(batch.seeds))}
+    )
+    shared = Shared(work=work, batches=Batches(missing, request.batches), done=done.keys())
     try:
-        for number, batch in enumerate(request.batches_from(request.seed)):
-            first = number * request.batch_size
-            if number < job.next_batch or done.keys() >= {*range(first, first + len(batch.seeds))}:
-                continue
-            work.running.before = first
-            batch = replace(batch, request=choices.drawn(batch.request, batch.seeds[0], house.lists()))
-            results = work.make(batch, request.batches - number - 1)
-            made = {first + result.position: result for result in results}
-            work.keep({place: result for place, result in made.items() if place not in done}, number + 1)
+        with shared.given_out():
+            while (one := shared.batches.take()) is not None:
+                shared.make(work, *one)
     finally:
         work.settle()  # whatever ended the run: what was made is on disk before the job says so
     tries = count()

@@ -13,7 +13,7 @@ from pipelines.errors import Cancelled, EngineAway, EngineLost, ModelError, Note
 from webui.jobs.dealing import Dealer
 from webui.jobs.durations import Durations
 from webui.jobs.keeper import Keeper
-from webui.jobs.kinds import KINDS, House, Work
+from webui.jobs.kinds import KINDS, House, Shared, Work
 from webui.jobs.status import Running
 from webui.jobs.table import DEATHS, Job
 from webui.jobs.trouble import Trouble
@@ -56,23 +56,48 @@ class Runner:
         with self._board.change():
             if self.running is None or self.running.job.id != (job_id or self.running.job.id):
                 return False
+            if self.running.helps is not None and how is not Cancelled:
+                return False  # the batch that is meant is the one that is shown
             if self.running.stop is not Cancelled:
                 self.running.stop = how
             return True
 
     def at(self, job_id: str) -> Running | None:
         """Call with the board's condition held."""
-        return self.running if self.running is not None and self.running.job.id == job_id else None
+        mine = self.running
+        return mine if mine is not None and mine.job.id == job_id and mine.helps is None else None
 
     def _work(self) -> None:
         while (running := self._next()) is not None:
             self._board.touch(running.job.id)
-            end = self._run(running)
-            with contextlib.suppress(Unavailable):  # it closes: the job still counts as running, and runs again
-                self._trouble.surely(end, lambda: not self._open)
+            if running.helps is not None:
+                self._help(running, running.helps)
+            else:
+                end = self._run(running)
+                with contextlib.suppress(Unavailable):  # it closes: the job still counts as running, and runs again
+                    self._trouble.surely(end, lambda: not self._open)
             with self._board.changed:
                 self.running = None
             self._board.touch(running.job.id)
+
+    def _help(self, running: Running, shared: Shared) -> None:
+        """What happens to its device costs the run nothing: the batch goes back."""
+        try:
+            shared.help(self._at_work(running))
+        except EngineLost as error:
+            self._board.touch(running.job.id, Note("worker_lost", why=error.told))
+        except (EngineAway, Stopped) as error:
+            log.info("A batch of job %s goes back: %s", running.job.id, error)
+
+    def _at_work(self, running: Running) -> Work:
+        return Work(
+            house=self._house,
+            engine=self.engine,
+            running=running,
+            keeper=self._keeper,
+            trouble=self._trouble,
+            durations=self._durations,
+        )
 
     def _next(self) -> Running | None:
         """The job that is dealt to it, as soon as there is one; None when the runner closes."""
@@ -89,6 +114,9 @@ class Runner:
             if self._open and (job := self._dealer.take(self)) is not None:
                 self.running = Running(job=job)
                 return self.running
+            if self._open and (shared := self._dealer.to_help(self)) is not None:
+                self.running = Running(job=shared.work.job, helps=shared)
+                return self.running
             if self._open:
                 self._board.changed.wait(self._dealer.patience)
             return None
@@ -100,16 +128,7 @@ class Runner:
         try:
             if job.attempts > ENDS:
                 self._trouble.ask(Note("ended_often", times=job.attempts - 1), lambda: running.stop is Cancelled)
-            self._kind(job.kind)(
-                Work(
-                    house=self._house,
-                    engine=self.engine,
-                    running=running,
-                    keeper=self._keeper,
-                    trouble=self._trouble,
-                    durations=self._durations,
-                )
-            )
+            self._kind(job.kind)(self._at_work(running))
         except Exception as caught:  # noqa: BLE001  a bug must not end the queue; its traceback goes to the log
             error = caught
         if error is not None and running.closing:

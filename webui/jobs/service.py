@@ -294,7 +294,7 @@ class GenerationService:
     def queue(self, limit: int) -> tuple[list[Queued], int]:
         """The first jobs of the queue, and how many there are in all. Raises StorageError."""
         found, total = self._jobs.queue(limit)
-        devices = {one.job: one.name for one in self.devices()}
+        devices = self.devices()
         rows = []
         for job, saved in found:
             again = self._running(job.id) if job.kind == "again" else None
@@ -308,7 +308,7 @@ class GenerationService:
                     state=job.state,
                     image=image,
                     images=job.images,
-                    device=devices.get(job.id, ""),
+                    device=", ".join(filter(None, (one.name for one in devices if one.job == job.id))),
                 )
             )
         return rows, total

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines import types
 from pipelines.errors import InvalidRequest, Kept, Note, Stopped
@@ -19,6 +19,9 @@ from pipelines.types import EngineState, Progress
 from webui.archive.store import SavedImage
 from webui.jobs.table import Job, JobState
 from webui.proof.sweep import AgainReport
+
+if TYPE_CHECKING:
+    from webui.jobs.kinds import Shared
 
 TRUST = 3  # steps that earlier runs count as, when it is told how long the rest will take
 
@@ -133,6 +136,8 @@ class Running:
     stop: type[Stopped] | None = None  # raised at the next step
     closing: bool = False
     reports: list[AgainReport] = field(default_factory=list)  # of the pictures made again so far
+    shared: Shared | None = None  # what another device may have a part in
+    helps: Shared | None = None  # it is another runner's job, and this one makes a batch of it
 
     @property
     def outcome(self) -> dict[str, Any] | None:
@@ -160,7 +165,7 @@ class Pace:
     """The steps of one batch, timed from its first one: what comes before is loading. The middle of what they took,
     as one slow step says little of those to come; `expected`, from earlier runs, counts as `TRUST` steps."""
 
-    batches_left: int  # after this one
+    batches_left: float  # after this one, for each that works at them
     expected: float | None = None  # seconds a unit of work
     passes: tuple[PassSize, ...] = ()  # of the batch; (): one, of which nothing but its steps is known
     last: tuple[float, int, int] | None = None  # when the last report of a step came, and which pass and step it was
