@@ -69,8 +69,7 @@ class UNetModel(Resident):
         batch = work.batch
         # 1. plan how it fits, with the LoRAs and learned words that the prompts name and no others
         wanted = extras.prepared(work.listing, batch, self.info.family)
-        _check_wish(self.parts, batch)
-        extras.check_classifier(batch.request, self.info)
+        _check_wish(self.parts, batch, self.info)
         network = None if batch.request.hires is None else work.upscaler(batch.request.hires.upscaler)
         always: tuple[Modifier, ...] = (Weighed(self.adapters),) if any(lora.changes for lora in wanted.loras) else ()
         controls = controlled.resolve(work.listing, batch.request, self.info.family)
@@ -149,9 +148,10 @@ class UNetModel(Resident):
         return ways, spare
 
 
-def _check_wish(parts: Components, batch: Batch) -> None:
+def _check_wish(parts: Components, batch: Batch, info: ModelInfo) -> None:
     """What only the loaded model tells."""
     request = batch.request
+    extras.check_classifier(request, info)
     if parts.editing and request.init is None:
         raise InvalidRequest("init_image", "picture_to_change_needed")
     always_guided = request.guidance > 1 and not (request.guiding is not None and request.guiding.limited)
