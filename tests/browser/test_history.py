@@ -347,7 +347,7 @@ def test_what_cannot_be_made_again_is_not_offered_and_says_why(page: Page, serve
     Image.new("RGB", (64, 64), "teal").save(file, pnginfo=texts)
     try:
         search(page, "boat")
-        expect(count(page)).to_have_text("1 pictures")
+        expect(count(page)).to_have_text("1 picture")
         large = enlarge(page, 0)
         expect(large.locator(".badge-box .proved")).to_have_attribute("data-verdict", "cannot")
         expect(large.locator(".why")).to_contain_text("Another program made it")
