@@ -77,6 +77,11 @@ def test_motion_alone_has_a_strength(tmp_path: Path) -> None:
     [
         ("- a list", "animation must be settings"),
         ("prompt: a\nprompt: b", "walk.yaml:2: prompt is given twice"),
+        (
+            "fps: 8\nprompt: 2024-13-45",
+            "walk.yaml:2: 2024-13-45 cannot be read as the number or date that it looks like",
+        ),
+        ("frames: 4\nseed: " + "9" * 5000, "walk.yaml:2: 999"),
         ("prompt: a", "frames must say how many"),
         ("promt: a\nframes: 4", "no setting promt; the nearest: prompt"),
         ("frames: 1", "frames must be a whole number from 2"),

@@ -3,12 +3,13 @@ step back."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .acts import field, fill, generate, kept_mask, live, newest, open_tab, paint, strip, upload_picture
 from .conftest import Served, Visits
@@ -187,3 +188,28 @@ def test_the_address_leads_to_a_tab_and_make_again_and_process_keep_their_pictur
     expect(page.locator("#again_settings")).to_contain_text("a red star")
     open_tab(page, "Process")
     expect(page.locator("#process .film-it")).to_have_attribute("aria-disabled", "false")
+
+
+def test_what_is_typed_while_the_defaults_are_on_their_way_stays(visits: Visits) -> None:
+    page = visits.open()
+    fill(page, steps=14, guidance=5)
+    visits.settle()
+    held: list[Route] = []
+    number = page.evaluate("gradio_config.dependencies.find((one) => one.api_name === 'form_reset').id")
+
+    def hold(route: Route) -> None:
+        if json.loads(route.request.post_data or "{}").get("fn_index") == number:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/gradio_api/run/predict*", hold)
+    with page.expect_request(lambda asked: f'"fn_index":{number},' in (asked.post_data or "")):
+        page.locator("#form_reset").click()
+    fill(page, guidance=9.5)
+    held[0].continue_()
+    expect(field(page, "form_steps")).to_have_value("20")
+    visits.settle()
+    expect(field(page, "form_guidance")).to_have_value("9.5")
+    page.locator("#form_undo").click()
+    expect(field(page, "form_guidance")).not_to_have_value("9.5")

@@ -13,8 +13,22 @@ from pipelines.errors import SeedprintError
 FILE_LIMIT = 256 * 1024  # bytes
 DEPTH_LIMIT = 20  # of lists and mappings within each other
 
+SHOWN = 40  # characters of a value
+
 # written in C where the wheel has it: a tenth of the time
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_LOADER):  # type: ignore[misc]
+    """What looks like a number or a date and is none is told with its line."""
+
+    file = Path()
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise LibraryError("library_scalar", at=place(self.file, node), value=str(node.value)[:SHOWN]) from error
 
 
 class LibraryError(SeedprintError):
@@ -36,7 +50,8 @@ def parsed(file: Path, text: str) -> tuple[Any, yaml.Node | None]:
     """As `read_yaml`, of what would stand in the file. Raises LibraryError."""
     try:
         _check_depth(file, text)
-        loader = _LOADER(text)
+        loader = _Loader(text)
+        loader.file = file
         try:
             node = loader.get_single_node()
             if node is None:

@@ -43,6 +43,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{at}: cannot be read as {form} in UTF-8 ({problem})",
         "{at}：无法按 UTF-8 {form} 读取（{problem}）",
     ),
+    "library_scalar": (
+        "{at}: {value} cannot be read as the number or date that it looks like; a text of that kind stands in quotes",
+        "{at}：{value} 看似数字或日期，但无法读取；若为文本请加引号",
+    ),
     "library_aliases": ("{at}: must not use aliases", "{at}：不能使用别名"),
     "library_deep": ("{at}: must not nest deeper than {high}", "{at}：嵌套不能超过 {high} 层"),
     "library_key_twice": ("{at}: {key} is given twice", "{at}：{key} 重复"),

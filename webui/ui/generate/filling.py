@@ -61,8 +61,7 @@ class Filling:
             known = field_of(GenerationRequest, name)
             groups[known.group if known else ""].append(component)
         for fields in groups.values():
-            names = json.dumps([one.elem_id for one in fields])
-            told = f"told => {{ const {{ fields }} = JSON.parse(told); return {names}.map((name) => fields[name]); }}"
+            told = f"told => window.seedprintFill(told, {json.dumps([one.elem_id for one in fields])})"
             self.told.change(None, self.told, fields, js=told, api_visibility="private")
 
 

@@ -1,5 +1,7 @@
 // What Gradio's components lack for a keyboard and for a screen reader, and a style sheet cannot give them.
 
+import { layToRest } from "../shared/dom.js";
+
 const OF_SLIDERS = /^(number input|range slider) for /; // in English, whatever the page speaks
 const TASK_PAGE = "workspace";
 
@@ -47,6 +49,7 @@ function headPages() {
 }
 
 function mend() {
+  layToRest();
   nameSliders();
   nameUploads();
   markHeadings();

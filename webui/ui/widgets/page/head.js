@@ -3,6 +3,7 @@
 import { beginAccess } from "./access.js";
 import { Asking } from "./asking.js";
 import { Holds, Travels, isChinese } from "./early.js";
+import { Filling } from "./filling.js";
 import { KeptForm } from "./forms.js";
 import { Frame, TASKS, pageAsked } from "./frame.js";
 import { Lists } from "./lists.js";
@@ -66,6 +67,10 @@ window.seedprintTurned = () => ({ __type__: "update", selected: pageAsked() || T
 const pictures = new KeptPictures();
 window.seedprintRemember = (name, value) => pictures.remember(name, value);
 window.seedprintPictures = (names) => pictures.again(names);
+
+const filling = new Filling();
+filling.listen();
+window.seedprintFill = (told, names) => filling.updates(told, names);
 
 const lab = new KeptForm("lab");
 window.seedprintKeepLab = (names, values) => lab.keep(names, values);

@@ -37,9 +37,20 @@ export function press(button) {
   document.body.removeEventListener("click", keep);
 }
 
+const resting = new Map(); // id of a button -> whether it has nothing to do now
+
 /** A button that has nothing to do now looks it, and a press does nothing (access.js); it keeps the focus. */
 export function rest(id, isResting) {
-  document.getElementById(id)?.setAttribute("aria-disabled", String(isResting));
+  resting.set(id, String(isResting));
+  layToRest();
+}
+
+/** Again, as a button may come to the page, or be made anew, after it was told. */
+export function layToRest() {
+  for (const [id, isResting] of resting) {
+    const button = document.getElementById(id);
+    if (button && button.getAttribute("aria-disabled") !== isResting) button.setAttribute("aria-disabled", isResting);
+  }
 }
 
 /** Calls `tick` every so many milliseconds, until the element has left the page. */
