@@ -52,8 +52,9 @@ class SavingForm:
         blocks.load(self.show, None, [*fields, self.example], api_name="saving", **_QUIET)
         told: dict[str, Any] = {"inputs": fields, "outputs": self.example, **_QUIET}
         changes: list[Any] = [one.change for one in fields]  # `input` hears typed letters only: no Backspace, no paste
-        gr.on(changes, self.tell, trigger_mode="always_last", api_name="saving_example", **told)
-        self.opened.select(self.tell, api_name="saving_example_opened", **told)
+        # one event for all: two of them could answer in another order than they were asked
+        asked = [*changes, self.opened.select]
+        gr.on(asked, self.tell, trigger_mode="always_last", api_name="saving_example", **told)
         self.save.click(self.change, fields, self.example, api_name="saving_save", **_QUIET)
 
     def show(self, request: gr.Request) -> Updates:
