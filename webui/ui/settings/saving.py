@@ -11,6 +11,7 @@ from webui.archive.formats import FORMATS
 from webui.archive.naming import EXAMPLE, NamePattern
 from webui.archive.store import GRIDS, SIDECARS, ImageStore, Saving
 from webui.kept.saving import SavingSettings
+from webui.ui.generate.changes import Changes
 from webui.ui.generate.controls import Updates, typed
 from webui.ui.generate.handlers import escaped
 from webui.ui.inputs import CheckboxGroup, Dropdown, TextBox
@@ -51,10 +52,13 @@ class SavingForm:
         fields: list[Any] = [self.pattern, self.format, self.sidecars, self.grid]
         blocks.load(self.show, None, [*fields, self.example], api_name="saving", **_QUIET)
         told: dict[str, Any] = {"inputs": fields, "outputs": self.example, **_QUIET}
-        changes: list[Any] = [one.change for one in fields]  # `input` hears typed letters only: no Backspace, no paste
-        # one event for all: two of them could answer in another order than they were asked
-        asked = [*changes, self.opened.select]
-        gr.on(asked, self.tell, trigger_mode="always_last", api_name="saving_example", **told)
+        # `change`: `input` hears typed letters only, no Backspace and no paste. One event for all that asks: two could
+        # answer in another order than they were asked
+        changes = Changes()
+        changes.ask(fields, self.tell, api_name="saving_example", **told)
+        changes.wire()
+        asks = "() => void window.seedprintAsk(['saving_example_ask'])"
+        self.opened.select(None, js=asks, api_visibility="private")
         self.save.click(self.change, fields, self.example, api_name="saving_save", **_QUIET)
 
     def show(self, request: gr.Request) -> Updates:
