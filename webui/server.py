@@ -66,6 +66,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
                 say(in_words(notice.note, "en"))
             parts.service.start()
             parts.lab.start()
+            parts.animations.start()
             parts.watcher.start()
             parts.ahead.start()
             parts.rereading.start()

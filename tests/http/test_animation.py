@@ -109,6 +109,7 @@ def test_stopped_and_gone_on_with_by_the_next_program(
         pass
     assert client.post(f"{PREFIX}/{identity}/cancel").status_code == 200
     assert over(client, identity)["state"] == "stopped"
+    assert not list(tmp_path.rglob("*.going"))
     assert client.get(f"{PREFIX}/{identity}/webp").status_code == 404
     parts.animations.close()
     parts.service.close()
@@ -120,6 +121,31 @@ def test_stopped_and_gone_on_with_by_the_next_program(
         assert other.post(PREFIX, json={"text": WALK}).json()["id"] == identity
         assert over(other, identity)["state"] == "done"
         assert len(later.batches) == 3
+
+
+def test_what_was_asked_for_goes_on_in_the_next_program(
+    client: TestClient, parts: Parts, engine: Held, tmp_path: Path
+) -> None:
+    engine.go.clear()
+    first, second = (client.post(PREFIX, json={"text": text}).json()["id"] for text in (WALK, f"name: b\n{WALK}"))
+    while len(looked(client, first)["pictures"]) < 2:
+        pass
+    parts.animations.close()
+    parts.service.close()
+    later = Held()
+    with opened(tmp_path, later) as again:
+        again.service.start()
+        again.animations.start()
+        other = asking(again)
+        for identity in (first, second):  # the second had not begun
+            while looked(other, identity)["state"] != "done":
+                pass
+        assert len(later.batches) == 3
+        again.animations.close()
+    with opened(tmp_path, later) as last:
+        last.service.start()
+        last.animations.start()
+        assert not list((tmp_path / "data").rglob("*.going"))  # nothing is left to go on with
 
 
 def test_stopped_and_at_once_gone_on_with(client: TestClient, engine: Held) -> None:

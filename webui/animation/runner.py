@@ -61,6 +61,14 @@ class Animations:
         self._thread: threading.Thread | None = None
         self._closing = False
 
+    def start(self) -> None:
+        """Goes on with what was asked for when the program ended. The service must be started."""
+        with self._changed:
+            if self._thread is None and not self._closing:
+                self._thread = threading.Thread(target=self._work, name="animations", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Before the service is closed. The frame at work is given up: it is made when the animation goes on."""
         with self._changed:
@@ -86,12 +94,11 @@ class Animations:
             known = self._runs.get(identity)
             if known is None or known.state != "running":  # one that was just stopped may still be at its last frame
                 run = Run(identity, animation, "running", [] if known is None else [*known.paths])
+                with storage_errors(self._folder):
+                    self._going(identity).touch()
                 self._runs[identity] = run
                 self._waiting.append(run)
-            if self._thread is None and not self._closing:
-                self._thread = threading.Thread(target=self._work, name="animations", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        self.start()
         return identity
 
     def cancel(self, identity: str) -> None:
@@ -101,6 +108,7 @@ class Animations:
             if run is None or run.state != "running":
                 return
             run.state = "stopped"
+            self._over(identity)
             self._changed.notify_all()
             job = run.job
         if job:
@@ -152,9 +160,26 @@ class Animations:
         with storage_errors(self._folder), contextlib.suppress(FileExistsError):
             write_new(self._folder, f"{identity}.yaml", text.encode())
 
+    def _going(self, identity: str) -> Path:
+        """A mark beside the text of one that is asked for and not over: the next program goes on with it."""
+        return self._folder / f"{identity}.going"
+
+    def _over(self, identity: str) -> None:
+        with contextlib.suppress(OSError):  # it goes on once more, and finds all its frames
+            self._going(identity).unlink()
+
     # -- the thread ---------------------------------------------------------------------------------------------
 
+    def _go_on(self) -> None:
+        """What cannot be begun now, as its model is away, keeps its mark."""
+        for mark in sorted(self._folder.glob("*.going"), key=_made_at):
+            try:
+                self.begin(mark.with_suffix(".yaml").read_text(encoding="utf-8"))
+            except (SeedprintError, OSError) as error:
+                log.warning("Animation %s does not go on: %s", mark.stem, error)
+
     def _work(self) -> None:
+        self._go_on()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
@@ -174,6 +199,8 @@ class Animations:
             run.job = ""
             if run.state == "running":  # it was not stopped
                 run.state, run.error = state, error
+                if not self._closing:
+                    self._over(run.id)
 
     def _make(self, run: Run) -> None:
         """Each frame that is not there yet."""

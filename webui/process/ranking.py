@@ -65,7 +65,7 @@ def clip_judge(prompt: str, info: ModelInfo, embed: Embed) -> Judge:
         *seen, read = (np.array(one) / np.linalg.norm(one) for one in told)
         return [float(one @ read) for one in seen]
 
-    return Judge(name=info.name, sha256=_sha256(Path(info.path)), scores=scores)
+    return Judge(name=info.name, sha256=info.sha256 or _sha256(Path(info.path)), scores=scores)
 
 
 def _sha256(path: Path) -> str:
