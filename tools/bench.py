@@ -53,13 +53,12 @@ from tools.bench_faults import add_fault_options, bench_faults
 from tools.bench_history import add_options, bench_history
 from tools.bench_models import bench_models
 from tools.bench_page import bench_page
-from tools.bench_scale import add_scale_options, bench_scale
+from tools.bench_scale import add_scale_options, bench_scale, finished
 from webui.archive.history import History
 from webui.archive.store import ImageStore
 from webui.jobs.kinds import House
 from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
-from webui.jobs.status import JobStatus
 from webui.jobs.table import JobTable
 from webui.proof import sweep as verify
 
@@ -158,16 +157,6 @@ def product(model: Path | None) -> Iterator[tuple[GenerationService, str]]:
             yield service, model.name if model else "builtin"
         finally:
             service.close()
-
-
-def finished(service: GenerationService, job_id: str) -> JobStatus:
-    version = -1
-    while True:
-        status = service.wait(job_id, version, 5)
-        assert status is not None
-        if status.finished:
-            return status
-        version = status.version
 
 
 def wish(arguments: argparse.Namespace, name: str, seed: int) -> GenerationRequest:

@@ -25,6 +25,7 @@ from pipelines.types import GenerationRequest
 from webui.archive import pictures
 from webui.archive.history import History
 from webui.archive.store import ImageStore
+from webui.commands.following import follow
 from webui.jobs.kinds import House
 from webui.jobs.schema import SCHEMA
 from webui.jobs.service import GenerationService
@@ -122,19 +123,15 @@ def run(
         for first in range(0, arguments.pictures, each)
     ]
     began = time.perf_counter()
-    ended = [_ended(service, job) for job in service.submit_many(wishes)]
+    ended = [finished(service, job) for job in service.submit_many(wishes)]
     seconds = time.perf_counter() - began
     return seconds, [pictures.read(saved.path).tobytes() for status in ended for saved in status.saved]
 
 
-def _ended(service: GenerationService, job: str) -> JobStatus:
-    version = -1
-    while True:
-        status = service.wait(job, version, 5)
-        assert status is not None
-        if status.finished:
-            return status
-        version = status.version
+def finished(service: GenerationService, job: str) -> JobStatus:
+    """A job once it is over."""
+    *_, status = follow(service, job)
+    return status
 
 
 def pss(pid: int) -> int:

@@ -13,7 +13,8 @@ from webui.ui.widgets.sources import PARTS, SHEET, address, scripts
 
 _TOP = b"<head>"
 _BODY = b"<gradio-app"
-OF_OTHER_TABS = ("anatomy/", "animation/", "experiments/", "history/", "models/", "process/")  # fetched when such a tab is opened
+# fetched when such a tab is opened
+OF_OTHER_TABS = ("anatomy/", "animation/", "experiments/", "history/", "models/", "process/")
 _MANIFEST = b'<link rel="manifest" href="/manifest.json" />'  # which there is none of
 
 
