@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 Written = tuple[float, float, float, float]  # left, top, width, height
+Click = tuple[float, float, bool]  # a place of a picture in its pixels (across, down); whether it adds or takes away
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 NONE = "none"  # what is written where there is no box, and nobody is to look for one

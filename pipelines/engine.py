@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.boxes import Click
 from pipelines.tokens import PromptReading
 from pipelines.types import (
     DIALECTS,
@@ -98,6 +99,15 @@ class Engine(Protocol):
 
     def detectors(self) -> tuple[ModelInfo, ...]:
         """Networks in the models folders that find what is to be repainted, by name. As quick as `models`."""
+        ...
+
+    def segmenters(self) -> tuple[ModelInfo, ...]:
+        """Networks in the models folders that select things by clicks, by name. As quick as `models`."""
+        ...
+
+    def select(self, image: Image, clicks: Sequence[Click], on_progress: OnProgress) -> Image:
+        """What the first of `segmenters` takes the clicks on an "RGB" picture for: an "L" picture of its size, 255 or
+        0. Waits for the batch at work. Raises as `generate` does; `on_progress` may stop it while it waits."""
         ...
 
     def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = "") -> list[Embedding]:

@@ -60,6 +60,7 @@ SEEN_FROM_WEBUI = {
     "pipelines.groups",
     "pipelines.leading",
     "pipelines.watching",
+    "pipelines.boxes",
     "pipelines.details",
     "pipelines.tokens",
     "pipelines.steps",

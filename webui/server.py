@@ -211,6 +211,7 @@ def build_application(parts: Parts) -> FastAPI:
         from webui.http.proof import proof_routes
         from webui.http.queue import queue_routes
         from webui.http.scripts import script_routes
+        from webui.http.selecting import selecting_routes
         from webui.http.upscale import upscale_routes
         from webui.http.weight import Compressed
         from webui.ui.generate.memory_line import teller
@@ -233,6 +234,7 @@ def build_application(parts: Parts) -> FastAPI:
     application.include_router(notice_routes(parts.notices))
     application.include_router(proof_routes(parts.service, parts.history))
     application.include_router(upscale_routes(parts.service, parts.history))
+    application.include_router(selecting_routes(parts.service, parts.store.inputs))
     application.include_router(animation_routes(parts, teller(house_of(parts))))
     page: gr.Blocks = build_page(parts)
     options = mount_options(parts.presets)

@@ -139,4 +139,6 @@ def _answer(line: _Line, engine: LocalEngine, message: Message) -> Message:
     if message.kind == "embed":
         encoder, images, text = messages.to_pictures(message)
         return messages.from_embeddings(engine.embed(encoder, images, on_progress, text), job)
+    if message.kind == "select":
+        return messages.from_selected(engine.select(*messages.to_clicks(message), on_progress), job)
     return messages.from_results(engine.generate(messages.to_batch(message), on_progress), job)

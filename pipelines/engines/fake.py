@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from pipelines import boxes
+from pipelines.boxes import Click
 from pipelines.details import DETAILS, Detail
 from pipelines.errors import Kept
 from pipelines.fields import there
@@ -166,6 +167,14 @@ class FakeEngine(Catalogue):
         on_progress(Progress(stage="embedding", step=len(images), steps=len(images)))
         read = [Image.new("RGB", (4, 4), tuple(hashlib.sha256(text.encode()).digest()[:3]))] if text else []
         return list(map(colours, [*images, *read]))
+
+    def select(self, image: Image.Image, clicks: Sequence[Click], on_progress: OnProgress) -> Image.Image:
+        """Stands in for a thing: a square around the last click."""
+        self._segmenter()
+        (x, y, _), side = clicks[-1], max(1, min(image.size) // 8)
+        mask = Image.new("L", image.size)
+        mask.paste(255, (int(x) - side, int(y) - side, int(x) + side, int(y) + side))
+        return mask
 
     def close(self) -> None:
         self._hashes.close()

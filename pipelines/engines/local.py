@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from pipelines.boxes import Click
 from pipelines.details import Detail
 from pipelines.engines.planning import Pace, Planner, free_for
 from pipelines.engines.replay import Replays, recorder_for
@@ -27,6 +28,7 @@ from pipelines.models.detector import Detector
 from pipelines.models.image_encoder import ImageEncoder, Sight
 from pipelines.models.manager import PipelineManager
 from pipelines.models.peaks import Peaks
+from pipelines.models.segmenter import Segmenter
 from pipelines.models.stages import OnStage, unheard
 from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.controlnet import Controls
@@ -77,6 +79,7 @@ class LocalEngine(Catalogue):
         self._encoder: ImageEncoder | None = None
         self._network: Network | None = None  # an upscaler
         self._finder: Detector | None = None
+        self._selecting: Segmenter | None = None
         self._controls, self._references = Controls(), IPAdapters()
         self._sight = Sight()
 
@@ -107,7 +110,7 @@ class LocalEngine(Catalogue):
         start = time.perf_counter()
         request, work = batch.request, self._work(batch, on_progress)
         with self._turn(lambda: self._most(work)), torch.no_grad():
-            self._encoder = None  # its memory is the picture's now
+            self._encoder = self._selecting = None  # their memory is the picture's now
             on_progress(Progress(stage="loading"))
             model = self._load(request.model, _teller(on_progress))
             made = model.make(work)
@@ -158,6 +161,15 @@ class LocalEngine(Catalogue):
             if text:
                 found.append(self._encoder.read(text))
         return found
+
+    def select(self, image: Image.Image, clicks: Sequence[Click], on_progress: OnProgress) -> Image.Image:
+        info = self._segmenter()
+        with self._turn():
+            devices.set_threads(1 if self.manager.placement.exact else self._all_threads)
+            if self._selecting is None or not self._selecting.is_of(info):
+                on_progress(Progress(stage="loading"))
+                self._selecting = Segmenter(info)
+            return self._selecting.select(image, clicks)
 
     def close(self) -> None:
         with self._lock:

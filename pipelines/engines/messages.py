@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from pipelines import errors
+from pipelines.boxes import Click
 from pipelines.fields import packed, unpacked
 from pipelines.types import Batch, Embedding, EngineState, GenerationRequest, GenerationResult, Progress
 from pipelines.watching import Attention, Block, Dissolving, Filming, Moment
@@ -34,7 +35,8 @@ class WorkerFault(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """`kind`: generate, embed, stop, keep, close to the worker; state, progress, results, embeddings, error from it."""
+    """`kind`: generate, embed, select, stop, keep, close to the worker; state, progress, results, embeddings, selected,
+    error from it."""
 
     kind: str
     job: int = 0
@@ -189,6 +191,23 @@ def from_embeddings(embeddings: Sequence[Embedding], job: int) -> Message:
 
 def to_embeddings(message: Message) -> list[Embedding]:
     return [tuple(numbers) for numbers in message.header["embeddings"]]
+
+
+def from_clicks(image: Image.Image, clicks: Sequence[Click], job: int) -> Message:
+    return Message(kind="select", job=job, header={"size": image.size, "clicks": clicks}, blobs=(image.tobytes(),))
+
+
+def to_clicks(message: Message) -> tuple[Image.Image, list[Click]]:
+    image = _picture("RGB", message.header["size"], message.blobs[0])
+    return image, [(x, y, adds) for x, y, adds in message.header["clicks"]]
+
+
+def from_selected(mask: Image.Image, job: int) -> Message:
+    return Message(kind="selected", job=job, header={"size": mask.size}, blobs=(mask.tobytes(),))
+
+
+def to_selected(message: Message) -> Image.Image:
+    return _picture("L", message.header["size"], message.blobs[0])
 
 
 def from_error(error: Exception, traceback: str, job: int) -> Message:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.boxes import Click
 from pipelines.engine import Engine
 from pipelines.engines import child
 from pipelines.engines.worker import WorkerEngine
@@ -59,6 +60,10 @@ class Pool(Catalogue):
     def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = "") -> list[Embedding]:
         with self._soonest() as engine:
             return engine.embed(encoder, images, on_progress, text)
+
+    def select(self, image: Image, clicks: Sequence[Click], on_progress: OnProgress) -> Image:
+        with self._soonest() as engine:
+            return engine.select(image, clicks, on_progress)
 
     def close(self) -> None:
         for one in self._members:

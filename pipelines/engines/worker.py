@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.boxes import Click
 from pipelines.engines import child, messages
 from pipelines.engines.messages import Message
 from pipelines.errors import EngineAway, EngineLost, Kept, Note
@@ -86,11 +87,19 @@ class WorkerEngine(Catalogue):
             return messages.to_results(self._answer(messages.from_batch(batch, job), on_progress), batch)
 
     def embed(self, encoder: str, images: Sequence[Image], on_progress: OnProgress, text: str = "") -> list[Embedding]:
-        job = next(self._jobs)
+        wish = messages.from_pictures(encoder, images, next(self._jobs), text)
+        return messages.to_embeddings(self._beside(wish, on_progress))
+
+    def select(self, image: Image, clicks: Sequence[Click], on_progress: OnProgress) -> Image:
+        wish = messages.from_clicks(image, clicks, next(self._jobs))
+        return messages.to_selected(self._beside(wish, on_progress))
+
+    def _beside(self, wish: Message, on_progress: OnProgress) -> Message:
+        """What is no batch: between two of them."""
         while not self._one_batch.acquire(timeout=HEARTBEAT):
             on_progress(Progress(stage="waiting"))  # a batch may take minutes; the caller may want to stop
         try:
-            return messages.to_embeddings(self._answer(messages.from_pictures(encoder, images, job, text), on_progress))
+            return self._answer(wish, on_progress)
         finally:
             self._one_batch.release()
 

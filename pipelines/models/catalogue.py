@@ -69,6 +69,10 @@ class Catalogue:
         with self._listing_lock:
             return self._listing.detectors()
 
+    def segmenters(self) -> tuple[ModelInfo, ...]:
+        with self._listing_lock:
+            return self._listing.segmenters()
+
     def upscalers(self) -> tuple[ModelInfo, ...]:
         with self._listing_lock:
             found = self._listing.upscalers()
@@ -131,6 +135,13 @@ class Catalogue:
             names = several(labels or ())
             raise InvalidRequest("detail_words", "detector_words", choices=names, name=info.name, value=strange[0])
         return info
+
+    def _segmenter(self) -> ModelInfo:
+        """The first by name. Raises `ModelError`."""
+        found = self.segmenters()
+        if not found:
+            raise ModelError("segmenter_missing")
+        return found[0]
 
     def _image_encoder(self, name: str) -> ModelInfo:
         """Raises `ModelError`."""

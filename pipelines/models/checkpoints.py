@@ -15,7 +15,7 @@ from pipelines import families
 from pipelines.errors import ModelError, Note
 from pipelines.families.base import Family
 from pipelines.models import conversion
-from pipelines.models.files import detection, folders, kinds, vision
+from pipelines.models.files import detection, folders, kinds, segmentation, vision
 from pipelines.models.files.finding import Found, walk
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.headers import Header, main_dtype, read_content, read_header
@@ -175,6 +175,8 @@ def _problem(finding: Finding, family: Family, path: Path, header: Header) -> No
         return vision.problem_of(path.parent, header.shapes)
     if finding.kind == "detector":
         return detection.problem_of(path.parent)
+    if finding.kind == "segmenter":
+        return segmentation.problem_of(path.parent)
     if finding.kind == "upscaler":
         return None
     if family.name != "unknown" and not family.runs:

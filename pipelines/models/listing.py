@@ -22,6 +22,7 @@ UPSCALER = "upscaler"  # makes pictures larger
 # Folders that people keep upscalers in, in this program and in others: an old pickle there is taken for one
 UPSCALER_FOLDERS = ("upscalers", "upscale_models", "esrgan", "realesrgan", "swinir", "dat", "hat", "span")
 DETECTOR = "detector"  # finds what is to be repainted
+SEGMENTER = "segmenter"  # selects what is clicked on
 CONTROL = "controlnet"  # has pictures follow a map
 CONTROL_FOLDERS = ("controlnet", "control_net", "controlnets")  # likewise of ControlNets
 CONTROLS = ("", "union")  # the variants of them that can be used
@@ -73,6 +74,10 @@ class Listing:
         """What finds details to refine."""
         return tuple(info for info in self._scan() if info.kind == DETECTOR and info.problem is None)
 
+    def segmenters(self) -> tuple[ModelInfo, ...]:
+        """What selects things by clicks."""
+        return tuple(info for info in self._scan() if info.kind == SEGMENTER and info.problem is None)
+
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return tuple(info for info in self._scan() if info.kind == IMAGE_ENCODER and info.problem is None)
 
@@ -94,7 +99,7 @@ class Listing:
 
 def _judged(info: ModelInfo) -> ModelInfo:
     """A file that prompts or fields can name, or that the lab counts with, is no model, and yet of use."""
-    if info.kind in (IMAGE_ENCODER, UPSCALER, DETECTOR):
+    if info.kind in (IMAGE_ENCODER, UPSCALER, DETECTOR, SEGMENTER):
         return info
     if is_control(info) or is_reference(info):
         return replace(info, problem=None)

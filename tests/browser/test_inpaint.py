@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -114,6 +116,52 @@ def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> N
     press(page, "clear")
     page.locator("#form_generate").click()
     expect(page.locator("#form_painter .field-fault")).to_contain_text("the mask is empty")
+
+
+def test_clicks_paint_what_the_program_finds_each_one_step_of_undo(visits: Visits, tmp_path: Path) -> None:
+    page = visits.open()
+    open_tab(page, "Inpaint")
+    upload_picture(page, "inpaint", tmp_path)
+    tool, note = page.locator("#form_painter button.select"), page.locator("#form_painter .note")
+    tool.click()
+    expect(note).to_contain_text("models/")
+    expect(tool).to_have_attribute("aria-pressed", "false")
+    asked: list[Any] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "GET":
+            route.fulfill(json={"missing": ""})
+            return
+        asked.append(route.request.post_data_json["clicks"])
+        mask, written = Image.new("L", (160, 128)), io.BytesIO()
+        mask.paste(255, (0, 0, 160 // len(asked[-1]), 128))
+        mask.save(written, "PNG")
+        route.fulfill(body=written.getvalue(), content_type="image/png")
+
+    page.route("**/select", answer)
+    tool.click()
+    expect(tool).to_have_attribute("aria-pressed", "true")
+    canvas = page.locator("#form_painter canvas")
+
+    def shares(share: float) -> None:
+        page.wait_for_function(
+            """([mask, share]) => {
+              const { data } = mask.getContext("2d").getImageData(0, 0, mask.width, mask.height);
+              return data.filter((one, place) => place % 4 === 3 && one).length === share * mask.width * mask.height;
+            }""",
+            arg=[canvas.element_handle(), share],
+        )
+
+    canvas.click()
+    shares(1)
+    canvas.click(position={"x": 5, "y": 5}, modifiers=["Shift"])
+    shares(0.5)
+    assert [[adds for *_, adds in clicks] for clicks in asked] == [[True], [True, False]]
+    assert asked[1][0][:2] == pytest.approx([80, 64], abs=1)
+    page.locator("#form_painter button.undo").click()
+    shares(1)
+    page.locator("#form_painter button.undo").click()
+    shares(0)
 
 
 def test_from_picture_to_inpaint_to_make_again(visits: Visits) -> None:

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PAINT, fromPicture, invert, roomFor } from "../../webui/ui/widgets/painter/pixels.js";
+import { PAINT, fromPicture, invert, join, roomFor } from "../../webui/ui/widgets/painter/pixels.js";
+import { Clicks } from "../../webui/ui/widgets/painter/select.js";
 import { driftOf, limited, shareOf, stepped, turned } from "../../webui/ui/widgets/painter/zoom.js";
 
 const changed = (change, ...pixels) => {
@@ -52,4 +53,40 @@ test("the point under the pointer stays", () => {
   assert.deepEqual(driftOf(before, share, 60, 30), [0, 0]);
   const twice = { left: 10, top: 20, width: 200, height: 100 };
   assert.deepEqual(driftOf(twice, share, 60, 30), [50, 10]); // so far to scroll
+});
+
+test("what is found comes to the mask, or is taken out of it, grey levels too", () => {
+  const mask = (...alphas) => Uint8ClampedArray.from(alphas.flatMap((alpha) => [...PAINT, alpha]));
+  const alphas = (isErasing) => {
+    const joined = mask(0, 0, 0, 0);
+    join(joined, mask(0, 100, 255, 255), mask(255, 0, 255, 100), isErasing);
+    return [...joined].filter((_, place) => place % 4 === 3);
+  };
+  assert.deepEqual(alphas(false), [255, 100, 255, 255]);
+  assert.deepEqual(alphas(true), [0, 100, 0, 155]);
+});
+
+test("clicks are on one thing until it ends, and Shift takes away from what is selected", () => {
+  const clicks = new Clicks();
+  clicks.keep(clicks.with([1, 2], false), "empty", false);
+  const two = clicks.with([3, 4], true);
+  assert.deepEqual(two, [
+    [1, 2, true],
+    [3, 4, false],
+  ]);
+  clicks.keep(two, "one", true);
+  assert.deepEqual([clicks.before, clicks.isErasing], ["empty", false]);
+  clicks.undo();
+  assert.deepEqual(clicks.with([5, 6], false).length, 2);
+  clicks.undo();
+  assert.deepEqual(clicks.with([5, 6], false), [[5, 6, true]]);
+});
+
+test("a thing whose first click takes away is the thing that is taken away", () => {
+  const clicks = new Clicks();
+  assert.deepEqual(clicks.with([1, 2], true), [[1, 2, true]]);
+  clicks.keep([[1, 2, true]], "mask", true);
+  assert.deepEqual(clicks.with([3, 4], true)[1], [3, 4, true]);
+  assert.deepEqual(clicks.with([3, 4], false)[1], [3, 4, false]);
+  assert.equal(clicks.isErasing, true);
 });

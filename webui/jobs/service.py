@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL.Image import Image
 
+from pipelines.boxes import Click
 from pipelines.engine import Engine
 from pipelines.errors import Cancelled, InvalidRequest, Kept, Note, Skipped, Stopped, Unavailable
 from pipelines.groups import SEED_END
@@ -255,6 +256,13 @@ class GenerationService:
 
     def detectors(self) -> tuple[ModelInfo, ...]:
         return self._engine.detectors()
+
+    def segmenters(self) -> tuple[ModelInfo, ...]:
+        return self._engine.segmenters()
+
+    def selected(self, image: Image, clicks: Sequence[Click], on_progress: OnProgress) -> Image:
+        """See `Engine.select`."""
+        return self._engine.select(image, clicks, on_progress)
 
     def image_encoders(self) -> tuple[ModelInfo, ...]:
         return self._engine.image_encoders()

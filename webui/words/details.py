@@ -46,6 +46,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "detail_size_info": ("Side of a square, pixels; 0: as suits the model", "正方形边长，像素；0 表示按模型"),
     "stage_detecting": ("Looking for what to refine", "查找需要修复的部分"),
     "kind_detector": ("Detector", "检测器"),
+    "kind_segmenter": ("Selects by clicks", "点击选取"),
 }
 
 SENTENCES: dict[str, tuple[str, str]] = {
@@ -88,4 +89,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "role_detector": ("detector", "检测器"),
     "noun_detector": ("a detector", "检测器"),
+    "noun_segmenter": ("a network that selects by clicks", "点击选取网络"),
+    "segmenter_missing": (
+        "To select by clicks, put a SAM 2 as transformers saves it, such as sam2.1-hiera-tiny, into a folder of its "
+        "own in models/: model.safetensors and config.json.",
+        "要点击选取，请把 transformers 格式的 SAM 2（例如 sam2.1-hiera-tiny）放入 models/ 下单独的文件夹："
+        "model.safetensors 和 config.json。",
+    ),
+    "click_outside": (
+        "A click at {x}, {y} lies outside of the picture of {width} × {height}.",
+        "点击位置 {x}, {y} 在 {width} × {height} 的图片之外。",
+    ),
+    "clicked_again": ("Another click came after this one.", "这次点击之后又有了新的点击。"),
 }

@@ -296,6 +296,15 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "brush": ("Brush", "画笔"),
     "erase": ("Erase", "橡皮"),
     "size": ("Brush size", "画笔大小"),
+    "select": ("Click to select", "点击选取"),
+    "select_how": (
+        "Click a thing to select it. More clicks add to it, Shift and a click takes away.",
+        "点击物体即可选取；继续点击可增加，按住 Shift 点击可减少。",
+    ),
+    "selecting": (
+        "Looking at the picture. If one is being made, this comes right after it …",
+        "正在识别图片；若正在生成，则在其之后进行……",
+    ),
     "zoom_in": ("Zoom in (+, or Ctrl and the wheel)", "放大（+，或 Ctrl 加滚轮）"),
     "zoom_out": ("Zoom out (−)", "缩小（−）"),
     "zoom_fit": ("Whole picture (0)", "显示整张图片（0）"),

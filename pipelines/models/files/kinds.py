@@ -31,6 +31,7 @@ KINDS = (
     "text-encoder",
     "image-encoder",
     "detector",
+    "segmenter",
     "unet",
     "transformer",
     "quantized",
@@ -59,7 +60,7 @@ def find(shapes: Shapes) -> Finding:
     tensors = Tensors(shapes)
     rules = (
         *(_ip_adapter, _adapter, _embedding, _named, _quantized, _controlnet),
-        *(_network, _unet, _vae, _image_encoder, _detector, _rest),
+        *(_network, _unet, _vae, _image_encoder, _detector, _segmenter, _rest),
     )
     for rule in rules:
         found = rule(tensors)
@@ -313,6 +314,13 @@ _DETECTORS = (
 
 def _detector(tensors: Tensors) -> Finding | None:
     return Finding(kind="detector") if any(name in tensors.shapes for name in _DETECTORS) else None
+
+
+_SEGMENTER = ("no_memory_embedding", "vision_encoder.backbone.patch_embed.projection.weight")  # SAM 2
+
+
+def _segmenter(tensors: Tensors) -> Finding | None:
+    return Finding(kind="segmenter") if all(name in tensors.shapes for name in _SEGMENTER) else None
 
 
 _T5, _LAYER, _GEMMA = "encoder.block.0.layer.", "layers.0.", "layers.0.pre_feedforward_layernorm.weight"

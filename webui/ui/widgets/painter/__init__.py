@@ -14,6 +14,6 @@ class MaskPainter(Widget):
 
     folder = "painter"
     words = script_words(
-        *("brush", "erase", "undo", "invert", "clear", "upload", "other", "drop"),
-        *("zoom_in", "zoom_out", "zoom_fit", "size", "canvas", "unreadable", "unsent"),
+        *("brush", "erase", "undo", "invert", "clear", "upload", "other", "drop", "select"),
+        *("zoom_in", "zoom_out", "zoom_fit", "size", "canvas", "unreadable", "unsent", "select_how", "selecting"),
     )

@@ -1,5 +1,5 @@
 // The canvas that is painted on, and what it remembers.
-import { PAINT, fromPicture, invert, roomFor } from "./pixels.js";
+import { PAINT, fromPicture, invert, join, roomFor } from "./pixels.js";
 import { shareOf } from "./zoom.js";
 
 const INK = `rgb(${PAINT.join(" ")})`;
@@ -26,11 +26,11 @@ export class Canvas {
 
   remember() {
     const { width, height } = this.mask;
-    this.past.push(this.#read());
+    this.past.push(this.pixels());
     while (this.past.length > roomFor(width, height)) this.past.shift();
   }
 
-  #read() {
+  pixels() {
     return this.pen.getImageData(0, 0, this.mask.width, this.mask.height);
   }
 
@@ -48,19 +48,30 @@ export class Canvas {
 
   invert() {
     this.remember();
-    const data = this.#read();
+    const data = this.pixels();
     invert(data.data);
     this.pen.putImageData(data, 0, 0);
   }
 
   /** A picture becomes the mask, drawn to its size. */
   take(picture) {
+    this.pen.putImageData(this.#asMask(picture), 0, 0);
+  }
+
+  /** What a picture shows comes to the mask `before`, or is taken out of it. */
+  join(before, picture, isErasing) {
+    const data = this.#asMask(picture);
+    join(data.data, before.data, data.data, isErasing);
+    this.pen.putImageData(data, 0, 0);
+  }
+
+  #asMask(picture) {
     const { width, height } = this.mask;
     const [, pen] = sheetOf(this.mask);
     pen.drawImage(picture, 0, 0, width, height);
     const data = pen.getImageData(0, 0, width, height);
     fromPicture(data.data);
-    this.pen.putImageData(data, 0, 0);
+    return data;
   }
 
   /** Where on the mask a pointer is, in the picture's pixels. */

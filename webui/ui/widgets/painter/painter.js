@@ -1,10 +1,11 @@
 import { finder, onPage } from "../shared/dom.js";
 import { speaker } from "../shared/words.js";
 import { Canvas } from "./canvas.js";
+import { Select } from "./select.js";
 import { Strokes } from "./strokes.js";
 import { View } from "./view.js";
 
-const BUTTONS = ["brush", "erase", "undo", "invert", "clear", "upload", "other", "drop"];
+const BUTTONS = ["brush", "erase", "select", "undo", "invert", "clear", "upload", "other", "drop"];
 const ZOOMS = { out: "zoom_out", level: "zoom_fit", in: "zoom_in" };
 const SMALL = 448; // pixels; a picture narrower than this is shown larger
 const SETTLES = 30; // milliseconds gradio takes to hear of a new value
@@ -18,7 +19,16 @@ class Painter {
     this.under = this.find(".under");
     this.canvas = new Canvas(this.find(".mask"));
     this.view = new View(this.find);
-    this.strokes = new Strokes(this.find, this.canvas, () => this.commit());
+    this.select = new Select({
+      canvas: this.canvas,
+      source: () => this.props.value?.source,
+      commit: () => this.commit(),
+      say: this.say,
+      note: (text) => this.#write(".note", text),
+      fault: (text) => this.#write(".fault", text),
+    });
+    const click = (place, takesAway) => this.select.click(place, takesAway);
+    this.strokes = new Strokes(this.find, this.canvas, () => this.commit(), click);
     this.sent = 0; // the newest mask on its way
     this.busy = 0; // masks on their way
     this.wanted = null; // a button that was pressed meanwhile
@@ -37,7 +47,11 @@ class Painter {
   }
 
   fault(key) {
-    this.find(".fault").textContent = key ? this.say(key) : "";
+    this.#write(".fault", key ? this.say(key) : "");
+  }
+
+  #write(place, text) {
+    this.find(place).textContent = text;
   }
 
   // -- the mask on its way to the program
@@ -99,14 +113,35 @@ class Painter {
     this.under.classList.toggle("small", naturalWidth < SMALL);
     this.under.style.setProperty("--shape", naturalWidth / naturalHeight);
     this.canvas.reset(naturalWidth, naturalHeight);
+    this.select.end();
+    this.lookForSelecting();
     this.sent += 1;
     if (maskUrl) this.drawMask(maskUrl, false);
+  }
+
+  /** The tool looks at rest where the program has no network for it; a press says what it needs. */
+  async lookForSelecting() {
+    const missing = await this.select.look();
+    this.find(".select").classList.toggle("without", Boolean(missing));
+    this.find(".select").title = missing || this.say("select_how");
+  }
+
+  /** A tool is taken up; what is selected next is another thing. */
+  async choose(tool) {
+    this.select.end();
+    if (tool === "select") {
+      await this.lookForSelecting(); // a file may have come meanwhile
+      this.#write(".note", this.select.missing || this.say("select_how"));
+      if (this.select.missing) return;
+    }
+    this.strokes.choose(tool);
   }
 
   /** `isUndone`: whether Undo brings back what is there now. */
   drawMask(url, isUndone) {
     const picture = new Image();
     picture.onload = () => {
+      this.select.end();
       if (isUndone) this.canvas.remember();
       this.canvas.take(picture);
       this.fault("");
@@ -145,14 +180,17 @@ class Painter {
 
   #listenToButtons() {
     const find = this.find;
+    for (const tool of ["brush", "erase", "select"]) find(`.${tool}`).onclick = () => this.choose(tool);
     find(".undo").onclick = () => {
-      if (this.canvas.undo()) this.commit();
+      if (!this.select.undo() && this.canvas.undo()) this.commit();
     };
     find(".clear").onclick = () => {
+      this.select.end();
       this.canvas.clear();
       this.commit();
     };
     find(".invert").onclick = () => {
+      this.select.end();
       this.canvas.invert();
       this.commit();
     };

@@ -18,6 +18,13 @@ function paint(pixels, alphaOf) {
 
 export const invert = (pixels) => paint(pixels, (at) => 255 - pixels[at + 3]);
 
+/** What `found` holds comes to the mask `before`, or is taken out of it; both of one size, into `pixels`. */
+export function join(pixels, before, found, isErasing) {
+  const joined = (at) => Math.max(before[at + 3], found[at + 3]);
+  const left = (at) => Math.min(before[at + 3], 255 - found[at + 3]);
+  paint(pixels, isErasing ? left : joined);
+}
+
 /** A picture becomes a mask: painted by how light it is (Rec. 601), not at all where it is transparent. */
 export function fromPicture(pixels) {
   const light = (at) => pixels[at] * 0.299 + pixels[at + 1] * 0.587 + pixels[at + 2] * 0.114;

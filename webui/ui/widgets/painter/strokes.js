@@ -1,22 +1,24 @@
 // The pointer on the canvas: strokes, and the ring that shows how wide the brush is.
 
 const RIGHT = 2; // the mouse's right button erases
+const TOOLS = ["brush", "erase", "select"];
 const WIDER = { "[": -6, "]": 6 };
 const ZOOMS = { "+": 1, "=": 1, "-": -1 };
 
 export class Strokes {
-  /** `done()`: a stroke has ended. */
-  constructor(find, canvas, done) {
-    Object.assign(this, { find, canvas, done });
-    this.isErasing = false;
+  /** `done()`: a stroke has ended; `click(place, takesAway)`: one that selects. */
+  constructor(find, canvas, done, click) {
+    Object.assign(this, { find, canvas, done, click });
+    this.isErasing = this.isSelecting = false;
     this.down = null; // {id of the pointer, kept: what the tool was}
     this.last = null;
   }
 
-  choose(isErasing) {
-    this.isErasing = isErasing;
-    this.find(".erase").setAttribute("aria-pressed", String(isErasing));
-    this.find(".brush").setAttribute("aria-pressed", String(!isErasing));
+  choose(tool) {
+    this.isErasing = tool === "erase";
+    this.isSelecting = tool === "select";
+    for (const one of TOOLS) this.find(`.${one}`).setAttribute("aria-pressed", String(one === tool));
+    this.find(".painter").classList.toggle("selecting", this.isSelecting);
   }
 
   get width() {
@@ -28,6 +30,10 @@ export class Strokes {
     const mask = this.canvas.mask;
     event.preventDefault();
     mask.focus({ preventScroll: true });
+    if (this.isSelecting) {
+      this.click(this.canvas.placeOf(event), event.shiftKey || event.altKey || event.button === RIGHT);
+      return;
+    }
     mask.setPointerCapture(event.pointerId);
     this.canvas.remember();
     this.down = { id: event.pointerId, kept: this.isErasing };
@@ -77,8 +83,6 @@ export class Strokes {
       this.find(".ring").style.display = "none";
     };
     mask.oncontextmenu = (event) => event.preventDefault();
-    this.find(".brush").onclick = () => this.choose(false);
-    this.find(".erase").onclick = () => this.choose(true);
   }
 
   /** Keys on the canvas. */
