@@ -15,6 +15,8 @@ TEXT_LIMIT = 20_000  # characters
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL and halves of surrogate pairs
 _SHOWN = 80  # characters of a value that is no good
 _SEVERAL = 12  # names told of many
+_PARTS = (2, 4)  # that a side may be shared out into
+_LARGEST_PART = 1000
 
 
 def shown(value: object) -> Any:
@@ -174,6 +176,28 @@ class Regions(Text):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ratios(Text):
+    """How a side is shared out: "1:2:1"."""
+
+    def check(self, name: str, value: Any) -> None:
+        Text.check(self, name, value)
+        try:
+            shares_of(value)
+        except ValueError as error:
+            low, high = _PARTS
+            raise InvalidRequest(name, "ratios_wanted", low=low, high=high, value=shown(value)) from error
+
+
+def shares_of(ratios: str) -> tuple[float, ...]:
+    """Of the whole, 1 together. Raises ValueError."""
+    parts = [float(one) for one in ratios.split(":")]
+    low, high = _PARTS
+    if not low <= len(parts) <= high or not all(0 < one <= _LARGEST_PART for one in parts):
+        raise ValueError(ratios)
+    return tuple(one / sum(parts) for one in parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture(Kind):
     """An image in memory. In JSON it is whatever the keeper of pictures names it by."""
 
@@ -211,6 +235,10 @@ def name() -> Name:
 
 def regions() -> Regions:
     return Regions()
+
+
+def ratios() -> Ratios:
+    return Ratios()
 
 
 def picture(mode: Literal["RGB", "L"]) -> Picture:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.control.preprocessing import PREPROCESSORS
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import REQUIRED, check, setting
-from pipelines.kinds import choice, flag, name, number, picture, whole
+from pipelines.kinds import choice, flag, name, number, picture, ratios, shares_of, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,6 +17,7 @@ OWN_CONTROL = "builtin-outlines"  # the ControlNet that ships with the project, 
 # what a map shows, in the order in which union networks count them; those after the sixth only some know
 CONTROL_KINDS = (*("pose", "depth", "thick lines", "thin lines", "normals", "segments"), "tile", "repaint")
 BALANCES = ("balanced", "prompt", "control")  # which of the two counts for more
+REGION_DIRECTIONS = ("columns", "rows")  # from left to right, from top to bottom
 GUIDING_METHODS = ("plain", "zero star", "projected", "thresholded")
 AUTOMATIC = "automatic"  # the first file that fits
 
@@ -155,6 +156,44 @@ class Reference:
     def __post_init__(self) -> None:
         check(self)
         _check_end(self.start, self.end)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Regions:
+    """A region of the picture for each of the prompts that AND joins. One prompt more: the first is for everywhere
+    (`pipelines.engines.modifiers.regions`)."""
+
+    direction: str = setting(
+        REGION_DIRECTIONS[0], choice(*REGION_DIRECTIONS), name="regions_direction", infotext="Regions"
+    )
+    ratios: str = setting("1:1", ratios(), name="regions_ratios", infotext="Regions ratios", sparse=True)
+    # of a prompt for everywhere: how much it counts at each place
+    common: float = setting(
+        0.2, number(0, 0.95, step=0.05), name="regions_common", infotext="Regions base ratio", sparse=True
+    )
+    # the share of the side over which a region fades into the next
+    blend: float = setting(0.1, number(0, 0.5, step=0.01), name="regions_blend", infotext="Regions blend", sparse=True)
+    # for this first share of the steps each prompt sees its region in the middle of the picture
+    middle: float = setting(
+        0.4, number(0, 1, step=0.05), name="regions_middle", infotext="Regions centred", sparse=True
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def across(self) -> bool:
+        return self.direction == REGION_DIRECTIONS[0]
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """Shares of the side, 1 together."""
+        return shares_of(self.ratios)
+
+    def check_prompts(self, prompts: int) -> None:
+        """Raises InvalidRequest where so many prompts have no place in so many regions."""
+        if prompts not in (count := len(self.parts), count + 1):
+            raise InvalidRequest("prompt", "regions_prompts", regions=count, more=count + 1, value=prompts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

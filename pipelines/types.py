@@ -27,7 +27,7 @@ from pipelines.groups import (
     no_step_runs,
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
-from pipelines.leading import Control, Guiding, Reference, Reuse
+from pipelines.leading import Control, Guiding, Reference, Regions, Reuse
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.steps import LONGEST, PassSize, steps_at, until
 from pipelines.watching import Attention, Block, Dissolving, Filming, Moment
@@ -91,12 +91,12 @@ class GenerationRequest:
     reference_1: Reference | None = group(Reference, numbered=True)
     reference_2: Reference | None = group(Reference, numbered=True)
     reference_3: Reference | None = group(Reference, numbered=True)
+    regions: Regions | None = group(Regions)
     reuse: Reuse | None = group(Reuse)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
     batch_size: int = setting(1, whole(1, 16), axis=False)
     batches: int = setting(1, whole(1, 100), axis=False)
-    # the model's own, or the name of a VAE in the models folder
-    vae: str = setting("automatic", name(), per_model="form")
+    vae: str = setting("automatic", name(), per_model="form")  # the model's own, or one of the models folder
     # after so many steps of all passes the picture is taken as it is predicted by then; 0: after all of them
     stop_after: int = setting(0, whole(0, 2 * LONGEST), infotext="Stopped after", sparse=True)
     # the text with choices that the prompt was drawn from; None: it held none

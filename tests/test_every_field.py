@@ -20,7 +20,7 @@ from pipelines.engines import messages
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import InvalidRequest
 from pipelines.fields import Field, build, flat, packed, switch_of, there
-from pipelines.kinds import Choice, Flag, Name, Number, Regions, Text, Whole
+from pipelines.kinds import Choice, Flag, Name, Number, Ratios, Regions, Text, Whole
 from pipelines.leading import AUTOMATIC, Control, Reference
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
@@ -70,6 +70,10 @@ NAMES = {
     **{f"{slot}_model": ("builtin-outlines", "canny") for slot in SLOTS},
     **{f"{slot}_{name}": (AUTOMATIC, "a file") for slot in REFERENCES for name in ("model", "encoder")},
 }
+WRITTEN: dict[type, tuple[str, ...]] = {
+    Regions: ("", "8,8,32,32; 0.5,0,0.25,1", "none"),
+    Ratios: ("1:1", "1:2.5:1", "1:1:1:4"),
+}
 SETTLED_BY_THE_RUN = {"batches": 1}  # of an image as it was made
 PLAIN = [one for one in REQUEST_FIELDS if not one.is_picture]
 
@@ -84,8 +88,8 @@ def values_of(one: Field) -> tuple[Any, ...]:
             found = choices
         case Flag():
             found = (False, True)
-        case Regions():
-            found = ("", "8,8,32,32; 0.5,0,0.25,1", "none")
+        case Regions() | Ratios():
+            found = WRITTEN[type(one.kind)]
         case Text():
             found = ("", 'a "quoted": b, 鱼')
         case Name():

@@ -13,7 +13,7 @@ from PIL import Image
 from pipelines import fields, kinds
 from pipelines.errors import InvalidRequest
 from pipelines.fields import fields_of
-from pipelines.kinds import Choice, Flag, Name, Number, Picture, Regions, Text, Whole
+from pipelines.kinds import Choice, Flag, Name, Number, Picture, Ratios, Regions, Text, Whole
 from pipelines.types import REQUEST_FIELDS, GenerationRequest
 from tests.refusals import refused
 
@@ -220,6 +220,7 @@ OUTSIDE: dict[type, Any] = {
         "nan,0,1,1",
         "; ".join(["0,0,1,1"] * 33),
     ],
+    Ratios: lambda kind: [None, 3, "", "1", "1:1:1:1:1", "1:0", "1:-1", "1:nan", "1:1001", "a:b", "1,1"],
     Text: lambda kind: [None, 3, b"a", "\0", "\ud800", "x" * (kinds.TEXT_LIMIT + 1)],
     Name: lambda kind: ["", None, 3],
     Picture: lambda kind: [None, "a.png", Image.new("RGBA", (1, 1))],

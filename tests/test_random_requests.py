@@ -40,7 +40,7 @@ def test_the_drawing_covers_what_is_promised() -> None:
 
 
 def test_random_requests_are_made_again_exactly(tmp_path: Path) -> None:
-    found = prove(tmp_path, count=10, seed=20261615)
+    found = prove(tmp_path, count=10, seed=20261220)
     assert all(found["drawn"].values())  # a seed that draws something of everything
     assert found["requests_by_state"] == {"cancelled": 1, "done": 9}
     assert found["pictures"] >= 10

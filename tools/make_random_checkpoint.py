@@ -6,6 +6,7 @@
     python -m tools.make_random_checkpoint sd21 --tiny --out models/             few channels, for quick tests
     python -m tools.make_random_checkpoint sdxl --header-only --out models/      true header, a hole instead of data
     python -m tools.make_random_checkpoint lora-sdxl --out models/               small files of every other kind
+    python -m tools.make_random_checkpoint full-controlnet-sd15 --out models/    a ControlNet, or --layout folder
 
 The same name, seed and number format give the same weights in every layout.
 """
@@ -24,7 +25,9 @@ from typing import Any
 
 import torch
 
+from tools import random_controlnets
 from tools.original_layout import Planned, Shape, plan
+from tools.random_controlnets import CONTROLNETS
 from tools.random_kinds import KINDS, METADATA
 from tools.random_specs import SPECS, index_of, parts_of, scheduler_of
 
@@ -171,6 +174,22 @@ def write_kind(name: str, path: Path, seed: int = 0) -> None:
     )
 
 
+def write_control(name: str, path: Path, *, seed: int = 0, header_only: bool = False) -> None:
+    """A ControlNet: a single file as programs have it, or a diffusers folder where the path has no suffix. Its last
+    convolutions, which begin training as zeros, are as random as the others: it changes what is made."""
+    shapes = random_controlnets.original_shapes(name) if path.suffix else random_controlnets.shapes_of(name)
+    if not path.suffix:
+        _write_json(path / "config.json", random_controlnets.config_of(name))
+        path = path / "diffusion_pytorch_model.safetensors"
+
+    def drawn(key: str) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}/{key}".encode()))
+        scale = 1 / math.sqrt(max(1, math.prod(shapes[key][1:])))
+        return (torch.randn(shapes[key], generator=generator) * scale).half()
+
+    write_safetensors(path, shapes, "F16", None if header_only else drawn)
+
+
 def _write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
@@ -178,7 +197,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 def parse(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write checkpoints with random weights.")
-    parser.add_argument("name", choices=[*SPECS, *KINDS])
+    parser.add_argument("name", choices=[*SPECS, *KINDS, *CONTROLNETS])
     parser.add_argument(
         "--out", type=Path, required=True, help="a file (.safetensors, .ckpt) or a folder to write into"
     )
@@ -201,6 +220,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     if options.name in KINDS:
         write_kind(options.name, path, options.seed)
+    elif options.name in CONTROLNETS:
+        write_control(options.name, path, seed=options.seed, header_only=options.header_only)
     else:
         vocabulary = options.vocabulary if options.tiny else 49_408
         model = RandomModel(

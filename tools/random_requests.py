@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from pipelines.details import Detail
 from pipelines.engines.worker import WorkerEngine
 from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint, Refiner, Tiles, Variation
-from pipelines.leading import BALANCES, GUIDING_METHODS, Control, Guiding, Reference, Reuse
+from pipelines.leading import BALANCES, GUIDING_METHODS, REGION_DIRECTIONS, Control, Guiding, Reference, Regions, Reuse
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.shared_database import Database
 from pipelines.types import TILINGS, GenerationRequest, Task
@@ -51,6 +51,7 @@ PROMPTS = (
     "一颗红色的星星",
     "",
 )
+CHANGING = ("0.8:lbw=OUTALL", "1:lbw=MIDD", "1:stop=0.5", "0@0,1@0.5")  # by blocks, and over the steps
 NEGATIVES = ("", "", "blurry", "(night:1.2), grey")
 GUIDED = 0.3  # of all have changed guidance
 VARIED = 0.2  # of all pictures are variations of a seed
@@ -59,6 +60,7 @@ REUSED = 0.15  # hand inner features from step to step
 DETAILED = 0.15  # have parts of the picture refined
 CONTROLLED = 0.15  # follow a map
 REFERRED = 0.15  # are to be like another picture
+REGIONED = 0.15  # have a prompt for each region
 TILED = 0.1  # are so large that the network sees them in parts
 REFINED = 0.1  # are begun by a larger model, and a refiner runs their last steps
 SECONDS = 0.4  # of the pictures from words alone have a second pass
@@ -97,8 +99,23 @@ def draw(seed: int, count: int) -> Iterator[GenerationRequest]:
             start = choose.choice((0.0, 0.0, 0.3))
             request = replace(request, reuse=Reuse(interval=choose.choice((2, 3)), start=start))
         request = _started(choose, request, TASKS[number % len(TASKS)])
+        request = _regions(choose, request) if choose.random() < REGIONED else request
         request = replace(request, detail=_detail(choose)) if choose.random() < DETAILED else request
         yield _led(choose, _tiled(choose, request) if choose.random() < TILED else request)
+
+
+def _regions(choose: random.Random, request: GenerationRequest) -> GenerationRequest:
+    prompts = ("a red star", "a [blue|green] heart", "a (yellow:1.2) moon :0.8", "a night")
+    count, tags = choose.choice((2, 3)), request.prompt.partition(" <lora:")
+    regions = Regions(
+        direction=choose.choice(REGION_DIRECTIONS),
+        ratios=choose.choice(("1:1", "2:1") if count == 2 else ("1:1:2", "1:1")),
+        blend=choose.choice((0.0, 0.1, 0.3)),
+        middle=choose.choice((0.0, 0.4, 1.0)),
+    )
+    prompt = " AND ".join(prompts[:count]) + "".join(tags[1:])
+    second = None if request.hires is None else replace(request.hires, prompt="")
+    return replace(request, prompt=prompt, regions=regions, hires=second)
 
 
 def _tiled(choose: random.Random, request: GenerationRequest) -> GenerationRequest:
@@ -149,7 +166,7 @@ def _detail(choose: random.Random) -> Detail:
 
 def _loras(choose: random.Random) -> str:
     named = choose.choice(((), (), LORAS[:1], LORAS[1:], LORAS))
-    weights = (choose.choice(("0.5", "1", "-0.4", "0.8:0.3")) for _ in itertools.count())
+    weights = (choose.choice(("0.5", "1", "-0.4", "0.8:0.3", *CHANGING)) for _ in itertools.count())
     return "".join(f" <lora:{name}:{weight}>" for name, weight in zip(named, weights, strict=False))
 
 
@@ -256,7 +273,13 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
     found["facts_changed"] = sorted({fact for report in reports for fact in report.changed})
     bad = [report for report in reports if not report.identical]
     found["others"] = [report.to_json() for report in bad]
-    found["drawn"] = {
+    found["drawn"] = drawn(requests)
+    return found
+
+
+def drawn(requests: Sequence[GenerationRequest]) -> dict[str, int]:
+    """How much of everything they ask for."""
+    return {
         "tabs": len({request.task for request in requests}),
         "samplers with schedules": len({(request.sampler, request.schedule) for request in requests}),
         "batch sizes": len({request.batch_size for request in requests}),
@@ -268,13 +291,16 @@ def prove(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "that follow a map": sum(request.control_1 is not None for request in requests),
         "that are to be like another": sum(request.reference_1 is not None for request in requests),
         "with a refiner": sum(request.refiner is not None for request in requests),
+        "with a prompt for each region": sum(request.regions is not None for request in requests),
+        "with LoRAs by blocks or over the steps": sum(
+            any(one in request.prompt for one in CHANGING) for request in requests
+        ),
         "seen in parts": sum(request.tiles is not None for request in requests),
         "with refined details": sum(request.detail is not None for request in requests),
         "whose edges meet": sum(request.tiling != TILINGS[0] for request in requests),
         "with a second pass": sum(request.hires is not None for request in requests),
         "with a LoRA": sum("<lora:" in request.prompt for request in requests),
     }
-    return found
 
 
 def _made(folder: Path, requests: Sequence[GenerationRequest], models: Sequence[Path]) -> list[str]:

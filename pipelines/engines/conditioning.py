@@ -32,7 +32,7 @@ class Predictions:
     """What the UNet said of each of the rows: (images, channels, height, width)."""
 
     positive: tuple[torch.Tensor, ...]  # several only with AND
-    weights: tuple[float, ...]  # of them
+    weights: tuple[float | torch.Tensor, ...]  # of them, or of them at each place (height, width)
     negative: torch.Tensor | None  # None without guidance
     start: torch.Tensor | None  # from where the guidance leads: the negative, if no modifier moves it
     guidance: float
@@ -94,7 +94,7 @@ def combined(predictions: Predictions) -> torch.Tensor:
     guided, negative = predictions.start, predictions.negative
     if guided is None or negative is None:
         total = sum(predictions.weights)
-        if len(parts) == 1 or total == 0:
+        if len(parts) == 1 or (isinstance(total, (int, float)) and total == 0):
             return predictions.positive[0]
         return torch.stack([values * (weight / total) for values, weight in parts]).sum(0)
     for values, weight in parts:

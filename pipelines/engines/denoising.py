@@ -119,6 +119,10 @@ def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
     rows = task.conditioning.at(step)
     for modifier in task.modifiers:
         rows = modifier.rows(rows, step)
+    height, width = latents.shape[-2:]
+    asked = [one.moves(rows, number / len(task.timesteps), (height, width)) for one in task.modifiers]
+    moves = next(filter(None, asked), ())
+    seen = [latents.roll(way, (-2, -1)) for way in moves] or [latents] * len(rows)
     words, conditions = told(rows, len(latents))
     call = Call(
         number=number,
@@ -126,12 +130,16 @@ def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
         step=step,
         timestep=timestep,
         latents=latents,
-        sample=task.scheduler.scale_model_input(torch.cat([latents] * len(rows)), timestep),
+        sample=task.scheduler.scale_model_input(torch.cat(seen), timestep),
         rows=rows,
         words=words,
         conditions=conditions,
+        moved=bool(moves),
     )
     prediction = _asked(task, call) if task.tiles is None else task.tiles.together(call, partial(_asked, task))
+    if moves:
+        said = zip(prediction.chunk(len(rows)), moves, strict=True)
+        prediction = torch.cat([one.roll((-down, -right), (-2, -1)) for one, (down, right) in said])
     predictions = predictions_of(prediction, rows, task.conditioning.guidance)
     for modifier in task.modifiers:
         predictions = modifier.before_guidance(predictions, call)

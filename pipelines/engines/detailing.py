@@ -141,7 +141,7 @@ def of_one_box(request: GenerationRequest, side: int) -> GenerationRequest | Non
         return None
     side = detail.side or detail.size or side
     own: dict[str, Any] = dict.fromkeys(
-        ("init", "inpaint", "hires", "refiner", "tiles", "detail", "variation", *there(request, Control))
+        ("init", "inpaint", "hires", "refiner", "tiles", "detail", "regions", "variation", *there(request, Control))
     )
     return replace(
         request,

@@ -22,6 +22,7 @@ from pipelines.engines.modifiers.classifying import Classified
 from pipelines.engines.modifiers.control import following
 from pipelines.engines.modifiers.filming import Film
 from pipelines.engines.modifiers.guiding import modifiers_of
+from pipelines.engines.modifiers.regions import Regional
 from pipelines.engines.modifiers.reusing import Reused
 from pipelines.engines.modifiers.tiling import Tiling, edges_of
 from pipelines.engines.passes import Outcome, Pass, Run, size_of_pass
@@ -68,12 +69,13 @@ def passes_of(batch: Batch, wish: Wish, means: Means) -> tuple[Pass, ...]:
     if batch.dissolving is not None:
         return (Dissolution(request=request, dissolving=batch.dissolving),)
     first = request if second is None else replace(request, tiles=None)  # the second alone is too large
-    led, steps = (*means.always, *_led(first, means.controls)), request.steps_run
+    led = (*means.always, *_regional(first, centred=first.init is None), *_led(first, means.controls))
+    steps = request.steps_run
     watched: dict[str, Any] = {"watched": batch.attention and first.tiles is None, "filming": batch.filming}
     found = [Denoising(name="first picture", request=first, steps=steps, modifiers=led, **watched)]
     if second is not None and request.hires is not None:
         start, steps = Enlarged(hires=request.hires, network=means.network), request.second_steps_run
-        led = (*means.always, *_led(second, means.controls))
+        led = (*means.always, *_regional(second), *_led(second, means.controls))
         told: dict[str, Any] = {"wish": wish.second, "before": request.steps_run}
         found.append(Denoising(name="hires", request=second, steps=steps, start=start, modifiers=led, **told))
     if request.refiner is not None:
@@ -93,7 +95,7 @@ def _shared(last: Denoising, refined: int) -> tuple[Denoising, Denoising]:
         request=request,
         steps=refined,
         start=handed_over,
-        modifiers=_led(request, {}),
+        modifiers=(*_regional(request), *_led(request, {})),
         wish=last.wish,
         before=last.before + own,
         done=own,
@@ -112,6 +114,13 @@ def _details(request: GenerationRequest, wish: Wish, means: Means) -> Pass | Non
 
     find = None if means.detector is None else partial(means.detector.find, request.detail)
     return Detailing(detail=request.detail, request=box, repaint=repaint, modifiers=modifiers, find=find)
+
+
+def _regional(request: GenerationRequest, *, centred: bool = False) -> tuple[Modifier, ...]:
+    """`centred`: it begins with noise alone. Neither a map nor what is kept of other steps can be moved."""
+    if request.regions is None:
+        return ()
+    return (Regional(request.regions, centred=centred and request.reuse is None and not there(request, Control)),)
 
 
 def _led(request: GenerationRequest, controls: Mapping[str, Any]) -> tuple[Modifier, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pipelines.errors import InvalidRequest, Note
 from pipelines.prompts.compel_parsing import read_compel
-from pipelines.prompts.grammar import parse
+from pipelines.prompts.grammar import parse, prompts_in
 from pipelines.prompts.loras import Lora
 from pipelines.tokens import TokenChunk
 from pipelines.types import FIRST_RULES, PROMPT_RULES, GenerationRequest
@@ -76,6 +76,7 @@ def wish_of(request: GenerationRequest, names: Sequence[str] = (), rules: int = 
     if (detail := request.detail) is not None:
         told = replace(
             request,
+            regions=None,
             prompt=detail.prompt or request.prompt,
             negative_prompt=detail.negative_prompt or request.negative_prompt,
         )
@@ -99,6 +100,8 @@ def _read_both(request: GenerationRequest, steps: int, names: Sequence[str], rul
         negative_prompt=read(request.negative_prompt, request.dialect, "negative_prompt", names, rules),
         dialect=request.dialect,
     )
+    if request.regions is not None:
+        request.regions.check_prompts(prompts_in(request.prompt, request.dialect))
     for field, spoken in wish.spoken():
         if (fault := spoken.fault(steps)) is not None:
             raise InvalidRequest(field, fault.code, **fault.values)

@@ -59,6 +59,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "蒙版在收缩和适配之后已为空：请多涂一些。",
     ),
     "mask_from_elsewhere": ("The mask must be drawn or uploaded on this page.", "蒙版必须在本页绘制或上传。"),
+    "regions_prompts": (
+        "{field}: there are {regions} regions, so AND must join {regions} or {more} prompts; there are {value}.",
+        "{field}：共 {regions} 个区域，需用 AND 连接 {regions} 或 {more} 个提示词，现有 {value} 个。",
+    ),
+    "ratios_wanted": (
+        "{field} must be {low} to {high} numbers above 0 with colons between them, as 1:2, got {value}.",
+        "{field}必须是 {low} 到 {high} 个以冒号分隔的正数，例如 1:2，当前为 {value}。",
+    ),
     "overlap_half": (
         "{field} must be at most half of the tile, which is {tile} pixels, got {value}.",
         "{field}最多为分块（{tile} 像素）的一半，当前为 {value}。",

@@ -60,7 +60,7 @@ class Watcher(Modifier):
         step, images = call.step if self._prompt.changes else 1, len(call.latents)
         if step not in self._known:
             self._known[step] = self._words_at(step)
-        self._now = self._known[step]
+        self._now = {} if call.moved else self._known[step]  # places of a moved picture are others
         places = [place * images for place, one in enumerate(call.rows) if one.role == POSITIVE]
         self._rows = tuple(slice(first, first + images) for first in places)
         return NOTHING

@@ -3,6 +3,7 @@
 At one call of the network, in this order, each step by all modifiers one after the other:
 
     rows              which rows the network is given, and what each is told
+    moves             how far the latents are moved for each of them; what is said of them is moved back
     call              what else it is given: channels, residuals, arguments
     before_guidance   what it said of each rows, before they become one prediction
     after_guidance    that prediction
@@ -55,6 +56,7 @@ class Call:
     rows: tuple[Rows, ...]  # in the order of `sample`, as many rows each as there are images
     words: torch.Tensor  # (rows, tokens, width)
     conditions: Mapping[str, Any] | None  # what else the network is told of each row: SDXL's pooled text and sizes
+    moved: bool = False  # some of the rows see the latents moved
     area: Area | None = None  # the part of the picture that `latents` and `sample` are; None: all of it
 
 
@@ -98,6 +100,11 @@ class Modifier:
 
     def rows(self, rows: tuple[Rows, ...], step: int) -> tuple[Rows, ...]:
         return rows
+
+    def moves(self, rows: tuple[Rows, ...], done: float, size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """Down and to the right, of each of the rows, around the edges; (): none is moved. One modifier alone may.
+        `done`: the share of the calls before this one; `size`: height and width of the latents."""
+        return ()
 
     def call(self, call: Call) -> Added:
         return NOTHING

@@ -198,6 +198,7 @@ def test_a_text_of_the_reference_program() -> None:
         **SECOND,
         "refiner": False,
         "variation": False,
+        "regions": False,
         "reuse": False,
         "detail": False,
     }
@@ -274,7 +275,7 @@ def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
     assert set(fields) == {
         *("prompt", "negative_prompt", "clip_skip", "tiling"),
-        *("schedule", "hires", "refiner", "detail", "guiding", "variation", "reuse"),
+        *("schedule", "hires", "refiner", "detail", "guiding", "regions", "variation", "reuse"),
     }
     assert len(unknown) == 3
 

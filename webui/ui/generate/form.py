@@ -86,7 +86,7 @@ GUIDING_ROWS = (
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
 )
 # folded by themselves, each built below
-FOLDS = ("variation", "hires", "refiner", "detail", "guiding", *PICTURES)
+FOLDS = ("variation", "hires", "refiner", "detail", "guiding", "regions", *PICTURES)
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -187,6 +187,8 @@ def build_settings(
         settings |= _build_details(start, detector_choices(files.detectors))
     with gr.Accordion(word("guiding"), open=False, elem_id=f"{PLACE}_guiding_fold"):
         settings |= _build_guiding(start)
+    with gr.Accordion(word("regions"), open=False, elem_id=f"{PLACE}_regions_fold"):
+        settings |= _build_regions(start)
     with gr.Accordion(word("control"), open=False, elem_id=f"{PLACE}_control_fold"):
         made_controls, controls = build_controls(start, control_choices(files.controls))
     with gr.Accordion(word("reference"), open=False, elem_id=f"{PLACE}_reference_fold"):
@@ -297,6 +299,14 @@ def _build_guiding(start: Mapping[str, Any]) -> dict[str, Component]:
         with gr.Row(elem_classes=["tight", *([f"with-{needed}"] if needed else [])]):
             made |= {name: control(name, PLACE, start.get(name), min_width=150) for name in names}
     return made | rest_of(PLACE, "guiding", made)
+
+
+def _build_regions(start: Mapping[str, Any]) -> dict[str, Component]:
+    """A prompt for each region: the switch, then how the picture is shared out."""
+    made = {"regions": control("regions", PLACE, start.get("regions"), label=word("regions_on"))}
+    for names in (("regions_direction", "regions_ratios"), ("regions_common",), ("regions_blend", "regions_middle")):
+        made |= _row(start, *names)
+    return made | rest_of(PLACE, "regions", made)
 
 
 def _build_sampling(start: Mapping[str, Any]) -> dict[str, Component]:
