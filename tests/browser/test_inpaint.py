@@ -116,6 +116,13 @@ def test_the_painters_tools(visits: Visits, served: Served, tmp_path: Path) -> N
     press(page, "clear")
     page.locator("#form_generate").click()
     expect(page.locator("#form_painter .field-fault")).to_contain_text("the mask is empty")
+    page.locator("#form_painter .strength").select_option("50 %")
+    expect(page.locator("#form_painter .note")).to_contain_text("Greys of the mask")
+    paint(page, (0.2, 0.3), (0.8, 0.3))
+    paint(page, (0.8, 0.3), (0.2, 0.3))  # the same grey, however often it passes
+    generate(page)
+    mask = kept_mask(served, newest(served))
+    assert mask.getextrema()[1] == mask.getpixel((80, 38)) == pytest.approx(127.5, abs=1.5)
 
 
 def test_clicks_paint_what_the_program_finds_each_one_step_of_undo(visits: Visits, tmp_path: Path) -> None:

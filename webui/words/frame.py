@@ -316,6 +316,13 @@ SCRIPT_WORDS: dict[str, tuple[str, str]] = {
     "brush": ("Brush", "画笔"),
     "erase": ("Erase", "橡皮"),
     "size": ("Brush size", "画笔大小"),
+    "brush_strength": ("Brush strength", "画笔强度"),
+    "brush_strength_how": (
+        "Less than 100 % is a grey of the mask: with “Greys of the mask: free later” such a place is free later and "
+        "changes less; without it, one half or more is repainted, and a grey shows the new picture in part.",
+        "低于 100 % 即为蒙版的灰度：开启“蒙版灰度：越暗越晚放开”时，该处较晚放开、变化较小；"
+        "未开启时，一半及以上才会重绘，灰处只部分显示新图。",
+    ),
     "select": ("Click to select", "点击选取"),
     "select_how": (
         "Click a thing to select it. More clicks add to it, Shift and a click takes away.",

@@ -15,5 +15,6 @@ class MaskPainter(Widget):
     folder = "painter"
     words = script_words(
         *("brush", "erase", "undo", "invert", "clear", "upload", "other", "drop", "select"),
-        *("zoom_in", "zoom_out", "zoom_fit", "size", "canvas", "unreadable", "unsent", "select_how", "selecting"),
+        *("zoom_in", "zoom_out", "zoom_fit", "size", "canvas", "unreadable", "unsent"),
+        *("select_how", "selecting", "brush_strength", "brush_strength_how"),
     )

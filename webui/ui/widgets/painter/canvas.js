@@ -80,18 +80,23 @@ export class Canvas {
     return [right * this.mask.width, down * this.mask.height];
   }
 
-  /** `width`: in pixels of the window. */
-  stroke(from, to, width, isErasing) {
+  /** `width`: in pixels of the window. `strength`: 0, nothing is left there, to 1; in between a grey of the mask, the
+   * same however often the brush passes and whatever was there. */
+  stroke(from, to, width, strength) {
     const pen = this.pen;
-    pen.globalCompositeOperation = isErasing ? "destination-out" : "source-over";
     pen.strokeStyle = INK;
     pen.lineCap = pen.lineJoin = "round";
     pen.lineWidth = (width * this.mask.width) / this.mask.getBoundingClientRect().width;
     pen.beginPath();
     pen.moveTo(from[0], from[1]);
     pen.lineTo(to[0] + 0.01, to[1]); // a line of no length draws nothing
+    pen.globalCompositeOperation = "destination-out";
+    pen.stroke();
+    pen.globalCompositeOperation = "lighter";
+    pen.globalAlpha = strength;
     pen.stroke();
     pen.globalCompositeOperation = "source-over";
+    pen.globalAlpha = 1;
   }
 
   /** The mask as it is sent: a PNG, white where painted on black. */

@@ -43,6 +43,8 @@ class Painter {
     }
     find(".size-word").textContent = say("size");
     find(".size").setAttribute("aria-label", say("size"));
+    find(".strength").setAttribute("aria-label", say("brush_strength"));
+    find(".strength").title = say("brush_strength_how");
     find(".mask").setAttribute("aria-label", say("canvas"));
   }
 
@@ -180,6 +182,10 @@ class Painter {
 
   #listenToButtons() {
     const find = this.find;
+    find(".strength").onchange = () => {
+      this.choose("brush");
+      this.#write(".note", Number(find(".strength").value) < 1 ? this.say("brush_strength_how") : "");
+    };
     for (const tool of ["brush", "erase", "select"]) find(`.${tool}`).onclick = () => this.choose(tool);
     find(".undo").onclick = () => {
       if (!this.select.undo() && this.canvas.undo()) this.commit();

@@ -43,7 +43,8 @@ export class Strokes {
   }
 
   #drawTo(next) {
-    this.canvas.stroke(this.last, next, this.width, this.isErasing);
+    const strength = this.isErasing ? 0 : Number(this.find(".strength").value);
+    this.canvas.stroke(this.last, next, this.width, strength);
     this.last = next;
   }
 
