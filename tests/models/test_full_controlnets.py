@@ -97,6 +97,29 @@ def test_sdxl_with_one_at_1024_fits_on_a_card_of_8_gib_each_part_alone(name: str
     assert planned("sdxl", (name,), 1024, 16 * GB).ways == Ways()
 
 
+ROWS = {
+    "SD 1.5, two, 768²": ("sd1", ("full-controlnet-sd15",) * 2, 768),
+    "SD 2.1, one, 768²": ("sd2", ("full-controlnet-sd21",), 768),
+    "SDXL, one, 1024²": ("sdxl", ("full-controlnet-sdxl",), 1024),
+    "SDXL, two, 1024²": ("sdxl", ("full-controlnet-sdxl",) * 2, 1024),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_table_of_the_page_about_models_is_the_plan(row: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (told,) = (line for line in page.splitlines() if line.startswith(f"| {row} |"))
+    made = [planned(*ROWS[row], free * GB) for free in (6, 8, 12, 16)]
+    ways = [", ".join(one.ways.names) or "as it is" for one in made if one.ways is not None]
+    assert [cell.strip() for cell in told.strip("|").split("|")[1:]] == ways
+
+
+def test_with_a_desktop_beside_it_sdxl_with_one_goes_layer_by_layer() -> None:
+    made = planned("sdxl", ("full-controlnet-sdxl",), 1024, CARD - 500_000_000)
+    assert made.ways is not None
+    assert made.ways.streamed
+
+
 def test_what_does_not_fit_is_told() -> None:
     """Where nothing may leave the card, so many are too many."""
     shape = shape_of("sdxl", bytes_per_number=2)
