@@ -177,13 +177,15 @@ def write_kind(name: str, path: Path, seed: int = 0) -> None:
 def write_control(name: str, path: Path, *, seed: int = 0, header_only: bool = False) -> None:
     """A ControlNet: a single file as programs have it, or a diffusers folder where the path has no suffix. Its last
     convolutions, which begin training as zeros, are as random as the others: it changes what is made."""
-    shapes = random_controlnets.original_shapes(name) if path.suffix else random_controlnets.shapes_of(name)
+    known = random_controlnets.shapes_of(name)
+    names = random_controlnets.original_names(name) if path.suffix else {key: key for key in known}
+    shapes = {own: known[key] for own, key in names.items()}
     if not path.suffix:
         _write_json(path / "config.json", random_controlnets.config_of(name))
         path = path / "diffusion_pytorch_model.safetensors"
 
     def drawn(key: str) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}/{key}".encode()))
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{name}/{seed}/{names[key]}".encode()))
         scale = 1 / math.sqrt(max(1, math.prod(shapes[key][1:])))
         return (torch.randn(shapes[key], generator=generator) * scale).half()
 

@@ -56,13 +56,13 @@ def shapes_of(name: str) -> dict[str, Shape]:
     return {key: tuple(value.shape) for key, value in network_of(name).state_dict().items()}
 
 
-def original_shapes(name: str) -> dict[str, Shape]:
-    """By the names of a single file. SD 1.5 and SD 2.1 alone are published so: the others have diffusers' names."""
-    shapes = shapes_of(name)
+def original_names(name: str) -> dict[str, str]:
+    """Names of a single file -> diffusers'. Those for SDXL are published under diffusers' own."""
+    keys = shapes_of(name)
     if name.endswith("sdxl"):
-        return shapes
+        return {key: key for key in keys}
     config = config_of(name)
-    return {f"control_model.{_original(key, config)}": shape for key, shape in shapes.items()}
+    return {f"control_model.{_original(key, config)}": key for key in keys}
 
 
 def _original(key: str, config: Mapping[str, Any]) -> str:

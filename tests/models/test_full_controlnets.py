@@ -59,7 +59,8 @@ def test_both_layouts_are_read_as_the_network_that_they_are(name: str) -> None:
     unet = {key: value for key, value in SPECS[full.CONTROLNETS[name][0]][2]["unet"].items() if key != "_class_name"}
     with torch.device("meta"):
         shared = {key: value for key, value in UNet2DConditionModel(**unet).config.items() if key in controlnet._SHARED}
-    for shapes in (full.shapes_of(name), full.original_shapes(name)):
+    known = full.shapes_of(name)
+    for shapes in (known, {own: known[key] for own, key in full.original_names(name).items()}):
         tensors = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
         named = controlnet._as_diffusers_names(tensors, shared)
         config = shared | controlnet._told_by(named, shared)

@@ -180,10 +180,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "regions_blend": ("Fade over", "交界过渡"),
     "regions_blend_info": ("Share of the side", "占边长的比例"),
     "regions_middle": ("Centre each first for", "先各自居中"),
-    "regions_middle_info": (
-        "Share of the steps, where a picture begins with noise alone",
-        "占步数的比例，仅用于从噪声开始的图片",
-    ),
+    "regions_middle_info": ("Share of the steps", "占步数的比例"),
     "reuse": ("Share between steps (DeepCache)", "步间共享特征 (DeepCache)"),
     "reuse_info": ("Quicker, a little different", "更快，画面略有不同"),
     "reuse_interval": ("DeepCache: one whole step in", "DeepCache：每几步完整计算一次"),
