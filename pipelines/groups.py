@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from pipelines.errors import InvalidRequest, Note
 from pipelines.fields import REQUIRED, check, setting
 from pipelines.kinds import choice, flag, name, number, picture, text, whole
-from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+from pipelines.sampling.samplers import DENOISERS, SAMPLERS, SCHEDULES
 from pipelines.steps import PassSize, steps_before
 from pipelines.upscaling.plain import LATENT
 
@@ -171,7 +171,7 @@ class Hires:
     steps: int = setting(0, whole(0, 150), name="hires_steps", infotext="Hires steps", sparse=True)  # 0: as the first
     sampler: str = setting(
         SAME,
-        choice(SAME, *SAMPLERS),
+        choice(SAME, *DENOISERS),
         name="hires_sampler",
         infotext="Hires sampler",
         words={"Use same sampler": SAME},

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
+BUILTIN_TOKENS = "builtin-tokens"  # likewise of the one that draws the same world by masked tokens
+BUILT_IN = (BUILTIN, BUILTIN_TOKENS)
 
 Task = Literal["txt2img", "img2img", "inpaint", "upscale"]
 PREDICTION_TYPES = ("epsilon", "v_prediction")
@@ -362,8 +364,8 @@ class ModelInfo:
 
     @property
     def builtin(self) -> bool:
-        """Whether it is the model that ships with the project."""
-        return self.family == BUILTIN and self.kind == "checkpoint"
+        """Whether it is a model that ships with the project."""
+        return self.family in BUILT_IN and self.kind == "checkpoint"
 
 
 Embedding = tuple[float, ...]  # of a picture, (width of the encoder's projection,), of any length

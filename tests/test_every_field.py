@@ -23,7 +23,7 @@ from pipelines.fields import Field, build, flat, packed, switch_of, there
 from pipelines.kinds import Choice, Flag, Name, Number, Ratios, Regions, Text, Whole
 from pipelines.leading import AUTOMATIC, Control, Reference
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.types import REQUEST_FIELDS, Batch, GenerationRequest
+from pipelines.types import BUILT_IN, REQUEST_FIELDS, Batch, GenerationRequest
 from tests.archive.helpers import results
 from tests.ui.conftest import _left_loops  # noqa: F401  what gradio leaves open is found here
 from tests.ui.forms import build_form
@@ -64,7 +64,7 @@ NAMES = {
     "upscaler": ("lanczos", "nearest"),
     "hires_upscaler": ("latent", "nearest", "a file"),
     "detail_detector": ("none", "faces"),
-    "model": ("builtin",),
+    "model": BUILT_IN,
     "refiner_model": ("none", "a refiner"),
     "vae": ("automatic", "kl-f8.safetensors"),
     **{f"{slot}_model": ("builtin-outlines", "canny") for slot in SLOTS},

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.groups import Refiner, Tiles
 from pipelines.leading import GUIDING_METHODS, Reference
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from tools.random_requests import PAIRS, TASKS, draw, prove
 
 pytestmark = pytest.mark.torch
@@ -19,7 +19,7 @@ pytest.importorskip("torch")
 def test_the_drawing_covers_what_is_promised() -> None:
     requests = list(draw(1, 500))
     assert {(request.sampler, request.schedule) for request in requests} == set(PAIRS)
-    assert {sampler for sampler, _ in PAIRS} == set(SAMPLERS)
+    assert {sampler for sampler, _ in PAIRS} == set(DENOISERS)
     assert {request.task for request in requests} == set(TASKS)
     assert {request.batch_size for request in requests} == set(range(1, 9))
     assert sum(request.batches > 1 for request in requests) == 50  # cancelled halfway

@@ -21,7 +21,7 @@ from pipelines.details import Detail
 from pipelines.engines.worker import WorkerEngine
 from pipelines.groups import MASKED_CONTENTS, RESIZE_MODES, SAME, Hires, InitImage, Inpaint, Refiner, Tiles, Variation
 from pipelines.leading import BALANCES, GUIDING_METHODS, REGION_DIRECTIONS, Control, Guiding, Reference, Regions, Reuse
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.shared_database import Database
 from pipelines.types import TILINGS, GenerationRequest, Task
 from pipelines.upscaling.plain import OF_LATENTS, PLAIN
@@ -37,7 +37,7 @@ from webui.proof import sweep as verify
 
 SIDES = (64, 72, 80, 96, 112, 128)  # pixels
 TASKS: tuple[Task, ...] = ("txt2img", "img2img", "inpaint")
-PAIRS = tuple((sampler, schedule) for sampler, spec in SAMPLERS.items() for schedule in spec.schedules)
+PAIRS = tuple((sampler, schedule) for sampler, spec in DENOISERS.items() for schedule in spec.schedules)
 SIZES = (1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8)  # of batches: large ones are rarer, as they take longer
 PROMPTS = (
     "a red star",

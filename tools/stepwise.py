@@ -4,7 +4,7 @@ The weights after n steps are the same whether they were reached in one go or in
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,24 +38,35 @@ def seeded(name: str, step: int) -> np.random.Generator:
     return random
 
 
-def train(net: nn.Module, loss_at: Callable[[int], Tensor], course: Course, stop_at: int | None = None) -> None:
+def train(
+    net: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    course: Course,
+    stop_at: int | None = None,
+    optimizers: Sequence[torch.optim.Optimizer] = (),
+) -> None:
     """Train until `course.steps` (or `stop_at`), going on from the checkpoint; then `net` holds the running mean.
 
-    `loss_at(step)` must draw everything from `step`. One line every 50 steps goes to `progress.txt`.
+    `loss_at(step)` must draw everything from `step`. One line every 50 steps goes to `progress.txt`. Without
+    `optimizers` (whose groups have a `base_lr`) it is AdamW.
     """
     parameters = list(net.parameters())
-    optimizer = torch.optim.AdamW(
-        [{"params": parameters, "base_lr": course.rate}], course.rate, betas=(0.9, 0.99), weight_decay=0.0
-    )
+    optimizers = optimizers or [
+        torch.optim.AdamW(
+            [{"params": parameters, "base_lr": course.rate}], course.rate, betas=(0.9, 0.99), weight_decay=0.0
+        )
+    ]
     mean, step = [parameter.detach().clone() for parameter in parameters], 0
     saved = read_checkpoint(course.work / CHECKPOINT)
     if saved:
         net.load_state_dict(saved["weights"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         mean, step = saved["mean"], saved["step"]
 
     def save() -> None:
-        state = {"weights": net.state_dict(), "optimizer": optimizer.state_dict(), "mean": mean, "step": step}
+        state = {"weights": net.state_dict(), "mean": mean, "step": step}
+        state["optimizers"] = [optimizer.state_dict() for optimizer in optimizers]
         save_checkpoint(course.work / CHECKPOINT, state)
 
     course.work.mkdir(parents=True, exist_ok=True)
@@ -63,12 +74,14 @@ def train(net: nn.Module, loss_at: Callable[[int], Tensor], course: Course, stop
     end = min(course.steps, stop_at or course.steps)
     with (course.work / PROGRESS).open("a", encoding="utf-8", buffering=1) as progress:
         while step < end:
-            set_rate(optimizer, min(1.0, (step + 1) / WARM_UP) * cosine(step / course.steps, 0.3))
+            for optimizer in optimizers:
+                set_rate(optimizer, min(1.0, (step + 1) / WARM_UP) * cosine(step / course.steps, 0.3))
             loss = loss_at(step)
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
             step += 1
             _move(mean, parameters, min(KEPT, step / (step + 10)))
             losses.append(loss.item())

@@ -15,7 +15,7 @@ from pipelines.engines.ladder import RUNGS, Try, climb, tries
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest, Kept, Note, NotFinite
 from pipelines.families.base import Made, Nature, Stamp
-from pipelines.families.plain import plain_text
+from pipelines.families.plain import check_watched, plain_text
 from pipelines.models import extras, memory
 from pipelines.models.device import Placement
 from pipelines.models.memory import Ways
@@ -84,14 +84,7 @@ class PipelineModel:
         """Raises `InvalidRequest`, `NotFinite` and what the device says when its memory runs out."""
         batch, request, placement = work.batch, work.batch.request, self.placement
         extras.check(work.listing, request)
-        if batch.attention:
-            raise InvalidRequest("attention", "no_attention_with", model=families.title_of(self.info))
-        if batch.filming is not None:
-            raise InvalidRequest("filming", "no_film_with", model=families.title_of(self.info))
-        if batch.dissolving is not None:
-            raise InvalidRequest("dissolving", "no_latents_with", model=families.title_of(self.info))
-        if batch.anatomy:
-            raise InvalidRequest("anatomy", "no_anatomy_with", model=families.title_of(self.info))
+        check_watched(batch, families.title_of(self.info))
         work.set_threads(self)
         # 1. read the prompts, and see that they are read to their end
         texts = [plain_text(field, getattr(request, field), "") for field in ("prompt", "negative_prompt")]

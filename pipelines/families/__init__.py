@@ -6,8 +6,9 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 
+from pipelines.errors import Note
 from pipelines.families.base import Family
-from pipelines.types import ModelInfo
+from pipelines.types import BUILTIN, BUILTIN_TOKENS, ModelInfo
 
 
 def _gathered() -> Mapping[str, Family]:
@@ -39,6 +40,12 @@ def refiners(models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
 def title_of(info: ModelInfo) -> str:
     """What people call its family and variant; "" when that is not known."""
     return of(info.family).titled(info.variant)
+
+
+def called(name: str) -> str | Note:
+    """What a sentence calls a family."""
+    own = {BUILTIN: Note("family_builtin"), BUILTIN_TOKENS: Note("family_tokens")}
+    return own.get(name) or of(name).title
 
 
 def titles_of(name: str, fits: Sequence[str] = ()) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ class Family:
     sizes: Mapping[str, int] = field(default_factory=dict)  # of those of another prediction type
     natures: Mapping[str, Nature] = field(default_factory=dict)  # by variant; none: what the page has
     sampler: str | None = None  # the only one that it takes
+    own_step: int = 0  # what its pictures' sides are multiples of; 0: see `side_step`
     # -- how it is run
     loads: str = ""  # "module:function", imported when a model is loaded, for it stands on torch; "": not run yet
     variants: tuple[str, ...] = ("",)  # those that can be run
@@ -156,7 +157,7 @@ class Family:
     @property
     def side_step(self) -> int:
         """Pixels: what its pictures' sides are multiples of. A transformer cuts latents into patches of two."""
-        return SIDE_STEP if self.pipeline is None else 2 * SIDE_STEP
+        return self.own_step or (SIDE_STEP if self.pipeline is None else 2 * SIDE_STEP)
 
     @property
     def runs(self) -> bool:

@@ -9,7 +9,7 @@ from pipelines.kinds import several, shown
 from pipelines.leading import Control
 from pipelines.models import conversion
 from pipelines.models.listing import Listing, is_control
-from pipelines.types import BUILTIN, GenerationRequest, ModelInfo
+from pipelines.types import GenerationRequest, ModelInfo
 
 CUT_OFF = 0.02  # share of a map that may be lost when it is brought to the picture's size
 
@@ -51,13 +51,9 @@ def _find(listing: Listing, slot: str, name: str) -> ModelInfo:
 def _check_family(info: ModelInfo, slot: str, family: str | None) -> None:
     if family is None or info.family in (family, "unknown"):
         return
-    wanted, theirs = _title(family), _title(info.family)
+    wanted, theirs = families.called(family), families.called(info.family)
     kind = Note("noun_controlnet")
     raise InvalidRequest(f"{slot}_model", "file_family", name=info.name, kind=kind, family=wanted, theirs=theirs)
-
-
-def _title(family: str) -> str | Note:
-    return Note("family_builtin") if family == BUILTIN else families.of(family).title
 
 
 def _check_shape(slot: str, control: Control, request: GenerationRequest) -> None:

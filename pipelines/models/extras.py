@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines import families
 from pipelines.errors import InvalidRequest, ModelError, Note
+from pipelines.families.base import Family
 from pipelines.kinds import several, shown
 from pipelines.leading import AUTOMATIC
 from pipelines.models import controlled, conversion, referred, refiners
@@ -23,6 +24,7 @@ from pipelines.prompts import first_rules
 from pipelines.prompts.learned import bare, mentions
 from pipelines.prompts.loras import ALL_BLOCKS, LISTS_OF, OTHER_LISTS, Lora, render
 from pipelines.prompts.wish import Wish, wish_of
+from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import BUILTIN, FIRST_RULES, TILINGS, Batch, GenerationRequest, ModelInfo
 
 NEAREST = 3  # names told when one is not there
@@ -106,6 +108,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     family = families.of(model.family)
     family.check(model, request)
     check_classifier(request, model)
+    _check_sampler(request, family)
     for one in (controlled, referred, refiners):
         one.check(listing, request, None if model.family == "unknown" else model.family)
     if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):
@@ -114,6 +117,12 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     if found.embeddings and not family.learns_words:
         word, field = found.embeddings[0].name, next(iter(_mentioned(wish, [_stem(found.embeddings[0])]).values()))
         raise InvalidRequest(field, "embedding_unusable", name=word, model=families.title_of(model))
+
+
+def _check_sampler(request: GenerationRequest, family: Family) -> None:
+    """Models of masked tokens have one of their own, that no other takes. Raises `InvalidRequest`."""
+    if SAMPLERS[request.sampler].tokens and family.sampler != request.sampler:
+        raise InvalidRequest("sampler", "sampler_of_tokens", value=request.sampler)
 
 
 def check_classifier(request: GenerationRequest, model: ModelInfo) -> None:
@@ -222,7 +231,7 @@ def _find_vae(files: Sequence[ModelInfo], name: str, family: str) -> ModelInfo:
     fitting = [info for info in vaes if family in info.fits]
     if not fitting:
         theirs = families.titles_of(vaes[0].family, vaes[0].fits)
-        raise InvalidRequest("vae", "vae_family", name=name, family=_title(family), theirs=theirs)
+        raise InvalidRequest("vae", "vae_family", name=name, family=families.called(family), theirs=theirs)
     return _only(fitting, "vae", name)
 
 
@@ -230,8 +239,8 @@ def _fitting(found: Sequence[ModelInfo], field: str, name: str, family: str) -> 
     """The one for this family, or one whose family its file does not tell."""
     fitting = [info for info in found if info.family == family] or [i for i in found if i.family == "unknown"]
     if not fitting:
-        kind, theirs = _noun(found[0].kind), _title(found[0].family)
-        raise InvalidRequest(field, "file_family", name=name, kind=kind, family=_title(family), theirs=theirs)
+        kind, theirs = _noun(found[0].kind), families.called(found[0].family)
+        raise InvalidRequest(field, "file_family", name=name, kind=kind, family=families.called(family), theirs=theirs)
     return _only(fitting, field, name)
 
 
@@ -277,7 +286,3 @@ def _named(name: str) -> str | Note:
 
 def _noun(kind: str) -> Note:
     return Note(f"noun_{kind}")
-
-
-def _title(family: str) -> str | Note:
-    return Note("family_builtin") if family == BUILTIN else families.of(family).title

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pipelines import families
 from pipelines.errors import ModelError, Note
-from pipelines.families import builtin
+from pipelines.families import amused, builtin
 from pipelines.leading import OWN_CONTROL
 from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
 from pipelines.models.files.kinds import FACES
 from pipelines.models.files.remembering import Memory
-from pipelines.types import BUILTIN, ModelInfo
+from pipelines.types import BUILT_IN, BUILTIN, ModelInfo
 from pipelines.upscaling.plain import OWN
 
 IMAGE_ENCODER = "image-encoder"  # sees pictures: to count them in the lab, and those that another is to be like
@@ -41,21 +41,21 @@ class Listing:
         self._memory = Memory()
 
     def usable(self) -> tuple[ModelInfo, ...]:
-        """What can be chosen, by name; a person's own before the built-in model, so that they are the default. What
+        """What can be chosen, by name; a person's own before what is built in, so that they are the default. What
         is no more than a guess, a pickle that nobody has looked into, is never the default."""
         found = [info for info in self._scan() if why_not(info) is None]
         sure = [info for info in found if info.kind == "checkpoint"]
         guesses = [info for info in found if info.kind != "checkpoint"]
-        return (*sure, *guesses, builtin.info()) if sure else (builtin.info(), *guesses)
+        return (*sure, *guesses, *own_models()) if sure else (*own_models(), *guesses)
 
     def everything(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
-        """Every file, LoRAs and broken ones too, without the built-in model. `hashes`: as `checkpoints.scan` has it."""
+        """Every file, LoRAs and broken ones too, without what is built in. `hashes`: as `checkpoints.scan` has it."""
         return self._scan(hashes)
 
     def shelf(self, hashes: Hashes | None = None) -> tuple[ModelInfo, ...]:
         """Every file, and what is built in, for people to look at: `problem` says why it is of no use here."""
         found = tuple(_judged(info) for info in self._scan(hashes))
-        own = (own_upscaler(), own_controlnet(), builtin.info())
+        own = (own_upscaler(), own_controlnet(), *own_models())
         return (*found, *(own if hashes is None else (checkpoints.with_hash(info, hashes) for info in own)))
 
     def upscalers(self) -> tuple[ModelInfo, ...]:
@@ -83,8 +83,8 @@ class Listing:
 
     def find(self, name: str) -> ModelInfo:
         """The model of that name. Raises `ModelError`, with the reason when it is there but cannot be used."""
-        if name == BUILTIN:
-            return builtin.info()
+        if name in BUILT_IN:
+            return next(info for info in own_models() if info.name == name)
         info = next((info for info in self._scan() if info.name == name), None)
         if info is None:
             raise ModelError("model_missing", name=name)
@@ -104,6 +104,11 @@ def _judged(info: ModelInfo) -> ModelInfo:
     if is_control(info) or is_reference(info):
         return replace(info, problem=None)
     return replace(info, problem=None if is_beside(info) else why_not(info))
+
+
+def own_models() -> tuple[ModelInfo, ...]:
+    """The default first."""
+    return builtin.info(), amused.info()
 
 
 def own_upscaler() -> ModelInfo:

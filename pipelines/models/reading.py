@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import families
-from pipelines.errors import ModelError
+from pipelines.errors import ModelError, Note
+from pipelines.families import builtin
 from pipelines.models.files import folders
 from pipelines.models.files.headers import read_header
 from pipelines.models.listing import Listing
@@ -51,11 +52,13 @@ class PromptReader:
     def _vocabularies(self, info: ModelInfo) -> tuple[Vocabulary, ...]:
         if info.layout != "folder":
             return (_clip(),) * len(families.of(info.family).clips)
-        folder = Path(info.path)
+        folder = builtin.FOLDER if info.builtin else Path(info.path)  # the one of tokens reads as the other does
         stamp, known = folders.stamp(folder), self._folders.get(info.path)
         if known is None or known[0] != stamp:
             found = [folder / name for name in families.of(info.family).clips if (folder / name).is_dir()]
             known = self._folders[info.path] = stamp, tuple(map(folder_vocabulary, found))
+        if not known[1]:
+            raise ModelError("of_model", name=info.name, problem=Note("no_tokenizer"))
         return known[1]
 
     def _learned(self, family: str, text: str) -> dict[str, int]:

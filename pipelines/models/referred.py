@@ -11,7 +11,7 @@ from pipelines.fields import there
 from pipelines.kinds import several, shown
 from pipelines.leading import AUTOMATIC, Reference
 from pipelines.models.listing import IMAGE_ENCODER, REFERENCE, Listing, is_reference
-from pipelines.types import BUILTIN, GenerationRequest, ModelInfo
+from pipelines.types import GenerationRequest, ModelInfo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ def _adapter(listing: Listing, field: str, name: str, family: str | None) -> Mod
     if info is None:
         return _first(listing, field, known, family)
     if family is not None and info.family not in (family, "unknown"):
-        kind, wanted, theirs = Note(f"noun_{REFERENCE}"), _title(family), _title(info.family)
+        kind, wanted, theirs = Note(f"noun_{REFERENCE}"), families.called(family), families.called(info.family)
         raise InvalidRequest(field, "file_family", name=info.name, kind=kind, family=wanted, theirs=theirs)
     return info
 
@@ -80,7 +80,7 @@ def _first(listing: Listing, field: str, known: Sequence[ModelInfo], family: str
     there = {one for encoder in listing.image_encoders() for one in encoder.seen}
     fitting = [one for one in known if one.family in (family, "unknown")]
     if not fitting:
-        raise InvalidRequest(field, "reference_none", family=_title(family))
+        raise InvalidRequest(field, "reference_none", family=families.called(family))
     return min(fitting, key=lambda one: (not there & set(one.seen), one.family == "unknown", _USUAL.index(one.variant)))
 
 
@@ -110,7 +110,3 @@ def _named(listing: Listing, field: str, name: str, known: Sequence[ModelInfo]) 
     if other is not None and other.kind == IMAGE_ENCODER and other.problem is not None:
         raise InvalidRequest(field, "encoder_broken", name=name, problem=other.problem)
     raise InvalidRequest(field, "choice", choices=several((AUTOMATIC, *(one.name for one in known))), value=shown(name))
-
-
-def _title(family: str) -> str | Note:
-    return Note("family_builtin") if family == BUILTIN else families.of(family).title

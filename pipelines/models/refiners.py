@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines import families
-from pipelines.errors import InvalidRequest, Note
+from pipelines.errors import InvalidRequest
 from pipelines.groups import NO_REFINER
 from pipelines.kinds import several, shown
 from pipelines.models.listing import Listing
-from pipelines.types import BUILTIN, GenerationRequest, ModelInfo
+from pipelines.types import GenerationRequest, ModelInfo
 
 
 def check(listing: Listing, request: GenerationRequest, family: str | None) -> None:
@@ -23,7 +23,7 @@ def check(listing: Listing, request: GenerationRequest, family: str | None) -> N
         raise _missing(models, name, request.model)
     if family is not None and not families.of(family).refined_by:
         names = tuple(one.title for one in families.ALL.values() if one.refined_by)
-        raise InvalidRequest("refiner", "refiner_base", names=names, family=_title(family))
+        raise InvalidRequest("refiner", "refiner_base", names=names, family=families.called(family))
     if other is None:
         raise InvalidRequest("refiner_model", "refiner_needed")
     if name == request.model:
@@ -31,7 +31,7 @@ def check(listing: Listing, request: GenerationRequest, family: str | None) -> N
     if other.kind != "checkpoint":
         raise InvalidRequest("refiner_model", "refiner_not_read", name=name)
     if other not in families.refiners(models):
-        raise InvalidRequest("refiner_model", "refiner_family", name=name, theirs=_title(other.family))
+        raise InvalidRequest("refiner_model", "refiner_family", name=name, theirs=families.called(other.family))
 
 
 def _missing(models: Sequence[ModelInfo], name: str, first: str) -> InvalidRequest:
@@ -39,7 +39,3 @@ def _missing(models: Sequence[ModelInfo], name: str, first: str) -> InvalidReque
     if not known:
         return InvalidRequest("refiner_model", "refiner_none_here", name=shown(name))
     return InvalidRequest("refiner_model", "choice", choices=several(known), value=shown(name))
-
-
-def _title(family: str) -> str | Note:
-    return Note("family_builtin") if family == BUILTIN else families.of(family).title

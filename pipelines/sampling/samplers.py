@@ -22,6 +22,7 @@ class SamplerSpec:
     automatic: the schedule that "automatic" stands for; empty: the model's own noise levels, evenly spaced in time.
     calls: model calls for n steps are `calls * n + calls_offset`.
     noise: what it draws while sampling: nothing, or from each image's generator.
+    tokens: for models that draw by masked tokens, and for no others.
     """
 
     name: str
@@ -32,6 +33,7 @@ class SamplerSpec:
     calls: int = 1
     calls_offset: int = 0
     noise: Noise = "none"
+    tokens: bool = False
 
 
 _ALL = SCHEDULES
@@ -96,5 +98,8 @@ _SPECS = (
     SamplerSpec(name="PLMS", scheduler="PNDMScheduler", options={**_DISCRETE, "skip_prk_steps": True}, calls_offset=1),
     SamplerSpec(name="LCM", scheduler="ManyStepLCM", noise="generator"),
     SamplerSpec(name="TCD", scheduler="ManyStepTCD", noise="generator"),
+    SamplerSpec(name="MaskGIT", scheduler="AmusedScheduler", noise="generator", tokens=True),
 )
 SAMPLERS: Mapping[str, SamplerSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+UNMASKING = _SPECS[-1].name  # the one of models that draw by masked tokens
+DENOISERS: Mapping[str, SamplerSpec] = MappingProxyType({spec.name: spec for spec in _SPECS if not spec.tokens})

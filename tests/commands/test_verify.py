@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import ModelError
-from pipelines.types import Batch, GenerationResult, OnProgress
+from pipelines.types import BUILT_IN, Batch, GenerationResult, OnProgress
 from webui.archive.history import MARKS, History
 from webui.archive.search import Query
 from webui.commands import main as cli
@@ -121,18 +121,19 @@ def test_the_golden_set_tells_what_an_upgrade_changes(
     assert status == 2
     assert "--make-golden" in errors
     status, lines, _ = run(tmp_path, capfd, "verify", "--make-golden", "--json")
-    assert (status, lines) == (0, [{"model": "builtin", "pictures": 5}])
+    assert (status, lines) == (0, [{"model": name, "pictures": 5} for name in BUILT_IN])
     assert not (tmp_path / "outputs").exists()  # kept with the data, not among a person's pictures
 
-    status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, FakeEngine())
+    own = "--model", "builtin"
+    status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, FakeEngine(), *own)
     assert (status, len(lines)) == (0, 5)
     assert errors == "5 identical, 0 differ, 0 cannot\n"
 
-    status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, Upgraded())
+    status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, Upgraded(), *own)
     assert status == 0
     assert errors == "5 identical, 0 differ, 0 cannot\n  torch: was nothing, is 9.9.9 (5 of 5)\n"
 
-    status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, Upgraded(pixels=True))
+    status, lines, errors = golden_run(tmp_path, monkeypatch, capfd, Upgraded(pixels=True), *own)
     assert status == 1
     (differs,) = (line for line in lines if not line["identical"])
     assert "img2img" in differs["path"]
@@ -146,7 +147,7 @@ def test_a_golden_set_is_of_each_model_and_made_anew_as_a_whole(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tmp_path, capfd, "verify", "--make-golden")
-    before = {path for path in (tmp_path / "data" / "golden").rglob("*.png")}
+    before = {path for path in (tmp_path / "data" / "golden" / "builtin").rglob("*.png")}
     assert run(tmp_path, capfd, "verify", "--make-golden", "--model", "no such")[0] == 2
     assert run(tmp_path, capfd, "verify", "--against", "golden", "--model", "no such")[0] == 2
     failing = FakeEngine(fail_on={golden.SEED: ModelError("model_gone", path="x")})

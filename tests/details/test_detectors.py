@@ -178,7 +178,7 @@ def test_what_is_wrong_is_told_before_it_is_queued(folder: Path) -> None:
 
     engine = FakeEngine(folders=[folder])
     assert [info.name for info in engine.detectors()] == sorted((*KINDS, *OF_WORDS))
-    assert [info.name for info in engine.models()] == ["builtin"]
+    assert [info.name for info in engine.models()] == ["builtin", "builtin-tokens"]
 
     def refusal(**detail: Any) -> tuple[str, str]:
         with pytest.raises(InvalidRequest) as caught:

@@ -59,9 +59,9 @@ def placement() -> Any:
 
 def test_the_list_has_them_all_and_the_builtin_last(folder: Path, tmp_path: Path) -> None:
     names = [info.name for info in Listing([folder]).usable()]
-    assert names[-1] == "builtin"
-    assert len(names) == 2 * len(NAMES) + 1
-    assert [info.name for info in Listing([tmp_path, tmp_path / "none"]).usable()] == ["builtin"]
+    assert names[-2:] == ["builtin", "builtin-tokens"]
+    assert len(names) == 2 * len(NAMES) + 2
+    assert [info.name for info in Listing([tmp_path, tmp_path / "none"]).usable()] == ["builtin", "builtin-tokens"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -217,7 +217,7 @@ def test_one_model_in_every_layout_makes_the_same_picture(tmp_path: Path) -> Non
     engine = LocalEngine([tmp_path], device="cpu")
     try:
         before = {info.name: info for info in engine.models()}
-        assert before.keys() == {"single", "old", "folder", "half", "bins", "builtin"}
+        assert before.keys() == {"single", "old", "folder", "half", "bins", "builtin", "builtin-tokens"}
         assert (before["old"].layout, before["old"].kind, before["old"].problem) == ("pickle", "unknown", None)
         results = {
             name: engine.generate(batch_of(replace(SMALL, model=name, prompt="a (cat:1.2)"), 7), ignore)[0]
@@ -305,7 +305,8 @@ def test_a_pickle_that_is_no_checkpoint_is_one_sentence_and_the_model_before_sta
     try:
         picture = engine.generate(batch_of(SMALL, 7), ignore)[0].image
         loaded = engine.manager.current
-        assert [info.name for info in engine.models()] == ["builtin", "hostile", "words"]  # a guess is no default
+        names = [info.name for info in engine.models()]
+        assert names == ["builtin", "builtin-tokens", "hostile", "words"]  # a guess is no default
         for name, reason in (("words", "It is a textual inversion"), ("hostile", "It was refused")):
             for _ in range(2):
                 with pytest.raises(ModelError) as caught:
@@ -313,7 +314,7 @@ def test_a_pickle_that_is_no_checkpoint_is_one_sentence_and_the_model_before_sta
                 assert re.match(f"{name}.*: {reason}", line(caught.value))
                 assert "\n" not in line(caught.value)
             assert engine.manager.current is loaded
-        assert [info.name for info in engine.models()] == ["builtin"]
+        assert [info.name for info in engine.models()] == ["builtin", "builtin-tokens"]
         assert engine.generate(batch_of(SMALL, 7), ignore)[0].image.tobytes() == picture.tobytes()
     finally:
         engine.close()

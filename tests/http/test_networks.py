@@ -23,7 +23,7 @@ from webui.kept.settings import Settings
 from webui.networks.previews import SEED
 from webui.parts import Parts, build_parts
 
-NAMES = {"anime", "builtin", "builtin-outlines", "edges", "Hat", "sketch"}
+NAMES = {"anime", "builtin", "builtin-tokens", "builtin-outlines", "edges", "Hat", "sketch"}
 
 
 @pytest.fixture

@@ -62,7 +62,16 @@ def test_the_shelf_tells_of_everything_and_why_it_is_of_no_use(tmp_path: Path) -
     with build_parts(settings, FakeEngine(folders=settings.models_dirs), settings.data_dir) as parts:
         shelf = parts.service.shelf
         found = {info.name: info for info in shelf.everything()}
-        assert list(found) == ["deep", "empty", "good", "soft", "builtin-2x", "builtin-outlines", "builtin"]
+        assert list(found) == [
+            "deep",
+            "empty",
+            "good",
+            "soft",
+            "builtin-2x",
+            "builtin-outlines",
+            "builtin",
+            "builtin-tokens",
+        ]
         assert found["empty"].problem == Note("file_empty")
         assert found["good"].problem is None
         assert found["soft"].problem is None

@@ -95,8 +95,11 @@ def test_the_other_side_keeps_the_shape_by_the_familys_step(name: str) -> None:
 
 def test_each_family_that_runs_says_its_step() -> None:
     steps = {name: family.side_step for name, family in families.ALL.items() if family.runs}
-    assert {name for name, step in steps.items() if step == 16} == {"sd3", "sd3.5-medium", "sd3.5-large", "flux"}
-    assert set(steps.values()) == {8, 16}
+    assert {name for name, step in steps.items() if step == 16} == {
+        *("sd3", "sd3.5-medium", "sd3.5-large", "flux", "builtin-tokens")
+    }
+    assert {name for name, step in steps.items() if step not in (8, 16)} == {"amused"}
+    assert steps["amused"] == 32
 
 
 # -- what becomes of the picture

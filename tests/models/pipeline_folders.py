@@ -1,4 +1,4 @@
-"""Tiny SD 3 and Flux folders with random weights, written by diffusers' own pipelines."""
+"""Tiny SD 3, Flux and aMUSEd folders with random weights, written by diffusers' own pipelines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 
 import torch
 from diffusers import (
+    AmusedPipeline,
+    AmusedScheduler,
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
+    UVit2DModel,
+    VQModel,
 )
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
@@ -89,6 +93,51 @@ def write_flux(folder: Path, *, guided: bool = True) -> Path:
         tokenizer=clip_tokenizer(),
         text_encoder_2=_t5(WIDTH),
         tokenizer_2=_t5_tokenizer(),
+    ).save_pretrained(folder)
+    return folder
+
+
+def write_amused(folder: Path, *, larger: bool = False) -> Path:
+    """`larger`: its transformer takes tokens two by two, as that for 512 pixels does."""
+    torch.manual_seed(3)
+    transformer = UVit2DModel(
+        hidden_size=32,
+        cond_embed_dim=WIDTH,
+        micro_cond_encode_dim=8,
+        micro_cond_embed_dim=40,
+        encoder_hidden_size=WIDTH,
+        vocab_size=65,
+        codebook_size=64,
+        in_channels=32,
+        block_out_channels=32,
+        num_res_blocks=1,
+        downsample=larger,
+        upsample=larger,
+        block_num_heads=1,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        sample_size=8,
+    )
+    levels = 5
+    vqvae = VQModel(
+        down_block_types=["DownEncoderBlock2D"] * levels,
+        up_block_types=["UpDecoderBlock2D"] * levels,
+        block_out_channels=[8] * levels,
+        layers_per_block=1,
+        latent_channels=8,
+        num_vq_embeddings=64,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+        lookup_from_codebook=True,
+    )
+    torch.nn.init.normal_(vqvae.quantize.embedding.weight)
+    AmusedPipeline(
+        vqvae=vqvae,
+        tokenizer=clip_tokenizer(),
+        text_encoder=_clip(CLIPTextModelWithProjection),
+        transformer=transformer,
+        scheduler=AmusedScheduler(mask_token_id=64),
     ).save_pretrained(folder)
     return folder
 

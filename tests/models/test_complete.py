@@ -29,7 +29,7 @@ def test_each_is_known_and_can_be_chosen(tmp_path: Path, config: dict[str, Any],
     info = identify(write_pipeline_folder(tmp_path / "model", **config))
     assert (info.family, info.variant, info.guidance, info.steps) == expected
     assert (info.problem, info.sampler, info.native_size) == (None, "Euler", 1024)
-    assert [one.name for one in Listing([tmp_path]).usable()] == ["model", "builtin"]
+    assert [one.name for one in Listing([tmp_path]).usable()] == ["model", "builtin", "builtin-tokens"]
 
 
 def test_sd3_may_come_without_its_third_text_encoder(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_sd3_as_one_file_can_be_chosen_where_it_holds_everything(tmp_path: Path)
         7.0,
         1024,
     )
-    assert [one.name for one in Listing([tmp_path]).usable()] == ["whole", "builtin"]
+    assert [one.name for one in Listing([tmp_path]).usable()] == ["whole", "builtin", "builtin-tokens"]
     shapes = {name: shape for name, shape in SD3_FILE.items() if not name.startswith("first_stage_model")}
     assert identify(write_model(tmp_path / "torn.safetensors", shapes)).problem == Note(
         "parts_missing", parts=(Note("the_vae"),)

@@ -43,13 +43,14 @@ def test_it_is_no_model_and_nothing_that_a_prompt_names(tmp_path: Path) -> None:
     identified(tmp_path)
     engine = FakeEngine(folders=[tmp_path])
     assert [info.name for info in engine.image_encoders()] == ["image_encoder"]
-    assert [info.name for info in engine.models()] == ["builtin"]
+    assert [info.name for info in engine.models()] == ["builtin", "builtin-tokens"]
     assert engine.adapters() == ()
     assert [(info.name, info.problem) for info in engine.shelf()] == [
         ("image_encoder", None),
         ("builtin-2x", None),
         ("builtin-outlines", None),
         ("builtin", None),
+        ("builtin-tokens", None),
     ]
     with pytest.raises(ModelError, match=r"image_encoder_missing.*'other'"):
         engine.embed("other", [], lambda _: None)

@@ -236,7 +236,7 @@ def test_a_whole_checkpoint_of_a_family_that_does_not_run_says_so(tmp_path: Path
         "checkpoint",
         Note("not_run_yet", what=Note("noun_checkpoint"), family="Z-Image"),
     )
-    assert [one.name for one in FakeEngine(folders=[tmp_path]).models()] == ["builtin"]
+    assert [one.name for one in FakeEngine(folders=[tmp_path]).models()] == ["builtin", "builtin-tokens"]
 
 
 # Classes of diffusers, the configurations that were published where they are not the class's own, and what they are
@@ -259,6 +259,7 @@ DIFFUSERS: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("LTXVideoTransformer3DModel", {"num_layers": 1}, "ltx-video", ""),
     ("HunyuanVideoTransformer3DModel", {"num_layers": 1, "num_single_layers": 1}, "hunyuan-video", ""),
     ("PixArtTransformer2DModel", {"num_layers": 1}, "pixart", ""),
+    ("UVit2DModel", {"num_hidden_layers": 1}, "amused", ""),
     ("SD3Transformer2DModel", {"num_layers": 2}, "sd3", ""),
     ("SD3Transformer2DModel", {"num_layers": 2, "dual_attention_layers": (0,)}, "sd3.5-medium", ""),
     ("SD3Transformer2DModel", {"num_layers": 38}, "sd3.5-large", ""),

@@ -73,6 +73,7 @@ def test_what_has_a_card_and_where_it_lies(cards: Cards) -> None:
         "anime": ("checkpoint", ""),
         "bad (1)": ("embedding", "words"),
         "builtin": ("checkpoint", ""),
+        "builtin-tokens": ("checkpoint", ""),
         "builtin-outlines": ("controlnet", ""),
         "edges": ("controlnet", ""),
         "grand": ("checkpoint", "xl"),

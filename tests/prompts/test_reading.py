@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import ModelError
+from pipelines.errors import ModelError, Note
 from pipelines.families.builtin import FOLDER as BUILTIN
 from pipelines.models.listing import Listing
 from pipelines.models.reading import PromptReader
 from pipelines.models.vocabulary import Vocabulary, Words, clip_vocabulary, folder_vocabulary
 from pipelines.tokens import PromptReading
+from pipelines.types import BUILT_IN
 from tests.counting import at_most
 from tests.models.files import checkpoint, write_folder, write_model
 from tests.refusals import failing
@@ -151,6 +152,17 @@ def test_learned_words_have_names_among_others(clip: Vocabulary) -> None:
     words.learn({"Mine": range(len(clip), len(clip) + 2)})
     ids = words(["a mine cat"])["input_ids"][0]
     assert words.convert_ids_to_tokens(ids) == ["a</w>", "mine", "mine</w>", "cat</w>"]
+
+
+def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
+    write_folder(tmp_path / "bare")
+    with failing(ModelError, "of_model", name="bare", problem=Note("no_tokenizer")):
+        read(tmp_path, "bare", "a")
+
+
+def test_both_built_in_models_read_alike(tmp_path: Path) -> None:
+    one, other = (read(tmp_path, name, "a red star") for name in BUILT_IN)
+    assert one.encoders == other.encoders
 
 
 def test_an_unknown_model_is_told(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from pipelines.sampling.noise import generators, randn
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.sampling.schedulers import make_scheduler, step, timesteps_for
 from tests.sampling.reference import LEVELS, SD_CONFIG
 
 SHAPE = (4, 6, 6)
-PAIRS = [(name, schedule) for name, spec in SAMPLERS.items() for schedule in spec.schedules]
+PAIRS = [(name, schedule) for name, spec in DENOISERS.items() for schedule in spec.schedules]
 AUTOMATIC = {"DPM++ 3M SDE": "exponential"}  # what automatic stands for, where it is not the model's own levels
 VARIANCE_EXPLODING = {"Euler", "Euler a", "LMS", "Heun", "DPM2", "DPM2 a", "DPM++ SDE"}  # x = picture + sigma × noise
 # diffusers still uses NumPy 1's array protocol on tensors

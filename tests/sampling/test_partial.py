@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipelines.sampling.noise import generators, randn
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.sampling.schedulers import make_scheduler, step, timesteps_for
 from tests.sampling import reference
 from tests.sampling.common import OLD_NUMPY, PAIRS, SHAPE, VARIANCE_EXPLODING, meant
@@ -44,7 +44,7 @@ def first_level(name: str, schedule: str, steps_run: int, timesteps: torch.Tenso
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
 def test_a_part_begins_at_its_level_and_returns_to_the_picture(name: str, schedule: str, steps_run: int) -> None:
     """With a model that knows the picture, noise added for the first timestep must go again, whatever the solver."""
-    spec, seeds = SAMPLERS[name], [1, 2]
+    spec, seeds = DENOISERS[name], [1, 2]
     scheduler = make_scheduler(name, schedule, reference.SD_CONFIG, seeds)
     timesteps = timesteps_for(scheduler, STEPS, steps_run)
     assert len(timesteps) == max(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from tests.sampling.common import OLD_NUMPY, PAIRS, run
 from tests.sampling.reference import SD_CONFIG
 
@@ -14,7 +14,7 @@ NO_SIGNAL_LEFT = {**SD_CONFIG, "prediction_type": "v_prediction", "rescale_betas
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
 def test_calls_are_what_the_spec_says(name: str, schedule: str) -> None:
-    spec = SAMPLERS[name]
+    spec = DENOISERS[name]
     for steps in (2, 3, 9):
         assert run(name, schedule, steps=steps, seeds=[1])[1] == spec.calls * steps + spec.calls_offset
 
@@ -48,7 +48,7 @@ def test_an_image_alone_is_the_image_in_a_batch(name: str, schedule: str) -> Non
     assert torch.equal(batch[1], alone[0])
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", DENOISERS)
 def test_noise_is_drawn_where_the_spec_says(name: str) -> None:
     from pipelines.sampling.noise import generators
     from pipelines.sampling.schedulers import make_scheduler, step, timesteps_for
@@ -61,7 +61,7 @@ def test_noise_is_drawn_where_the_spec_says(name: str) -> None:
             prediction = 0.1 * scheduler.scale_model_input(latents, timestep)
             latents = step(scheduler, prediction, timestep, latents, own)
         results.append(latents)
-    assert torch.equal(*results) == (SAMPLERS[name].noise == "none")
+    assert torch.equal(*results) == (DENOISERS[name].noise == "none")
 
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
@@ -75,4 +75,4 @@ def test_models_that_end_without_signal_stay_finite(name: str, schedule: str) ->
 def test_the_most_steps_that_can_be_asked_for(name: str) -> None:
     latents, calls = run(name, "automatic", steps=150, seeds=[1])
     assert torch.isfinite(latents).all()
-    assert calls == 150 + SAMPLERS[name].calls_offset
+    assert calls == 150 + DENOISERS[name].calls_offset

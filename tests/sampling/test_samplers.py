@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
+from pipelines.sampling.samplers import DENOISERS, SCHEDULES
 
 NAMES = [
     "DDPM",
@@ -26,13 +26,13 @@ NAMES = [
 
 
 def test_every_name_is_there_and_the_default_first() -> None:
-    assert sorted(SAMPLERS) == sorted(NAMES)
-    assert next(iter(SAMPLERS)) == "DPM++ 2M"
+    assert sorted(DENOISERS) == sorted(NAMES)
+    assert next(iter(DENOISERS)) == "DPM++ 2M"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_spec_agrees_with_its_key_and_the_known_schedules(name: str) -> None:
-    spec = SAMPLERS[name]
+    spec = DENOISERS[name]
     assert spec.name == name
     assert spec.schedules[0] == "automatic"
     assert len(set(spec.schedules)) == len(spec.schedules)
@@ -42,4 +42,4 @@ def test_spec_agrees_with_its_key_and_the_known_schedules(name: str) -> None:
 
 def test_the_table_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        SAMPLERS["Euler"] = SAMPLERS["Heun"]  # type: ignore[index]
+        DENOISERS["Euler"] = DENOISERS["Heun"]  # type: ignore[index]

@@ -9,7 +9,7 @@ import torch
 
 from pipelines.errors import ModelError
 from pipelines.sampling.noise import generators, randn
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.sampling.schedulers import make_scheduler, resolved, step, timesteps_for
 from tests.refusals import failing
 from tests.sampling.common import OLD_NUMPY, PAIRS, meant, run
@@ -47,7 +47,7 @@ def test_a_network_takes_the_timesteps_and_the_result_is_finite(name: str, sched
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", DENOISERS)
 def test_half_precision_predictions_stay_finite(name: str, dtype: torch.dtype) -> None:
     def model(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         return (0.3 * torch.sin(latents)).to(dtype)
@@ -56,7 +56,7 @@ def test_half_precision_predictions_stay_finite(name: str, dtype: torch.dtype) -
     assert torch.isfinite(latents).all()
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", DENOISERS)
 def test_the_model_keeps_its_own_betas_and_prediction(name: str) -> None:
     config = {**SD_CONFIG, "beta_end": 0.02, "beta_schedule": "linear", "prediction_type": "v_prediction"}
     scheduler = make_scheduler(name, "automatic", config)
@@ -65,7 +65,7 @@ def test_the_model_keeps_its_own_betas_and_prediction(name: str) -> None:
     assert scheduler.config.prediction_type == "v_prediction"
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", DENOISERS)
 def test_zero_terminal_snr_is_kept_by_every_sampler(name: str) -> None:
     config = {**SD_CONFIG, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
     scheduler = make_scheduler(name, "automatic", config)
@@ -94,7 +94,7 @@ def test_a_schedule_the_sampler_lacks_is_refused() -> None:
         make_scheduler("DDIM", "karras", SD_CONFIG)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", DENOISERS)
 def test_two_runs_share_no_state(name: str) -> None:
     first, second = (make_scheduler(name, "automatic", SD_CONFIG) for _ in range(2))
     assert first is not second
@@ -122,7 +122,7 @@ def test_what_metadata_keeps_is_json_and_names_the_solver(name: str, schedule: s
     assert facts["schedule"] == meant(name, schedule)
     assert issubclass(getattr(diffusers, facts["base"]), diffusers.SchedulerMixin)
     assert facts["options"]["beta_end"] == 0.012
-    own = {key: value for key, value in SAMPLERS[name].options.items() if key in facts["options"]}
+    own = {key: value for key, value in DENOISERS[name].options.items() if key in facts["options"]}
     assert {key: facts["options"][key] for key in own} == own | (
         {"timestep_spacing": "trailing"} if _spaced(name, schedule) else {}
     )

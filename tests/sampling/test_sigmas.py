@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.sampling.schedulers import make_scheduler
 from tests.sampling import reference
 from tests.sampling.common import OLD_NUMPY, PAIRS, meant
@@ -28,7 +28,7 @@ def test_levels_agree_with_the_formulas(name: str, schedule: str, prediction: st
     for steps in (1, 2, 7, 20, 50):
         scheduler = make_scheduler(name, schedule, config)
         scheduler.set_timesteps(steps)
-        found = once_each(scheduler.sigmas.tolist(), steps, SAMPLERS[name].calls)
+        found = once_each(scheduler.sigmas.tolist(), steps, DENOISERS[name].calls)
         assert found == pytest.approx(reference.levels(meant(name, schedule), steps), abs=1e-4), steps
         assert scheduler.config.prediction_type == prediction
 
@@ -48,7 +48,7 @@ def test_known_ends_of_stable_diffusion() -> None:
     assert reference.LEVELS[-1] == pytest.approx(14.6146, abs=5e-5)
 
 
-@pytest.mark.parametrize("schedule", SAMPLERS["DEIS"].schedules)
+@pytest.mark.parametrize("schedule", DENOISERS["DEIS"].schedules)
 def test_deis_ends_at_the_smallest_trained_level(schedule: str) -> None:
     scheduler = make_scheduler("DEIS", schedule, reference.SD_CONFIG)
     scheduler.set_timesteps(9)
@@ -59,7 +59,7 @@ def test_deis_ends_at_the_smallest_trained_level(schedule: str) -> None:
 @pytest.mark.parametrize("name", ["DDIM", "DDPM"])
 def test_sgm_uniform_begins_at_the_last_timestep_where_automatic_does_not(name: str) -> None:
     first = {}
-    for schedule in SAMPLERS[name].schedules:
+    for schedule in DENOISERS[name].schedules:
         scheduler = make_scheduler(name, schedule, reference.SD_CONFIG)
         scheduler.set_timesteps(20)
         first[schedule] = int(scheduler.timesteps[0])

@@ -72,8 +72,8 @@ def shown(answer: dict[str, Any], prefix: str) -> dict[str, Any]:
 def test_everything_is_listed_the_usable_first_the_unreadable_last(ui: Page) -> None:
     found = items(ui)
     assert list(found) == [
-        "anime", "large <b>", "Built-in (simple scenes)", "image_encoder", "soft", "style", "builtin-2x",
-        "builtin-outlines", "depth", "empty",
+        "anime", "large <b>", "Built-in (simple scenes)", "Built-in, by masked tokens (simple scenes)", "image_encoder",
+        "soft", "style", "builtin-2x", "builtin-outlines", "depth", "empty",
     ]  # fmt: skip
     assert (found["anime"]["title"], found["anime"]["family"]) == ("Model", "SD 1.x")
     assert (found["style"]["title"], found["style"]["problem"]) == ("LoRA", "")

@@ -15,6 +15,7 @@ from pipelines.errors import Note, Unavailable
 from tests.ui.conftest import Page
 from webui.kept.forms import Forms
 from webui.ui.inputs import Picture, Slider
+from webui.ui.widgets.reading import Reader
 
 
 def config_of(page: Page, language: str = "en") -> dict[str, Any]:
@@ -76,6 +77,19 @@ def test_a_form_that_cannot_be_read_now_is_told_and_asked_for_again(ui: Page, mo
     assert not found["form_faults"].get("retry")
     ui.call("form_find_again", {"form_prompt": "typed meanwhile"})
     assert ui.call("form_find")["form_prompt"]["value"] == "typed meanwhile"
+
+
+def test_a_bug_in_what_is_told_at_once_costs_that_alone(
+    ui: Page, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Reader, "read", broken)
+    config = config_of(ui)
+    assert shown(config, "form_steps_run")
+    assert asked_at_once(ui, config) == {"form_reading"}  # the browser asks, as if nothing had been written
+    assert "ZeroDivisionError: a bug" in caplog.text
 
 
 def test_what_one_page_changes_stays_when_another_changes_something_else(ui: Page) -> None:

@@ -16,7 +16,7 @@ from webui.networks.cards import Card, fits
 from webui.networks.previews import key_of
 from webui.parts import Parts
 from webui.ui.models.view import family_title, size_text
-from webui.words import Language, language_of, line, say, translate
+from webui.words import Language, language_of, line, model_title, say
 
 PREFIX = "/networks"
 Identity = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$")]
@@ -97,7 +97,7 @@ def _told(card: Card, families: set[str], language: Language) -> dict[str, Any]:
     return {
         "id": card.id,
         "model": info.name,
-        "name": translate("model_builtin", language) if info.builtin else info.name,
+        "name": model_title(info.name, language),
         "kind": card.kind,
         "folder": card.folder,
         "family": info.family,

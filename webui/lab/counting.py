@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.types import BUILTIN, Facts
+from pipelines.types import BUILT_IN, Facts
 from webui.archive import metadata, pictures
 from webui.archive.grids import Tile
 from webui.archive.history import History
@@ -74,9 +74,9 @@ def _facts(path: Path) -> Facts:
 
 
 def _of_family(facts: Iterable[Facts]) -> Mapping[str, Distance]:
-    """The judge knows only what the built-in model draws."""
+    """The judge knows only what the built-in models draw."""
     families = {model.get("family") for one in facts if isinstance(model := one.get("model"), Mapping)}
-    return {"judge": judge_distance} if families == {BUILTIN} else {}
+    return {"judge": judge_distance} if families and families <= set(BUILT_IN) else {}
 
 
 def _setup(facts: Facts) -> str:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from pipelines.types import ModelInfo
+from pipelines.types import BUILT_IN, ModelInfo
 from webui.archive.files import storage_errors, write_new
 
 SEED = 42
 SIDE = 512  # pixels, at most, of what is kept
 KEPT = 4_000
-PROMPTS = {"builtin": "a red house in a green meadow", "": "portrait of a person in a garden, daylight"}
+PROMPTS = {**dict.fromkeys(BUILT_IN, "a red house in a green meadow"), "": "portrait of a person in a garden, daylight"}
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 

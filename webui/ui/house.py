@@ -16,7 +16,7 @@ from pipelines import images
 from pipelines.errors import InvalidRequest
 from pipelines.kinds import shown
 from pipelines.models.memory import GB
-from pipelines.types import BUILTIN, EngineState, ModelInfo
+from pipelines.types import EngineState, ModelInfo
 from webui.archive import pictures
 from webui.archive.entries import picture_at
 from webui.archive.inputs import InputStore
@@ -27,7 +27,7 @@ from webui.jobs.status import AtDevice
 from webui.kept.reading import ReadingSettings
 from webui.library.collection import Library
 from webui.library.presets import Preset
-from webui.words import Language, say, translate
+from webui.words import Language, model_title, say, translate
 
 RECENT = 24  # pictures in a strip
 
@@ -167,7 +167,7 @@ def device_line(one: AtDevice, language: Language) -> dict[str, str]:
     if state.memory_bytes and state.memory_free_bytes is not None:
         free, whole = (f"{size / GB:.1f}" for size in (state.memory_free_bytes, state.memory_bytes))
         memory = translate("device_memory", language, free=free, whole=whole)
-    model = translate("model_builtin", language) if state.model == BUILTIN else state.model
+    model = model_title(state.model, language)
     work = one.about or translate("device_works" if one.job or state.busy else "device_free", language)
     told = {"warming": translate("device_warming", language), "failed": engine_line(state, language)["text"]}
     facts = (told.get(state.state, ""), state.device.replace("none", ""), memory, model)

@@ -7,6 +7,7 @@ here instead, in the order they were wired, on the values the page has; the page
 
 from __future__ import annotations
 
+import logging
 from copy import copy
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.types import Scope
 from pipelines.errors import SeedprintError
 from webui.ui.generate.filling import FILLED, unfolded
 
+_LOG = logging.getLogger(__name__)
 _BEFORE, _AFTER = b"window.gradio_config = ", b";</script>"
 
 
@@ -71,6 +73,9 @@ class _Opening:
                 await self._answer(event, request)
             except SeedprintError:
                 continue  # the page asks, and is told what is wrong
+            except Exception:  # noqa: BLE001  a bug in one must not keep the page from opening; it goes to the log
+                _LOG.exception("the event %s of a page that opens", event.api_name)
+                continue
             self._events[event._id]["targets"] = others
 
     def _targets(self, event: Any) -> tuple[list[Any], list[Any]]:

@@ -16,7 +16,7 @@ from pipelines.details import BY_HAND
 from pipelines.errors import PLAIN, InvalidRequest, Note, SeedprintError
 from pipelines.groups import NO_REFINER
 from pipelines.leading import AUTOMATIC, OWN_CONTROL
-from pipelines.types import BUILTIN
+from pipelines.types import BUILT_IN
 from pipelines.upscaling.plain import OF_LATENTS, OWN
 from pipelines.upscaling.plain import PLAIN as PLAIN_UPSCALERS
 from webui.words.control import SLOTS
@@ -30,7 +30,7 @@ COOKIE = "seedprint-language"  # set by the page's head script, so that Python a
 Words = dict[str, tuple[str, str]]
 _BESIDE = ("info", "help")  # FIELD_info and FIELD_help are written beside a field
 _NO_FILES: Mapping[str, Sequence[str]] = {
-    "model": (BUILTIN,),
+    "model": BUILT_IN,
     "vae": (AUTOMATIC,),
     "detail_detector": (BY_HAND,),
     "hires_upscaler": (*OF_LATENTS, *PLAIN_UPSCALERS, OWN),
@@ -74,6 +74,12 @@ def translate(key: str, language: Language, **values: object) -> str:
 def label(field: str, language: Language) -> str:
     """What a field of a request is called."""
     return WORDS[field][language == "zh"] if field in WORDS else field
+
+
+def model_title(name: str, language: Language) -> str:
+    """What a model is called: a file by its name."""
+    key = choice_key("model", name)
+    return name if key is None else translate(key, language)
 
 
 def choice_key(field: str, choice: object) -> str | None:

@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "本项目自带的小模型，只画简单场景。真正的模型请放入 models 文件夹。",
     ),
     "model_builtin": ("Built-in (simple scenes)", "内置模型（简单场景）"),
+    "model_builtin-tokens": ("Built-in, by masked tokens (simple scenes)", "内置模型，掩码词元（简单场景）"),
     "sampler": ("Sampler", "采样器"),
     "schedule": ("Schedule", "噪声调度"),
     "steps": ("Steps", "步数"),

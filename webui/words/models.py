@@ -80,6 +80,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "kind_pickle": ("Old pickle", "旧式 pickle"),
     "kind_unknown": ("Unreadable", "无法读取"),
     "family_builtin": ("Built-in", "内置"),
+    "family_builtin-tokens": ("Built-in, by masked tokens", "内置，掩码词元"),
 }
 
 # The same in every language.
@@ -88,6 +89,7 @@ NAMES: dict[str, str] = {
     "part_unet": "UNet",
     "part_transformer": "Transformer",
     "part_vae": "VAE",
+    "part_vqvae": "VQ-VAE",
     "kind_lora": "LoRA",
     "kind_lycoris": "LyCORIS",
     "kind_vae": "VAE",
@@ -238,6 +240,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "only_with": (
         "{field} must be {wanted} with {model}, got {value}.",
         "使用 {model} 时{field}必须是 {wanted}，现为 {value}。",
+    ),
+    "sampler_of_tokens": (
+        "{field} {value} is for models that draw by masked tokens: choose another one with this model.",
+        "{field} {value} 只适用于以掩码词元作画的模型：请为此模型另选一种。",
     ),
     "classifier_builtin": (
         "{field} must be 0 with {model}, got {value}: only the built-in model has a classifier for noisy latents.",

@@ -98,6 +98,8 @@ PROCESS_WORDS: dict[str, tuple[str, str]] = {
     "noisy": ("What the network sees, x_t", "网络看到的 x_t"),
     "clean": ("The picture beneath, x̂_0", "推算出的画面 x̂_0"),
     "noise": ("The noise that it says, ε̂", "它认为的噪声 ε̂"),
+    "noisy_tokens": ("What the network sees: masked tokens are grey", "网络看到的画面：被掩码的词元为灰色"),
+    "clean_tokens": ("What it draws for them", "它为这些词元画出的内容"),
     "guidance": ("Guidance at this step", "这一步的引导"),
     "guidance_text": (
         "Asked twice, with the prompt and without (or with the negative prompt), the network says two pictures; the"
@@ -112,5 +114,9 @@ PROCESS_WORDS: dict[str, tuple[str, str]] = {
     "given": ("With the prompt", "有提示词"),
     "difference": ("Their difference", "两者之差"),
     "moment": ("Step {step} of {steps} · ᾱ = {bar}", "第 {step}/{steps} 步 · ᾱ = {bar}"),
+    "moment_tokens": (
+        "Step {step} of {steps} · {bar} of the tokens known",
+        "第 {step}/{steps} 步 · 已知词元的比例 {bar}",
+    ),
     "at": ("Step", "步骤"),
 }

@@ -80,6 +80,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "names_none_near": ("Nothing there has a name like it.", "也没有名称相近的文件。"),
     "second_download": ("{name} (a second download of {first})", "{name}（{first} 的重复下载）"),
     "family_builtin": ("the built-in model", "内置模型"),
+    "family_tokens": ("the built-in model of masked tokens", "内置的掩码词元模型"),
     "noun_checkpoint": ("a whole model", "完整模型"),
     "noun_lora": ("a LoRA", "LoRA"),
     "noun_lycoris": ("a LyCORIS adapter", "LyCORIS"),

@@ -15,6 +15,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # -- parts and tensors
     "model_gone": ("The model is gone from {path}.", "模型已不在 {path}。"),
     "no_text_encoder": ("The text encoder is missing.", "缺少文本编码器。"),
+    "no_tokenizer": ("The tokenizer is missing.", "缺少分词器。"),
     "words_differ": (
         "The tokenizer has {tokenizer:,} words, the text encoder {encoder:,}.",
         "分词器有 {tokenizer:,} 个词，文本编码器有 {encoder:,} 个。",

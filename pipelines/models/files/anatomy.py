@@ -24,7 +24,7 @@ _PARTS = (
     ("text_encoder", ("text_model.", "text_projection.")),
     ("text_encoder_3", ("text_encoders.t5xxl.", "text_encoder_3.")),
 )
-_ORDER = ("text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer", "vae")
+_ORDER = ("text_encoder", "text_encoder_2", "text_encoder_3", "unet", "transformer", "vqvae", "vae")
 _TRAINED = ("F", "BF")  # learned weights are fractions; whole numbers are marks and positions
 
 

@@ -21,7 +21,7 @@ INDEX = "model_index.json"
 CONFIG_LIMIT = 1024 * 1024  # bytes
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 # Parts that hold weights; schedulers, tokenizers and the safety checker do not count
-_PART_OF_FOLDER = {"unet": "unet", "transformer": "transformer", "vae": "vae", "text_encoder": "text_encoder"}
+_PART_OF_FOLDER = {name: name for name in ("unet", "transformer", "vae", "vqvae", "text_encoder")}
 
 
 def identify_folder(folder: Path) -> ModelInfo:
@@ -90,10 +90,10 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
     if not akin[0].runs:
         return {"kind": "checkpoint", "family": akin[0].name, "native_size": akin[0].native_size}
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
-    if akin[0].pipeline is not None:
+    if akin[0].folder is not None and akin[0].folder.weights:
         check_parts(folder, index, akin[0])
         check_scheduler(scheduler, akin[0])
-        return _pipeline_facts(akin, read_json(folder / "transformer" / "config.json"))
+        return _transformer_facts(akin, folder)
     unet = read_json(folder / "unet" / "config.json")
     width = unet.get("cross_attention_dim")
     family = families.BY_WIDTH.get(width, "custom") if isinstance(width, int) else "custom"
@@ -117,17 +117,20 @@ def _families_of(class_name: str) -> list[Family]:
     return [one for one in fitting if one.folder and len(one.folder.pipeline) == longest]
 
 
-def _pipeline_facts(akin: list[Family], transformer: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a model that diffusers' own pipeline runs: families that share it are told apart by their transformer."""
+def _transformer_facts(akin: list[Family], folder: Path) -> dict[str, Any]:
+    """Families that share a folder's class are told apart by their transformer."""
+    transformer = read_json(folder / "transformer" / "config.json")
     family = next(one for one in akin if one.of_config(transformer))
-    variant = family.variant_of_config(transformer)
+    variant, native = family.variant_of_config(transformer), family.native_size
+    if family.pipeline is None:
+        native = _native_size(transformer, read_json(folder / "vqvae" / "config.json"))
     facts = {"family": family.name, "variant": variant, "prediction_type": family.prediction}
-    return {"kind": "checkpoint", "native_size": family.native_size, **facts, **family.suits(variant)}
+    return {"kind": "checkpoint", "native_size": native, **facts, **family.suits(variant)}
 
 
-def _native_size(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> int:
-    """Pixels a side: the UNet's latents times what the VAE's levels double."""
-    sample, channels = unet.get("sample_size"), vae.get("block_out_channels")
+def _native_size(network: Mapping[str, Any], vae: Mapping[str, Any]) -> int:
+    """Pixels a side: the network's latents times what the VAE's levels double."""
+    sample, channels = network.get("sample_size"), vae.get("block_out_channels")
     if isinstance(sample, int) and isinstance(channels, list) and 0 < sample <= 1024 and 0 < len(channels) <= 8:
         return int(sample) << (len(channels) - 1)
     return 512

@@ -12,9 +12,9 @@ from typing import Any
 
 from pipelines.errors import Note
 from pipelines.models.files.finding import Found
-from pipelines.types import BUILTIN, ModelInfo
+from pipelines.types import BUILT_IN, ModelInfo
 
-RESERVED = (BUILTIN,)
+RESERVED = BUILT_IN
 # Files that hubs name all alike: the folder says what they are
 _PLAIN_STEMS = re.compile(r"^(?:diffusion_pytorch_model|pytorch_model|model|pytorch_lora_weights)(?:\.fp16|\.bf16)?$")
 

@@ -58,7 +58,7 @@ def told(
     free = state.memory_free_bytes
     if free is None or model is None:
         return ""
-    if model.sampler is not None:
+    if model.sampler is not None and not model.builtin:
         return say(Note("fit_unknown"), language)
     if model.family not in FAMILIES:
         return ""

@@ -9,12 +9,12 @@ from typing import Any
 from pipelines import families
 from pipelines.errors import Note
 from pipelines.models.memory import FAMILIES, GB, OVERHEAD, Size, Ways, peak, shape_of
-from pipelines.types import BUILTIN, EngineState, ModelInfo, ModelPart
+from pipelines.types import BUILT_IN, EngineState, ModelInfo, ModelPart
 from webui.networks.cards import identity
 from webui.proof.resources import altered
 from webui.ui.generate.handlers import escaped
 from webui.ui.generate.memory_line import told
-from webui.words import WORDS, Language, say, translate
+from webui.words import WORDS, Language, model_title, say, translate
 from webui.words.models import NAMES
 
 SHORT_HASH = 10  # digits: what other programs call AutoV2
@@ -47,11 +47,10 @@ def listed(models: Iterable[ModelInfo], uses: Mapping[str, float], language: Lan
 
 
 def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, Any]:
-    builtin = info.builtin
     hashing = info.sha256 is None and not unreadable(info)
     return {
         "id": identity(info),
-        "name": translate("model_builtin", language) if builtin else info.name,
+        "name": model_title(info.name, language),
         "kind": kind_of(info),
         "title": _known("kind", kind_of(info), language),
         "family": family_title(info, language),
@@ -66,7 +65,7 @@ def _item(info: ModelInfo, used: float | None, language: Language) -> dict[str, 
 def family_title(info: ModelInfo, language: Language) -> str:
     names = [name for name in info.fits or (info.family,) if name in families.ALL]  # a VAE may be for several
     title = " / ".join(
-        translate("family_builtin", language) if name == BUILTIN else families.of(name).title for name in names
+        translate(f"family_{name}", language) if name in BUILT_IN else families.of(name).title for name in names
     )
     return f"{title} · {info.variant}" if title and info.variant else title or info.variant
 
@@ -109,7 +108,7 @@ def anatomy(
         ("model_hash", info.sha256 or ("" if unreadable(info) else translate("model_hashing", language))),
         ("model_path", "" if info.builtin else info.path),
     ]
-    head = translate("model_builtin", language) if info.builtin else info.name
+    head = model_title(info.name, language)
     table = "".join(
         f"<tr><th>{escaped(translate(key, language))}</th><td>{escaped(text)}</td></tr>" for key, text in rows if text
     )

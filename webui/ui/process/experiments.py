@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipelines.errors import InvalidRequest, ModelError, Note, SeedprintError
 from pipelines.groups import SEED_END
-from pipelines.types import BUILTIN, Embedding, GenerationRequest
+from pipelines.types import Embedding, GenerationRequest
 from webui.archive import pictures
 from webui.archive.history import History
 from webui.archive.store import opaque_id
@@ -178,9 +178,9 @@ class Counted:
 
     @property
     def judged(self) -> bool:
-        """The judge knows only what the built-in model draws."""
+        """The judge knows only what the built-in models draw."""
         model = self.house.model(self.base.model)
-        return model is not None and model.family == BUILTIN
+        return model is not None and model.builtin
 
     def rows(self, which: str, cells: Cells) -> list[dict[str, Any]]:
         names = list(dict.fromkeys(_row(which, cell) for cell, _ in cells))

@@ -22,7 +22,7 @@ from webui.ui.house import device_line
 from webui.ui.labels import word
 from webui.ui.settings.saving import SavingForm
 from webui.ui.widgets.preferences import Preferences
-from webui.words import Language, fault, label, language_of, translate
+from webui.words import Language, fault, label, language_of, model_title, translate
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -104,7 +104,7 @@ class SettingsTab:
         """What it begins with, and whether that is to be forgotten."""
         if model is None:
             return {self.told: _line(translate("models_gone", language), "error-line")}
-        name = translate("model_builtin", language) if model.builtin else model.name
+        name = model_title(model.name, language)
         program, now = program_defaults(model), model_defaults(model, self.shelf.settings)
         apart = [f"{label(one, language)} {now[one]}" for one in FORM_FIELDS if now[one] != program[one]]
         key = "settings_begin_own" if apart else "settings_begin_plain"

@@ -32,10 +32,19 @@ class Film {
     this.moments = moments;
     this.find(".film").hidden = !moments.length;
     if (!moments.length) return;
-    this.find(".rows").replaceChildren(...ROWS.map((name) => this.#row(name)));
+    this.find(".rows").replaceChildren(...this.#seen(moments[0]).map((name) => this.#row(name)));
     this.find(".at").max = String(moments.length - 1);
     this.find(".at").value = String(moments.length >> 1);
     this.#show();
+  }
+
+  #seen({ views }) {
+    return ROWS.filter((name) => views[name]);
+  }
+
+  /** What a view is called; a model that draws by masked tokens knows no noise. */
+  #named(name, { views }) {
+    return this.say(views.noise || GUIDED.includes(name) ? name : `${name}_tokens`);
   }
 
   #row(name) {
@@ -44,14 +53,16 @@ class Film {
         this.find(".at").value = String(place);
         this.#show();
       };
-      const picture = make("img", { src: moment.views[name], alt: `${this.say(name)}, ${moment.step}` });
+      const picture = make("img", { src: moment.views[name], alt: `${this.#named(name, moment)}, ${moment.step}` });
       return make("button", { type: "button", onclick: look, title: this.#told(moment) }, picture);
     });
-    return make("div", { class: "strip" }, make("span", { text: this.say(name) }), ...cells);
+    const told = this.#named(name, this.moments[0]);
+    return make("div", { class: "strip" }, make("span", { text: told }), ...cells);
   }
 
-  #told({ step, steps, alpha }) {
-    return this.say("moment", { step, steps, bar: (alpha * alpha).toPrecision(3) });
+  #told({ step, steps, alpha, views }) {
+    const bar = (alpha * alpha).toPrecision(3);
+    return this.say(views.noise ? "moment" : "moment_tokens", { step, steps, bar });
   }
 
   #show() {
@@ -61,11 +72,11 @@ class Film {
       make(
         "figure",
         {},
-        make("img", { src: moment.views[name], alt: this.say(name) }),
-        make("figcaption", { text: this.say(name) }),
+        make("img", { src: moment.views[name], alt: this.#named(name, moment) }),
+        make("figcaption", { text: this.#named(name, moment) }),
       );
     this.find(".moment").textContent = this.#told(moment);
-    this.find(".views").replaceChildren(...ROWS.map(figure));
+    this.find(".views").replaceChildren(...this.#seen(moment).map(figure));
     const guided = GUIDED.filter((name) => moment.views[name]);
     this.find(".guidance").hidden = !guided.length;
     this.find(".guided").replaceChildren(...guided.map(figure));

@@ -12,7 +12,7 @@ from pipelines.errors import Note, SeedprintError
 from pipelines.kinds import Text
 from pipelines.prompts.grammar import tag_fault
 from pipelines.tokens import PromptReading, Token, TokenChunk
-from pipelines.types import BUILTIN
+from pipelines.types import BUILT_IN, BUILTIN
 from webui.jobs.choices import unbalanced
 from webui.jobs.service import GenerationService
 from webui.library.chinese import Dictionary
@@ -126,7 +126,7 @@ class Reader:
             answer[name]["warnings"] = [
                 [say(one, language, label(name, language)) for language in LANGUAGES] for one in notes
             ]
-            translation = self._dictionaries[answer[name]["family"] == BUILTIN].translate(text)
+            translation = self._dictionaries[answer[name]["family"] in BUILT_IN].translate(text)
             if translation is not None:
                 changed = translation.text if translation.text != text else ""
                 answer[name]["chinese"] = {"text": changed, "unknown": list(translation.unknown)}
