@@ -49,6 +49,20 @@ class InitImage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """The start picture is changed by words: what its own prompt does not explain of it is kept, step by step
+    (Inbar Huberman-Spiegelglas et al., arXiv:2304.06140). The strength says how many steps are made anew."""
+
+    # what the start picture shows, in words; the prompt says what it is to show
+    source: str = setting("", text(), name="edit_source", infotext="Edited from")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not self.source.strip():
+            raise InvalidRequest("edit_source", "edit_source_needed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Inpaint:
     """What to repaint: `mask` is "L" in the init image's own size, 255 = repaint."""
 

@@ -14,6 +14,7 @@ from pipelines.prompts.wish import Wish
 from pipelines.types import GenerationRequest
 
 NEGATIVE, POSITIVE = "negative", "positive"  # roles of rows; modifiers have their own
+SOURCE, SOURCE_NEGATIVE = "source", "source negative"  # of the picture that is changed by words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +48,18 @@ class Conditioning:
     negative: PromptConditioning | None
     guidance: float
     sizes: tuple[torch.Tensor, torch.Tensor] | None  # SDXL: of the negative prompt and of the prompt, (1, 6) or (1, 5)
+    source: PromptConditioning | None = None  # what the picture shows that is changed by words
 
     def at(self, step: int) -> tuple[Rows, ...]:
-        """For `step`, 1 … steps: the negative prompt's, then each positive part's."""
+        """For `step`, 1 … steps: the negative prompt's, then each positive part's, then those of the source."""
         negative, positive = self.sizes or (None, None)
         rows = () if self.negative is None else _rows(NEGATIVE, self.negative, step, negative)[:1]
-        return (*rows, *_rows(POSITIVE, self.positive, step, positive))
+        rows = (*rows, *_rows(POSITIVE, self.positive, step, positive))
+        if self.source is None:
+            return rows
+        if self.negative is not None:
+            rows = (*rows, *_rows(SOURCE_NEGATIVE, self.negative, step, negative)[:1])
+        return (*rows, *_rows(SOURCE, self.source, step, positive))
 
 
 def _rows(role: str, prompt: PromptConditioning, step: int, sizes: torch.Tensor | None) -> tuple[Rows, ...]:
@@ -115,11 +122,17 @@ def condition(
         positive, negative = encoder.encode_pair(wish.prompt, wish.negative_prompt, **options)
     else:
         positive = encoder.encode_spoken(wish.prompt, **options)
+    source = None if wish.source is None else encoder.encode_spoken(wish.source, **options)
+    if source is not None:
+        tokens = max(one.tokens for one in (positive, source))  # those of the negative prompt are the prompt's
+        positive, source = positive.padded(tokens), source.padded(tokens)
+        negative = None if negative is None else negative.padded(tokens)
     return Conditioning(
         positive=positive,
         negative=negative,
         guidance=request.guidance,
         sizes=_sizes(request, parts) if parts.is_sdxl else None,
+        source=source,
     )
 
 

@@ -119,10 +119,12 @@ def _predict(task: Task, latents: torch.Tensor, number: int) -> torch.Tensor:
     rows = task.conditioning.at(step)
     for modifier in task.modifiers:
         rows = modifier.rows(rows, step)
+    others = {role: other for modifier in task.modifiers for role, other in modifier.shown(number).items()}
+    seen = [others.get(one.role, latents) for one in rows]
     height, width = latents.shape[-2:]
     asked = [one.moves(rows, number / len(task.timesteps), (height, width)) for one in task.modifiers]
-    moves = next(filter(None, asked), ())
-    seen = [latents.roll(way, (-2, -1)) for way in moves] or [latents] * len(rows)
+    if moves := next(filter(None, asked), ()):
+        seen = [one.roll(way, (-2, -1)) for one, way in zip(seen, moves, strict=True)]
     words, conditions = told(rows, len(latents))
     call = Call(
         number=number,

@@ -141,7 +141,18 @@ def of_one_box(request: GenerationRequest, side: int) -> GenerationRequest | Non
         return None
     side = detail.side or detail.size or side
     own: dict[str, Any] = dict.fromkeys(
-        ("init", "inpaint", "hires", "refiner", "tiles", "detail", "regions", "variation", *there(request, Control))
+        (
+            "init",
+            "inpaint",
+            "edit",
+            "hires",
+            "refiner",
+            "tiles",
+            "detail",
+            "regions",
+            "variation",
+            *there(request, Control),
+        )
     )
     return replace(
         request,

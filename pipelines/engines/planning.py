@@ -98,6 +98,8 @@ class Planner:
 def size_of(parts: Components, request: GenerationRequest, images: int) -> Size:
     prompts = prompts_in(request.prompt, request.dialect)
     rows = memory.rows_of(request.guidance, editing=parts.editing, prompts=prompts)
+    if request.edit is not None:
+        rows += memory.rows_of(request.guidance)  # its source, asked in the same calls
     shares = request.reuse is not None
     sees = 0 if request.tiles is None else request.tiles.pixels_of(request.width, request.height)
     return Size(width=request.width, height=request.height, batch=images, rows=rows, shares=shares, sees=sees)

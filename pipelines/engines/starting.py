@@ -15,6 +15,7 @@ from pipelines.engines import decoding
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.editing import PictureGuidance
 from pipelines.engines.modifiers.inpainting import Blending, Differential, MaskedPicture
+from pipelines.engines.modifiers.rewriting import Rewriting
 from pipelines.groups import IMAGE_GUIDANCE, Inpaint
 from pipelines.models.memory import Ways
 from pipelines.models.weights.components import Components
@@ -55,6 +56,8 @@ class Maker:
             size = (self.request.width, self.request.height)
             picture = images.fit(self.request.init.image, size, self.request.init.resize_mode)
             encoded = decoding.encode(self.parts, picture, self.generators, self.ways, self.rungs)
+            if self.request.edit is not None:
+                return self._rewrite(encoded)
             if self.parts.editing:
                 return self._edit(picture, encoded)
             latents = self.noised(encoded)
@@ -71,6 +74,16 @@ class Maker:
         """Clean latents of the request's size -> with the noise that the denoising begins with."""
         noised: torch.Tensor = self.scheduler.add_noise(latents, self._noise(), self.timesteps[:1])
         return noised
+
+    def _rewrite(self, encoded: torch.Tensor) -> Start:
+        """The picture noised for every step, each time anew, as it is changed by words."""
+        drawn = [self._noise(), *(self._plain_noise() for _ in self.timesteps[1:])]
+        noised = [
+            self.scheduler.add_noise(encoded, one, timestep[None])
+            for one, timestep in zip(drawn, self.timesteps, strict=True)
+        ]
+        rewriting = Rewriting((*noised, encoded))
+        return Start(latents=noised[0], modifiers=(*self._of_whole_pictures(), rewriting))
 
     def _edit(self, picture: Image.Image, encoded: torch.Tensor) -> Start:
         """The picture at hand all the time; at full strength it begins with nothing but noise, as published."""

@@ -46,7 +46,7 @@ def check(info: ModelInfo, request: GenerationRequest, nature: Nature, name: str
     ):
         if (value := getattr(request, field)) != wanted:
             raise InvalidRequest(field, "only_with", wanted=wanted, model=name, value=value)
-    for group in ("hires", "refiner", "tiles", "detail", "guiding", "regions", "variation", "reuse"):
+    for group in ("hires", "refiner", "tiles", "detail", "guiding", "regions", "variation", "reuse", "edit"):
         if getattr(request, group) is not None:
             raise InvalidRequest(group, "not_with", model=name, value=True)
     for field in ("prediction_type", "zero_terminal_snr"):

@@ -109,6 +109,8 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     family.check(model, request)
     check_classifier(request, model)
     _check_sampler(request, family)
+    if request.edit is not None and model.variant == "pix2pix":
+        raise InvalidRequest("edit", "not_with", model=families.title_of(model), value=True)
     for one in (controlled, referred, refiners):
         one.check(listing, request, None if model.family == "unknown" else model.family)
     if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):

@@ -56,10 +56,12 @@ class Wish:
     dialect: str
     second: Wish | None = None  # of a second pass
     details: Wish | None = None  # of the pass over details
+    source: Spoken | None = None  # what the picture shows that is changed by words
 
     def spoken(self) -> tuple[tuple[str, Spoken], ...]:
         """Each with its field."""
         found = [("prompt", self.prompt), ("negative_prompt", self.negative_prompt)]
+        found += [] if self.source is None else [("edit_source", self.source)]
         for prefix, later in (("hires", self.second), ("detail", self.details)):
             if later is not None:
                 found += ((f"{prefix}_{field}", one) for field, one in later.spoken())
@@ -99,6 +101,9 @@ def _read_both(request: GenerationRequest, steps: int, names: Sequence[str], rul
         prompt=read(request.prompt, request.dialect, "prompt", names, rules),
         negative_prompt=read(request.negative_prompt, request.dialect, "negative_prompt", names, rules),
         dialect=request.dialect,
+        source=None
+        if request.edit is None
+        else read(request.edit.source, request.dialect, "negative_prompt", names, rules),
     )
     if request.regions is not None:
         request.regions.check_prompts(prompts_in(request.prompt, request.dialect))

@@ -124,6 +124,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "schedule_exponential": ("Exponential", "指数"),
     "schedule_beta": ("Beta", "Beta"),
     "schedule_sgm uniform": ("SGM uniform", "SGM 均匀"),
+    # -- a picture changed by words
+    "edit": ("Edit by words", "以文字编辑"),
+    "edit_on": ("Keep what the prompt does not change", "保留提示词未改变的部分"),
+    "edit_info": ("Sampler: DDPM; strength: how many steps are made anew", "采样器：DDPM；重绘强度：重做多少步"),
+    "edit_source": ("What the picture shows now", "图片现在的内容"),
+    "edit_source_info": ("The prompt says what it is to show", "提示词写出它应有的内容"),
     # -- variations of a seed
     "variation": ("Variations of the seed", "种子变体"),
     "variation_on": ("Keep the seed, vary it a little", "保持种子，略加变化"),

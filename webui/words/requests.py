@@ -114,6 +114,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose a picture on this page: {value} was not uploaded here and is no picture of the outputs folder.",
         "请在本页选择图片：{value} 既不是在此上传的，也不是输出文件夹中的图片。",
     ),
+    "edit_source_needed": (
+        "{field}: say in words what the start picture shows.",
+        "{field}：请用文字写出起始图片的内容。",
+    ),
+    "edit_whole_picture": (
+        "{field} works on a whole picture to start from, in img2img.",
+        "{field}只用于图生图中的整张起始图片。",
+    ),
+    "edit_sampler": (
+        "{field} must be {wanted} for editing by words, got {value}.",
+        "以文字编辑时{field}必须是 {wanted}，现为 {value}。",
+    ),
+    "refiner_beside_edit": ("{field} does not go with editing by words.", "{field}不能与以文字编辑同时使用。"),
     "picture_needed": ("Choose a picture to start from.", "请先选择图片。"),
     # -- JSON of ours (`webui.archive.record`)
     "missing": ("{field} must be given, got nothing.", "缺少{field}。"),

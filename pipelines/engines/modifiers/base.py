@@ -2,7 +2,7 @@
 
 At one call of the network, in this order, each step by all modifiers one after the other:
 
-    rows              which rows the network is given, and what each is told
+    rows, shown       which rows the network is given, what each is told, and which latents it is shown
     moves             how far the latents are moved for each of them; what is said of them is moved back
     call              what else it is given: channels, residuals, arguments
     before_guidance   what it said of each rows, before they become one prediction
@@ -105,6 +105,10 @@ class Modifier:
         """Down and to the right, of each of the rows, around the edges; (): none is moved. One modifier alone may.
         `done`: the share of the calls before this one; `size`: height and width of the latents."""
         return ()
+
+    def shown(self, call: int) -> Mapping[str, torch.Tensor]:
+        """Of rows of a role, other latents than the run's own that the network is shown, of their shape."""
+        return {}
 
     def call(self, call: Call) -> Added:
         return NOTHING

@@ -86,7 +86,7 @@ GUIDING_ROWS = (
     ("freeu", "guiding_skip_1", "guiding_skip_2"),
 )
 # folded by themselves, each built below
-FOLDS = ("variation", "hires", "refiner", "detail", "guiding", "regions", *PICTURES)
+FOLDS = ("edit", "variation", "hires", "refiner", "detail", "guiding", "regions", *PICTURES)
 
 
 def rest_of(place: str, group: str, made: Mapping[str, Component]) -> dict[str, Component]:
@@ -177,6 +177,8 @@ def build_settings(
     with gr.Accordion(word("more"), open=False, elem_id=f"{PLACE}_more"):
         settings |= _build_sampling(start)
         settings |= _build_folded({**made, **settings}, start, vae_choices(files.adapters))
+    with gr.Accordion(word("edit"), open=False, elem_id=f"{PLACE}_edit_fold", elem_classes=tasks_class("edit")):
+        settings |= _build_edit(start)
     with gr.Accordion(word("variation"), open=False, elem_id=f"{PLACE}_variation_fold"):
         settings |= _build_variation(start)
     with gr.Accordion(word("hires"), open=False, elem_id=f"{PLACE}_hires_fold", elem_classes=tasks_class("hires")):
@@ -230,6 +232,11 @@ def _build_folded(
         for one in rest
         if one.group not in (*BESIDE_PICTURES, *FOLDS)
     }
+
+
+def _build_edit(start: Mapping[str, Any]) -> dict[str, Component]:
+    made = {"edit": control("edit", PLACE, start.get("edit"), label=word("edit_on"))}
+    return made | rest_of(PLACE, "edit", made)
 
 
 def _build_variation(start: Mapping[str, Any]) -> dict[str, Component]:
