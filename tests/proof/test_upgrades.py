@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.engines.fake import FakeEngine
 from pipelines.errors import Note
-from pipelines.types import Batch, GenerationResult, OnProgress
+from pipelines.types import BUILTIN, Batch, GenerationResult, OnProgress
 from webui.archive import marks
 from webui.archive.inputs import InputStore
 from webui.notices import Notices
@@ -87,7 +87,7 @@ def test_it_is_one_of_the_notices_of_a_start(tmp_path: Path) -> None:
 
 def test_a_golden_set_outlives_a_kill_between_its_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "golden"
-    list(golden.make(Versioned("2.12.0"), root, ()))
+    list(golden.make(Versioned("2.12.0"), root, (BUILTIN,)))
     (whole,) = golden.folders(root)
     before = sorted(path.name for path in whole.rglob("*.png"))
     rename = Path.rename
@@ -99,10 +99,10 @@ def test_a_golden_set_outlives_a_kill_between_its_two_names(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "rename", killed)
     with pytest.raises(SystemExit):
-        list(golden.make(Versioned("2.13.0"), root, ()))
+        list(golden.make(Versioned("2.13.0"), root, (BUILTIN,)))
     monkeypatch.undo()
     (left,) = golden.folders(root)
     assert sorted(path.name for path in left.rglob("*.png")) == before
     assert [place for place in root.iterdir() if place == whole] == []  # looking moves nothing
-    list(golden.make(Versioned("2.13.0"), root, ()))
+    list(golden.make(Versioned("2.13.0"), root, (BUILTIN,)))
     assert [place.name for place in root.iterdir()] == [whole.name]

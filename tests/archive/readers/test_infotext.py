@@ -200,6 +200,7 @@ def test_a_text_of_the_reference_program() -> None:
         "variation": False,
         "regions": False,
         "reuse": False,
+        "edit": False,
         "detail": False,
     }
     assert unknown == ["Lora hashes: fluffy: 1f2e3d4c5b6a, b: 0a1b"]
@@ -275,7 +276,7 @@ def test_text_is_data_not_code() -> None:
     fields, unknown = from_infotext("x\nSteps: __import__('os').getcwd(), Seed: 1+1, Size: 2**9x512, Clip skip: 1")
     assert set(fields) == {
         *("prompt", "negative_prompt", "clip_skip", "tiling"),
-        *("schedule", "hires", "refiner", "detail", "guiding", "regions", "variation", "reuse"),
+        *("schedule", "hires", "refiner", "detail", "guiding", "regions", "variation", "reuse", "edit"),
     }
     assert len(unknown) == 3
 
