@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import EngineAway, EngineLost, SeedprintError
-from pipelines.types import BUILT_IN, Batch, GenerationResult, OnProgress
+from pipelines.types import Batch, GenerationResult, OnProgress
 from tests.proof.test_upgrades import Versioned, proofs, told
 from webui.proof import golden
 from webui.proof.badges import Proofs
@@ -16,7 +16,7 @@ from webui.proof.rechecking import Rechecking
 
 __all__ = ["proofs"]  # a fixture
 NEVER = 10_000.0  # seconds: a period that no test waits for
-SET = 5 * len(BUILT_IN)  # pictures
+SET = 5  # pictures
 
 
 class Counting(Versioned):

@@ -35,7 +35,7 @@ class Versioned(FakeEngine):
 
 @pytest.fixture
 def proofs(tmp_path: Path) -> Proofs:
-    list(golden.make(Versioned("2.12.0"), tmp_path / "golden", ()))
+    list(golden.make(Versioned("2.12.0"), tmp_path / "golden", (BUILTIN,)))
     return Proofs(tmp_path / marks.FILE)
 
 
@@ -74,7 +74,7 @@ def test_after_an_update_first_that_it_is_due_then_what_it_found(
     assert found is not None
     assert (found.code, found.values["count"], found.values["differ"]) == (code, count, count if odd else 0)
     assert "torch 2.12.0 → 2.13.0" in say(found, "en")
-    list(golden.make(Versioned("2.13.0"), tmp_path / "golden", ()))  # accepted
+    list(golden.make(Versioned("2.13.0"), tmp_path / "golden", (BUILTIN,)))  # accepted
     assert told(tmp_path, proofs, "2.13.0") is None
     proofs.close()
 
