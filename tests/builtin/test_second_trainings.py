@@ -1,4 +1,4 @@
-"""The trainers of the built-in model's upscaler and ControlNet: they stop and go on, and others read their files."""
+"""The trainers of the built-in models' other parts: they stop and go on, and others read their files."""
 
 import itertools
 import random
@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, ControlNetModel  # noqa: E402
 
 from pipelines.models.listing import OWN_UPSCALER  # noqa: E402
 from pipelines.upscaling.spandrel_import import spandrel  # noqa: E402
-from tools import train_controlnet, train_upscaler  # noqa: E402
+from tools import train_controlnet, train_tokens, train_upscaler  # noqa: E402
 from tools.train_builtin.judge import MODEL_PATH  # noqa: E402
 from tools.train_builtin.render import render  # noqa: E402
 from tools.train_builtin.world import STYLES, Picture  # noqa: E402
@@ -108,3 +108,26 @@ def test_the_upscaler_that_ships_is_nearer_to_the_larger_picture_than_lanczos(va
     assert told["network"]["psnr"] > told["Lanczos"]["psnr"] + 0.5
     assert told["network"]["edge error"] < 0.9 * told["Lanczos"]["edge error"]
     assert OWN_UPSCALER.stat().st_size < 2**20
+
+
+def test_the_transformer_of_tokens_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    count = train_tokens.CHECKED + 20
+    lesson = train_tokens.Lesson(
+        latents=torch.randn(count, 4, 32, 32),
+        boxes=torch.zeros(count, 2, 4, dtype=torch.long),
+        ids=torch.randint(0, 1000, (count, train_tokens.CAPTIONS, 77)),
+    )
+    tokens = train_tokens.build_tokenizer()
+    whole = train_tokens.train_transformer(tokens, lesson, tmp_path / "whole", 2, None).state_dict()
+    first = train_tokens.train_transformer(tokens, lesson, tmp_path / "parts", 2, 1).state_dict()
+    parts = train_tokens.train_transformer(tokens, lesson, tmp_path / "parts", 2, None).state_dict()
+    assert all(torch.equal(parts[name], value) for name, value in whole.items())
+    assert any(not torch.equal(first[name], value) for name, value in whole.items())
+
+
+def test_the_nearest_code_is_the_sign_of_each_bit() -> None:
+    net = train_tokens.build_tokenizer()
+    latents = torch.randn(2, 4, 8, 8)
+    with torch.no_grad():
+        nearest = net.quantize(net.encode(latents).latents)[2][2]  # diffusers' own
+        assert torch.equal(nearest.view(2, 4, 4), train_tokens.tokens_of(net, latents))
