@@ -159,6 +159,18 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unclip:
+    """The picture that an unCLIP model makes variations of: it is told what CLIP sees in it, beside the words."""
+
+    picture: Image = setting(REQUIRED, picture("RGB"), name="unclip_picture", needed=Note("unclip_needed"))  # any size
+    # of what is seen, as the steps of the model's own noising count it; the more, the freer
+    noise_level: int = setting(0, whole(0, 999), name="unclip_noise_level", infotext="unCLIP noise level")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Regions:
     """A region of the picture for each of the prompts that AND joins. One prompt more: the first is for everywhere
     (`pipelines.engines.modifiers.regions`)."""

@@ -28,7 +28,7 @@ from pipelines.groups import (
     no_step_runs,
 )
 from pipelines.kinds import choice, flag, name, number, text, whole
-from pipelines.leading import Control, Guiding, Reference, Regions, Reuse
+from pipelines.leading import Control, Guiding, Reference, Regions, Reuse, Unclip
 from pipelines.sampling.samplers import SAMPLERS, SCHEDULES
 from pipelines.steps import LONGEST, PassSize, steps_at, until
 from pipelines.watching import Attention, Block, Dissolving, Filming, Moment
@@ -71,8 +71,7 @@ class GenerationRequest:
         "automatic", choice(*SCHEDULES), infotext="Schedule type", words=SCHEDULE_WORDS, per_model="form"
     )
     guidance: float = setting(7.0, number(0, 30), infotext="CFG scale", per_model="form")
-    # None: drawn when the job is made
-    seed: int | None = setting(None, whole(0, SEED_END - 1), infotext="Seed")
+    seed: int | None = setting(None, whole(0, SEED_END - 1), infotext="Seed")  # None: drawn when the job is made
     width: int = setting(512, whole(SMALLEST_SIDE, LARGEST_SIDE, step=SIDE_STEP), per_model="form")  # pixels
     height: int = setting(512, whole(SMALLEST_SIDE, LARGEST_SIDE, step=SIDE_STEP), per_model="form")  # pixels
     model: str = setting(BUILTIN, name(), infotext="Model")
@@ -96,6 +95,7 @@ class GenerationRequest:
     reference_1: Reference | None = group(Reference, numbered=True)
     reference_2: Reference | None = group(Reference, numbered=True)
     reference_3: Reference | None = group(Reference, numbered=True)
+    unclip: Unclip | None = group(Unclip)
     regions: Regions | None = group(Regions)
     reuse: Reuse | None = group(Reuse)
     upscale: Upscale | None = group(Upscale, tasks=("upscale",))
@@ -366,7 +366,7 @@ class ModelInfo:
     inpainting: bool = False  # nine input channels
     problem: Note | None = None  # why it cannot be loaded
     kind: str = "checkpoint"  # or "lora", "lycoris", "vae", "embedding", "controlnet", …; "unknown" for broken files
-    variant: str = ""  # "", "inpaint", "pix2pix", "depth", "upscale", "distilled"; "dev" or "schnell" for Flux
+    variant: str = ""  # "", "inpaint", "pix2pix", "unCLIP", "depth", "upscale", "distilled"; "dev" … for Flux
     layout: str = "single"  # "single" (safetensors), "pickle" (converted at first use), "folder" (diffusers)
     prediction_type: str | None = None  # "epsilon", "v_prediction", "edm", "flow"; None: the file does not say
     zero_terminal_snr: bool = False

@@ -117,6 +117,7 @@ def pictures_of(request: GenerationRequest) -> dict[str, Image.Image]:
     """Those that the page has beside the form."""
     own = {"init_image": PICTURE, "mask": MASK} if request.init is not None else {}
     own |= {f"{slot}_map": control.map for slot, control in there(request, Control).items()}
+    own |= {} if request.unclip is None else {"unclip_picture": request.unclip.picture}
     return own | {f"{slot}_picture": one.picture for slot, one in there(request, Reference).items()}
 
 

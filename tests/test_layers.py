@@ -31,6 +31,7 @@ TORCH_FREE_PIPELINES = (
     "pipelines/control/maps.py",
     "pipelines/models/controlled.py",
     "pipelines/models/referred.py",
+    "pipelines/models/unclip.py",
     "pipelines/prompts/grammar.py",
     "pipelines/prompts/things.py",
     "pipelines/prompts/schedule.py",

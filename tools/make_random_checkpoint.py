@@ -29,7 +29,7 @@ from tools import random_controlnets
 from tools.original_layout import Planned, Shape, plan
 from tools.random_controlnets import CONTROLNETS
 from tools.random_kinds import KINDS, METADATA
-from tools.random_specs import SPECS, index_of, parts_of, scheduler_of
+from tools.random_specs import NOISING, SPECS, extractor_of, index_of, parts_of, scheduler_of
 
 DTYPES = {"fp16": (torch.float16, "F16"), "bf16": (torch.bfloat16, "BF16"), "fp32": (torch.float32, "F32")}
 
@@ -51,7 +51,7 @@ class RandomModel:
         shape = self.shapes[part][key]
         if key.endswith("bias"):
             return torch.zeros(shape, dtype=self.dtype)
-        if "norm" in key:
+        if "norm" in key or key == "std":
             return torch.ones(shape, dtype=self.dtype)
         generator = torch.Generator().manual_seed(zlib.crc32(f"{self.name}/{self.seed}/{part}/{key}".encode()))
         scale = 0.02 if "embedding" in key and part.startswith("text") else 1 / math.sqrt(math.prod(shape[1:]))
@@ -80,7 +80,7 @@ class RandomModel:
         """A diffusers folder with tokenizers: everything `from_pretrained` needs."""
         write_configs(self, folder)
         for part, shapes in self.shapes.items():
-            stem = "model" if part.startswith("text") else "diffusion_pytorch_model"
+            stem = "model" if part.startswith("text") or part == "image_encoder" else "diffusion_pytorch_model"
             weights = folder / part / f"{stem}.safetensors"
             write_safetensors(
                 weights, shapes, self.format, lambda key, part=part: self.tensor(part, key), {"format": "pt"}
@@ -90,7 +90,14 @@ class RandomModel:
 def part_shapes(part: str, config: Mapping[str, Any]) -> dict[str, Shape]:
     """The tensors of one part, without making any."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
+    from transformers import (
+        CLIPTextConfig,
+        CLIPTextModel,
+        CLIPTextModelWithProjection,
+        CLIPVisionConfig,
+        CLIPVisionModelWithProjection,
+    )
 
     values = {key: value for key, value in config.items() if key not in ("_class_name", "model_type", "architectures")}
     with torch.device("meta"):
@@ -98,6 +105,10 @@ def part_shapes(part: str, config: Mapping[str, Any]) -> dict[str, Shape]:
             model = UNet2DConditionModel(**values)
         elif part == "vae":
             model = AutoencoderKL(**values)
+        elif part == "image_encoder":
+            model = CLIPVisionModelWithProjection(CLIPVisionConfig(**values))
+        elif part == "image_normalizer":
+            model = StableUnCLIPImageNormalizer(**values)
         else:
             kind = CLIPTextModelWithProjection if part.endswith("_2") else CLIPTextModel
             model = kind(CLIPTextConfig(**values))
@@ -109,6 +120,11 @@ def write_configs(model: RandomModel, folder: Path) -> None:
     """The small files of a diffusers folder; also what `from_single_file(config=…)` wants for a tiny single file."""
     _write_json(folder / "model_index.json", index_of(model.name))
     _write_json(folder / "scheduler" / "scheduler_config.json", scheduler_of(model.name))
+    if "image_encoder" in model.parts:
+        _write_json(folder / "image_noising_scheduler" / "scheduler_config.json", NOISING)
+        _write_json(
+            folder / "feature_extractor" / "preprocessor_config.json", extractor_of(model.parts["image_encoder"])
+        )
     for part, config in model.parts.items():
         _write_json(folder / part / "config.json", config)
         if part.startswith("text"):

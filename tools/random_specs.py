@@ -96,6 +96,18 @@ _CLIP_G: Config = {
     "num_attention_heads": 20,
     "projection_dim": 1280,
 }
+_VISION_H: Config = {
+    "model_type": "clip_vision_model",
+    "architectures": ["CLIPVisionModelWithProjection"],
+    "hidden_size": 1280,
+    "intermediate_size": 5120,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 16,
+    "image_size": 224,
+    "patch_size": 14,
+    "hidden_act": "gelu",
+    "projection_dim": 1024,
+}
 _SCHEDULER: Config = {
     "_class_name": "DDIMScheduler",
     "beta_start": 0.00085,
@@ -111,6 +123,13 @@ _SCHEDULER: Config = {
 
 _SD1 = {"unet": _UNET_SD1, "vae": _VAE, "text_encoder": _CLIP_L}
 _SD2 = {"unet": _UNET_SD2, "vae": {**_VAE, "sample_size": 768}, "text_encoder": _CLIP_H}
+_UNCLIP = {
+    **_SD2,
+    # told of a picture where others are told a class: 1024 of what CLIP sees, and as many of how noisy that is
+    "unet": {**_UNET_SD2, "class_embed_type": "projection", "projection_class_embeddings_input_dim": 2048},
+    "image_encoder": _VISION_H,
+    "image_normalizer": {"_class_name": "StableUnCLIPImageNormalizer", "embedding_dim": 1024},
+}
 _SDXL = {"unet": _UNET_SDXL, "vae": _VAE_SDXL, "text_encoder": _CLIP_L, "text_encoder_2": _CLIP_G}
 _REFINER = {"unet": _UNET_REFINER, "vae": _VAE_SDXL, "text_encoder_2": _CLIP_G}
 
@@ -128,6 +147,7 @@ SPECS: dict[str, tuple[str, str, dict[str, Config]]] = {
     "sd21": ("StableDiffusionPipeline", "v_prediction", _SD2),
     "sd21-base": ("StableDiffusionPipeline", "epsilon", _channels(_SD2, 4, 64)),
     "sd21-inpaint": ("StableDiffusionInpaintPipeline", "epsilon", _channels(_SD2, 9, 64)),
+    "sd21-unclip": ("StableUnCLIPImg2ImgPipeline", "v_prediction", _UNCLIP),
     "sdxl": ("StableDiffusionXLPipeline", "epsilon", _SDXL),
     "sdxl-inpaint": ("StableDiffusionXLInpaintPipeline", "epsilon", _channels(_SDXL, 9)),
     "sdxl-refiner": ("StableDiffusionXLImg2ImgPipeline", "epsilon", _REFINER),
@@ -152,11 +172,30 @@ def parts_of(name: str, *, tiny: bool, vocabulary: int = 49_408) -> dict[str, Co
         if part in parts:
             parts[part].update(num_hidden_layers=2, intermediate_size=32, vocab_size=vocabulary)
             parts[part].update(bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1)
+    if "image_encoder" in parts:
+        small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+        parts["image_encoder"].update(small, image_size=30, patch_size=6, projection_dim=16)
+        parts["image_normalizer"].update(embedding_dim=16)
+        # groups of one channel alone would take away all that is told beside the words
+        parts["unet"].update(projection_class_embeddings_input_dim=32, norm_num_groups=8)
     return parts
 
 
 def scheduler_of(name: str) -> Config:
     return {**_SCHEDULER, "prediction_type": SPECS[name][1]}
+
+
+# how an unCLIP model's folder says that noise is laid over what is seen, and how a picture is made ready for that
+NOISING: Config = {"_class_name": "DDPMScheduler", "beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 1000}
+
+
+def extractor_of(vision: Config) -> Config:
+    side = vision["image_size"]
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": side},
+        "crop_size": {"height": side, "width": side},
+    }
 
 
 def index_of(name: str) -> Config:
@@ -174,7 +213,12 @@ def index_of(name: str) -> Config:
         model = "CLIPTextModelWithProjection" if suffix else "CLIPTextModel"
         index[f"text_encoder{suffix}"] = ["transformers", model] if there else [None, None]
         index[f"tokenizer{suffix}"] = ["transformers", "CLIPTokenizer"] if there else [None, None]
-    if name.startswith("sdxl"):
+    if "image_encoder" in parts:
+        index["image_encoder"] = ["transformers", "CLIPVisionModelWithProjection"]
+        index["image_normalizer"] = ["stable_diffusion", "StableUnCLIPImageNormalizer"]
+        index["image_noising_scheduler"] = ["diffusers", "DDPMScheduler"]
+        index["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
+    elif name.startswith("sdxl"):
         index["force_zeros_for_empty_prompt"] = name != "sdxl-refiner"
         if name == "sdxl-refiner":
             index["requires_aesthetics_score"] = True

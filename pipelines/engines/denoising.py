@@ -84,8 +84,10 @@ def denoise(task: Task, latents: torch.Tensor, after_call: AfterCall) -> torch.T
     last = task.calls - 1
     if task.modifiers:
         levels = [level_at(timestep, task.scheduler, task.step(n)) for n, timestep in enumerate(task.timesteps)]
+        seeds = [generator.initial_seed() for generator in task.generators]
         for modifier in task.modifiers:
             modifier.begin(levels)
+            modifier.seeded(seeds)
     with applied(task.modifiers, task.unet):
         for number, timestep in enumerate(task.timesteps[: task.calls]):
             prediction = _predict(task, latents, number)

@@ -196,6 +196,8 @@ def _draw(batch: Batch, position: int, size: tuple[int, int]) -> Image.Image:
         told += f"|{control.weight}|{hashlib.sha256(control.map.tobytes()).hexdigest()}"
     for reference in there(request, Reference).values():
         told += f"|{reference.weight}|{hashlib.sha256(reference.picture.tobytes()).hexdigest()}"
+    if (own := request.unclip) is not None:
+        told += f"|{own.noise_level}|{hashlib.sha256(own.picture.tobytes()).hexdigest()}"
     digest = hashlib.sha256(told.encode()).digest()
     image = Image.new("RGB", size, tuple(digest[:3]))
     image.paste(tuple(digest[3:6]), (size[0] // 4, size[1] // 4, size[0] * 3 // 4, size[1] * 3 // 4))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from pipelines.engines.ladder import RUNGS
 from pipelines.engines.modifiers.adapting import Weighed
 from pipelines.engines.modifiers.base import Modifier
 from pipelines.engines.modifiers.dissecting import Dissected
-from pipelines.engines.modifiers.referring import Referring, referring
+from pipelines.engines.modifiers.referring import referring
+from pipelines.engines.modifiers.varying import Varying
 from pipelines.engines.passes import Pass, Run, brought, size_of_all
 from pipelines.engines.running import Means
 from pipelines.engines.work import Work
@@ -26,7 +28,7 @@ from pipelines.errors import InvalidRequest
 from pipelines.families.base import Made, Stamp
 from pipelines.fields import there
 from pipelines.leading import Reference
-from pipelines.models import controlled, extras, referred, refiners
+from pipelines.models import controlled, extras, referred, refiners, unclip
 from pipelines.models import device as devices
 from pipelines.models.adapters import Adapters
 from pipelines.models.device import Placement
@@ -39,10 +41,13 @@ from pipelines.models.stages import OnPart, unheard
 from pipelines.models.vocabulary import Words
 from pipelines.models.weights.components import Components
 from pipelines.models.weights.loading import read
+from pipelines.models.weights.unclip import Noising
 from pipelines.prompts.encoding import WEIGHTINGS, PromptEncoder
 from pipelines.sampling import previews
 from pipelines.types import Batch, ModelInfo
 from pipelines.upscaling.network import Network
+
+_OWN = "unclip"  # the picture that the model itself looks at
 
 
 def load(info: ModelInfo, stamp: Stamp, placement: Placement, on_part: OnPart = unheard) -> UNetModel:
@@ -77,7 +82,7 @@ class UNetModel(Resident):
         networks = work.controls(controls, self.parts)
         refiners.check(work.listing, batch.request, self.info.family)
         refiner = refining.loaded(work)
-        always += _referring(references, self.parts, work)
+        always += _looking(references, self.parts, work)
         dissected = Dissected()
         if batch.anatomy:
             always += (dissected,)
@@ -114,6 +119,7 @@ class UNetModel(Resident):
             pictures, outcome, moments = run.made(passes)
         alone = {"upscaler": network, "refiner": refiner, "detector": detector}
         facts = {**outcome.facts, **_extra_facts(wanted, work), **_network_facts(controls, references, alone, work)}
+        facts |= _own_facts(batch, self.info, work)
         facts["prompt_weighting"] = WEIGHTINGS[batch.request.dialect]
         return Made(
             pictures=[(image, _with_rungs(facts | own, run.rungs) | run.noted) for image, own in pictures],
@@ -152,6 +158,7 @@ def _check_wish(parts: Components, batch: Batch, info: ModelInfo) -> None:
     """What only the loaded model tells."""
     request = batch.request
     extras.check_classifier(request, info)
+    unclip.check(request, info)
     if parts.editing and request.init is None:
         raise InvalidRequest("init_image", "picture_to_change_needed")
     always_guided = request.guidance > 1 and not (request.guiding is not None and request.guiding.limited)
@@ -160,19 +167,25 @@ def _check_wish(parts: Components, batch: Batch, info: ModelInfo) -> None:
         raise InvalidRequest("width", "too_small_alone", value=request.width)
 
 
-def _referring(referred: Mapping[str, Referred], parts: Components, work: Work) -> tuple[Referring, ...]:
-    """What has the network look at the reference pictures."""
+def _looking(referred: Mapping[str, Referred], parts: Components, work: Work) -> tuple[Modifier, ...]:
+    """What has the network look at the pictures that the new one is to be like."""
     adapters, asked = work.references(referred, parts), there(work.batch.request, Reference)
     looks = {
         slot: Look(info=one.encoder, picture=asked[slot].picture, pieces=adapters[slot].pieces)
         for slot, one in referred.items()
     }
+    own = work.batch.request.unclip
+    if own is not None:
+        looks[_OWN] = Look(info=unclip.encoder_of(parts.info), picture=own.picture, pieces=False)
 
     @cache
     def seen() -> dict[str, torch.Tensor]:
         return work.seen(looks)  # all at once, by whoever asks first
 
-    return referring(work.batch.request, adapters, lambda slot: seen()[slot])
+    referring_to = referring(work.batch.request, adapters, lambda slot: seen()[slot])
+    if own is None:
+        return referring_to
+    return *referring_to, Varying(Noising(Path(parts.info.path)), own.noise_level, lambda: seen()[_OWN])
 
 
 def _files(name: str, infos: Iterable[ModelInfo], work: Work) -> dict[str, Any]:
@@ -204,6 +217,14 @@ def _network_facts(
             if one is not None
         },
     }
+
+
+def _own_facts(batch: Batch, info: ModelInfo, work: Work) -> dict[str, Any]:
+    """Of the encoder in the model's folder, where it looks at a picture."""
+    if batch.request.unclip is None:
+        return {}
+    encoder = unclip.encoder_of(info)
+    return {"unclip_encoder": {"name": f"{info.name}/{unclip.ENCODER}", "sha256": work.hash_of(encoder)}}
 
 
 def _extra_facts(wanted: Extras, work: Work) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def _check_picture(request: GenerationRequest, nature: Nature, name: str, takes:
         raise InvalidRequest(f"{slot}_model", "not_with", model=name, value=control.model)
     for slot, reference in there(request, Reference).items():
         raise InvalidRequest(f"{slot}_model", "not_with", model=name, value=reference.model)
+    if request.unclip is not None:
+        raise InvalidRequest("unclip_noise_level", "not_with", model=name, value=request.unclip.noise_level)
 
 
 def check_watched(batch: Batch, name: str, *, films: bool = False) -> None:

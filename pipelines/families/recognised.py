@@ -192,6 +192,16 @@ FAMILIES = (
         notes=("stable-cascade",),
     ),
     _family(
+        "karlo",
+        "Karlo",
+        # its decoder, in pixels; diffusers keeps its pipelines among those that it gave up
+        Mark(has={"conv_in.weight": (None, 3, 3, 3), "down_blocks.1.attentions.0.add_k_proj.weight": (None, 1536)}),
+        pipeline="UnCLIP",
+        network="unet",
+        prediction=None,
+        notes=("karlo",),
+    ),
+    _family(
         "kolors",
         "Kolors",
         Mark(has={"input_blocks.0.0.weight": None, "label_emb.0.0.weight": (1280, 5632)}),

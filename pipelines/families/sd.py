@@ -6,6 +6,7 @@ from pipelines.families.base import Amounts, Family, Folder
 
 LOADS = "pipelines.engines.unet:load"
 VARIANTS = ("", "inpaint", "pix2pix")
+UNCLIP = "unCLIP"  # told of a picture by what CLIP sees in it: Aditya Ramesh et al., arXiv:2204.06125
 LATENTS, CHANNELS = "sd", 4
 STEP_PER_PIXEL = 263.0
 # A linear fit of the VAE's colours, from InvokeAI (Apache-2.0)
@@ -38,11 +39,12 @@ SD2 = Family(
     notes=("stable-diffusion-v2", "sd_v2"),
     latents=LATENTS,
     channels=CHANNELS,
+    folder=Folder(pipeline="StableUnCLIP"),
     both_predictions=True,
     native_size=768,
     sizes={"epsilon": 512},
     loads=LOADS,
-    variants=VARIANTS,
+    variants=(*VARIANTS, UNCLIP),
     amounts=Amounts(unet=865.9, vae=83.7, text=340.4, step_per_pixel=STEP_PER_PIXEL),
     preview=_PREVIEW,
 )

@@ -16,7 +16,7 @@ from pipelines.errors import InvalidRequest, ModelError, Note
 from pipelines.families.base import Family
 from pipelines.kinds import several, shown
 from pipelines.leading import AUTOMATIC
-from pipelines.models import controlled, conversion, referred, refiners
+from pipelines.models import controlled, conversion, referred, refiners, unclip
 from pipelines.models.files.kinds import KINDS
 from pipelines.models.files.names import first_download
 from pipelines.models.listing import Listing, is_beside
@@ -111,6 +111,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     _check_sampler(request, family)
     if request.edit is not None and model.variant == "pix2pix":
         raise InvalidRequest("edit", "not_with", model=families.title_of(model), value=True)
+    unclip.check(request, model)
     for one in (controlled, referred, refiners):
         one.check(listing, request, None if model.family == "unknown" else model.family)
     if family.learns_words and (model.family == "unknown" or _pickles(files, request, wish)):

@@ -27,6 +27,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from pipelines.errors import ModelError, OutOfMemory
+from pipelines.models.files.folders import INDEX
 from pipelines.models.files.hashes import stamp_of
 from pipelines.models.files.kinds import PROJECTION
 from pipelines.models.files.vision import published
@@ -175,6 +176,9 @@ def _filled(kind: Any, config: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 
 def _processor(folder: Path, side: int) -> Any:
     """As the folder says; without its own settings CLIP's, at the side that the model takes."""
+    beside = folder.parent / "feature_extractor"  # of a whole model's folder
+    if (beside / PREPROCESSOR).is_file() and (folder.parent / INDEX).is_file():
+        folder = beside
     if (folder / PREPROCESSOR).is_file():
         return CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
     return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})

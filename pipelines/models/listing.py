@@ -9,6 +9,7 @@ from pathlib import Path
 from pipelines import families
 from pipelines.errors import ModelError, Note
 from pipelines.families import amused, builtin
+from pipelines.families.sd import UNCLIP
 from pipelines.leading import OWN_CONTROL
 from pipelines.models import checkpoints
 from pipelines.models.files.hashes import Hashes
@@ -168,6 +169,8 @@ def why_not(info: ModelInfo) -> Note | None:
         return Note("not_run_yet", what=Note("noun_checkpoint"), family=family.titled(info.variant))
     if info.variant not in family.variants:
         return Note("variant_not_run", family=family.title, variant=info.variant)
+    if info.variant == UNCLIP and info.layout != "folder":
+        return Note("unclip_folder", family=family.titled(info.variant))
     if not family.single_file and info.layout != "folder":
         return Note("folder_only", family=family.title)
     return None

@@ -102,6 +102,7 @@ FAMILIES = {
     "sd21-base": ("sd2", "", None),
     "sd21-inpaint": ("sd2", "inpaint", "epsilon"),
     "sdxl": ("sdxl", "", "epsilon"),
+    "sd21-unclip": ("sd2", "unCLIP", "epsilon"),
     "sdxl-inpaint": ("sdxl", "inpaint", "epsilon"),
     "sdxl-refiner": ("sdxl-refiner", "", "epsilon"),
 }

@@ -195,8 +195,13 @@ MAKERS: dict[str, tuple[Shapes, str, str]] = {
         "kolors",
         "",
     ),
+    "karlo": (
+        {"conv_in.weight": (320, 3, 3, 3), "down_blocks.1.attentions.0.add_k_proj.weight": (640, 1536)},
+        "karlo",
+        "",
+    ),
 }
-UNETS = {"kolors", "stable cascade"}  # the others are transformers
+UNETS = {"karlo", "kolors", "stable cascade"}  # the others are transformers
 PREFIXES = ("", "model.diffusion_model.")
 
 

@@ -1,5 +1,5 @@
 """The pictures beside the one that is started from: maps that ControlNets follow, made of what a person gives (the map
-alone goes into the request), and reference pictures, which go as they are."""
+alone goes into the request), and pictures to be like, which go as they are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.control.preprocessing import map_of
 from pipelines.fields import field_of, fields_of, groups_of
 from pipelines.groups import ResizeMode
 from pipelines.images import fit
-from pipelines.leading import Control, Reference
+from pipelines.leading import Control, Reference, Unclip
 from pipelines.types import GenerationRequest
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 SLOTS = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Control)
 REFERENCES = tuple(name for name, told in groups_of(GenerationRequest).items() if told.of is Reference)
+(VARIED,) = (name for name, told in groups_of(GenerationRequest).items() if told.of is Unclip)
 MAPS = tuple(f"{slot}_map" for slot in SLOTS)  # the fields of such pictures
 # of all that take a picture beside the one that is started from: its field
-PICTURES = dict(zip(SLOTS, MAPS, strict=True)) | {slot: f"{slot}_picture" for slot in REFERENCES}
+PICTURES = dict(zip(SLOTS, MAPS, strict=True)) | {slot: f"{slot}_picture" for slot in (*REFERENCES, VARIED)}
 # of a ControlNet what its map is made by, as it is where nobody says otherwise; it counts nothing once there is a map
 MAKING = {one.name: one.default for one in fields_of(Control) if one.name in ("preprocessor", "low", "high")}
 

@@ -128,6 +128,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{family} works as a diffusers folder: one file holds no tokenizer of its T5 text encoder.",
         "{family} 需要 diffusers 文件夹：单个文件不含其 T5 文本编码器的分词器。",
     ),
+    "unclip_folder": (
+        "{family} works as a diffusers folder, which holds how its image encoder is set up.",
+        "{family} 需要 diffusers 文件夹，其中含有图像编码器的设置。",
+    ),
     "parts_missing": ("The checkpoint lacks: {parts}.", "模型缺少：{parts}。"),
     "no_known_model": ("It is no known model: {reason}.", "不是已知的模型：{reason}。"),
     "no_tensors": ("it holds no tensors", "其中没有张量"),

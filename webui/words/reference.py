@@ -32,6 +32,15 @@ _INFOS: dict[str, tuple[str, str]] = {
     ),
 }
 WORDS: dict[str, tuple[str, str]] = {
+    "unclip": ("Variations of a picture (unCLIP)", "图片变体 (unCLIP)"),
+    "group_unclip": ("Variations of a picture, with an unCLIP model", "图片变体（需要 unCLIP 模型）"),
+    "unclip_picture": ("Picture to vary", "要变化的图片"),
+    "unclip_picture_help": ("A picture that an unCLIP model makes variations of", "由 unCLIP 模型制作其变体的图片"),
+    "unclip_noise_level": ("Freedom of the variation", "变体的自由度"),
+    "unclip_noise_level_info": (
+        "Noise in what the model sees of the picture: 0 keeps most of it, 999 none",
+        "模型所见图片内容中的噪声：0 保留最多，999 完全不保留",
+    ),
     "reference": ("Reference pictures", "参考图片"),
     "reference_model_automatic": ("The first that fits", "第一个适合的"),
     "reference_encoder_automatic": ("The first that fits", "第一个适合的"),
@@ -48,6 +57,15 @@ WORDS: dict[str, tuple[str, str]] = {
     **{f"{slot}_{name}": words for slot in SLOTS for name, words in _INFOS.items()},
 }
 SENTENCES: dict[str, tuple[str, str]] = {
+    "unclip_needed": ("Choose the picture to vary first.", "请先选择要变化的图片。"),
+    "unclip_wanted": (
+        "Choose the picture to vary: {model} is an unCLIP model, which makes variations of a picture.",
+        "请选择要变化的图片：{model} 是 unCLIP 模型，用于制作图片的变体。",
+    ),
+    "unclip_other": (
+        "{field}: {model} makes no variations of a picture; choose an unCLIP model or take the picture away.",
+        "{field}：{model} 不能制作图片变体；请选择 unCLIP 模型，或移除该图片。",
+    ),
     "reference_needed": ("Choose the reference picture first.", "请先选择参考图片。"),
     "reference_none": (
         "{field}: no IP-Adapter for {family} lies in the models folder.",

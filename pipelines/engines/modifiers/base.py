@@ -74,6 +74,7 @@ class Added:
     middle: torch.Tensor | None = None  # the residual of its middle
     attention: Mapping[str, Any] = field(default_factory=dict)  # arguments of its cross-attention
     conditions: Mapping[str, Any] = field(default_factory=dict)  # joined with those of the call
+    labels: torch.Tensor | None = None  # (rows, width): what a network is told in the place of a class
 
     def __post_init__(self) -> None:
         if bool(self.down) != (self.middle is not None):
@@ -97,6 +98,9 @@ class Modifier:
 
     def begin(self, levels: Sequence[Level]) -> None:
         """Before the first call of a run: how noisy the latents are at each."""
+
+    def seeded(self, seeds: Sequence[int]) -> None:
+        """Before the first call of a run: of the images that it makes."""
 
     def rows(self, rows: tuple[Rows, ...], step: int) -> tuple[Rows, ...]:
         return rows
@@ -156,6 +160,8 @@ def arguments_of(added: Sequence[Added], call: Call) -> dict[str, Any]:
     arguments: dict[str, Any] = {"encoder_hidden_states": call.words, "added_cond_kwargs": conditions or None}
     if middle is not None:
         arguments |= {"down_block_additional_residuals": tuple(down), "mid_block_additional_residual": middle}
+    if labels := [one.labels for one in added if one.labels is not None]:
+        (arguments["class_labels"],) = labels
     if attention:
         arguments["cross_attention_kwargs"] = attention
     return arguments

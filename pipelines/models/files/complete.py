@@ -32,6 +32,22 @@ def check_parts(folder: Path, index: Mapping[str, Any], family: Family) -> None:
             raise ModelError("part_missing", name=f"{part}/{names[0]}")
 
 
+_LOOKING = ("image_encoder", "image_normalizer")
+NOISING = "image_noising_scheduler"
+
+
+def check_looking(folder: Path, index: Mapping[str, Any]) -> None:
+    """Raises `ModelError` where an unCLIP model lacks what it looks at pictures with."""
+    for part in _LOOKING:
+        if not is_named(index, part):
+            raise ModelError("part_not_named", part=part)
+        if not any((folder / part).glob("*.safetensors")):
+            raise ModelError("weights_file_missing", part=part)
+    for part, name in (("image_encoder", "config.json"), (NOISING, "scheduler_config.json")):
+        if not (folder / part / name).is_file():
+            raise ModelError("part_missing", name=f"{part}/{name}")
+
+
 def check_scheduler(config: Mapping[str, Any], family: Family) -> None:
     """Raises `ModelError` for one whose pictures could not be made again."""
     assert family.folder is not None

@@ -11,8 +11,9 @@ from typing import Any
 from pipelines import families
 from pipelines.errors import ModelError
 from pipelines.families.base import Family
+from pipelines.families.sd import UNCLIP
 from pipelines.models import conversion
-from pipelines.models.files.complete import check_parts, check_scheduler, is_named, missing_shard
+from pipelines.models.files.complete import check_looking, check_parts, check_scheduler, is_named, missing_shard
 from pipelines.models.files.headers import main_dtype, read_header
 from pipelines.models.files.kinds import VARIANT_OF_CHANNELS
 from pipelines.types import ModelInfo
@@ -99,6 +100,9 @@ def _facts(folder: Path, index: Mapping[str, Any]) -> dict[str, Any]:
     family = families.BY_WIDTH.get(width, "custom") if isinstance(width, int) else "custom"
     channels = unet.get("in_channels", 4)
     variant = VARIANT_OF_CHANNELS.get(channels, f"{channels} input channels")
+    if unet.get("class_embed_type") == "projection":
+        variant = UNCLIP
+        check_looking(folder, index)
     return {
         "kind": "checkpoint",
         "family": family,

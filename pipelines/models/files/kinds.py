@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipelines import families
 from pipelines.errors import Note
 from pipelines.families.base import Family, Mark, Shapes, Tensors
-from pipelines.families.sd import SD1, SD2
+from pipelines.families.sd import SD1, SD2, UNCLIP
 from pipelines.families.sdxl import SDXL
 from pipelines.models.files import loras
 
@@ -224,6 +224,8 @@ def _unet(tensors: Tensors) -> Finding | None:
     variant = VARIANT_OF_CHANNELS.get(first[1], f"{first[1]} input channels")
     if (last := families.of(family).last_block) and prefix + last not in shapes:
         variant = "distilled"  # SSD-1B, Vega: fewer blocks than SDXL, so another configuration
+    if family == SD2.name and prefix + "label_emb.0.0.weight" in shapes:
+        variant = UNCLIP
     parts = ("unet", *_other_parts(tensors))
     return Finding(
         kind="checkpoint" if len(parts) > 1 else "unet",

@@ -23,7 +23,7 @@ from webui.archive.inputs import InputsAround
 from webui.archive.metadata import ReadBack
 from webui.jobs import choices
 from webui.jobs.defaults import FOUND, model_defaults
-from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS, VARIED
 from webui.proof.resources import Match, matched, renamed_fields
 from webui.ui.generate.controls import Updates
 from webui.ui.generate.workspace import Workspace, files_of
@@ -269,13 +269,14 @@ class Sender:
 def _lacks(back: ReadBack, files: Mapping[str, Path | None], slots: Iterable[str]) -> bool:
     """Whether a picture of one of these is not here."""
     there = [files[slot] for slot in slots if slot in files]
-    return None in there or (not there and any(f"{slot}_model" in back.fields for slot in slots))
+    named = (name for slot in slots for name in (f"{slot}_model", f"{slot}_noise_level"))
+    return None in there or (not there and any(name in back.fields for name in named))
 
 
 def _told_of_pictures(back: ReadBack, files: Mapping[str, Path | None]) -> list[Note]:
     """Of those beside the one that is started from."""
     found = [Note("sent_map_missing")] if _lacks(back, files, SLOTS) else []
-    return [*found, Note("sent_reference_missing")] if _lacks(back, files, REFERENCES) else found
+    return [*found, Note("sent_reference_missing")] if _lacks(back, files, (*REFERENCES, VARIED)) else found
 
 
 def _told_of_batch(back: ReadBack) -> list[Note]:

@@ -13,7 +13,7 @@ from pipelines.groups import IMAGE_GUIDANCE
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS, VARIED
 from webui.ui.generate import reference_form
 from webui.ui.generate.adapters import Files, detector_choices, refiner_choices, upscaler_choices, vae_choices
 from webui.ui.generate.control_form import ControlPart, build_controls, control_choices
@@ -114,7 +114,7 @@ class Extras:
     seed_random: gr.Button
     seed_reuse: gr.Button
     controls: Mapping[str, ControlPart]
-    references: Mapping[str, Picture]
+    references: Mapping[str, Picture]  # ... and of the one that a model makes variations of
 
     def offer(self, form: Form, models: tuple[ModelInfo, ...], files: Files) -> Updates:
         """What lies in the models folder now; what is chosen stays."""
@@ -195,7 +195,9 @@ def build_settings(
         made_controls, controls = build_controls(start, control_choices(files.controls))
     with gr.Accordion(word("reference"), open=False, elem_id=f"{PLACE}_reference_fold"):
         made_references, references = reference_form.build_references(start, files.looking)
-    return settings | made_controls | made_references, Extras(
+    with gr.Accordion(word(VARIED), open=False, elem_id=f"{PLACE}_{VARIED}_fold"):
+        varied, references[VARIED] = reference_form.build_varied(PLACE, start)
+    return settings | made_controls | made_references | varied, Extras(
         controls=controls,
         references=references,
         defaults=gr.JSON(start, visible=False, elem_id=f"{PLACE}_defaults"),

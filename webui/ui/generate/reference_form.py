@@ -10,7 +10,7 @@ from gradio.components import Component
 
 from pipelines.leading import AUTOMATIC
 from pipelines.types import ModelInfo
-from webui.jobs.maps import REFERENCES
+from webui.jobs.maps import PICTURES, REFERENCES, VARIED
 from webui.ui.generate.controls import PLACE, choice_label, control
 from webui.ui.inputs import Picture
 from webui.ui.labels import word
@@ -53,15 +53,7 @@ def build_reference(
 ) -> tuple[dict[str, Component], Picture]:
     """Of one. Under a heading of its own each field is called as it is alone. Call inside a Blocks context."""
     made = dict[str, Component]()
-    with gr.Row(elem_classes="tight"):
-        picture = Picture(
-            sources=["upload", "clipboard"],
-            label=word("reference_picture"),
-            height=150,
-            elem_id=f"{place}_{slot}_picture",
-            buttons=[],
-            min_width=150,
-        )
+    picture = _place("reference_picture", slot, place)
     for names in ROWS:
         with gr.Row(elem_classes="tight"):
             for name in names:
@@ -70,3 +62,21 @@ def build_reference(
                     options["choices"] = file_choices(name, files[name])
                 made[f"{slot}_{name}"] = control(f"{slot}_{name}", place, start.get(f"{slot}_{name}"), **options)
     return made, picture
+
+
+def build_varied(place: str, start: Mapping[str, Any]) -> tuple[dict[str, Component], Picture]:
+    """The picture that a model makes variations of, and its field. Call inside a Blocks context."""
+    picture, name = _place(PICTURES[VARIED], VARIED, place), f"{VARIED}_noise_level"
+    return {name: control(name, place, start.get(name), min_width=150)}, picture
+
+
+def _place(label: str, slot: str, place: str) -> Picture:
+    with gr.Row(elem_classes="tight"):
+        return Picture(
+            sources=["upload", "clipboard"],
+            label=word(label),
+            height=150,
+            elem_id=f"{place}_{slot}_picture",
+            buttons=[],
+            min_width=150,
+        )

@@ -19,7 +19,7 @@ from pipelines.kinds import choice, flag
 from pipelines.kinds import shown as shown_value
 from pipelines.types import GenerationRequest, ModelInfo
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import PICTURES, REFERENCES, SLOTS, with_maps
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS, VARIED, with_maps
 from webui.lab.axes import AXIS_FIELDS, PROMPT_WORDS, Axis
 from webui.lab.experiments import NAME_LIMIT, Experiment
 from webui.lab.questions import (
@@ -39,7 +39,7 @@ from webui.ui.generate.adapters import Files
 from webui.ui.generate.control_form import build_control, control_choices
 from webui.ui.generate.controls import Updates, Values, control, model_choices, shown_in, typed, whole
 from webui.ui.generate.form import build_start, picture_box
-from webui.ui.generate.reference_form import build_reference
+from webui.ui.generate.reference_form import build_reference, build_varied
 from webui.ui.inputs import Checkbox, CheckboxGroup, Dropdown, NumberBox, TextBox
 from webui.ui.labels import word
 from webui.words import WORDS
@@ -48,7 +48,7 @@ AXES = ("x", "y", "z")
 _START = tuple(one.name for one in shown_in("img2img") if one.group == "init")
 REFERENCE = REFERENCES[0]  # the one reference picture that it has
 CONTROL = SLOTS[0]  # ... and the one ControlNet
-BESIDE = tuple(one.name for one in shown_in("img2img") if one.group in (REFERENCE, CONTROL))
+BESIDE = tuple(one.name for one in shown_in("img2img") if one.group in (REFERENCE, CONTROL, VARIED))
 _PLAIN = ("prompt", "negative_prompt", "model", "sampler", "steps", "guidance", "width", "height")
 TAKEN = (*_PLAIN, *_START, *BESIDE)  # what it shares with the form that makes pictures
 SEPARATORS = {";": "; ", ",": ", ", ".": ". ", "BREAK": " BREAK "}
@@ -107,6 +107,8 @@ class LabForm:
     reference_1_weight: gr.Slider
     reference_1_start: gr.Slider
     reference_1_end: gr.Slider
+    unclip_picture: gr.Image  # that a model makes variations of
+    unclip_noise_level: gr.Slider
     control_1_map: gr.Image  # that all variants are to follow, if any
     control_1_model: gr.Dropdown
     control_1_preprocessor: gr.Dropdown
@@ -140,7 +142,7 @@ class LabForm:
     def boxes(self) -> dict[str, Any]:
         """Field of a request -> where its picture is given."""
         beside = {f"{REFERENCE}_picture": self.reference_1_picture, f"{CONTROL}_map": self.control_1_map}
-        return {"init_image": self.image, **beside}
+        return {"init_image": self.image, **beside, PICTURES[VARIED]: self.unclip_picture}
 
     def apply(self, experiment: Experiment, files: Mapping[str, Path] = MappingProxyType({})) -> Updates:
         """Updates that show `experiment`; `files`: of its pictures, by the request's fields."""
@@ -300,6 +302,8 @@ def build_settings(models: tuple[ModelInfo, ...], files: Files) -> dict[str, Any
     made |= build_start("lab")
     with gr.Accordion(word("reference"), open=False, elem_id="lab_reference_fold"):
         like, made[f"{REFERENCE}_picture"] = build_reference(REFERENCE, "lab", {}, files.looking)
+    with gr.Accordion(word(VARIED), open=False, elem_id=f"lab_{VARIED}_fold"):
+        varied, made[PICTURES[VARIED]] = build_varied("lab", {})
     with gr.Accordion(word("control"), open=False, elem_id="lab_control_fold"):
         follow, made[f"{CONTROL}_map"] = build_control(CONTROL, "lab", control_choices(files.controls))
-    return made | like | follow
+    return made | like | varied | follow

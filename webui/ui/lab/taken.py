@@ -8,6 +8,7 @@ import gradio as gr
 
 from pipelines.errors import SeedprintError
 from pipelines.leading import AUTOMATIC, OWN_CONTROL
+from webui.jobs.maps import VARIED
 from webui.ui.again.send import Sender
 from webui.ui.generate.control_form import control_choices
 from webui.ui.generate.controls import Updates, Values, accepted, model_choices
@@ -17,7 +18,7 @@ from webui.ui.generate.workspace import Workspace, files_of
 from webui.ui.inputs import Dropdown
 from webui.ui.lab.form import CONTROL, REFERENCE, TAKEN, LabForm
 
-PICTURES = (f"{REFERENCE}_picture", f"{CONTROL}_map")  # beside the one that is started from
+PICTURES = (f"{REFERENCE}_picture", f"{CONTROL}_map", f"{VARIED}_picture")  # beside the one that is started from
 SEEDS = 4  # that a setting is compared on
 
 _LEAVES = (
