@@ -16,7 +16,7 @@ from pipelines.kinds import Choice, Flag, Number, Whole
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import REQUEST_FIELDS, GenerationRequest, ModelInfo, Task
 from webui.jobs.defaults import program_defaults
-from webui.jobs.maps import PICTURES
+from webui.jobs.maps import PICTURES, REFERENCES, SLOTS
 from webui.ui.generate.controls import PLACE, Form, schedule_update, shown_in
 from webui.ui.generate.form import image_guidance_for, rest_of
 from webui.ui.generate.handlers import refused
@@ -87,6 +87,7 @@ def changed(*groups: str, **given: Any) -> dict[str, Any]:
     return {one.name: unlike(one) for one in own} | given
 
 
+PART = (("start", 0.25), ("end", 0.75))  # of the steps
 GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "prompt": "a red star",
     "negative_prompt": "blurry",
@@ -104,7 +105,7 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "vae": "kl.safetensors",
     "dialect": "compel",
     "detail_boxes": "8,8,32,32",
-    **{f"{slot}_{name}": value for slot in PICTURES for name, value in (("start", 0.25), ("end", 0.75))},
+    **{f"{slot}_{name}": value for slot in (*SLOTS, *REFERENCES) for name, value in PART},
 }
 CHANGED = changed("", "hires", *EVERYWHERE, **GIVEN)
 
