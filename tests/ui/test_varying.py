@@ -1,4 +1,4 @@
-"""The picture that an unCLIP model varies, on the page: given, run, kept beside the inputs, brought back and made again."""
+"""The picture that an unCLIP model varies, on the page: given, run, brought back and made again."""
 
 from __future__ import annotations
 
