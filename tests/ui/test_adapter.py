@@ -105,6 +105,7 @@ GIVEN: dict[str, Any] = {  # no two alike, and such as go together
     "vae": "kl.safetensors",
     "dialect": "compel",
     "detail_boxes": "8,8,32,32",
+    "regions_ratios": "1:2",
     **{f"{slot}_{name}": value for slot in (*SLOTS, *REFERENCES) for name, value in PART},
 }
 CHANGED = changed("", "hires", *EVERYWHERE, **GIVEN)
