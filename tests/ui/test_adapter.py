@@ -37,7 +37,8 @@ def form() -> Form:
 
 
 @pytest.mark.parametrize(
-    ("task", "groups"), [("txt2img", {"", "hires"}), ("img2img", {"", "init", "edit"}), ("inpaint", {"", "init", "inpaint"})]
+    ("task", "groups"),
+    [("txt2img", {"", "hires"}), ("img2img", {"", "init", "edit"}), ("inpaint", {"", "init", "inpaint"})],
 )
 def test_every_field_of_the_page_has_a_control_and_a_task_those_of_its_groups(
     form: Form, task: Task, groups: set[str]
