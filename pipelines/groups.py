@@ -54,12 +54,10 @@ class Edit:
     (Inbar Huberman-Spiegelglas et al., arXiv:2304.06140). The strength says how many steps are made anew."""
 
     # what the start picture shows, in words; the prompt says what it is to show
-    source: str = setting("", text(), name="edit_source", infotext="Edited from")
+    source: str = setting("", text(), name="edit_source", infotext="Edited from", sparse=True)
 
     def __post_init__(self) -> None:
         check(self)
-        if not self.source.strip():
-            raise InvalidRequest("edit_source", "edit_source_needed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
-EDITS = "DDPM"  # the sampler whose steps a picture is changed in by words
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
 BUILTIN = "builtin"  # name and family of the model that ships with the project
 BUILTIN_TOKENS = "builtin-tokens"  # likewise of the one that draws the same world by masked tokens
@@ -82,7 +81,7 @@ class GenerationRequest:
     tiling: str = setting(TILINGS[0], choice(*TILINGS), infotext="Tiling", words=_TILING_WORDS, sparse=True)
     dialect: str = setting(DIALECTS[0], choice(*DIALECTS), infotext="Prompt dialect", sparse=True)
     inpaint: Inpaint | None = group(Inpaint, tasks=("inpaint",))
-    edit: Edit | None = group(Edit, tasks=("img2img",))
+    edit: Edit | None = group(Edit, tasks=("img2img",), infotext="Edited by words", sparse=True)
     hires: Hires | None = group(Hires, tasks=("txt2img",))
     refiner: Refiner | None = group(Refiner)
     tiles: Tiles | None = group(Tiles)
@@ -123,8 +122,6 @@ class GenerationRequest:
             if (wanted := self.init.image.size) != (size := self.inpaint.mask.size):
                 told = {"wanted": "{} × {}".format(*wanted), "value": "{} × {}".format(*size)}
                 raise InvalidRequest("mask", "mask_size", **told)
-        if self.edit is not None:
-            self._check_edit()
         if self.hires is not None:
             self._check_second(self.hires)
         if self.refiner is not None:
@@ -137,14 +134,6 @@ class GenerationRequest:
             raise no_step_runs("detail_strength", detail.steps or self.steps, detail.strength)
         if self.reaches_details:
             tuple(detail.boxes_in(*self.size))  # each lies within
-
-    def _check_edit(self) -> None:
-        if self.init is None or self.inpaint is not None:
-            raise InvalidRequest("edit", "edit_whole_picture")
-        if self.sampler != EDITS:
-            raise InvalidRequest("sampler", "edit_sampler", wanted=EDITS, value=self.sampler)
-        if self.refiner is not None:
-            raise InvalidRequest("refiner", "refiner_beside_edit")
 
     def _check_second(self, hires: Hires) -> None:
         if self.init is not None:

@@ -54,6 +54,7 @@ SOURCES_OF: dict[str, dict[str, Any]] = {
     "upscale": {"upscale_image": PICTURE},
     "hires": {"hires_strength": 1.0},
     "refiner": {},
+    "edit": {"init_image": PICTURE, "sampler": "DDPM"},
     "detail": {"detail_strength": 1.0},
     "tiles": {},
     # at once from end to end, so that it may begin and end anywhere
@@ -115,7 +116,8 @@ def wish(one: Field, value: Any) -> GenerationRequest:
 
 def pictures_of(request: GenerationRequest) -> dict[str, Image.Image]:
     """Those that the page has beside the form."""
-    own = {"init_image": PICTURE, "mask": MASK} if request.init is not None else {}
+    own = {"init_image": PICTURE} if request.init is not None else {}
+    own |= {"mask": MASK} if request.inpaint is not None else {}
     own |= {f"{slot}_map": control.map for slot, control in there(request, Control).items()}
     own |= {} if request.unclip is None else {"unclip_picture": request.unclip.picture}
     return own | {f"{slot}_picture": one.picture for slot, one in there(request, Reference).items()}

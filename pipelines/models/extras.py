@@ -27,6 +27,7 @@ from pipelines.prompts.wish import Wish, wish_of
 from pipelines.sampling.samplers import SAMPLERS
 from pipelines.types import BUILTIN, FIRST_RULES, TILINGS, Batch, GenerationRequest, ModelInfo
 
+EDITS = "DDPM"  # the sampler whose steps a picture is changed in by words
 NEAREST = 3  # names told when one is not there
 # A pickle says nothing before it is converted. One with a prompt's word as its name may be a learned word: those are
 # small, and a large checkpoint called "cat.ckpt" must not be converted for every cat.
@@ -76,6 +77,7 @@ def prepared(listing: Listing, batch: Batch, family: str) -> Extras:
     `ModelError` for a pickle that was refused."""
     request, files = batch.request, _files(listing, batch.prompt_rules)
     _check_tiles(request)
+    _check_edit(request)
     wish = wish_of(request, _names(files), batch.prompt_rules)
     pickles = _pickles(files, request, wish)
     for info in pickles:
@@ -101,6 +103,7 @@ def check(listing: Listing, request: GenerationRequest) -> None:
     files = listing.everything()
     wish = wish_of(request, _names(files))
     _check_tiles(request)
+    _check_edit(request)
     try:
         model = listing.find(request.model)
     except ModelError as error:
@@ -135,6 +138,18 @@ def check_classifier(request: GenerationRequest, model: ModelInfo) -> None:
         raise InvalidRequest(
             "guiding_classifier", "classifier_builtin", model=families.title_of(model) or model.name, value=weight
         )
+
+
+def _check_edit(request: GenerationRequest) -> None:
+    """What goes with a picture that is changed by words. Raises `InvalidRequest`."""
+    if request.edit is None:
+        return
+    if request.init is None or request.inpaint is not None:
+        raise InvalidRequest("edit", "edit_whole_picture")
+    if request.sampler != EDITS:
+        raise InvalidRequest("sampler", "edit_sampler", wanted=EDITS, value=request.sampler)
+    if request.refiner is not None:
+        raise InvalidRequest("refiner", "refiner_beside_edit")
 
 
 def _check_tiles(request: GenerationRequest) -> None:

@@ -168,13 +168,9 @@ WRONG: tuple[tuple[dict[str, Any], str, Note], ...] = (
 
 
 @pytest.mark.parametrize(("changes", "field", "note"), WRONG, ids=[field for _, field, _ in WRONG])
-def test_what_does_not_go_together_is_said(changes: dict[str, Any], field: str, note: Note) -> None:
+def test_what_does_not_go_together_is_said_before_the_queue(
+    engine: Any, changes: dict[str, Any], field: str, note: Note
+) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        replace(REQUEST, **changes)
+        engine.check(replace(REQUEST, **changes))
     assert (caught.value.field, caught.value.note) == (field, note)
-
-
-def test_what_the_picture_shows_must_be_said() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        Edit(source=" ")
-    assert (caught.value.field, caught.value.note) == ("edit_source", Note("edit_source_needed"))

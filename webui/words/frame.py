@@ -129,7 +129,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "edit_on": ("Keep what the prompt does not change", "保留提示词未改变的部分"),
     "edit_info": ("Sampler: DDPM; strength: how many steps are made anew", "采样器：DDPM；重绘强度：重做多少步"),
     "edit_source": ("What the picture shows now", "图片现在的内容"),
-    "edit_source_info": ("The prompt says what it is to show", "提示词写出它应有的内容"),
+    "edit_source_info": (
+        "The prompt says what it is to show. Best said; may stay empty",
+        "提示词写出它应有的内容。最好填写，也可留空",
+    ),
     # -- variations of a seed
     "variation": ("Variations of the seed", "种子变体"),
     "variation_on": ("Keep the seed, vary it a little", "保持种子，略加变化"),

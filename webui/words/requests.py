@@ -114,10 +114,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose a picture on this page: {value} was not uploaded here and is no picture of the outputs folder.",
         "请在本页选择图片：{value} 既不是在此上传的，也不是输出文件夹中的图片。",
     ),
-    "edit_source_needed": (
-        "{field}: say in words what the start picture shows.",
-        "{field}：请用文字写出起始图片的内容。",
-    ),
     "edit_whole_picture": (
         "{field} works on a whole picture to start from, in img2img.",
         "{field}只用于图生图中的整张起始图片。",
