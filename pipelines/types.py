@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 
 PROMPT_RULES = 2  # by which prompts are read, kept with each picture
 FIRST_RULES = 1  # of version 0.1.0, which kept no number: see `pipelines.prompts.first_rules`
-BUILTIN = "builtin"  # name and family of the model that ships with the project
-BUILTIN_TOKENS = "builtin-tokens"  # likewise of the one that draws the same world by masked tokens
-BUILT_IN = (BUILTIN, BUILTIN_TOKENS)
+# names and families of the models that ship with the project: out of noise, and of masked tokens
+BUILT_IN = BUILTIN, BUILTIN_TOKENS = "builtin", "builtin-tokens"
 
 Task = Literal["txt2img", "img2img", "inpaint", "upscale"]
 PREDICTION_TYPES = ("epsilon", "v_prediction")
@@ -292,8 +291,7 @@ class Batch:
         return replace(self, request=replace(self.request, stop_after=after)) if after else self
 
     def as_run(self, position: int, facts: Mapping[str, Any] = MappingProxyType({})) -> GenerationRequest:
-        """The request of one image of this batch: its own seed, one batch of the same size, and what its run settled
-        by these facts."""
+        """The request of one image: its own seed, one batch of the same size, what its run settled by these facts."""
         run = replace(self.request, seed=self.seeds[position], batches=1, batch_size=len(self.seeds))
         if run.detail is not None and DETAILS in facts:
             settled = {name: facts[DETAILS][name] for name in SETTLED}
@@ -318,6 +316,7 @@ class Progress:
 
 
 Facts = Mapping[str, Any]  # JSON values: what was true when the image was made
+Embedding = tuple[float, ...]  # of a picture, (width of the encoder's projection,), of any length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -368,9 +367,6 @@ class ModelInfo:
     def builtin(self) -> bool:
         """Whether it is a model that ships with the project."""
         return self.family in BUILT_IN and self.kind == "checkpoint"
-
-
-Embedding = tuple[float, ...]  # of a picture, (width of the encoder's projection,), of any length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
