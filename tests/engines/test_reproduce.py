@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipelines.groups import InitImage
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.types import PROMPT_RULES, Batch, GenerationRequest
 from tests.engines.conftest import SMALL, batch_of, ignore
 
@@ -49,7 +49,7 @@ def of(sampler: str, **changes: Any) -> GenerationRequest:
     return replace(SMALL, sampler=sampler, steps=STEPS, batch_size=3, seed=1000, **changes)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", DENOISERS)
 @pytest.mark.parametrize("task", ["txt2img", "img2img"])
 def test_every_position_of_a_batch_is_made_again(engine: Any, sampler: str, task: str) -> None:
     init = InitImage(image=PICTURE, strength=0.67) if task == "img2img" else None
@@ -65,7 +65,7 @@ def test_every_position_of_a_batch_is_made_again(engine: Any, sampler: str, task
         assert second.image.tobytes() == result.image.tobytes()
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", DENOISERS)
 def test_neighbours_do_not_matter(engine: Any, sampler: str) -> None:
     """Every noise, that of the steps too, comes from the image's own generator."""
     first = engine.generate(batch_of(of(sampler), 1000, 1001, 1002), ignore)
@@ -76,12 +76,12 @@ def test_neighbours_do_not_matter(engine: Any, sampler: str) -> None:
 
 def test_another_process_makes_the_same_pixels(engine: Any) -> None:
     here = {}
-    for sampler in SAMPLERS:
+    for sampler in DENOISERS:
         image = engine.generate(batch_of(of(sampler), 1000, 1001, 1002), ignore)[1].image
         here[sampler] = hashlib.sha256(image.tobytes()).hexdigest()
     plain = {"prompt": SMALL.prompt, "width": 64, "height": 64, "steps": STEPS, "guidance": 5.0, "batch_size": 3}
     there = subprocess.run(
-        [sys.executable, "-c", AGAIN, json.dumps(list(SAMPLERS)), json.dumps(plain | {"seed": 1001})],
+        [sys.executable, "-c", AGAIN, json.dumps(list(DENOISERS)), json.dumps(plain | {"seed": 1001})],
         capture_output=True,
         text=True,
         check=True,
