@@ -45,7 +45,7 @@ from typing import Any
 from PIL import Image
 
 from pipelines.engines.worker import WorkerEngine
-from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.samplers import DENOISERS
 from pipelines.shared_database import Database
 from pipelines.types import Batch, GenerationRequest
 from tools.bench_card import add_card_options, bench_card
@@ -290,7 +290,7 @@ def drawn_every_way(exact: bool, count: int) -> tuple[Pictures, dict[str, Any]]:
     """With one and two threads, alone and in batches; and in which numbers, and how long each way took."""
     made: Pictures = {}
     cost: dict[str, Any] = {}
-    names = list(SAMPLERS)
+    names = list(DENOISERS)
     with contextlib.closing(WorkerEngine(exact=exact)) as engine:
         for threads, alone in ((1, True), (2, True), (1, False)):
             started = time.perf_counter()
