@@ -75,6 +75,10 @@ ANIMATION_WORDS: dict[str, tuple[str, str]] = {
     ),
     "text": ("Settings and keyframes (YAML)", "参数与关键帧（YAML）"),
     "of_picture": ("Begin with the picture's settings", "以所选图片的参数开始"),
+    "typed": (
+        "What you typed meanwhile stays. Press once more for the picture's settings.",
+        "保留了您刚才输入的内容。再按一次即可使用图片的参数。",
+    ),
     "no_picture": ("Choose a picture above.", "请在上方选择一张图片。"),
     "recent": ("Earlier ones", "之前的动画"),
     "none": ("…", "……"),

@@ -89,8 +89,11 @@ class View {
   async #begin() {
     const picture = document.querySelector("[data-begun=process]")?.dataset.picture;
     if (!picture) throw new Error(this.say("no_picture"));
-    this.find(".text").value = (await this.talk(`/of/${picture}`)).text;
-    this.tell("");
+    const before = this.#text;
+    const { text } = await this.talk(`/of/${picture}`);
+    const typed = this.#text !== before; // on the way
+    if (!typed) this.find(".text").value = text;
+    this.tell(typed ? this.say("typed") : "");
   }
 
   async #plan() {
