@@ -21,6 +21,7 @@ from pipelines.engines.ladder import RUNGS, Try, climb, tries
 from pipelines.engines.modifiers.filming import spread
 from pipelines.engines.work import Work
 from pipelines.errors import InvalidRequest, Kept, NotFinite
+from pipelines.families import builtin
 from pipelines.families.base import Made, Stamp
 from pipelines.families.plain import check_watched, plain_text
 from pipelines.models import extras, memory
@@ -31,7 +32,7 @@ from pipelines.models.weights.components import bytes_of
 from pipelines.models.weights.tokens import TokenParts, read_tokens
 from pipelines.sampling import masks, noise
 from pipelines.sampling.masks import Canvas
-from pipelines.types import Batch, GenerationRequest, ModelInfo, OnProgress, Progress
+from pipelines.types import BUILTIN, Batch, GenerationRequest, ModelInfo, OnProgress, Progress
 from pipelines.watching import Moment
 
 TEMPERATURE = (2, 0)  # of the noise on how sure it is, from the first step to the last
@@ -149,6 +150,8 @@ class TokenModel:
             "temperature": list(TEMPERATURE),
             **({RUNGS: list(attempt.rungs)} if attempt.rungs else {}),
         }
+        if self.info.builtin:  # its text encoder and VAE are the other built-in model's
+            facts["shared_parts"] = {"name": BUILTIN, "sha256": work.hash_of(builtin.info())}
         # 5. what was not masked stays as it was
         found = [(picture, facts) for picture in pictures]
         if canvas is not None:

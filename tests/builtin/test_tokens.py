@@ -43,6 +43,12 @@ def test_the_background_has_the_colour_that_was_asked_for(engine: Any, colour: s
     assert (numpy.abs(middle - (250, 215, 45)).sum(1) < 120).mean() > 0.1  # and something yellow stands on it
 
 
+def test_the_record_names_the_model_that_it_shares_parts_with(engine: Any) -> None:
+    facts = made(engine, "a red star").facts
+    assert facts["shared_parts"] == {"name": "builtin", "sha256": engine._hash(engine._listing.find("builtin"))}
+    assert facts["shared_parts"]["sha256"] != facts["model"]["sha256"]
+
+
 def test_a_picture_of_the_world_comes_back_out_of_its_tokens(engine: Any) -> None:
     """16 x 16 tokens of ten bits for 128 x 128 pixels."""
     import random
